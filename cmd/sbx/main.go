@@ -1,0 +1,94 @@
+// Command sbx runs programs and services behind walls that are written down in
+// a profile: it compiles the profile to libvirt XML, nwfilter rules and an
+// initrd manifest, and applies them.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// The exit codes of every verb; `sbx run` and `sbx exec` document their own.
+const (
+	exitOK      = 0
+	exitError   = 1
+	exitChanges = 2 // plan, drift, review: there is something to see
+)
+
+// app is what a verb works with besides its own flags.
+type app struct {
+	ctx    context.Context
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+}
+
+// cli is the command line: one field a verb, one file a verb.
+type cli struct {
+	Version versionCmd `cmd:"" help:"Print sbx's version."`
+}
+
+// exitCode is an error that carries nothing but the code to end with.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Stdin, os.Stdout, os.Stderr, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// run is the whole of sbx as a function, so that tests can call it.
+func run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, args []string) (code int) {
+	parser, err := newParser(stdout, stderr, &code)
+	if err != nil {
+		panic(err) // a mistake in the cli struct's tags, which every test finds
+	}
+	defer func() {
+		if r := recover(); r != nil && r != errKongExit {
+			panic(r)
+		}
+	}()
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(stderr, "sbx: %v\nRun \"sbx --help\" for the verbs and flags.\n", err)
+		return exitError
+	}
+	err = parsed.Run(&app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr})
+	return report(stderr, err)
+}
+
+// errKongExit unwinds the stack when kong has answered by itself (--help).
+var errKongExit = errors.New("kong asked to exit")
+
+func newParser(stdout, stderr io.Writer, code *int) (*kong.Kong, error) {
+	return kong.New(new(cli),
+		kong.Name("sbx"),
+		kong.Description("Run programs and services behind walls that you can read, review and prove."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(c int) { *code = c; panic(errKongExit) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+	)
+}
+
+// report prints err for a person and gives the exit code that it stands for.
+func report(stderr io.Writer, err error) int {
+	var code exitCode
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &code):
+		return int(code)
+	}
+	fmt.Fprintf(stderr, "sbx: %v\n", err)
+	return exitError
+}

@@ -1,0 +1,140 @@
+// Package initramfs turns a manifest into the initial RAM file system that a
+// sandbox's machine boots from, and defines the manifest that the guest's first
+// process works by. It knows nothing of CUE and nothing of libvirt.
+package initramfs
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// Version is the manifest's format. A reader refuses every other.
+const Version = 1
+
+// Manifest is all that a sandbox's first process is told: what its root is made
+// of, how it reaches the network, and what it runs. The compiler writes it; the
+// initrd builder and sbx-init do what it says and nothing else.
+type Manifest struct {
+	Version    int         `json:"version"`
+	Name       string      `json:"name"`
+	Hostname   string      `json:"hostname"`
+	Modules    []Module    `json:"modules,omitempty"` // kernel modules that a machine needs; their dependencies are found at build time
+	Root       []Node      `json:"root"`              // what stands in the empty root before anything is mounted, parents first
+	Mounts     []Mount     `json:"mounts"`            // in the order in which they are mounted, parents first
+	Interfaces []Interface `json:"interfaces,omitempty"`
+	DNS        []string    `json:"dns,omitempty"`
+	Service    bool        `json:"service"` // start Run at once and keep it by its restart policy; else wait for the host to attach
+	Run        Run         `json:"run"`
+}
+
+// Module is a kernel module and the part of the profile that needs it.
+type Module struct {
+	Name string `json:"name"`
+	For  string `json:"for"`
+}
+
+// Node is a folder, an empty file or a symbolic link in the sandbox's root.
+type Node struct {
+	Path string `json:"path"`
+	Kind string `json:"kind"`           // "dir", "file" or "link"
+	Link string `json:"link,omitempty"` // the link's target
+	Mode uint32 `json:"mode,omitempty"` // permission bits and sticky bit; 0 means 0755 for a folder, 0644 for a file
+}
+
+// The kinds of Node.
+const (
+	Dir  = "dir"
+	File = "file"
+	Link = "link"
+)
+
+// Mount is something mounted on Target.
+type Mount struct {
+	Kind     string `json:"kind"`
+	Target   string `json:"target"`
+	Source   string `json:"source,omitempty"`   // the host path of an export, or the image's
+	Tag      string `json:"tag,omitempty"`      // names the export or the disk inside a machine
+	Format   string `json:"format,omitempty"`   // of an image: "raw" or "qcow2"
+	Size     int64  `json:"size,omitempty"`     // of a tmpfs, in bytes
+	Content  string `json:"content,omitempty"`  // of a file
+	Mode     uint32 `json:"mode,omitempty"`     // of a tmpfs or file
+	Writable bool   `json:"writable,omitempty"` // an export or image that is not read-only
+}
+
+// The kinds of Mount.
+const (
+	Export = "export" // a folder or file of the host
+	Tmpfs  = "tmpfs"
+	Inline = "inline" // a file whose content stands in the manifest
+	Image  = "image"
+)
+
+// Interface is one network card. Inside a container libvirt has set the
+// addresses, routes and link already; only DHCP is left to do.
+type Interface struct {
+	Name      string   `json:"name"` // eth0, eth1, …
+	MAC       string   `json:"mac"`
+	Addresses []string `json:"addresses,omitempty"` // with prefix length
+	Gateways  []string `json:"gateways,omitempty"`
+	Routes    []Route  `json:"routes,omitempty"`
+	DHCP      bool     `json:"dhcp,omitempty"`
+}
+
+// Route is a static route.
+type Route struct {
+	To  string `json:"to"`
+	Via string `json:"via"`
+}
+
+// Run is the command and the state that it starts in.
+type Run struct {
+	Argv         []string `json:"argv"`
+	Env          []string `json:"env"` // sorted NAME=value
+	Workdir      string   `json:"workdir"`
+	User         string   `json:"user"`
+	Umask        uint32   `json:"umask"`
+	Capabilities []string `json:"capabilities,omitempty"` // all that the command may ever hold
+	Pids         int      `json:"pids,omitempty"`
+	Restart      string   `json:"restart,omitempty"` // "never", "on-failure" or "always"
+	StopSignal   string   `json:"stopSignal"`
+	StopTimeout  int64    `json:"stopTimeout"` // milliseconds
+	Ready        *Ready   `json:"ready,omitempty"`
+}
+
+// Ready is how sbx-init finds out that the service has started; one probe is set.
+type Ready struct {
+	TCP      int      `json:"tcp,omitempty"`
+	File     string   `json:"file,omitempty"`
+	Exec     []string `json:"exec,omitempty"`
+	HTTPPort int      `json:"httpPort,omitempty"`
+	HTTPPath string   `json:"httpPath,omitempty"`
+	Timeout  int64    `json:"timeout"` // milliseconds
+}
+
+// Encode writes the manifest as JSON: the same bytes for the same manifest.
+func (m *Manifest) Encode() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(m); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// Decode reads a manifest. Another version and unknown fields are errors: a
+// guest must not run under a manifest that it only half understands.
+func Decode(data []byte) (*Manifest, error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	m := new(Manifest)
+	if err := d.Decode(m); err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
+	}
+	if m.Version != Version {
+		return nil, fmt.Errorf("manifest: version %d, but this sbx reads version %d: build sbx and sbx-init from the same release", m.Version, Version)
+	}
+	return m, nil
+}

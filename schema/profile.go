@@ -1,0 +1,173 @@
+package schema
+
+import "github.com/sbx-dev/sbx/schema/diag"
+
+// Backend names the kind of walls that a sandbox stands behind.
+type Backend string
+
+// The backends.
+const (
+	LXC Backend = "lxc" // a container: namespaces, a user namespace, capabilities
+	KVM Backend = "kvm" // a machine of its own, booted from the host's files
+)
+
+// Profile is one sandbox: what runs, what of the host it sees, what it may
+// write, which packets may pass and what it may consume. It is what a CUE
+// profile decodes into, with every default filled in.
+type Profile struct {
+	Name         string             `json:"name"`
+	Description  string             `json:"description,omitempty"`
+	Backend      Backend            `json:"backend"`
+	Run          Run                `json:"run"`
+	Expose       []string           `json:"expose,omitempty"` // host paths, read-only, at the same path inside
+	Mounts       map[string]Mount   `json:"mounts,omitempty"` // by their path inside
+	Network      *Network           `json:"network,omitempty"`
+	Networks     map[string]Network `json:"networks,omitempty"` // several interfaces, in the order of their keys; never together with Network
+	Resources    Resources          `json:"resources"`
+	Capabilities []string           `json:"capabilities,omitempty"` // lower case, without "cap_"
+	Users        Users              `json:"users"`
+	Machine      Machine            `json:"machine"`
+	Hostname     string             `json:"hostname"`
+	Labels       map[string]string  `json:"labels,omitempty"`
+
+	// Source says where each value was written. It is not part of the
+	// profile's meaning and takes no part in its digest.
+	Source Source `json:"-"`
+}
+
+// Source finds the place in the user's files that gave a value. A path is
+// written as CUE writes it: `network.allow[2]`, `mounts."/run".tmpfs`. Where
+// the value itself was not written (a default), the nearest enclosing value
+// that was is meant. File names are relative to the project's root, so that
+// they are the same on every machine.
+type Source interface {
+	Pos(path string) diag.Pos
+}
+
+// Run is the command: the service of `sbx up`, or the default of `sbx run`.
+type Run struct {
+	Argv    []string          `json:"argv"`
+	Env     map[string]string `json:"env,omitempty"`
+	Workdir string            `json:"workdir"`
+	User    string            `json:"user"` // "root", "www-data", "1000", "1000:1000"; names are those of the exposed /etc/passwd
+	Umask   string            `json:"umask"`
+	Ready   *Ready            `json:"ready,omitempty"`
+	Restart Restart           `json:"restart"`
+	Stop    Stop              `json:"stop"`
+}
+
+// Ready says when the service counts as started; exactly one probe is set.
+type Ready struct {
+	TCP     int      `json:"tcp,omitempty"`  // a port on which the service accepts inside the sandbox
+	File    string   `json:"file,omitempty"` // a path that exists inside
+	Exec    []string `json:"exec,omitempty"` // a command that exits 0 inside
+	HTTP    *HTTP    `json:"http,omitempty"` // a request that is answered with a status below 400
+	Timeout Duration `json:"timeout"`
+}
+
+// HTTP is a readiness request to the service's own loopback.
+type HTTP struct {
+	Port int    `json:"port"`
+	Path string `json:"path"`
+}
+
+// Restart says when sbx-init starts the service anew.
+type Restart string
+
+// The restart policies.
+const (
+	RestartNever     Restart = "never"
+	RestartOnFailure Restart = "on-failure"
+	RestartAlways    Restart = "always"
+)
+
+// Stop is how the service is asked to end, and for how long it may take.
+type Stop struct {
+	Signal  string   `json:"signal"` // "TERM", "WINCH", …
+	Timeout Duration `json:"timeout"`
+}
+
+// Mount is something at a path inside that is not plainly exposed; exactly one
+// of Host, Tmpfs, File and Image is set.
+type Mount struct {
+	Host     string  `json:"host,omitempty"` // a host folder or file
+	Tmpfs    Size    `json:"tmpfs,omitempty"`
+	File     *string `json:"file,omitempty"`  // the file's whole content
+	Image    string  `json:"image,omitempty"` // a disk image on the host (kvm)
+	Format   string  `json:"format,omitempty"`
+	Mode     string  `json:"mode,omitempty"`     // octal, of a file or tmpfs
+	Writable bool    `json:"writable,omitempty"` // host and image only
+}
+
+// Network is one interface and the packets that may pass it. Nothing passes
+// that Allow does not name.
+type Network struct {
+	Attach  string   `json:"attach,omitempty"` // a libvirt network
+	Bridge  string   `json:"bridge,omitempty"` // an existing host bridge; exactly one of the two
+	Create  *Subnet  `json:"create,omitempty"` // the profile owns the network that Attach names
+	Address []string `json:"address,omitempty"`
+	DHCP    bool     `json:"dhcp,omitempty"`
+	Gateway []string `json:"gateway,omitempty"` // the default routes, at most one a family
+	Routes  []Route  `json:"routes,omitempty"`
+	DNS     []string `json:"dns,omitempty"`
+	Allow   []Rule   `json:"allow,omitempty"`
+}
+
+// Subnet is a libvirt network that sbx makes because a profile says so.
+type Subnet struct {
+	Mode    string   `json:"mode"`    // "nat", "isolated" or "route"
+	Address []string `json:"address"` // the host's own addresses on it, with prefix length
+	DHCP    string   `json:"dhcp,omitempty"`
+	Domain  string   `json:"domain,omitempty"`
+}
+
+// Route is one static route.
+type Route struct {
+	To  string `json:"to"`
+	Via string `json:"via"`
+}
+
+// Rule lets packets of one direction pass, and their replies. Exactly one of
+// In and Out is set; From goes with In, To with Out; neither means anyone.
+type Rule struct {
+	In          *Match `json:"in,omitempty"`
+	Out         *Match `json:"out,omitempty"`
+	From        List   `json:"from,omitempty"`
+	To          List   `json:"to,omitempty"`
+	Connections int    `json:"connections,omitempty"` // at most so many at once from one remote address; tcp only
+	Log         bool   `json:"log,omitempty"`
+}
+
+// Match is the protocol side of a rule; exactly one field is set.
+type Match struct {
+	TCP    []Ports `json:"tcp,omitempty"`
+	UDP    []Ports `json:"udp,omitempty"`
+	SCTP   []Ports `json:"sctp,omitempty"`
+	ICMP   List    `json:"icmp,omitempty"`   // names or numbers
+	ICMPv6 List    `json:"icmpv6,omitempty"` // names or numbers
+	Any    bool    `json:"any,omitempty"`
+}
+
+// Resources bounds what a sandbox may consume. Zero means no bound of sbx's.
+type Resources struct {
+	Memory    Size    `json:"memory"`
+	CPUs      float64 `json:"cpus"`
+	Pids      int     `json:"pids,omitempty"`
+	CPUWeight int     `json:"cpuWeight,omitempty"` // 1…10000, as cgroup v2's cpu.weight
+	IOWeight  int     `json:"ioWeight,omitempty"`  // 1…10000, as cgroup v2's io.weight
+}
+
+// Users is the sandbox's view of user ids (lxc). The ids inside run from 0 to
+// 65535 and stand for host ids from Base on. A zero Base is derived from the
+// name.
+type Users struct {
+	Namespace bool   `json:"namespace"`
+	Base      uint32 `json:"base,omitempty"`
+}
+
+// Machine is what only a kvm sandbox has.
+type Machine struct {
+	Accel   string `json:"accel"`             // "require" or "prefer" KVM
+	Kernel  string `json:"kernel,omitempty"`  // a kernel image; empty: the host's own
+	Modules string `json:"modules,omitempty"` // its module tree; empty: the kernel's own
+}
