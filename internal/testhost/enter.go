@@ -1,0 +1,83 @@
+package testhost
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"syscall"
+)
+
+// stageVar tells a re-executed program where it is: unset outside of any host,
+// stageInit as the host's first process, stageInside in a program of the host.
+const (
+	stageVar    = "SBX_TESTHOST"
+	stageInit   = "init"
+	stageInside = "inside"
+)
+
+// groupVar names the control group of the host to its first process.
+const groupVar = "SBX_TESTHOST_CGROUP"
+
+// forwarded are the signals that reach the command inside.
+var forwarded = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP}
+
+// Run starts a host, runs argv inside it with this process's standard streams
+// and gives its exit code; the host is gone when Run returns. The calling
+// program is executed again as the host's first process, so Run must be called
+// early in main, and only once.
+func Run(argv []string) (int, error) {
+	if os.Getenv(stageVar) == stageInit {
+		return runInit(argv)
+	}
+	if err := Missing(); err != nil {
+		return 0, err
+	}
+	group, err := makeGroup("sbx-test-" + strconv.Itoa(os.Getpid()))
+	if err != nil {
+		return 0, err
+	}
+	defer group.remove()
+	return startInit(group)
+}
+
+// startInit executes this program again as the first process of new namespaces
+// and waits for it.
+func startInit(group *group) (int, error) {
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Env = append(os.Environ(), stageVar+"="+stageInit, groupVar+"="+group.name)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	if err := cmd.Start(); err != nil {
+		return 0, fmt.Errorf("cannot make namespaces: %w", err)
+	}
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, forwarded...)
+	defer signal.Stop(signals)
+	go func() {
+		for s := range signals {
+			cmd.Process.Signal(s)
+		}
+	}()
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return 0, err
+	}
+	return exitCode(cmd.ProcessState.Sys().(syscall.WaitStatus)), nil
+}
+
+// exitCode is the status as a shell gives it: 128 and the signal's number for
+// a process that a signal ended.
+func exitCode(s syscall.WaitStatus) int {
+	if s.Signaled() {
+		return 128 + int(s.Signal())
+	}
+	return s.ExitStatus()
+}

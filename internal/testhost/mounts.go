@@ -1,0 +1,77 @@
+package testhost
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// overlaid are the machine's folders that the host may change for itself. They
+// are overlaid as a whole rather than covered in part, because a folder with
+// other mounts below it cannot be exposed to a container.
+var overlaid = []string{"/etc", "/srv", "/var/lib", "/var/log"}
+
+// setUpMounts gives the host its own /proc, /sys, control groups and /run, and
+// its own view of the folders that it writes to.
+func setUpMounts() error {
+	trees, err := hierarchies()
+	if err != nil {
+		return err
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("cannot make mounts private: %w", err)
+	}
+	// What is mounted below the machine's /sys would still be listed when covered.
+	if err := unix.Unmount("/sys", unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("unmount /sys: %w", err)
+	}
+	for _, m := range []struct{ fstype, target, options string }{
+		{"proc", "/proc", ""},
+		{"sysfs", "/sys", ""},
+		{"tmpfs", "/run", "mode=755"},
+	} {
+		if err := unix.Mount(m.fstype, m.target, m.fstype, 0, m.options); err != nil {
+			return fmt.Errorf("mount %s: %w", m.target, err)
+		}
+	}
+	if err := mountGroups(trees); err != nil {
+		return err
+	}
+	return overlay("/run/testhost")
+}
+
+// overlay mounts a writable layer, kept on a tmpfs at layers, over each folder.
+func overlay(layers string) error {
+	if err := os.Mkdir(layers, 0o700); err != nil {
+		return err
+	}
+	if err := unix.Mount("tmpfs", layers, "tmpfs", 0, "mode=700"); err != nil {
+		return fmt.Errorf("mount %s: %w", layers, err)
+	}
+	for _, dir := range overlaid {
+		upper := filepath.Join(layers, dir, "upper")
+		work := filepath.Join(layers, dir, "work")
+		for _, d := range []string{upper, work} {
+			if err := os.MkdirAll(d, 0o755); err != nil {
+				return err
+			}
+		}
+		options := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", dir, upper, work)
+		if err := unix.Mount("overlay", dir, "overlay", 0, options); err != nil {
+			return fmt.Errorf("mount an overlay on %s: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+// setUpLoopback sets the lo of the host's network up.
+func setUpLoopback() error {
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return err
+	}
+	return netlink.LinkSetUp(lo)
+}
