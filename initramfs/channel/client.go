@@ -1,0 +1,224 @@
+package channel
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/hashicorp/yamux"
+)
+
+// Client is the host's end of a channel. Its methods may be called at the same
+// time; each uses a stream of its own with its own backpressure.
+type Client struct {
+	conn io.Closer
+	mux  *yamux.Session
+}
+
+// Dial greets the guest at the other end of conn and takes conn over, also when
+// it fails. It waits for a guest that is not up yet until ctx ends.
+func Dial(ctx context.Context, conn io.ReadWriteCloser) (*Client, error) {
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	in := bufio.NewReaderSize(conn, 2*chunk)
+	err := greet(conn, in)
+	if !stop() {
+		return nil, fmt.Errorf("the sandbox's first process did not answer: %w", context.Cause(ctx))
+	}
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("the sandbox's first process did not answer: %w", err)
+	}
+	mux, err := yamux.Client(guarded{&guard{in: in, fromGuest: true}, conn, conn}, hostConfig())
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return &Client{conn, mux}, nil
+}
+
+// guarded is a connection whose reading end is a guard.
+type guarded struct {
+	io.Reader
+	io.Writer
+	io.Closer
+}
+
+// Close ends the channel and all that is under way on it.
+func (c *Client) Close() error {
+	c.conn.Close() // first, so that a write that the guest does not take ends
+	return c.mux.Close()
+}
+
+// Done is closed when the channel has ended.
+func (c *Client) Done() <-chan struct{} { return c.mux.CloseChan() }
+
+// stream is one request under way.
+type stream struct {
+	*yamux.Stream
+	frames frameReader
+}
+
+// open sends a request on a new stream. The stream is closed when ctx ends.
+func (c *Client) open(ctx context.Context, r Request) (*stream, func(), error) {
+	s, err := c.mux.OpenStream()
+	if err != nil {
+		return nil, nil, lost(err)
+	}
+	stop := context.AfterFunc(ctx, func() { s.Close(); s.SetDeadline(time.Unix(1, 0)) })
+	done := func() { stop(); s.Close() }
+	if err := writeJSON(s, KindRequest, r); err != nil {
+		done()
+		return nil, nil, c.failure(ctx, err)
+	}
+	return &stream{s, frameReader{r: s}}, done, nil
+}
+
+// reply waits for the next frame, but not for ever.
+func (s *stream) reply() (Frame, error) {
+	s.SetReadDeadline(time.Now().Add(replyTimeout))
+	f, err := s.frames.next()
+	s.SetReadDeadline(time.Time{})
+	return f, err
+}
+
+// failure is err, or the reason why the context or the channel ended.
+func (c *Client) failure(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if errors.Is(err, yamux.ErrTimeout) {
+		return fmt.Errorf("the sandbox did not answer within %v", replyTimeout)
+	}
+	if c.mux.IsClosed() || errors.Is(err, io.EOF) || errors.Is(err, yamux.ErrStreamClosed) {
+		return lost(err)
+	}
+	return err
+}
+
+// ErrLost says that the sandbox, or the connection to it, ended in the midst of
+// a request.
+var ErrLost = errors.New("the connection to the sandbox was lost")
+
+func lost(err error) error {
+	if errors.Is(err, io.EOF) {
+		return ErrLost
+	}
+	return fmt.Errorf("%w (%v)", ErrLost, err)
+}
+
+func unexpected(f Frame) error {
+	return fmt.Errorf("the guest sent a frame of kind %d where none may come", f.Kind)
+}
+
+// Watch calls see with the sandbox's state, now and at every change, until see
+// returns false or ctx ends.
+func (c *Client) Watch(ctx context.Context, see func(Status) bool) error {
+	s, done, err := c.open(ctx, Request{Op: OpStatus})
+	if err != nil {
+		return err
+	}
+	defer done()
+	f, err := s.reply()
+	for ; err == nil; f, err = s.frames.next() {
+		if f.Kind != KindStatus {
+			return unexpected(f)
+		}
+		status, err := parseStatus(f.Payload)
+		if err != nil {
+			return err
+		}
+		if !see(status) {
+			return nil
+		}
+	}
+	return c.failure(ctx, err)
+}
+
+// Status tells the sandbox's state now.
+func (c *Client) Status(ctx context.Context) (status Status, err error) {
+	err = c.Watch(ctx, func(s Status) bool { status = s; return false })
+	return status, err
+}
+
+// WaitReady waits until the service answers its readiness probe. A service that
+// ends for good before it does is an error that says how.
+func (c *Client) WaitReady(ctx context.Context) (status Status, err error) {
+	err = c.Watch(ctx, func(s Status) bool {
+		status = s
+		return s.State != Ready && s.State != Ended
+	})
+	if err == nil && status.State == Ended {
+		err = fmt.Errorf("the command ended before it was ready: %s", describe(status))
+	}
+	return status, err
+}
+
+// describe says how the command ended last, and why.
+func describe(s Status) string {
+	switch {
+	case s.Exit == nil:
+		return s.Message
+	case s.Message == "":
+		return s.Exit.String()
+	}
+	return s.Exit.String() + ": " + s.Message
+}
+
+// Stop has the service end by its stop signal, and the sandbox with it. It
+// returns when the service has ended.
+func (c *Client) Stop(ctx context.Context) error { return c.control(ctx, OpStop) }
+
+// Restart stops the service by its stop signal and starts it again.
+func (c *Client) Restart(ctx context.Context) error { return c.control(ctx, OpRestart) }
+
+// control asks for something that is answered with KindDone. How long it takes
+// is the service's own matter (its stop timeout), so only ctx bounds it.
+func (c *Client) control(ctx context.Context, op Op) error {
+	s, done, err := c.open(ctx, Request{Op: op})
+	if err != nil {
+		return err
+	}
+	defer done()
+	f, err := s.frames.next()
+	switch {
+	case err != nil:
+		return c.failure(ctx, err)
+	case f.Kind == KindFailed:
+		return parseFailure(f.Payload)
+	case f.Kind != KindDone:
+		return unexpected(f)
+	}
+	return nil
+}
+
+// Output calls see with the service's output from record number from on: what
+// sbx-init still holds, and with follow all that comes. A record's Data is valid
+// during the call only. The error is nil when there is no more to come.
+func (c *Client) Output(ctx context.Context, from uint64, follow bool, see func(Record) error) error {
+	s, done, err := c.open(ctx, Request{Op: OpOutput, From: from, Follow: follow})
+	if err != nil {
+		return err
+	}
+	defer done()
+	for {
+		f, err := s.frames.next()
+		switch {
+		case err != nil:
+			return c.failure(ctx, err)
+		case f.Kind == KindDone:
+			return nil
+		case f.Kind != KindRecord:
+			return unexpected(f)
+		}
+		record, err := parseRecord(f.Payload)
+		if err != nil {
+			return err
+		}
+		if err := see(record); err != nil {
+			return err
+		}
+	}
+}

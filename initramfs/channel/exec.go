@@ -1,0 +1,164 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"io"
+	"syscall"
+)
+
+// Stdio is what a session's command is connected to on the host. Stdin, Stdout
+// and Stderr may be nil: nothing to read, and nobody who reads.
+type Stdio struct {
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Resize  <-chan Size           // the terminal's new sizes
+	Signals <-chan syscall.Signal // to be sent to the command
+}
+
+// Exec runs a command beside the sandbox's own and waits for its end. A command
+// that does not start is a *Failure. A failing write to Stdout or Stderr ends
+// that output only: the command finds its pipe closed.
+func (c *Client) Exec(ctx context.Context, command Command, stdio Stdio) (Exit, error) {
+	return c.session(ctx, Request{Op: OpExec, Command: &command}, stdio)
+}
+
+// Run starts the sandbox's own command, as Exec does; the sandbox ends with it.
+func (c *Client) Run(ctx context.Context, command Command, stdio Stdio) (Exit, error) {
+	return c.session(ctx, Request{Op: OpRun, Command: &command}, stdio)
+}
+
+func (c *Client) session(ctx context.Context, r Request, stdio Stdio) (Exit, error) {
+	r.Command.Stdin = stdio.Stdin != nil
+	s, done, err := c.open(ctx, r)
+	if err != nil {
+		return Exit{}, err
+	}
+	defer done()
+	f, err := s.reply()
+	switch {
+	case err != nil:
+		return Exit{}, c.failure(ctx, err)
+	case f.Kind == KindFailed:
+		return Exit{}, parseFailure(f.Payload)
+	case f.Kind != KindStarted:
+		return Exit{}, unexpected(f)
+	}
+
+	ended := make(chan struct{})
+	defer close(ended)
+	credit := make(chan struct{}, stdinCredit)
+	for range stdinCredit {
+		credit <- struct{}{}
+	}
+	if stdio.Stdin != nil {
+		go s.sendStdin(stdio.Stdin, credit, ended)
+	}
+	go s.sendEvents(stdio, ended)
+	exit, err := s.receive(stdio, credit)
+	if err != nil {
+		return exit, c.failure(ctx, err)
+	}
+	return exit, nil
+}
+
+// sendStdin copies standard input, a frame for each credit that the guest gives.
+// It may outlive the session for as long as a read of in lasts.
+func (s *stream) sendStdin(in io.Reader, credit, ended <-chan struct{}) {
+	buf := make([]byte, chunk)
+	for {
+		n, err := in.Read(buf)
+		if n > 0 {
+			select {
+			case <-credit:
+			case <-ended:
+				return
+			}
+			if writeFrame(s, KindStdin, buf[:n]) != nil {
+				return
+			}
+		}
+		if err != nil {
+			_ = writeFrame(s, KindStdinEOF, nil) // receive finds a lost channel
+			return
+		}
+	}
+}
+
+// sendEvents passes on signals and new terminal sizes.
+func (s *stream) sendEvents(stdio Stdio, ended <-chan struct{}) {
+	for {
+		var err error
+		select {
+		case <-ended:
+			return
+		case size := <-stdio.Resize:
+			err = writeJSON(s, KindResize, size)
+		case signal := <-stdio.Signals:
+			err = writeFrame(s, KindSignal, []byte{byte(signal)})
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// receive writes out what the command says until it has ended.
+func (s *stream) receive(stdio Stdio, credit chan<- struct{}) (Exit, error) {
+	stdout := output{s: s, number: 1, w: stdio.Stdout}
+	stderr := output{s: s, number: 2, w: stdio.Stderr}
+	for {
+		f, err := s.frames.next()
+		if err != nil {
+			return Exit{}, err
+		}
+		switch f.Kind {
+		case KindStdout:
+			err = stdout.write(f.Payload)
+		case KindStderr:
+			err = stderr.write(f.Payload)
+		case KindCredit:
+			select {
+			case credit <- struct{}{}:
+			default:
+				return Exit{}, errCredit
+			}
+		case KindExit:
+			return parseExit(f.Payload)
+		case KindFailed:
+			return Exit{}, parseFailure(f.Payload)
+		default:
+			return Exit{}, unexpected(f)
+		}
+		if err != nil {
+			return Exit{}, err
+		}
+	}
+}
+
+var errCredit = errors.New("the guest took more standard input than it was sent")
+
+// output is one of a command's outputs on the host.
+type output struct {
+	s      *stream
+	number byte
+	w      io.Writer
+	told   bool // the guest knows that nobody reads it
+}
+
+// write passes data on, or, once nobody reads it, tells the guest so and drops
+// what was still under way.
+func (o *output) write(data []byte) error {
+	if o.w != nil {
+		if _, err := o.w.Write(data); err == nil {
+			return nil
+		}
+		o.w = nil
+	}
+	if o.told {
+		return nil
+	}
+	o.told = true
+	return writeFrame(o.s, KindCloseOutput, []byte{o.number})
+}

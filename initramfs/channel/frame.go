@@ -1,0 +1,91 @@
+package channel
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// Kind says what a frame holds.
+type Kind byte
+
+// The kinds of frame. A stream opens with one KindRequest from the host.
+const (
+	// From the host.
+	KindRequest     Kind = 1 // JSON Request
+	KindStdin       Kind = 2 // bytes of standard input
+	KindStdinEOF    Kind = 3 // no more standard input
+	KindSignal      Kind = 4 // one byte: a signal's number
+	KindResize      Kind = 5 // JSON Size: the terminal has a new size
+	KindCloseOutput Kind = 6 // one byte, 1 or 2: nobody reads this output any more
+
+	// From the guest.
+	KindStarted Kind = 32 // the request is granted, the command runs
+	KindFailed  Kind = 33 // JSON Failure: the last frame
+	KindStdout  Kind = 34 // bytes of standard output, or of the terminal
+	KindStderr  Kind = 35 // bytes of standard error
+	KindCredit  Kind = 36 // one more KindStdin frame may come
+	KindExit    Kind = 37 // JSON Exit: the last frame
+	KindStatus  Kind = 38 // JSON Status
+	KindRecord  Kind = 39 // a Record of the service's output
+	KindDone    Kind = 40 // a control request is fulfilled: the last frame
+)
+
+// Frame is the unit of a stream: a kind byte, the payload's length as two bytes,
+// most significant first, and the payload.
+type Frame struct {
+	Kind    Kind
+	Payload []byte
+}
+
+const frameHeader = 3
+
+// writeFrame writes one frame with one Write, so that frames of several writers
+// never mix and no multiplexed frame is larger than a frame of ours.
+func writeFrame(w io.Writer, kind Kind, payload []byte) error {
+	if len(payload) > MaxPayload {
+		return fmt.Errorf("frame of kind %d holds %d bytes, but %d is the most", kind, len(payload), MaxPayload)
+	}
+	b := make([]byte, frameHeader, frameHeader+len(payload))
+	b[0] = byte(kind)
+	binary.BigEndian.PutUint16(b[1:], uint16(len(payload)))
+	_, err := w.Write(append(b, payload...))
+	return err
+}
+
+// writeJSON writes a frame whose payload is v as JSON.
+func writeJSON(w io.Writer, kind Kind, v any) error {
+	payload, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return writeFrame(w, kind, payload)
+}
+
+// frameReader reads frames into one buffer of MaxPayload bytes at most.
+type frameReader struct {
+	r   io.Reader
+	buf []byte
+}
+
+// next returns the next frame, whose payload is valid until the following
+// call. The error is io.EOF only between two frames.
+func (f *frameReader) next() (Frame, error) {
+	var header [frameHeader]byte
+	if _, err := io.ReadFull(f.r, header[:]); err != nil {
+		return Frame{}, err
+	}
+	n := int(binary.BigEndian.Uint16(header[1:]))
+	if cap(f.buf) < n {
+		f.buf = make([]byte, n)
+	}
+	payload := f.buf[:n]
+	if _, err := io.ReadFull(f.r, payload); err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return Frame{}, err
+	}
+	return Frame{Kind(header[0]), payload}, nil
+}

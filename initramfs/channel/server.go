@@ -1,0 +1,121 @@
+package channel
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/hashicorp/yamux"
+)
+
+// Handler answers one request of the host's. The stream is closed when it
+// returns.
+type Handler func(Request, *Stream)
+
+// Stream is the guest's end of one request. Its methods may be called at the
+// same time, except that one goroutine alone may receive.
+type Stream struct {
+	s      io.ReadWriteCloser
+	frames frameReader
+	mu     sync.Mutex
+}
+
+// Receive returns the next frame, whose payload is valid until the next call.
+// The error is io.EOF when the host has closed the stream, and another when the
+// channel was lost.
+func (s *Stream) Receive() (Frame, error) { return s.frames.next() }
+
+// Send sends a frame; it waits while the host takes none.
+func (s *Stream) Send(kind Kind, payload []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return writeFrame(s.s, kind, payload)
+}
+
+// SendJSON sends v as JSON in a frame.
+func (s *Stream) SendJSON(kind Kind, v any) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return writeJSON(s.s, kind, v)
+}
+
+// SendRecord sends a record of the service's output.
+func (s *Stream) SendRecord(r Record) error { return s.Send(KindRecord, r.encode()) }
+
+// Fail ends the request with a failure.
+func (s *Stream) Fail(reason Reason, message string) error {
+	if len(message) > maxMessage {
+		message = message[:maxMessage]
+	}
+	return s.SendJSON(KindFailed, Failure{reason, message})
+}
+
+// Serve answers one host after the other on a byte stream that outlives them,
+// until reading from it fails. A host that greets anew replaces the one before,
+// whose requests all end first.
+func Serve(rw io.ReadWriter, handle Handler) error {
+	in := bufio.NewReaderSize(rw, 2*chunk)
+	for {
+		if err := answer(rw, in); errors.Is(err, errVersion) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		if err := serveHost(rw, in, handle); err != nil && !errors.Is(err, errForeign) {
+			return err
+		}
+	}
+}
+
+// serveHost serves one host until it is gone; the error is what the byte stream
+// gave at its end.
+func serveHost(w io.Writer, in *bufio.Reader, handle Handler) error {
+	r := &lastError{r: &guard{in: in}}
+	mux, err := yamux.Server(guarded{r, w, io.NopCloser(nil)}, guestConfig())
+	if err != nil {
+		return err
+	}
+	var requests sync.WaitGroup
+	for {
+		s, err := mux.AcceptStream()
+		if err != nil {
+			break
+		}
+		requests.Go(func() {
+			defer s.Close()
+			serveStream(&Stream{s: s, frames: frameReader{r: s}}, handle)
+		})
+	}
+	mux.Close() // returns when the last frame under way is written
+	requests.Wait()
+	return r.err
+}
+
+func serveStream(s *Stream, handle Handler) {
+	f, err := s.Receive()
+	if err != nil {
+		return
+	}
+	var r Request
+	if f.Kind != KindRequest || json.Unmarshal(f.Payload, &r) != nil {
+		_ = s.Fail(ReasonRefused, "this is no request") // the host is told, or is gone
+		return
+	}
+	handle(r, s)
+}
+
+// lastError remembers the error that ended a reader.
+type lastError struct {
+	r   io.Reader
+	err error
+}
+
+func (l *lastError) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	if err != nil {
+		l.err = err
+	}
+	return n, err
+}
