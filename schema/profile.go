@@ -135,7 +135,6 @@ type Rule struct {
 	From        List   `json:"from,omitempty"`
 	To          List   `json:"to,omitempty"`
 	Connections int    `json:"connections,omitempty"` // at most so many at once from one remote address; tcp only
-	Log         bool   `json:"log,omitempty"`
 }
 
 // Match is the protocol side of a rule; exactly one field is set.

@@ -1,0 +1,157 @@
+package firewall
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"libvirt.org/go/libvirtxml"
+)
+
+// Where each kind of rule stands. Layers A and B are walked apart, so only the
+// order within a layer counts: A's are below zero, B's above. Accepts do not
+// depend on each other's order, so the ones behind the last free priority share
+// it.
+const (
+	firstInA, lastInA = -1000, -3
+	dropMACInA        = -1000
+	dropAllInA        = -2
+	firstInB, lastInB = 100, 997
+	dropAllV4InB      = 998
+	dropAllV6InB      = 999
+)
+
+// maxComment is libvirt's limit on a rule's comment.
+const maxComment = 256
+
+// lowering collects a filter's rules.
+type lowering struct {
+	policy  *Policy
+	filter  *libvirtxml.NWFilter
+	a, b    int // the next free priorities
+	comment string
+}
+
+// Lower writes the policy as an nwfilter: default deny both ways for every kind
+// of frame, IPv4 and IPv6, and nothing out that does not carry the card's own
+// MAC and IP addresses.
+func (p *Policy) Lower() *libvirtxml.NWFilter {
+	l := &lowering{policy: p, a: firstInA, b: firstInB,
+		filter: &libvirtxml.NWFilter{Name: p.iface.Filter, UUID: p.iface.UUID, Chain: "root"}}
+	l.comment = "no frame under another MAC address"
+	l.addA("drop", "out", libvirtxml.NWFilterRule{MAC: &libvirtxml.NWFilterRuleMAC{Match: "no",
+		NWFilterRuleCommonMAC: libvirtxml.NWFilterRuleCommonMAC{SrcMACAddr: text(p.iface.MAC.String())}, Comment: l.comment}})
+	l.infrastructureA()
+	for _, r := range p.rules {
+		l.comment = comment(r)
+		l.ruleA(r)
+	}
+	l.comment = ""
+	l.add("drop", "inout", dropAllInA, libvirtxml.NWFilterRule{})
+
+	l.infrastructureB()
+	for _, r := range p.rules {
+		l.comment = comment(r)
+		l.ruleB(r)
+	}
+	l.add("drop", "inout", dropAllV4InB, libvirtxml.NWFilterRule{All: &libvirtxml.NWFilterRuleAll{}})
+	l.add("drop", "inout", dropAllV6InB, libvirtxml.NWFilterRule{AllIPv6: &libvirtxml.NWFilterRuleAllIPv6{}})
+	return l.filter
+}
+
+func (l *lowering) add(action, direction string, priority int, r libvirtxml.NWFilterRule) {
+	r.Action, r.Direction, r.Priority = action, direction, priority
+	l.filter.Entries = append(l.filter.Entries, libvirtxml.NWFilterEntry{Rule: &r})
+}
+
+func (l *lowering) addA(action, direction string, r libvirtxml.NWFilterRule) {
+	l.add(action, direction, l.a, r)
+	l.a = min(l.a+1, lastInA)
+}
+
+func (l *lowering) addB(action, direction string, r libvirtxml.NWFilterRule) {
+	l.add(action, direction, l.b, r)
+	l.b = min(l.b+1, lastInB)
+}
+
+// comment says which line of the profile asked for a rule.
+func comment(r Rule) string {
+	s := r.Path
+	if r.Pos.File != "" {
+		s += " " + r.Pos.String()
+	}
+	s = strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' {
+			return '_'
+		}
+		return c
+	}, s)
+	return s[max(0, len(s)-maxComment):]
+}
+
+func text(s string) libvirtxml.NWFilterField { return libvirtxml.NWFilterField{Str: s} }
+
+// address writes a as a rule's attribute; libvirt puts the lease in for $IP.
+func address(a netip.Addr) libvirtxml.NWFilterField {
+	switch {
+	case !a.IsValid():
+		return libvirtxml.NWFilterField{}
+	case a == leased:
+		return text("$IP")
+	}
+	return text(a.String())
+}
+
+// prefix writes p as an address attribute and its mask; a prefix of length 0 is
+// written as no attribute at all.
+func prefix(p netip.Prefix) (addr, mask libvirtxml.NWFilterField) {
+	if !p.IsValid() || p.Bits() == 0 {
+		return addr, mask
+	}
+	if !p.IsSingleIP() {
+		mask = text(strconv.Itoa(p.Bits()))
+	}
+	return address(p.Addr()), mask
+}
+
+// ports writes an inclusive range of ports.
+func ports(low, high uint16) (start, end libvirtxml.NWFilterField) {
+	if low == 0 && high == 0xffff {
+		return start, end
+	}
+	if low != high {
+		end = text(strconv.Itoa(int(high)))
+	}
+	return text(strconv.Itoa(int(low))), end
+}
+
+// prefixes are the ranges of one family as prefixes.
+func prefixes(ranges []Range, v6 bool) (out []netip.Prefix) {
+	for _, r := range ranges {
+		if r.From.Is6() == v6 {
+			out = append(out, r.Prefixes()...)
+		}
+	}
+	return out
+}
+
+// locals are the card's own addresses of one family.
+func (p *Policy) locals(v6 bool) (out []netip.Addr) {
+	for _, a := range p.local {
+		if a.Is6() == v6 {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// speaks says whether any rule is of the family: without one, not even errors
+// may come in.
+func (p *Policy) speaks(v6 bool) bool {
+	for _, r := range p.rules {
+		if v6 && r.V6 || !v6 && r.V4 {
+			return true
+		}
+	}
+	return false
+}

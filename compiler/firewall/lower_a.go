@@ -1,0 +1,194 @@
+package firewall
+
+import (
+	"net/netip"
+	"strconv"
+
+	"libvirt.org/go/libvirtxml"
+)
+
+// frame is what one rule of layer A matches in an IP packet: ends that are the
+// zero value match anything.
+type frame struct {
+	v6              bool
+	src, dst        netip.Prefix
+	proto           string
+	srcLow, srcHigh uint16
+	dstLow, dstHigh uint16
+	icmpv6          int // a type of ICMPv6; 0, which is reserved: every type
+}
+
+// anyPort leaves both ends' ports open.
+func (f frame) anyPort() frame {
+	f.srcLow, f.srcHigh, f.dstLow, f.dstHigh = 0, 0xffff, 0, 0xffff
+	return f
+}
+
+// host is the prefix that holds a alone.
+func host(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
+
+// acceptA emits one accept of layer A.
+func (l *lowering) acceptA(direction string, f frame) {
+	srcAddr, srcMask := prefix(f.src)
+	dstAddr, dstMask := prefix(f.dst)
+	var port libvirtxml.NWFilterRuleCommonPort
+	port.SrcPortStart, port.SrcPortEnd = ports(f.srcLow, f.srcHigh)
+	port.DstPortStart, port.DstPortEnd = ports(f.dstLow, f.dstHigh)
+	var proto libvirtxml.NWFilterField
+	if f.proto != "" {
+		proto = text(f.proto)
+	}
+	if !f.v6 {
+		l.addA("accept", direction, libvirtxml.NWFilterRule{IP: &libvirtxml.NWFilterRuleIP{
+			SrcIPAddr: srcAddr, SrcIPMask: srcMask, DstIPAddr: dstAddr, DstIPMask: dstMask,
+			Protocol: proto, NWFilterRuleCommonPort: port, Comment: l.comment}})
+		return
+	}
+	rule := &libvirtxml.NWFilterRuleIPv6{
+		SrcIPAddr: srcAddr, SrcIPMask: srcMask, DstIPAddr: dstAddr, DstIPMask: dstMask,
+		Protocol: proto, NWFilterRuleCommonPort: port, Comment: l.comment}
+	if f.icmpv6 != 0 {
+		rule.Type = text(strconv.Itoa(f.icmpv6))
+	}
+	l.addA("accept", direction, libvirtxml.NWFilterRule{IPv6: rule})
+}
+
+// The neighbour discovery and multicast listener messages (RFC 4861, RFC 3810)
+// without which IPv6 does not work on a link. Router advertisements and
+// redirects are not among them: the profile says what the routes are.
+var (
+	discoveryIn  = []int{130, 135, 136}
+	discoveryOut = []int{131, 132, 135, 136, 143}
+	errorsInV4   = []int{3, 11, 12}
+	errorsInV6   = []int{1, 2, 3, 4}
+)
+
+// discoverySources are the addresses that the card may speak neighbour discovery
+// from: its own, the one that it gives itself, and none while it has none yet.
+func (p *Policy) discoverySources() []netip.Addr {
+	return append(p.locals(true), linkLocal(p.iface.MAC), netip.IPv6Unspecified())
+}
+
+// infrastructureA lets pass what addresses need to work at all: ARP, neighbour
+// discovery, DHCP, and the errors that path MTU discovery lives on.
+func (l *lowering) infrastructureA() {
+	p := l.policy
+	if p.has(false) {
+		l.arp()
+	}
+	if p.iface.DHCP {
+		l.comment = "dhcp"
+		dhcp := frame{proto: "udp", srcLow: 68, srcHigh: 68, dstLow: 67, dstHigh: 67}
+		for _, src := range []netip.Addr{netip.IPv4Unspecified(), leased} {
+			dhcp.src = host(src)
+			l.acceptA("out", dhcp)
+		}
+		l.acceptA("in", frame{proto: "udp", srcLow: 67, srcHigh: 67, dstLow: 68, dstHigh: 68})
+	}
+	if p.speaks(false) {
+		l.comment = "errors; layer A cannot tell types of ICMP apart"
+		for _, own := range p.locals(false) {
+			l.acceptA("in", frame{dst: host(own), proto: "icmp"}.anyPort())
+		}
+	}
+	if p.has(true) {
+		l.comment = "neighbour discovery"
+		for _, own := range p.discoverySources() {
+			for _, t := range discoveryOut {
+				l.acceptA("out", frame{v6: true, src: host(own), proto: "icmpv6", icmpv6: t}.anyPort())
+			}
+		}
+		for _, t := range discoveryIn {
+			l.acceptA("in", frame{v6: true, proto: "icmpv6", icmpv6: t}.anyPort())
+		}
+	}
+	if p.speaks(true) {
+		l.comment = "errors"
+		for _, own := range p.locals(true) {
+			for _, t := range errorsInV6 {
+				l.acceptA("in", frame{v6: true, dst: host(own), proto: "icmpv6", icmpv6: t}.anyPort())
+			}
+		}
+	}
+}
+
+// arp lets the card answer and ask for its own addresses only; 0.0.0.0 is the
+// sender of a probe for an address that is not held yet (RFC 5227).
+func (l *lowering) arp() {
+	l.comment = "arp for the card's own addresses"
+	for _, own := range append(l.policy.locals(false), netip.IPv4Unspecified()) {
+		l.addA("accept", "out", libvirtxml.NWFilterRule{ARP: &libvirtxml.NWFilterRuleARP{
+			ARPSrcMACAddr: text(l.policy.iface.MAC.String()), ARPSrcIPAddr: address(own), Comment: l.comment}})
+	}
+	l.addA("accept", "in", libvirtxml.NWFilterRule{ARP: &libvirtxml.NWFilterRuleARP{Comment: l.comment}})
+}
+
+// ruleA emits a rule in both directions: what opens a conversation, and what
+// answers it.
+func (l *lowering) ruleA(r Rule) {
+	for _, v6 := range []bool{false, true} {
+		for _, remote := range prefixes(r.Remotes, v6) {
+			for _, own := range l.policy.locals(v6) {
+				opening := frame{v6: v6, src: remote, dst: host(own)}.anyPort()
+				if !r.In {
+					opening.src, opening.dst = opening.dst, opening.src
+				}
+				if r.Any {
+					l.pairA(r.In, opening, opening.reversed())
+					continue
+				}
+				for _, s := range r.Services {
+					l.serviceA(r.In, opening, s)
+				}
+			}
+		}
+	}
+}
+
+func (l *lowering) serviceA(in bool, opening frame, s Service) {
+	if s.Proto != ICMP {
+		opening.proto = s.Proto.String()
+		opening.dstLow, opening.dstHigh = s.Low, s.High
+		l.pairA(in, opening, opening.reversed())
+		return
+	}
+	kind := int(s.Low >> 8)
+	if !opening.v6 {
+		// Without types the way in is open already, for errors.
+		opening.proto = "icmp"
+		if in {
+			opening = opening.reversed()
+		}
+		if _, request := icmpReply(icmpV4, uint8(kind)); request || !in {
+			l.acceptA("out", opening)
+		}
+		return
+	}
+	opening.proto, opening.icmpv6 = "icmpv6", kind
+	l.acceptA(way(in), opening)
+	if reply, ok := icmpReply(icmpV6, uint8(kind)); ok {
+		answer := opening.reversed()
+		answer.icmpv6 = int(reply)
+		l.acceptA(way(!in), answer)
+	}
+}
+
+func (l *lowering) pairA(in bool, opening, answer frame) {
+	l.acceptA(way(in), opening)
+	l.acceptA(way(!in), answer)
+}
+
+// reversed is the frame that goes back.
+func (f frame) reversed() frame {
+	f.src, f.dst = f.dst, f.src
+	f.srcLow, f.srcHigh, f.dstLow, f.dstHigh = f.dstLow, f.dstHigh, f.srcLow, f.srcHigh
+	return f
+}
+
+// way is nwfilter's word for a direction, as the sandbox sees it.
+func way(in bool) string {
+	if in {
+		return "in"
+	}
+	return "out"
+}
