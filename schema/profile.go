@@ -102,23 +102,23 @@ type Mount struct {
 // Network is one interface and the packets that may pass it. Nothing passes
 // that Allow does not name.
 type Network struct {
-	Attach  string   `json:"attach,omitempty"` // a libvirt network
-	Bridge  string   `json:"bridge,omitempty"` // an existing host bridge; exactly one of the two
-	Create  *Subnet  `json:"create,omitempty"` // the profile owns the network that Attach names
-	Address []string `json:"address,omitempty"`
-	DHCP    bool     `json:"dhcp,omitempty"`
-	Gateway []string `json:"gateway,omitempty"` // the default routes, at most one a family
-	Routes  []Route  `json:"routes,omitempty"`
-	DNS     []string `json:"dns,omitempty"`
-	Allow   []Rule   `json:"allow,omitempty"`
+	Attach  string  `json:"attach,omitempty"`  // a libvirt network
+	Bridge  string  `json:"bridge,omitempty"`  // an existing host bridge; exactly one of the two
+	Create  *Subnet `json:"create,omitempty"`  // the profile owns the network that Attach names
+	Address List    `json:"address,omitempty"` // with prefix length
+	DHCP    bool    `json:"dhcp,omitempty"`
+	Gateway List    `json:"gateway,omitempty"` // the default routes, at most one a family
+	Routes  []Route `json:"routes,omitempty"`
+	DNS     List    `json:"dns,omitempty"`
+	Allow   []Rule  `json:"allow,omitempty"`
 }
 
 // Subnet is a libvirt network that sbx makes because a profile says so.
 type Subnet struct {
-	Mode    string   `json:"mode"`    // "nat", "isolated" or "route"
-	Address []string `json:"address"` // the host's own addresses on it, with prefix length
-	DHCP    string   `json:"dhcp,omitempty"`
-	Domain  string   `json:"domain,omitempty"`
+	Mode    string `json:"mode"`    // "nat", "isolated" or "route"
+	Address List   `json:"address"` // the host's own addresses on it, with prefix length
+	DHCP    string `json:"dhcp,omitempty"`
+	Domain  string `json:"domain,omitempty"`
 }
 
 // Route is one static route.

@@ -32,6 +32,7 @@ type app struct {
 
 // cli is the command line: one field a verb, one file a verb.
 type cli struct {
+	Vet     vetCmd     `cmd:"" help:"Check profiles."`
 	Version versionCmd `cmd:"" help:"Print sbx's version."`
 }
 

@@ -3,8 +3,10 @@
 package diag
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -14,6 +16,10 @@ type Pos struct {
 	File   string `json:"file"`
 	Line   int    `json:"line"`
 	Column int    `json:"column"`
+
+	// Dir is the folder that File is relative to, where it is known: the
+	// project's root. It differs between machines and is never written out.
+	Dir string `json:"-"`
 }
 
 // String writes file:line:col, as far as it is known.
@@ -97,4 +103,17 @@ func From(err error) (List, bool) {
 		return List{one}, true
 	}
 	return nil, false
+}
+
+// Sort puts the list in the order of the files, and of the places in them.
+func (l List) Sort() {
+	slices.SortStableFunc(l, func(a, b *Diagnostic) int {
+		return cmp.Or(
+			strings.Compare(a.Pos.File, b.Pos.File),
+			cmp.Compare(a.Pos.Line, b.Pos.Line),
+			cmp.Compare(a.Pos.Column, b.Pos.Column),
+			strings.Compare(a.Path, b.Path),
+			strings.Compare(a.Code, b.Code),
+		)
+	})
 }

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sbx-dev/sbx/profiles"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// profileFlags are the arguments of the verbs that read profiles.
+type profileFlags struct {
+	Tag []string `short:"t" name:"tag" placeholder:"KEY=VALUE" help:"Set the profile's @tag(KEY)."`
+}
+
+// load reads the profiles that args name: files, folders, "-", or the bare
+// names of profiles that stand in the usual places or ship with sbx.
+func (f *profileFlags) load(a *app, args ...string) ([]*schema.Profile, error) {
+	c := schema.Config{Tags: f.Tag, Stdin: a.stdin}
+	var found []*schema.Profile
+	for _, arg := range args {
+		at := c
+		path, shipped := findProfile(arg)
+		if shipped {
+			at.FS = profiles.FS()
+		}
+		more, err := at.Load(path)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
+	}
+	return found, nil
+}
+
+// loadOne reads the one profile that arg names.
+func (f *profileFlags) loadOne(a *app, arg string) (*schema.Profile, error) {
+	found, err := f.load(a, arg)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) != 1 {
+		return nil, fmt.Errorf("%s holds %d profiles (%s); name one of their files", arg, len(found), strings.Join(names(found), ", "))
+	}
+	return found[0], nil
+}
+
+func names(found []*schema.Profile) []string {
+	list := make([]string, len(found))
+	for i, p := range found {
+		list[i] = p.Name
+	}
+	return list
+}
+
+// systemProfiles is where a host keeps the profiles of its services.
+const systemProfiles = "/etc/sbx/profiles"
+
+// findProfile is the file that arg names. A bare name is looked for in the
+// current folder, in ./profiles and in /etc/sbx/profiles; then among the
+// profiles that ship with sbx, which shipped reports. What is found nowhere
+// comes back as it is, for loading to report.
+func findProfile(arg string) (path string, shipped bool) {
+	if arg == "-" || strings.ContainsRune(arg, filepath.Separator) || exists(arg) {
+		return arg, false
+	}
+	file := arg + ".cue"
+	for _, dir := range []string{".", "profiles", systemProfiles} {
+		if p := filepath.Join(dir, file); exists(p) {
+			return p, false
+		}
+	}
+	if _, err := fs.Stat(profiles.FS(), file); err == nil {
+		return file, true
+	}
+	return arg, false
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -1,0 +1,46 @@
+package schema
+
+import "time"
+
+// defaults is a profile that says nothing; the comments of the CUE schema name
+// the same values.
+func defaults() *Profile {
+	return &Profile{
+		Run: Run{
+			Workdir: "/",
+			User:    "root",
+			Umask:   "0022",
+			Restart: RestartNever,
+			Stop:    Stop{Signal: "TERM", Timeout: Duration(10 * time.Second)},
+		},
+		Resources: Resources{Memory: 512 << 20, CPUs: 1, Pids: 1024},
+		Users:     Users{Namespace: true},
+		Machine:   Machine{Accel: "require"},
+	}
+}
+
+// fill sets the defaults that depend on what the profile says.
+func (p *Profile) fill() {
+	if p.Hostname == "" {
+		p.Hostname = p.Name
+	}
+	if r := p.Run.Ready; r != nil {
+		if r.Timeout == 0 {
+			r.Timeout = Duration(30 * time.Second)
+		}
+		if r.HTTP != nil && r.HTTP.Path == "" {
+			r.HTTP.Path = "/"
+		}
+	}
+	for at, m := range p.Mounts {
+		switch {
+		case m.Image != "" && m.Format == "":
+			m.Format = "raw"
+		case m.Mode == "" && m.Tmpfs != 0:
+			m.Mode = "0755"
+		case m.Mode == "" && m.File != nil:
+			m.Mode = "0644"
+		}
+		p.Mounts[at] = m
+	}
+}

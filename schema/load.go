@@ -1,0 +1,166 @@
+package schema
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"runtime"
+	"strings"
+	"sync"
+
+	"cuelang.org/go/cue/build"
+	"cuelang.org/go/cue/load"
+	"cuelang.org/go/mod/modconfig"
+	"cuelang.org/go/mod/modfile"
+	"cuelang.org/go/mod/module"
+
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// Config says how profiles are found and read. The zero Config reads from the
+// current folder.
+type Config struct {
+	Dir   string    // where relative arguments start; "" is the current folder
+	FS    fs.FS     // where arguments are found, in place of the disk
+	Tags  []string  // "key=value", or the short form of an @tag
+	Stdin io.Reader // what the argument "-" means
+}
+
+// Load reads the profiles that args name: files (.cue, .yaml, .json), folders,
+// folders and all below them ("DIR/..."), or "-". A file's whole package is
+// read, with the files of the same package in the folders above it.
+//
+// Profiles come in the order of args, and of paths within one. Where any of them
+// is wrong, the error is a [diag.List] of all that is wrong in all of them, and
+// the profiles are those that are right.
+func (c *Config) Load(args ...string) ([]*Profile, error) {
+	targets, err := c.targets(args)
+	if err != nil {
+		return nil, asList(err)
+	}
+	results := make([]result, len(targets))
+	c.evaluateAll(targets, results)
+	return collect(results)
+}
+
+// result is what became of one target; neither is set for a package that holds
+// no profile.
+type result struct {
+	profile *Profile
+	list    diag.List
+}
+
+// evaluateAll spreads the targets over the processors. Every worker has a CUE
+// context of its own for the schema.
+func (c *Config) evaluateAll(targets []target, results []result) {
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(targets)) {
+		workers.Go(func() {
+			e := new(evaluator)
+			for i := range next {
+				results[i] = c.evaluate(e, targets[i])
+			}
+		})
+	}
+	for i := range targets {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+}
+
+func collect(results []result) (profiles []*Profile, err error) {
+	var list diag.List
+	for _, r := range results {
+		list = append(list, r.list...)
+		if r.profile != nil {
+			profiles = append(profiles, r.profile)
+		}
+	}
+	list.Sort()
+	return profiles, list.Err()
+}
+
+// instance loads a target's files into syntax trees.
+func (c *Config) instance(t target) (*build.Instance, error) {
+	s := t.project.session()
+	s.stdin = t.stdin
+	cfg := &load.Config{
+		FS:         s,
+		Dir:        "/" + t.dir,
+		ModuleRoot: "/",
+		Tags:       c.Tags,
+		Registry:   offline{},
+		Env:        []string{},
+		FromFSPath: t.project.display,
+	}
+	arg := "./" + t.file
+	if t.dir != "." {
+		arg = "/" + t.file
+	}
+	if t.pkg != "" {
+		arg, cfg.Package = ".", t.pkg
+	}
+	inst := load.Instances([]string{arg}, cfg)[0]
+	if inst.Err != nil {
+		return inst, inst.Err
+	}
+	return inst, nil
+}
+
+// builtin begins the display name of the schema's own files.
+const builtin = "sbx:"
+
+// display is how positions name a file of the project.
+func (p *project) display(name string) string {
+	name = strings.TrimPrefix(name, "/")
+	if _, ok := p.overlay[name]; ok {
+		return builtin + name
+	}
+	if name == stdinFile {
+		return "<stdin>"
+	}
+	return name
+}
+
+// offline is the registry of modules: it has none.
+type offline struct{}
+
+var _ modconfig.Registry = offline{}
+
+func (offline) ModFile(_ context.Context, m module.Version) (*modfile.File, error) {
+	return nil, errOffline(m)
+}
+
+func (offline) Fetch(_ context.Context, m module.Version) (module.SourceLoc, error) {
+	return module.SourceLoc{}, errOffline(m)
+}
+
+func (offline) ModuleVersions(context.Context, string) ([]string, error) { return nil, nil }
+
+func errOffline(m module.Version) error {
+	return fmt.Errorf("module %v: sbx loads nothing from a network; put the package under cue.mod/pkg", m)
+}
+
+// readAllBounded is all of r, which may be as long as a file of a profile.
+func readAllBounded(r io.Reader) ([]byte, error) {
+	if r == nil {
+		return nil, errors.New("there is no standard input")
+	}
+	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("standard input is %w: a profile may have %d bytes", errTooLarge, maxFile)
+	}
+	return data, err
+}
+
+// asList turns an error of loading into diagnostics.
+func asList(err error) diag.List {
+	if list, ok := diag.From(err); ok {
+		return list
+	}
+	return diag.List{{Severity: diag.Error, Code: diag.Unreadable, Message: err.Error()}}
+}

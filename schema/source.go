@@ -1,0 +1,178 @@
+package schema
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/token"
+
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// Field is the path of a field below path, as CUE writes it.
+func Field(path, name string) string {
+	if !ast.IsValidIdent(name) || strings.HasPrefix(name, "_") {
+		name = strconv.Quote(name)
+	}
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+// Elem is the path of an element of the list at path.
+func Elem(path string, index int) string { return path + "[" + strconv.Itoa(index) + "]" }
+
+// source implements Source from the syntax trees of the user's files.
+type source struct {
+	project *project
+	first   diag.Pos // where the profile begins
+	places  map[string]place
+}
+
+// place is where a value and its label stand.
+type place struct {
+	label, value ast.Node
+}
+
+// node is what a person means by the place: of a struct its label, else the
+// value.
+func (p place) node() ast.Node {
+	if _, ok := p.value.(*ast.StructLit); ok && p.label != nil {
+		return p.label
+	}
+	return p.value
+}
+
+func newSource(p *project, trees []*ast.File) *source {
+	s := &source{project: p, places: make(map[string]place)}
+	trees = slices.Clone(trees)
+	slices.SortStableFunc(trees, func(a, b *ast.File) int {
+		return strings.Count(b.Filename, "/") - strings.Count(a.Filename, "/")
+	})
+	for _, f := range trees {
+		if s.first == (diag.Pos{}) {
+			s.first = s.fileStart(f)
+		}
+		s.decls("", f.Decls, 0)
+	}
+	return s
+}
+
+// fileStart is the first declaration of a file, or its beginning.
+func (s *source) fileStart(f *ast.File) diag.Pos {
+	for _, d := range f.Decls {
+		switch d.(type) {
+		case *ast.EmbedDecl, *ast.Field:
+			return s.pos(d.Pos())
+		}
+	}
+	return diag.Pos{File: path.Clean(f.Filename), Line: 1, Column: 1, Dir: s.project.dir}
+}
+
+// Pos implements Source.
+func (s *source) Pos(path string) diag.Pos {
+	for path != "" {
+		if p, ok := s.places[path]; ok {
+			return s.pos(p.node().Pos())
+		}
+		path = enclosing(path)
+	}
+	return s.first
+}
+
+// pos is a position of CUE's as a place of the project.
+func (s *source) pos(p token.Pos) diag.Pos {
+	if !p.IsValid() {
+		return diag.Pos{}
+	}
+	return diag.Pos{File: p.Filename(), Line: p.Line(), Column: p.Column(), Dir: s.project.dir}
+}
+
+// enclosing is the path without its last step.
+func enclosing(path string) string {
+	if strings.HasSuffix(path, `"`) {
+		for i := len(path) - 2; i >= 0; i-- {
+			if path[i] == '"' && (i == 0 || path[i-1] != '\\') {
+				return strings.TrimSuffix(path[:i], ".")
+			}
+		}
+	}
+	i := strings.LastIndexAny(path, ".[")
+	return path[:max(i, 0)]
+}
+
+// maxFollowed bounds how many references are followed to where a value stands.
+const maxFollowed = 8
+
+func (s *source) decls(path string, decls []ast.Decl, followed int) {
+	for _, d := range decls {
+		switch d := d.(type) {
+		case *ast.Field:
+			s.field(path, d, followed)
+		case *ast.EmbedDecl:
+			s.expr(path, d.Expr, followed)
+		case *ast.Comprehension:
+			s.expr(path, d.Value, followed)
+		}
+	}
+}
+
+func (s *source) field(path string, f *ast.Field, followed int) {
+	label := f.Label
+	if alias, ok := label.(*ast.Alias); ok {
+		label, _ = alias.Expr.(ast.Label)
+	}
+	name, isIdent, err := ast.LabelName(label)
+	if err != nil || isIdent && (strings.HasPrefix(name, "_") || strings.HasPrefix(name, "#")) {
+		return
+	}
+	at := Field(path, name)
+	have, ok := s.places[at]
+	if _, literal := f.Value.(*ast.BasicLit); !ok || literal && !isLiteral(have.value) {
+		s.places[at] = place{label: f.Label, value: f.Value}
+	}
+	s.expr(at, f.Value, followed)
+}
+
+func isLiteral(n ast.Node) bool {
+	_, ok := n.(*ast.BasicLit)
+	return ok
+}
+
+func (s *source) expr(path string, e ast.Expr, followed int) {
+	switch e := e.(type) {
+	case *ast.StructLit:
+		s.decls(path, e.Elts, followed)
+	case *ast.ListLit:
+		s.list(path, e, followed)
+	case *ast.BinaryExpr:
+		s.expr(path, e.X, followed)
+		s.expr(path, e.Y, followed)
+	case *ast.UnaryExpr:
+		s.expr(path, e.X, followed)
+	case *ast.ParenExpr:
+		s.expr(path, e.X, followed)
+	case *ast.Ident:
+		if f, ok := e.Node.(*ast.Field); ok && followed < maxFollowed {
+			s.expr(path, f.Value, followed+1)
+		}
+	}
+}
+
+func (s *source) list(path string, l *ast.ListLit, followed int) {
+	for i, e := range l.Elts {
+		switch e.(type) {
+		case *ast.Ellipsis, *ast.Comprehension:
+			return // what follows stands at no fixed index
+		}
+		at := Elem(path, i)
+		if _, ok := s.places[at]; !ok {
+			s.places[at] = place{value: e}
+		}
+		s.expr(at, e, followed)
+	}
+}
