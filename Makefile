@@ -1,12 +1,27 @@
-# make demo and make test install what they need (Debian 12, as root).
+# `make demo` and `make test` install what they need (Debian 12, as root).
 GO ?= go
+BIN ?= bin
 
-.PHONY: build lint test demo
+.PHONY: build packages lint test bench demo
+
 build:
-	$(GO) build -o bin/sbx ./cmd/sbx
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/sbx-init ./initramfs/init
+	$(GO) build -o $(BIN)/sbx ./cmd/sbx
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $(BIN)/sbx-init ./initramfs/init
+
+packages:
+	scripts/install-packages
 
 lint:
-	test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt-clean: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+	CGO_ENABLED=0 $(GO) build ./schema/... ./compiler/... ./initramfs/...
+
+test: packages build lint
+	scripts/test
+
+bench: packages build
+	$(GO) test -run '^$$' -bench . ./...
+
+demo: packages build
+	scripts/demo

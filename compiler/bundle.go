@@ -3,13 +3,22 @@ package compiler
 import (
 	"crypto/sha256"
 	"encoding/hex"
+
+	"github.com/sbx-dev/sbx/schema/diag"
 )
+
+// BundleVersion is the format of a bundle's index.
+const BundleVersion = 1
 
 // Bundle is a compiled profile: everything that the runtime applies. The same
 // profile and sbx version give the same bytes on every machine.
 type Bundle struct {
 	Index Index
 	Files []File // sorted by name; index.json is not among them
+
+	// Warnings are remarks on the profile: rules that nothing can reach, and
+	// the like. They are not part of what is applied.
+	Warnings diag.List
 }
 
 // File is one artifact of a bundle.

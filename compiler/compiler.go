@@ -3,3 +3,170 @@
 // it looks at nothing but the profile, so the same profile gives the same bytes
 // on every machine.
 package compiler
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"libvirt.org/go/libvirtxml"
+
+	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// Options is what a compilation needs besides the profile.
+type Options struct {
+	// Ephemeral compiles for `sbx run`: the first process waits for the host
+	// to attach and ends with the command.
+	Ephemeral bool
+	// Peers gives the addresses of the other sandboxes that rules may name.
+	Peers map[string][]netip.Addr
+}
+
+// sandbox is a profile on its way to a bundle, with what has been derived so far.
+type sandbox struct {
+	*schema.Profile
+	cards    []networkCard
+	manifest *initramfs.Manifest
+	metadata *Metadata
+}
+
+// Compile lowers a profile that package schema has loaded. Its errors are
+// diagnostics (package diag) that name the place in the profile.
+func Compile(p *schema.Profile, o Options) (*Bundle, error) {
+	s := &sandbox{Profile: p, cards: networkCards(p)}
+	var err error
+	if s.manifest, err = newManifest(s, o); err != nil {
+		return nil, err
+	}
+	if s.metadata, err = newMetadata(s); err != nil {
+		return nil, err
+	}
+	b := new(Bundle)
+	if b.Warnings, err = s.compileFirewalls(o.Peers); err != nil {
+		return nil, err
+	}
+	if err := b.addArtifacts(s); err != nil {
+		return nil, err
+	}
+	b.seal(s)
+	return b, nil
+}
+
+// addArtifacts lowers the sandbox to what libvirt and sbx-init are given.
+func (b *Bundle) addArtifacts(s *sandbox) error {
+	domain, err := s.domain()
+	if err != nil {
+		return err
+	}
+	if err := b.addXML("domain.xml", domain); err != nil {
+		return err
+	}
+	manifest, err := s.manifest.Encode()
+	if err != nil {
+		return err
+	}
+	b.Files = append(b.Files, File{"initrd.json", manifest})
+	for _, c := range s.cards {
+		if err := b.addNetworking(s, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *sandbox) domain() (*libvirtxml.Domain, error) {
+	switch s.Backend {
+	case schema.LXC:
+		return s.lxcDomain()
+	}
+	return nil, fmt.Errorf("%s: backend: %q is not one that sbx can lower to", s.Source.Pos("backend"), s.Backend)
+}
+
+// newMetadata collects what the runtime needs to find again by itself.
+func newMetadata(s *sandbox) (*Metadata, error) {
+	digest, err := profileDigest(s.Profile)
+	if err != nil {
+		return nil, err
+	}
+	m := &Metadata{Profile: digest}
+	for _, c := range s.cards {
+		m.Filters = append(m.Filters, c.filter)
+		if c.Create != nil {
+			m.Networks = append(m.Networks, c.Attach)
+		}
+		for _, a := range c.Address {
+			address, _, _ := strings.Cut(a, "/")
+			m.Address = append(m.Address, address)
+		}
+	}
+	return m, nil
+}
+
+// profileDigest is the digest of what the profile means: of its values with all
+// defaults, whatever the text that gave them.
+func profileDigest(p *schema.Profile) (string, error) {
+	data, err := json.Marshal(p)
+	if err != nil {
+		return "", fmt.Errorf("profile %s: %w", p.Name, err)
+	}
+	return Digest(data), nil
+}
+
+// addNetworking adds an interface's filter, and its network where the profile
+// owns it.
+func (b *Bundle) addNetworking(s *sandbox, c networkCard) error {
+	b.Files = append(b.Files, File{c.fileName("filter"), c.firewall.XML})
+	if c.Create == nil {
+		return nil
+	}
+	network, err := networkXML(c)
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", s.Source.Pos(c.path), c.path, err)
+	}
+	return b.addXML(c.fileName("network"), network)
+}
+
+// addXML adds one of libvirtxml's documents.
+func (b *Bundle) addXML(name string, document interface{ Marshal() (string, error) }) error {
+	text, err := document.Marshal()
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	b.Files = append(b.Files, File{name, []byte(text + "\n")})
+	return nil
+}
+
+// seal sorts the files and writes the index.
+func (b *Bundle) seal(s *sandbox) {
+	slices.SortFunc(b.Files, func(x, y File) int { return strings.Compare(x.Name, y.Name) })
+	b.Index = Index{
+		Version:  BundleVersion,
+		Name:     s.Name,
+		Backend:  string(s.Backend),
+		Profile:  s.metadata.Profile,
+		Domain:   s.Name,
+		Filters:  s.metadata.Filters,
+		Networks: s.metadata.Networks,
+		Files:    map[string]string{},
+	}
+	for _, f := range b.Files {
+		b.Index.Files[f.Name] = Digest(f.Data)
+	}
+}
+
+// Encode writes the index as JSON: the same bytes for the same index.
+func (i *Index) Encode() ([]byte, error) {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(i); err != nil {
+		return nil, fmt.Errorf("index.json: %w", err)
+	}
+	return out.Bytes(), nil
+}

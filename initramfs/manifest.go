@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 )
 
 // Version is the manifest's format. A reader refuses every other.
@@ -28,6 +29,23 @@ type Manifest struct {
 	Run        Run         `json:"run"`
 }
 
+// Mode is permission bits, with set-id and sticky bits, as in chmod(2). It is
+// written in octal: "0755".
+type Mode uint32
+
+// MarshalText implements encoding.TextMarshaler.
+func (m Mode) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%#04o", uint32(m)), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (m *Mode) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 8, 12)
+	if err != nil {
+		return fmt.Errorf("%q is not an octal mode such as 0644", text)
+	}
+	*m = Mode(n)
+	return nil
+}
+
 // Module is a kernel module and the part of the profile that needs it.
 type Module struct {
 	Name string `json:"name"`
@@ -39,7 +57,7 @@ type Node struct {
 	Path string `json:"path"`
 	Kind string `json:"kind"`           // "dir", "file" or "link"
 	Link string `json:"link,omitempty"` // the link's target
-	Mode uint32 `json:"mode,omitempty"` // permission bits and sticky bit; 0 means 0755 for a folder, 0644 for a file
+	Mode Mode   `json:"mode,omitempty"` // 0 means 0755 for a folder, 0644 for a file
 }
 
 // The kinds of Node.
@@ -58,7 +76,7 @@ type Mount struct {
 	Format   string `json:"format,omitempty"`   // of an image: "raw" or "qcow2"
 	Size     int64  `json:"size,omitempty"`     // of a tmpfs, in bytes
 	Content  string `json:"content,omitempty"`  // of a file
-	Mode     uint32 `json:"mode,omitempty"`     // of a tmpfs or file
+	Mode     Mode   `json:"mode,omitempty"`     // of a tmpfs or file
 	Writable bool   `json:"writable,omitempty"` // an export or image that is not read-only
 }
 
@@ -93,7 +111,7 @@ type Run struct {
 	Env          []string `json:"env"` // sorted NAME=value
 	Workdir      string   `json:"workdir"`
 	User         string   `json:"user"`
-	Umask        uint32   `json:"umask"`
+	Umask        Mode     `json:"umask"`
 	Capabilities []string `json:"capabilities,omitempty"` // all that the command may ever hold
 	Pids         int      `json:"pids,omitempty"`
 	Restart      string   `json:"restart,omitempty"` // "never", "on-failure" or "always"

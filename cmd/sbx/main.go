@@ -33,6 +33,7 @@ type app struct {
 // cli is the command line: one field a verb, one file a verb.
 type cli struct {
 	Vet     vetCmd     `cmd:"" help:"Check profiles."`
+	Compile compileCmd `cmd:"" help:"Check a profile and lower it to libvirt XML, a firewall and an initrd manifest."`
 	Version versionCmd `cmd:"" help:"Print sbx's version."`
 }
 

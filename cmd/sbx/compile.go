@@ -1,0 +1,101 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/sbx-dev/sbx/compiler"
+)
+
+type compileCmd struct {
+	Profile string `arg:"" help:"A profile: a file, a folder of profiles, or a name."`
+	Output  string `short:"o" placeholder:"DIR" help:"Write each bundle's files to DIR/NAME/."`
+	JSON    bool   `help:"Print the bundles as JSON."`
+	profileFlags
+}
+
+func (compileCmd) Help() string {
+	return `Checks a profile and lowers it to a bundle: libvirt domain XML, nwfilter rules,
+the network's XML where the profile owns it, and the manifest of the guest's
+first process. The same profile gives the same bytes on every machine.
+
+Examples:
+  sbx compile profiles/apache.cue            # print every file
+  sbx compile profiles/apache.cue -o build   # write build/apache/domain.xml, …`
+}
+
+func (c *compileCmd) Run(a *app) error {
+	profiles, err := c.load(a, c.Profile)
+	if err != nil {
+		return err
+	}
+	peers := compiler.Peers(profiles)
+	var bundles []*compiler.Bundle
+	for _, p := range profiles {
+		b, err := compiler.Compile(p, compiler.Options{Peers: peers})
+		if err != nil {
+			return err
+		}
+		bundles = append(bundles, b)
+	}
+	switch {
+	case c.Output != "":
+		return writeBundles(a, c.Output, bundles)
+	case c.JSON:
+		return printBundlesJSON(a.stdout, bundles)
+	}
+	return printBundles(a.stdout, bundles)
+}
+
+// writeBundles writes nothing but after everything has compiled.
+func writeBundles(a *app, dir string, bundles []*compiler.Bundle) error {
+	for _, b := range bundles {
+		to := filepath.Join(dir, b.Index.Name)
+		if err := writeBundle(to, b); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.stdout, to)
+	}
+	return nil
+}
+
+// printBundles prints every file under a line that names it, as txtar does.
+func printBundles(w io.Writer, bundles []*compiler.Bundle) error {
+	archive := &txtar.Archive{}
+	for _, b := range bundles {
+		files, err := bundleFiles(b)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			archive.Files = append(archive.Files, txtar.File{Name: b.Index.Name + "/" + f.Name, Data: f.Data})
+		}
+	}
+	_, err := w.Write(txtar.Format(archive))
+	return err
+}
+
+// bundleJSON is a bundle as `sbx compile --json` prints it.
+type bundleJSON struct {
+	Index compiler.Index    `json:"index"`
+	Files map[string]string `json:"files"` // name → content
+}
+
+func printBundlesJSON(w io.Writer, bundles []*compiler.Bundle) error {
+	list := []bundleJSON{}
+	for _, b := range bundles {
+		one := bundleJSON{Index: b.Index, Files: map[string]string{}}
+		for _, f := range b.Files {
+			one.Files[f.Name] = string(f.Data)
+		}
+		list = append(list, one)
+	}
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(list)
+}

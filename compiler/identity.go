@@ -1,0 +1,79 @@
+package compiler
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"net"
+
+	"github.com/google/uuid"
+)
+
+// uuidSpace is the namespace of every UUID that sbx derives (RFC 9562, version 5).
+var uuidSpace = uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://github.com/sbx-dev/sbx"))
+
+// derivedUUID is the UUID of a libvirt object: kind is "domain", "filter" or
+// "network". libvirt refuses to redefine a name under another UUID, so it must
+// be the same each time.
+func derivedUUID(kind, name string) string {
+	return uuid.NewSHA1(uuidSpace, []byte(kind+"/"+name)).String()
+}
+
+// hash gives bytes that depend on all of words and on nothing else.
+func hash(words ...string) []byte {
+	h := sha256.New()
+	for _, w := range words {
+		// The length keeps ("ab", "c") and ("a", "bc") apart.
+		var size [8]byte
+		binary.BigEndian.PutUint64(size[:], uint64(len(w)))
+		h.Write(size[:])
+		h.Write([]byte(w))
+	}
+	return h.Sum(nil)
+}
+
+// macAddress is the address of a sandbox's interface: locally administered,
+// unicast, and not in the fe: range that libvirt gives to the host's end.
+func macAddress(sandbox, key string) net.HardwareAddr {
+	mac := net.HardwareAddr(hash("mac", sandbox, key)[:6])
+	mac[0] = 0x02
+	return mac
+}
+
+// deviceName is the host's end of a sandbox's interface. It must be set for a
+// filter to bind, holds at most 15 characters (IFNAMSIZ less the NUL), and must
+// not start with "vnet", which libvirt keeps for itself.
+func deviceName(sandbox, key string) string {
+	return "sbx" + hex.EncodeToString(hash("device", sandbox, key))[:12]
+}
+
+// bridgeName is the bridge of a network that a profile owns.
+func bridgeName(network string) string {
+	return "sbxbr" + hex.EncodeToString(hash("bridge", network))[:10]
+}
+
+// filterName is the nwfilter of an interface; key is empty for the only one.
+func filterName(sandbox, key string) string {
+	if key == "" {
+		return "sbx-" + sandbox
+	}
+	return "sbx-" + sandbox + "-" + key
+}
+
+// The host ids that a sandbox's own ids stand for come from this range, the one
+// that systemd-nspawn --private-users=pick draws from: above the ids that
+// distributions give to people, services and /etc/subuid.
+const (
+	IDCount   = 1 << 16    // ids that a sandbox has
+	idBaseMin = 0x00080000 // the lowest base
+	idBaseMax = 0x6fff0000 // the highest
+)
+
+// IDBase is the first host id of the named sandbox: a multiple of IDCount,
+// derived from the name alone. Two names may meet; the runtime refuses that
+// when it applies the second.
+func IDBase(sandbox string) uint32 {
+	slots := uint64((idBaseMax-idBaseMin)/IDCount + 1)
+	pick := binary.BigEndian.Uint64(hash("ids", sandbox)[:8]) % slots
+	return idBaseMin + uint32(pick)*IDCount
+}

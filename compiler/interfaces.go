@@ -1,0 +1,100 @@
+package compiler
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// networkCard is one interface of a sandbox with the names that follow from it.
+type networkCard struct {
+	schema.Network
+	path     string // where it stands in the profile
+	key      string // of a profile's networks; empty for its only network
+	guest    string // its name inside
+	device   string // its name on the host
+	mac      net.HardwareAddr
+	filter   string
+	firewall *firewall.Compiled
+}
+
+// networkCards lists a profile's interfaces in the order in which they appear
+// inside: eth0, eth1, ….
+func networkCards(p *schema.Profile) []networkCard {
+	if p.Network != nil {
+		return []networkCard{newNetworkCard(p.Name, "network", "", 0, *p.Network)}
+	}
+	var cards []networkCard
+	for i, key := range slices.Sorted(maps.Keys(p.Networks)) {
+		path := fmt.Sprintf("networks.%q", key)
+		cards = append(cards, newNetworkCard(p.Name, path, key, i, p.Networks[key]))
+	}
+	return cards
+}
+
+func newNetworkCard(sandbox, path, key string, index int, n schema.Network) networkCard {
+	return networkCard{
+		Network: n,
+		path:    path,
+		key:     key,
+		guest:   fmt.Sprintf("eth%d", index),
+		device:  deviceName(sandbox, key),
+		mac:     macAddress(sandbox, key),
+		filter:  filterName(sandbox, key),
+	}
+}
+
+// fileName names one interface's artifact of a bundle.
+func (c networkCard) fileName(kind string) string {
+	if c.key == "" {
+		return kind + ".xml"
+	}
+	return kind + "-" + c.key + ".xml"
+}
+
+// compileFirewalls lowers and proves each interface's allow-list, and gives the
+// remarks on them.
+func (s *sandbox) compileFirewalls(peers map[string][]netip.Addr) (diag.List, error) {
+	var warnings, faults diag.List
+	for i := range s.cards {
+		c := &s.cards[i]
+		compiled, err := c.compileFirewall(s.Source, peers)
+		if list, ok := diag.From(err); ok {
+			faults = append(faults, list...)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		c.firewall = compiled
+	}
+	return warnings, faults.Err()
+}
+
+func (c *networkCard) compileFirewall(source schema.Source, peers map[string][]netip.Addr) (*firewall.Compiled, error) {
+	iface := firewall.Interface{
+		Filter: c.filter,
+		UUID:   derivedUUID("filter", c.filter),
+		MAC:    c.mac,
+		DHCP:   c.DHCP,
+	}
+	for _, text := range c.Address {
+		a, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", source.Pos(c.path), c.path, err)
+		}
+		iface.Addresses = append(iface.Addresses, a.Addr())
+	}
+	return firewall.Compile(iface, firewall.Rules{
+		Allow:  c.Allow,
+		Path:   c.path + ".allow",
+		Source: source,
+		Peers:  peers,
+	})
+}

@@ -1,0 +1,220 @@
+package compiler
+
+import (
+	"fmt"
+	"net/netip"
+	"path"
+	"reflect"
+	"slices"
+
+	"libvirt.org/go/libvirtxml"
+
+	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// initCapabilities are held by sbx-init alone, which drops them before it runs
+// anything else: it switches to the command's user, gives the command its own
+// capabilities and signals it.
+var initCapabilities = []string{"kill", "setgid", "setpcap", "setuid"}
+
+// dhcpCapabilities are sbx-init's too, where it must ask for an address.
+var dhcpCapabilities = []string{"net_admin", "net_raw"}
+
+// lxcDomain lowers a profile to a container: an empty read-only root with one
+// mount for each path, in namespaces of its own. Everything that it leaves out
+// is closed. See libvirt's "LXC container driver" and "Domain XML format" pages.
+func (s *sandbox) lxcDomain() (*libvirtxml.Domain, error) {
+	d, err := s.newDomain()
+	if err != nil {
+		return nil, err
+	}
+	capabilities, err := s.lxcCapabilities()
+	if err != nil {
+		return nil, err
+	}
+	d.Type = "lxc"
+	d.OS = &libvirtxml.DomainOS{
+		Type: &libvirtxml.DomainOSType{Type: "exe"},
+		Init: "/.sbx/init",
+	}
+	d.Features = &libvirtxml.DomainFeatureList{
+		PrivNet:      &libvirtxml.DomainFeature{},
+		Capabilities: capabilities,
+	}
+	d.CPUTune.Period = &libvirtxml.DomainCPUTunePeriod{Value: cpuPeriod}
+	d.CPUTune.Quota = &libvirtxml.DomainCPUTuneQuota{Value: int64(s.Resources.CPUs * cpuPeriod)}
+	d.IDMap = lxcIDMap(s.Profile)
+	d.Devices.Filesystems = lxcFilesystems(s.Name, s.manifest.Mounts)
+	d.Devices.Consoles = []libvirtxml.DomainConsole{lxcConsole()}
+	for i, c := range s.cards {
+		if err := lxcAddresses(&d.Devices.Interfaces[i], c); err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", s.Source.Pos(c.path), c.path, err)
+		}
+	}
+	return d, nil
+}
+
+// lxcIDMap maps the sandbox's ids to host ids that nothing else has.
+func lxcIDMap(p *schema.Profile) *libvirtxml.DomainIDMap {
+	if !p.Users.Namespace {
+		return nil
+	}
+	ids := []libvirtxml.DomainIDMapRange{{Start: 0, Target: uint(HostID(p, 0)), Count: IDCount}}
+	return &libvirtxml.DomainIDMap{UIDs: ids, GIDs: ids}
+}
+
+// HostID is the host's id for an id inside the sandbox.
+func HostID(p *schema.Profile, id uint32) uint32 {
+	switch {
+	case !p.Users.Namespace:
+		return id
+	case p.Users.Base != 0:
+		return p.Users.Base + id
+	}
+	return IDBase(p.Name) + id
+}
+
+// lxcFilesystems mounts the root, sbx's own folder and everything that the
+// manifest names. A container's first process mounts nothing: it could not, and
+// the walls are not its to build.
+func lxcFilesystems(name string, mounts []initramfs.Mount) []libvirtxml.DomainFilesystem {
+	state := path.Join(StateDir, name)
+	list := []libvirtxml.DomainFilesystem{
+		hostFilesystem(path.Join(state, "root"), "/", false),
+		hostFilesystem(path.Join(state, "sbx"), "/.sbx", false),
+	}
+	files := 0
+	for _, m := range mounts {
+		switch m.Kind {
+		case initramfs.Export:
+			list = append(list, hostFilesystem(m.Source, m.Target, m.Writable))
+		case initramfs.Inline:
+			list = append(list, hostFilesystem(InlineFile(name, files), m.Target, false))
+			files++
+		case initramfs.Tmpfs:
+			list = append(list, ramFilesystem(m))
+		}
+	}
+	return list
+}
+
+// InlineFile is the host file that holds the content of the manifest's index-th
+// inline mount.
+func InlineFile(name string, index int) string {
+	return path.Join(StateDir, name, "files", fmt.Sprint(index))
+}
+
+func hostFilesystem(source, target string, writable bool) libvirtxml.DomainFilesystem {
+	f := libvirtxml.DomainFilesystem{
+		AccessMode: "passthrough",
+		Source:     &libvirtxml.DomainFilesystemSource{Mount: &libvirtxml.DomainFilesystemSourceMount{Dir: source}},
+		Target:     &libvirtxml.DomainFilesystemTarget{Dir: target},
+	}
+	if !writable {
+		f.ReadOnly = &libvirtxml.DomainFilesystemReadOnly{}
+	}
+	return f
+}
+
+func ramFilesystem(m initramfs.Mount) libvirtxml.DomainFilesystem {
+	return libvirtxml.DomainFilesystem{
+		AccessMode: "passthrough",
+		Source:     &libvirtxml.DomainFilesystemSource{RAM: &libvirtxml.DomainFilesystemSourceRAM{Usage: uint(m.Size / 1024), Units: "KiB"}},
+		Target:     &libvirtxml.DomainFilesystemTarget{Dir: m.Target},
+	}
+}
+
+// lxcConsole is there because libvirt starts no container without one; sbx-init
+// says on it what it cannot say to the host otherwise.
+func lxcConsole() libvirtxml.DomainConsole {
+	return libvirtxml.DomainConsole{
+		Source: &libvirtxml.DomainChardevSource{Pty: &libvirtxml.DomainChardevSourcePty{}},
+		Target: &libvirtxml.DomainConsoleTarget{Type: "lxc"},
+	}
+}
+
+// lxcAddresses has libvirt set the card's addresses and routes before the first
+// process starts, so that nothing inside needs CAP_NET_ADMIN.
+func lxcAddresses(i *libvirtxml.DomainInterface, c networkCard) error {
+	i.Guest = &libvirtxml.DomainInterfaceGuest{Dev: c.guest}
+	for _, text := range c.Address {
+		a, err := netip.ParsePrefix(text)
+		if err != nil {
+			return err
+		}
+		i.IP = append(i.IP, libvirtxml.DomainInterfaceIP{Address: a.Addr().String(), Family: family(a.Addr()), Prefix: uint(a.Bits())})
+	}
+	for _, text := range c.Gateway {
+		via, err := netip.ParseAddr(text)
+		if err != nil {
+			return err
+		}
+		// libvirt wants the destination written out for a default route.
+		anywhere := netip.IPv4Unspecified()
+		if via.Is6() {
+			anywhere = netip.IPv6Unspecified()
+		}
+		i.Route = append(i.Route, domainRoute(netip.PrefixFrom(anywhere, 0), text))
+	}
+	for _, r := range c.Routes {
+		to, err := netip.ParsePrefix(r.To)
+		if err != nil {
+			return err
+		}
+		i.Route = append(i.Route, domainRoute(to, r.Via))
+	}
+	return nil
+}
+
+func domainRoute(to netip.Prefix, via string) libvirtxml.DomainInterfaceRoute {
+	return libvirtxml.DomainInterfaceRoute{
+		Family:  family(to.Addr()),
+		Address: to.Addr().String(),
+		Prefix:  uint(to.Bits()),
+		Gateway: via,
+	}
+}
+
+// lxcCapabilities is the allow-list: libvirt drops all others from the
+// container's bounding set before its first process starts.
+func (s *sandbox) lxcCapabilities() (*libvirtxml.DomainFeatureCapabilities, error) {
+	list := &libvirtxml.DomainFeatureCapabilities{Policy: "deny"}
+	for _, name := range initCapabilities {
+		setCapability(list, name)
+	}
+	if slices.ContainsFunc(s.cards, func(c networkCard) bool { return c.DHCP }) {
+		for _, name := range dhcpCapabilities {
+			setCapability(list, name)
+		}
+	}
+	for i, name := range s.Capabilities {
+		if setCapability(list, name) {
+			continue
+		}
+		at := fmt.Sprintf("capabilities[%d]", i)
+		return nil, &diag.Diagnostic{
+			Pos:      s.Source.Pos(at),
+			Severity: diag.Error,
+			Code:     "SBX0301",
+			Path:     at,
+			Message:  fmt.Sprintf("libvirt's container driver cannot grant %q", name),
+			Help:     "leave it out, or use backend: \"kvm\", where a machine has its own kernel",
+		}
+	}
+	return list, nil
+}
+
+// setCapability switches on the field whose XML element is name. It says whether
+// there is one: libvirtxml has a field for each capability that it can write.
+func setCapability(list *libvirtxml.DomainFeatureCapabilities, name string) bool {
+	v := reflect.ValueOf(list).Elem()
+	for i := range v.NumField() {
+		if v.Type().Field(i).Tag.Get("xml") == name {
+			v.Field(i).Set(reflect.ValueOf(&libvirtxml.DomainFeatureCapability{State: "on"}))
+			return true
+		}
+	}
+	return false
+}

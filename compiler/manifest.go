@@ -1,0 +1,239 @@
+package compiler
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// Every sandbox has a /dev/shm: POSIX semaphores and shared memory need one.
+const (
+	shm     = "/dev/shm"
+	shmSize = 64 << 20
+)
+
+// newManifest tells the first process what both backends have in common.
+func newManifest(s *sandbox, o Options) (*initramfs.Manifest, error) {
+	mounts, err := manifestMounts(s.Profile)
+	if err != nil {
+		return nil, err
+	}
+	run, err := manifestRun(s.Profile)
+	if err != nil {
+		return nil, err
+	}
+	m := &initramfs.Manifest{
+		Version:  initramfs.Version,
+		Name:     s.Name,
+		Hostname: s.Hostname,
+		Root:     rootNodes(mounts),
+		Mounts:   mounts,
+		Service:  !o.Ephemeral,
+		Run:      run,
+	}
+	for _, c := range s.cards {
+		m.Interfaces = append(m.Interfaces, manifestInterface(c))
+		m.DNS = append(m.DNS, c.DNS...)
+	}
+	return m, nil
+}
+
+func manifestInterface(c networkCard) initramfs.Interface {
+	i := initramfs.Interface{
+		Name:      c.guest,
+		MAC:       c.mac.String(),
+		Addresses: c.Address,
+		Gateways:  c.Gateway,
+		DHCP:      c.DHCP,
+	}
+	for _, r := range c.Routes {
+		i.Routes = append(i.Routes, initramfs.Route{To: r.To, Via: r.Via})
+	}
+	return i
+}
+
+func manifestRun(p *schema.Profile) (initramfs.Run, error) {
+	umask, err := mode(p.Run.Umask)
+	if err != nil {
+		return initramfs.Run{}, fmt.Errorf("%s: run.umask: %w", p.Source.Pos("run.umask"), err)
+	}
+	r := initramfs.Run{
+		Argv:         p.Run.Argv,
+		Env:          environment(p.Run.Env),
+		Workdir:      p.Run.Workdir,
+		User:         p.Run.User,
+		Umask:        umask,
+		Capabilities: slices.Sorted(slices.Values(p.Capabilities)),
+		Pids:         p.Resources.Pids,
+		Restart:      string(p.Run.Restart),
+		StopSignal:   p.Run.Stop.Signal,
+		StopTimeout:  milliseconds(p.Run.Stop.Timeout),
+	}
+	if ready := p.Run.Ready; ready != nil {
+		r.Ready = &initramfs.Ready{
+			TCP:     ready.TCP,
+			File:    ready.File,
+			Exec:    ready.Exec,
+			Timeout: milliseconds(ready.Timeout),
+		}
+		if ready.HTTP != nil {
+			r.Ready.HTTPPort, r.Ready.HTTPPath = ready.HTTP.Port, ready.HTTP.Path
+		}
+	}
+	return r, nil
+}
+
+func environment(env map[string]string) []string {
+	list := make([]string, 0, len(env))
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, name+"="+env[name])
+	}
+	return list
+}
+
+// manifestMounts lists everything that is mounted, in the order of its path, so
+// that a parent comes before what is mounted inside it.
+func manifestMounts(p *schema.Profile) ([]initramfs.Mount, error) {
+	var mounts []initramfs.Mount
+	if _, own := p.Mounts[shm]; !own {
+		mounts = append(mounts, initramfs.Mount{Kind: initramfs.Tmpfs, Target: shm, Size: shmSize, Mode: tmpfsMode(shm)})
+	}
+	for _, host := range p.Expose {
+		mounts = append(mounts, initramfs.Mount{Kind: initramfs.Export, Target: host, Source: host})
+	}
+	for target, m := range p.Mounts {
+		lowered, err := manifestMount(target, m)
+		if err != nil {
+			at := fmt.Sprintf("mounts.%q", target)
+			return nil, fmt.Errorf("%s: %s: %w", p.Source.Pos(at), at, err)
+		}
+		mounts = append(mounts, lowered)
+	}
+	slices.SortFunc(mounts, func(a, b initramfs.Mount) int { return strings.Compare(a.Target, b.Target) })
+	numberTags(mounts)
+	return mounts, nil
+}
+
+func manifestMount(target string, m schema.Mount) (initramfs.Mount, error) {
+	bits, err := mode(m.Mode)
+	if err != nil {
+		return initramfs.Mount{}, err
+	}
+	switch out := (initramfs.Mount{Target: target, Mode: bits, Writable: m.Writable}); {
+	case m.Host != "":
+		out.Kind, out.Source = initramfs.Export, m.Host
+		return out, nil
+	case m.Image != "":
+		out.Kind, out.Source, out.Format = initramfs.Image, m.Image, m.Format
+		return out, nil
+	case m.File != nil:
+		out.Kind, out.Content = initramfs.Inline, *m.File
+		if m.Mode == "" {
+			out.Mode = 0o644
+		}
+		return out, nil
+	default:
+		out.Kind, out.Size = initramfs.Tmpfs, int64(m.Tmpfs)
+		if m.Mode == "" {
+			out.Mode = tmpfsMode(target)
+		}
+		return out, nil
+	}
+}
+
+// tmpfsMode is what programs expect of the well-known shared folders.
+func tmpfsMode(target string) initramfs.Mode {
+	if target == "/tmp" || target == "/var/tmp" || target == shm {
+		return 0o1777
+	}
+	return 0o755
+}
+
+// numberTags names the exports and images for a machine, which sees no host
+// paths. A 9p tag holds 31 bytes and a disk's serial 20, so a path would not do.
+func numberTags(mounts []initramfs.Mount) {
+	exports, images := 0, 0
+	for i := range mounts {
+		switch mounts[i].Kind {
+		case initramfs.Export:
+			mounts[i].Tag = "export" + strconv.Itoa(exports)
+			exports++
+		case initramfs.Image:
+			mounts[i].Tag = "image" + strconv.Itoa(images)
+			images++
+		}
+	}
+}
+
+// mergedFolders are the links of a merged /usr (file-hierarchy(7)).
+var mergedFolders = []string{"bin", "lib", "lib64", "sbin"}
+
+// rootNodes lists what must stand in the empty root so that everything can be
+// mounted: parent folders, the points of tmpfs and inline files, and the links
+// of a merged /usr. Whether an exported path is a folder or a file is known only
+// on the host, so its own mount point is made there.
+func rootNodes(mounts []initramfs.Mount) []initramfs.Node {
+	nodes := map[string]initramfs.Node{}
+	dir := func(p string) {
+		for ; p != "/" && nodes[p].Kind == ""; p = path.Dir(p) {
+			nodes[p] = initramfs.Node{Path: p, Kind: initramfs.Dir}
+		}
+	}
+	covered := map[string]bool{} // mounted over, so nothing below can stand in the root
+	for _, p := range []string{"/.sbx", "/dev", "/proc", "/sys"} {
+		dir(p)
+		covered[p] = true
+	}
+	for _, m := range mounts {
+		if isBelow(m.Target, covered) {
+			continue
+		}
+		covered[m.Target] = true
+		dir(path.Dir(m.Target))
+		switch m.Kind {
+		case initramfs.Tmpfs, initramfs.Image:
+			dir(m.Target)
+		case initramfs.Inline:
+			nodes[m.Target] = initramfs.Node{Path: m.Target, Kind: initramfs.File}
+		}
+	}
+	if covered["/usr"] {
+		for _, name := range mergedFolders {
+			if p := "/" + name; !covered[p] && nodes[p].Kind == "" {
+				nodes[p] = initramfs.Node{Path: p, Kind: initramfs.Link, Link: "usr/" + name}
+			}
+		}
+	}
+	sorted := slices.Collect(maps.Values(nodes))
+	slices.SortFunc(sorted, func(a, b initramfs.Node) int { return strings.Compare(a.Path, b.Path) })
+	return sorted
+}
+
+// isBelow says whether p lies inside one of the folders.
+func isBelow(p string, folders map[string]bool) bool {
+	for p != "/" {
+		p = path.Dir(p)
+		if folders[p] {
+			return true
+		}
+	}
+	return false
+}
+
+// mode reads permission bits as a profile writes them; the empty string is 0.
+func mode(s string) (m initramfs.Mode, err error) {
+	if s == "" {
+		return 0, nil
+	}
+	err = m.UnmarshalText([]byte(s))
+	return m, err
+}
+
+func milliseconds(d schema.Duration) int64 { return time.Duration(d).Milliseconds() }

@@ -1,0 +1,39 @@
+package compiler
+
+import (
+	"encoding/xml"
+	"fmt"
+)
+
+// MetadataURI is the XML namespace of what sbx keeps in a libvirt object's
+// <metadata>; virDomainGetMetadata takes it.
+const MetadataURI = "https://github.com/sbx-dev/sbx/metadata/1"
+
+// Metadata is what sbx must know of a running sandbox. It stands in the
+// domain's own <metadata>, and nowhere else.
+type Metadata struct {
+	XMLName  xml.Name `xml:"https://github.com/sbx-dev/sbx/metadata/1 sandbox"`
+	Profile  string   `xml:"profile"`          // the digest of the evaluated profile
+	Bundle   string   `xml:"bundle,omitempty"` // the digest of the bundle's index, set when it is applied
+	Filters  []string `xml:"filter"`
+	Networks []string `xml:"network"` // those that the profile owns
+	Address  []string `xml:"address"` // where the sandbox is reached
+}
+
+// Encode writes the element that stands in <metadata>.
+func (m *Metadata) Encode() (string, error) {
+	out, err := xml.Marshal(m)
+	if err != nil {
+		return "", fmt.Errorf("sandbox metadata: %w", err)
+	}
+	return string(out), nil
+}
+
+// DecodeMetadata reads what Encode wrote.
+func DecodeMetadata(text string) (*Metadata, error) {
+	m := new(Metadata)
+	if err := xml.Unmarshal([]byte(text), m); err != nil {
+		return nil, fmt.Errorf("sandbox metadata: %w", err)
+	}
+	return m, nil
+}
