@@ -1,0 +1,108 @@
+package initramfs_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/cache"
+	"github.com/sbx-dev/sbx/initramfs/kernel"
+	"github.com/sbx-dev/sbx/internal/guestkernel"
+)
+
+var manifest = &initramfs.Manifest{
+	Version: initramfs.Version,
+	Name:    "test",
+	Modules: []initramfs.Module{
+		{Name: "virtio_pci", For: "every machine"},
+		{Name: "9pnet_virtio", For: `expose "/usr"`},
+		{Name: "9p", For: `expose "/usr"`},
+	},
+}
+
+// builder builds from Debian's kernel, with a cache of its own.
+func builder(t *testing.T) *initramfs.Builder {
+	t.Helper()
+	image, modules := guestkernel.Get(t)
+	c, err := cache.Open(filepath.Join(t.TempDir(), "cache"), 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	init := filepath.Join(t.TempDir(), "sbx-init")
+	if err := os.WriteFile(init, []byte("an init"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return &initramfs.Builder{Kernel: &kernel.Kernel{Image: image, Modules: modules}, Init: init, Cache: c}
+}
+
+func TestInitrdIsReproducible(t *testing.T) {
+	var built [2][]byte
+	for i := range built {
+		dest := filepath.Join(t.TempDir(), "initrd")
+		if err := builder(t).PlaceInitrd(manifest, dest); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if built[i], err = os.ReadFile(dest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(built[0], built[1]) {
+		t.Error("the same manifest, kernel and init gave two different initrds")
+	}
+	order := []string{"virtio_ring.ko", "virtio.ko", "virtio_pci.ko", "9pnet.ko", "9pnet_virtio.ko", "9p.ko", "TRAILER!!!"}
+	at := 0
+	for _, name := range order {
+		i := bytes.Index(built[0][at:], []byte("-"+name+"\x00"))
+		if name == "TRAILER!!!" {
+			i = bytes.Index(built[0][at:], []byte(name))
+		}
+		if i < 0 {
+			t.Fatalf("%s is missing, or before what it depends on", name)
+		}
+		at += i
+	}
+}
+
+func TestKernelIsUnpacked(t *testing.T) {
+	dest := filepath.Join(t.TempDir(), "vmlinux")
+	notice, err := builder(t).PlaceKernel(dest)
+	if err != nil || notice != "" {
+		t.Fatalf("PlaceKernel: %q, %v", notice, err)
+	}
+	if head, _ := os.ReadFile(dest); !bytes.HasPrefix(head, []byte("\x7fELF")) {
+		t.Error("what was placed is not an ELF file")
+	}
+}
+
+func TestMissingModuleNamesWhatNeedsIt(t *testing.T) {
+	b := builder(t)
+	m := *manifest
+	m.Modules = append(m.Modules[:2:2], initramfs.Module{Name: "no-such", For: `mounts."/data".image`})
+	err := b.PlaceInitrd(&m, filepath.Join(t.TempDir(), "initrd"))
+	if err == nil || !strings.Contains(err.Error(), `mounts."/data".image`) || !strings.Contains(err.Error(), "no_such") {
+		t.Errorf("PlaceInitrd = %v", err)
+	}
+}
+
+func TestTruncatedKernel(t *testing.T) {
+	b := builder(t)
+	whole, err := os.ReadFile(b.Kernel.Image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Kernel.Image = filepath.Join(t.TempDir(), "vmlinuz")
+	if err := os.WriteFile(b.Kernel.Image, whole[:len(whole)/2], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	dest := filepath.Join(t.TempDir(), "vmlinux")
+	if _, err := b.PlaceKernel(dest); err == nil || !strings.Contains(err.Error(), b.Kernel.Image) || !strings.Contains(err.Error(), "cut short") {
+		t.Errorf("PlaceKernel = %v", err)
+	}
+	if _, err := os.Stat(dest); err == nil {
+		t.Error("a kernel was placed all the same")
+	}
+}

@@ -1,0 +1,225 @@
+// Package cache keeps files that are expensive to make under the digest of what
+// they are made from. Several processes may use one cache at a time: each file
+// is made once, appears whole or not at all, and is given out as a hard link (or
+// a copy), so that trimming the cache takes nothing from those who use it.
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Cache is a folder of files, one sub-folder a kind.
+type Cache struct {
+	dir   string
+	limit int64
+}
+
+// Open makes the folder dir where it is missing. The files in it take at most
+// limit bytes together once a Place has returned; the longest unused go first.
+func Open(dir string, limit int64) (*Cache, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("cache: %w", err)
+	}
+	return &Cache{dir: dir, limit: limit}, nil
+}
+
+// Dir is the cache's folder.
+func (c *Cache) Dir() string { return c.dir }
+
+var keyPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,127}$`)
+
+// Place puts the file of the given kind and key at dest, which must not exist
+// yet; its mode is 0444. What is not in the cache is made by write, by one
+// process only, while others that want it wait.
+func (c *Cache) Place(kind, key, dest string, write func(io.Writer) error) error {
+	if !keyPattern.MatchString(kind) || !keyPattern.MatchString(key) {
+		return fmt.Errorf("cache: %q/%q is not a name", kind, key)
+	}
+	added, err := c.place(kind, key, dest, write)
+	if err == nil && added {
+		err = c.trim(c.limit)
+	}
+	return err
+}
+
+// place works under a shared lock, which keeps files from being trimmed.
+func (c *Cache) place(kind, key, dest string, write func(io.Writer) error) (added bool, err error) {
+	shared, err := lock(filepath.Join(c.dir, ".lock"), unix.LOCK_SH)
+	if err != nil {
+		return false, err
+	}
+	defer shared.Close()
+	folder := filepath.Join(c.dir, kind)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return false, fmt.Errorf("cache: %w", err)
+	}
+	file := filepath.Join(folder, key)
+	if err := link(file, dest); !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	// A maker's lock file stays: removing it would let two makers in.
+	maker, err := lock(filepath.Join(c.dir, ".lock-"+kind), unix.LOCK_EX)
+	if err != nil {
+		return false, err
+	}
+	defer maker.Close()
+	if err := link(file, dest); !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	if err := create(file, write); err != nil {
+		return false, err
+	}
+	return true, link(file, dest)
+}
+
+// create writes a file that appears under its name only when it is whole.
+func create(file string, write func(io.Writer) error) (err error) {
+	temp, err := os.CreateTemp(filepath.Dir(file), ".new-*")
+	if err != nil {
+		return fmt.Errorf("cache: %w", err)
+	}
+	defer func() {
+		temp.Close()
+		if err != nil {
+			os.Remove(temp.Name())
+		}
+	}()
+	if err := write(temp); err != nil {
+		return err
+	}
+	if err := temp.Chmod(0o444); err != nil {
+		return err
+	}
+	if err := temp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), file)
+}
+
+// link gives file out at dest and notes its use. Across file systems it copies.
+func link(file, dest string) error {
+	if err := touch(file); err != nil {
+		return err
+	}
+	err := os.Link(file, dest)
+	if !errors.Is(err, unix.EXDEV) && !errors.Is(err, unix.EMLINK) && !errors.Is(err, unix.EPERM) {
+		return err
+	}
+	from, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	return create(dest, func(w io.Writer) error { _, err := io.Copy(w, from); return err })
+}
+
+// touch sets the time stamps to now; on files of another user it is not allowed.
+func touch(file string) error {
+	now := time.Now()
+	if err := os.Chtimes(file, now, now); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return nil
+}
+
+// lock opens and locks a file, waiting for it. Closing the file unlocks it.
+func lock(name string, how int) (*os.File, error) {
+	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("cache: %w", err)
+	}
+	for {
+		err = unix.Flock(int(file.Fd()), how)
+		if err == nil {
+			return file, nil
+		}
+		if !errors.Is(err, unix.EINTR) {
+			file.Close()
+			return nil, fmt.Errorf("cache: locking %s: %w", name, err)
+		}
+	}
+}
+
+// Entry is one file in the cache.
+type Entry struct {
+	Kind string    `json:"kind"`
+	Key  string    `json:"key"`
+	Size int64     `json:"size"` // bytes
+	Used time.Time `json:"used"` // when it was last given out
+}
+
+// Entries lists what the cache holds, the longest unused first.
+func (c *Cache) Entries() ([]Entry, error) {
+	files, err := filepath.Glob(filepath.Join(c.dir, "*", "*"))
+	if err != nil {
+		return nil, err
+	}
+	entries := []Entry{}
+	for _, file := range files {
+		kind, key := filepath.Base(filepath.Dir(file)), filepath.Base(file)
+		info, err := os.Lstat(file)
+		if err != nil || !info.Mode().IsRegular() || !keyPattern.MatchString(kind) || !keyPattern.MatchString(key) {
+			continue
+		}
+		entries = append(entries, Entry{Kind: kind, Key: key, Size: info.Size(), Used: info.ModTime()})
+	}
+	slices.SortFunc(entries, func(a, b Entry) int { return a.Used.Compare(b.Used) })
+	return entries, nil
+}
+
+// Clear empties the cache, once nobody is placing files from it, and says how
+// many bytes that freed.
+func (c *Cache) Clear() (freed int64, err error) {
+	entries, err := c.Entries()
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range entries {
+		freed += e.Size
+	}
+	return freed, c.trim(0)
+}
+
+// trim removes the longest unused files until at most limit bytes are left, and
+// with them what makers that died have left half written.
+func (c *Cache) trim(limit int64) error {
+	exclusive, err := lock(filepath.Join(c.dir, ".lock"), unix.LOCK_EX)
+	if err != nil {
+		return err
+	}
+	defer exclusive.Close()
+	left, err := filepath.Glob(filepath.Join(c.dir, "*", ".new-*"))
+	if err != nil {
+		return err
+	}
+	entries, err := c.Entries()
+	if err != nil {
+		return err
+	}
+	var total int64
+	for _, e := range entries {
+		total += e.Size
+	}
+	for _, e := range entries {
+		if total > limit {
+			left = append(left, filepath.Join(c.dir, e.Kind, e.Key))
+			total -= e.Size
+		}
+	}
+	for _, file := range left {
+		if err := os.Remove(file); err != nil {
+			return fmt.Errorf("cache: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package cache_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sbx-dev/sbx/initramfs/cache"
+)
+
+func open(t *testing.T, limit int64) *cache.Cache {
+	t.Helper()
+	c, err := cache.Open(filepath.Join(t.TempDir(), "cache"), limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func content(text string) func(io.Writer) error {
+	return func(w io.Writer) error { _, err := io.WriteString(w, text); return err }
+}
+
+func TestManyPlaceOneMakes(t *testing.T) {
+	dir := t.TempDir()
+	var made atomic.Int32
+	var all sync.WaitGroup
+	for i := range 50 {
+		all.Go(func() {
+			c, err := cache.Open(filepath.Join(dir, "cache"), 1<<20)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			dest := filepath.Join(dir, fmt.Sprint("dest", i))
+			err = c.Place("kernel", "abc", dest, func(w io.Writer) error {
+				made.Add(1)
+				time.Sleep(10 * time.Millisecond)
+				return content("whole")(w)
+			})
+			if got, _ := os.ReadFile(dest); err != nil || string(got) != "whole" {
+				t.Errorf("placed %q, %v", got, err)
+			}
+		})
+	}
+	all.Wait()
+	if made.Load() != 1 {
+		t.Errorf("made %d times", made.Load())
+	}
+}
+
+func TestTheLongestUnusedGoes(t *testing.T) {
+	c := open(t, 25)
+	dir := t.TempDir()
+	place := func(key string, n int) {
+		t.Helper()
+		dest := filepath.Join(dir, fmt.Sprint(key, n))
+		if err := c.Place("initrd", key, dest, content("0123456789")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond) // the order of use is told by time stamps
+	}
+	place("a", 1)
+	place("b", 1)
+	place("a", 2)
+	place("c", 1)
+	entries, err := c.Entries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for _, e := range entries {
+		keys = append(keys, e.Key)
+	}
+	if got := strings.Join(keys, " "); got != "a c" {
+		t.Errorf("left in the cache: %s", got)
+	}
+	if _, err := os.ReadFile(filepath.Join(dir, "b1")); err != nil {
+		t.Errorf("what was placed went with the cache: %v", err)
+	}
+}
+
+func TestClear(t *testing.T) {
+	c := open(t, 1<<20)
+	if err := c.Place("initrd", "a", filepath.Join(t.TempDir(), "a"), content("0123456789")); err != nil {
+		t.Fatal(err)
+	}
+	half := filepath.Join(c.Dir(), "initrd", ".new-123")
+	if err := os.WriteFile(half, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	freed, err := c.Clear()
+	if err != nil || freed != 10 {
+		t.Errorf("Clear = %d, %v", freed, err)
+	}
+	if entries, _ := c.Entries(); len(entries) != 0 {
+		t.Errorf("left: %v", entries)
+	}
+	if _, err := os.Stat(half); err == nil {
+		t.Error("what a dead maker left is still there")
+	}
+}
+
+func TestAFailureLeavesNothing(t *testing.T) {
+	c := open(t, 1<<20)
+	dest := filepath.Join(t.TempDir(), "dest")
+	full := errors.New("no space left on device")
+	err := c.Place("kernel", "abc", dest, func(w io.Writer) error {
+		content("half")(w)
+		return full
+	})
+	if !errors.Is(err, full) {
+		t.Errorf("Place = %v", err)
+	}
+	if files, _ := filepath.Glob(filepath.Join(c.Dir(), "*", "*")); len(files) != 0 {
+		t.Errorf("left in the cache: %v", files)
+	}
+	if _, err := os.Stat(dest); err == nil {
+		t.Error("half a file was placed")
+	}
+}
+
+func TestKeysAreNames(t *testing.T) {
+	c := open(t, 1<<20)
+	for _, key := range []string{"", "../x", "a/b", ".lock", "A"} {
+		if err := c.Place("kernel", key, filepath.Join(t.TempDir(), "d"), content("")); err == nil {
+			t.Errorf("key %q was accepted", key)
+		}
+	}
+}

@@ -1,0 +1,142 @@
+// Package kernel finds a Linux kernel on the host and makes it bootable fast:
+// out of a bzImage, as distributions ship it, comes the uncompressed ELF image
+// that QEMU enters directly through its PVH note.
+package kernel
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// ErrNoPVH means that a kernel is sound but cannot be entered as an ELF image:
+// it has no PVH entry point, or is packed in a way that this package cannot
+// read. Such a kernel still boots, more slowly, as the bzImage that it is.
+var ErrNoPVH = errors.New("no uncompressed image with a PVH entry point in it")
+
+// maxImage bounds an uncompressed kernel; distributions' are below 100 MiB.
+const maxImage = 512 << 20
+
+// Offsets into a bzImage, from Documentation/arch/x86/boot.rst in the kernel.
+const (
+	setupSectsAt    = 0x1f1
+	bootFlagAt      = 0x1fe
+	headerMagicAt   = 0x202
+	protocolAt      = 0x206
+	releaseAt       = 0x20e // relative to 0x200
+	payloadOffsetAt = 0x248
+	payloadLengthAt = 0x24c
+	headerEnd       = 0x250
+	payloadProtocol = 0x0208 // the first boot protocol with the payload fields
+)
+
+// Vmlinux takes the uncompressed kernel out of image, which is a bzImage or an
+// uncompressed kernel already. It returns ErrNoPVH, wrapped, where the kernel
+// should boot as it is, and another error where image is not a whole kernel.
+func Vmlinux(image []byte) ([]byte, error) {
+	if bytes.HasPrefix(image, []byte(elf.ELFMAG)) {
+		return image, checkELF(image)
+	}
+	packed, err := payload(image)
+	if err != nil {
+		return nil, err
+	}
+	vmlinux, err := unpack(packed)
+	if err != nil {
+		return nil, err
+	}
+	return vmlinux, checkELF(vmlinux)
+}
+
+// payload finds the compressed kernel inside a bzImage.
+func payload(image []byte) ([]byte, error) {
+	if err := checkHeader(image); err != nil {
+		return nil, err
+	}
+	le := binary.LittleEndian
+	if version := le.Uint16(image[protocolAt:]); version < payloadProtocol {
+		return nil, fmt.Errorf("boot protocol %#x: %w", version, ErrNoPVH)
+	}
+	setup := uint64(image[setupSectsAt])
+	if setup == 0 {
+		setup = 4 // as the boot protocol says
+	}
+	start := (setup+1)*512 + uint64(le.Uint32(image[payloadOffsetAt:]))
+	end := start + uint64(le.Uint32(image[payloadLengthAt:]))
+	if end > uint64(len(image)) {
+		return nil, fmt.Errorf("kernel image is cut short: its header speaks of %d bytes, and there are %d", end, len(image))
+	}
+	return image[start:end], nil
+}
+
+func checkHeader(image []byte) error {
+	switch {
+	case len(image) < headerEnd:
+		return fmt.Errorf("kernel image is cut short: %d bytes do not hold even its header", len(image))
+	case binary.LittleEndian.Uint16(image[bootFlagAt:]) != 0xaa55, string(image[headerMagicAt:headerMagicAt+4]) != "HdrS":
+		return errors.New("not a Linux kernel image for x86: neither a bzImage nor an ELF file")
+	}
+	return nil
+}
+
+// Release is the version that a bzImage states, as in "6.1.0-56-amd64", which
+// names its module tree. It is empty for an image that does not say.
+func Release(image []byte) string {
+	if checkHeader(image) != nil {
+		return ""
+	}
+	at := int(binary.LittleEndian.Uint16(image[releaseAt:])) + 0x200
+	if at == 0x200 || at >= len(image) {
+		return ""
+	}
+	text := image[at:min(at+256, len(image))]
+	end := bytes.IndexAny(text, " \x00")
+	if end < 0 {
+		return ""
+	}
+	return string(text[:end])
+}
+
+// checkELF accepts a 64-bit x86 kernel that is whole and has a PVH note.
+func checkELF(image []byte) error {
+	file, err := elf.NewFile(bytes.NewReader(image))
+	if err != nil {
+		return fmt.Errorf("the uncompressed kernel is damaged: %w", err)
+	}
+	if file.Machine != elf.EM_X86_64 {
+		return fmt.Errorf("the kernel is for %v, not x86-64", file.Machine)
+	}
+	pvh := false
+	for _, segment := range file.Progs {
+		if segment.Off+segment.Filesz < segment.Off || segment.Off+segment.Filesz > uint64(len(image)) {
+			return errors.New("the uncompressed kernel is cut short")
+		}
+		if segment.Type == elf.PT_NOTE && hasPVHNote(image[segment.Off:segment.Off+segment.Filesz]) {
+			pvh = true
+		}
+	}
+	if !pvh {
+		return ErrNoPVH
+	}
+	return nil
+}
+
+// hasPVHNote looks for the note "Xen" of type 18 (XEN_ELFNOTE_PHYS32_ENTRY).
+func hasPVHNote(notes []byte) bool {
+	le := binary.LittleEndian
+	for len(notes) >= 12 {
+		name, desc := uint64(le.Uint32(notes)), uint64(le.Uint32(notes[4:]))
+		kind := le.Uint32(notes[8:])
+		size := 12 + (name+3)&^3 + (desc+3)&^3
+		if size > uint64(len(notes)) {
+			return false
+		}
+		if kind == 18 && name == 4 && string(notes[12:16]) == "Xen\x00" {
+			return true
+		}
+		notes = notes[size:]
+	}
+	return false
+}

@@ -1,0 +1,149 @@
+package modules_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/sbx-dev/sbx/initramfs/modules"
+	"github.com/ulikunitz/xz"
+)
+
+const dep = `kernel/drivers/virtio/virtio_ring.ko:
+kernel/drivers/virtio/virtio.ko.xz: kernel/drivers/virtio/virtio_ring.ko
+kernel/drivers/virtio/virtio_pci.ko.gz: kernel/drivers/virtio/virtio-legacy.ko.zst kernel/drivers/virtio/virtio.ko.xz kernel/drivers/virtio/virtio_ring.ko
+kernel/drivers/virtio/virtio-legacy.ko.zst:
+kernel/net/9p/9pnet.ko:
+kernel/fs/9p/9p.ko: kernel/net/9p/9pnet.ko
+`
+
+func tree(t *testing.T) string {
+	dir := t.TempDir()
+	pack := map[string]func(io.Writer) io.WriteCloser{
+		"virtio.ko.xz":         func(w io.Writer) io.WriteCloser { z, _ := xz.NewWriter(w); return z },
+		"virtio_pci.ko.gz":     func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
+		"virtio-legacy.ko.zst": func(w io.Writer) io.WriteCloser { z, _ := zstd.NewWriter(w); return z },
+	}
+	for name, open := range pack {
+		var b bytes.Buffer
+		w := open(&b)
+		io.WriteString(w, "content of "+name)
+		w.Close()
+		write(t, filepath.Join(dir, "kernel/drivers/virtio", name), b.String())
+	}
+	write(t, filepath.Join(dir, "kernel/drivers/virtio/virtio_ring.ko"), "content of virtio_ring.ko")
+	write(t, filepath.Join(dir, "modules.dep"), dep)
+	write(t, filepath.Join(dir, "modules.builtin"), "kernel/fs/overlayfs/overlay.ko\nkernel/drivers/char/virtio-rng.ko\n")
+	return dir
+}
+
+func write(t *testing.T, name, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestClosure(t *testing.T) {
+	tr, err := modules.Open(tree(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		names []string
+		want  string
+	}{
+		{[]string{"virtio_pci"}, "virtio_ring virtio virtio_legacy virtio_pci"},
+		{[]string{"virtio-pci", "9p", "virtio"}, "virtio_ring virtio virtio_legacy virtio_pci 9pnet 9p"},
+		{[]string{"overlay", "virtio_rng"}, ""},
+		{nil, ""},
+	} {
+		files, err := tr.Closure(c.names...)
+		var names []string
+		for _, f := range files {
+			names = append(names, modules.Name(f))
+		}
+		if got := strings.Join(names, " "); err != nil || got != c.want {
+			t.Errorf("Closure(%v) = %s, %v; want %s", c.names, got, err, c.want)
+		}
+	}
+	var missing *modules.MissingError
+	if _, err := tr.Closure("virtio_pci", "virtiofs"); !errors.As(err, &missing) || missing.Module != "virtiofs" {
+		t.Errorf("a module that is nowhere: %v", err)
+	}
+}
+
+func TestReadEveryCompression(t *testing.T) {
+	tr, err := modules.Open(tree(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := tr.Closure("virtio_pci")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		content, err := tr.Read(file)
+		if want := "content of " + filepath.Base(file); err != nil || string(content) != want {
+			t.Errorf("Read(%s) = %q, %v", file, content, err)
+		}
+	}
+	if _, err := tr.Read("kernel/net/9p/9pnet.ko"); err == nil {
+		t.Error("a file that is in modules.dep and not on disk was read")
+	}
+}
+
+func TestReadDamagedModule(t *testing.T) {
+	dir := tree(t)
+	tr, err := modules.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"virtio.ko.xz", "virtio_pci.ko.gz", "virtio-legacy.ko.zst"} {
+		file := filepath.Join("kernel/drivers/virtio", name)
+		whole, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, file), string(whole[:len(whole)-6]))
+		if _, err := tr.Read(file); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s cut short: %v", name, err)
+		}
+	}
+}
+
+func TestOpenWithoutDep(t *testing.T) {
+	if _, err := modules.Open(t.TempDir()); err == nil || !strings.Contains(err.Error(), "depmod") {
+		t.Errorf("a tree without modules.dep: %v", err)
+	}
+}
+
+func FuzzParseDeps(f *testing.F) {
+	f.Add(dep)
+	f.Add("../../etc/passwd.ko:\n")
+	f.Add("/abs.ko: a.ko\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		deps, err := modules.ParseDeps(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		for name, files := range deps {
+			if name == "" || len(files) == 0 || modules.Name(files[0]) != name {
+				t.Errorf("module %q has the files %q", name, files)
+			}
+			if slices.ContainsFunc(files, func(f string) bool { return !filepath.IsLocal(f) }) {
+				t.Errorf("module %q leaves the tree: %q", name, files)
+			}
+		}
+	})
+}
