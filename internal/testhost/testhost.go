@@ -32,10 +32,10 @@ const DaemonLog = "/var/log/libvirt/libvirtd.log"
 // scripts/install-packages installs.
 var programs = []string{"libvirtd", "virtlogd", "dnsmasq", "ip", "iptables", "ip6tables", "ebtables"}
 
-// Main runs a package's tests inside a host. Where there can be none (not root,
-// a program missing, -short) the tests still run, and those that call Need are
-// skipped. It does not return.
-func Main(m *testing.M) {
+// Main runs a package's tests, which m.Run runs, inside a host. Where there can
+// be none (not root, a program missing, -short) the tests still run, and those
+// that call Need are skipped. It does not return.
+func Main(m interface{ Run() int }) {
 	flag.Parse()
 	if os.Getenv(stageVar) == "" && (testing.Short() || Missing() != nil) {
 		os.Exit(m.Run())

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/sbx-dev/sbx/internal/testhost"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// commands are the programs that scripts run: this test binary, under another
+// name.
+var commands = map[string]func(){"sbx": main}
+
+func TestMain(m *testing.M) {
+	if commands[filepath.Base(os.Args[0])] != nil {
+		testscript.Main(m, commands)
+	}
+	testhost.Main(scripts{m})
+}
+
+// scripts are this package's tests, with the commands in their PATH.
+type scripts struct{ m *testing.M }
+
+func (s scripts) Run() int {
+	testscript.Main(s.m, commands) // does not return
+	return 0
+}
+
+// TestScripts runs testdata/script: what needs nothing but sbx itself.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, params("testdata/script"))
+}
+
+// TestHostScripts runs testdata/host: what needs a libvirtd. All scripts share
+// it, side by side, so each has sandboxes and addresses of its own.
+func TestHostScripts(t *testing.T) {
+	testhost.Need(t)
+	testscript.Run(t, params("testdata/host"))
+}
+
+func params(dir string) testscript.Params {
+	return testscript.Params{
+		Dir:                 dir,
+		UpdateScripts:       *update,
+		RequireUniqueNames:  true,
+		RequireExplicitExec: true,
+		Setup:               setUp,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+	}
+}
+
+// setUp tells the scripts where sbx-init is.
+func setUp(e *testscript.Env) error {
+	if testing.Short() {
+		return nil
+	}
+	bin, err := guestInit()
+	if err != nil {
+		return err
+	}
+	e.Setenv("SBX_INIT", bin)
+	return nil
+}
+
+// guestInit builds sbx-init once for all scripts.
+var guestInit = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "sbx-init-")
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, "sbx-init")
+	build := exec.Command("go", "build", "-o", bin, "../../initramfs/init")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", errors.New(string(out))
+	}
+	return bin, nil
+})
+
+// exits is a script's command "exits CODE PROGRAM [ARGUMENT…]": the program must
+// end with just that code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM [ARGUMENT…]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	err = ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("%s exited with %d, not %d", args[1], got, want)
+	}
+}
