@@ -84,6 +84,7 @@ func lxcFilesystems(name string, mounts []initramfs.Mount) []libvirtxml.DomainFi
 	list := []libvirtxml.DomainFilesystem{
 		hostFilesystem(path.Join(state, "root"), "/", false),
 		hostFilesystem(path.Join(state, "sbx"), "/.sbx", false),
+		hiddenGroups(),
 	}
 	files := 0
 	for _, m := range mounts {
@@ -115,6 +116,15 @@ func hostFilesystem(source, target string, writable bool) libvirtxml.DomainFiles
 	if !writable {
 		f.ReadOnly = &libvirtxml.DomainFilesystemReadOnly{}
 	}
+	return f
+}
+
+// hiddenGroups covers the control groups that libvirt mounts inside. Under cgroup
+// v2 it gives their files to the mapped root, who could then lift the sandbox's
+// own limits (virCgroupV2SetOwner in libvirt's vircgroupv2.c).
+func hiddenGroups() libvirtxml.DomainFilesystem {
+	f := ramFilesystem(initramfs.Mount{Target: "/sys/fs/cgroup", Size: 4096})
+	f.ReadOnly = &libvirtxml.DomainFilesystemReadOnly{}
 	return f
 }
 
