@@ -30,7 +30,7 @@ func (s *sandbox) newDomain() (*libvirtxml.Domain, error) {
 	}
 	d := &libvirtxml.Domain{
 		Name:        s.Name,
-		UUID:        derivedUUID("domain", s.Name),
+		UUID:        UUID("domain", s.Name),
 		Description: s.Description,
 		Metadata:    &libvirtxml.DomainMetadata{XML: metadata},
 		Memory:      &libvirtxml.DomainMemory{Value: uint(s.Resources.Memory / 1024), Unit: "KiB"},

@@ -12,10 +12,10 @@ import (
 // uuidSpace is the namespace of every UUID that sbx derives (RFC 9562, version 5).
 var uuidSpace = uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://github.com/sbx-dev/sbx"))
 
-// derivedUUID is the UUID of a libvirt object: kind is "domain", "filter" or
+// UUID is the UUID of the named libvirt object: kind is "domain", "filter" or
 // "network". libvirt refuses to redefine a name under another UUID, so it must
 // be the same each time.
-func derivedUUID(kind, name string) string {
+func UUID(kind, name string) string {
 	return uuid.NewSHA1(uuidSpace, []byte(kind+"/"+name)).String()
 }
 
@@ -52,12 +52,13 @@ func bridgeName(network string) string {
 	return "sbxbr" + hex.EncodeToString(hash("bridge", network))[:10]
 }
 
-// filterName is the nwfilter of an interface; key is empty for the only one.
+// filterName is the nwfilter of an interface; key is empty for the only one. No
+// sandbox's name holds a full stop, so that no two sandboxes share a filter.
 func filterName(sandbox, key string) string {
 	if key == "" {
 		return "sbx-" + sandbox
 	}
-	return "sbx-" + sandbox + "-" + key
+	return "sbx-" + sandbox + "." + key
 }
 
 // The host ids that a sandbox's own ids stand for come from this range, the one

@@ -10,7 +10,7 @@ import (
 // would move running sandboxes to other ids and addresses.
 func TestDerivedNamesAreStable(t *testing.T) {
 	for _, c := range []struct{ what, got, want string }{
-		{"uuid", derivedUUID("domain", "apache"), "0dde0bcc-00be-5be4-a5ab-8dbc7231e702"},
+		{"uuid", UUID("domain", "apache"), "0dde0bcc-00be-5be4-a5ab-8dbc7231e702"},
 		{"mac", macAddress("apache", "").String(), "02:28:39:ce:de:8a"},
 		{"device", deviceName("apache", ""), "sbxfd9ff50b0d7c"},
 		{"bridge", bridgeName("sbx-web"), "sbxbrb44d5d92fd"},
@@ -41,7 +41,7 @@ func TestDerivedNamesFitTheirFields(t *testing.T) {
 		if base%IDCount != 0 || base < idBaseMin || base > idBaseMax {
 			t.Errorf("%s: ids from %#x", name, base)
 		}
-		for _, v := range []string{macAddress(name, "").String(), deviceName(name, ""), derivedUUID("domain", name)} {
+		for _, v := range []string{macAddress(name, "").String(), deviceName(name, ""), UUID("domain", name)} {
 			if other, ok := seen[v]; ok {
 				t.Errorf("%s and %s share %s", name, other, v)
 			}

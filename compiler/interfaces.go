@@ -80,7 +80,7 @@ func (s *sandbox) compileFirewalls(peers map[string][]netip.Addr) (diag.List, er
 func (c *networkCard) compileFirewall(source schema.Source, peers map[string][]netip.Addr) (*firewall.Compiled, error) {
 	iface := firewall.Interface{
 		Filter: c.filter,
-		UUID:   derivedUUID("filter", c.filter),
+		UUID:   UUID("filter", c.filter),
 		MAC:    c.mac,
 		DHCP:   c.DHCP,
 	}

@@ -9,10 +9,12 @@ import (
 // <metadata>; virDomainGetMetadata takes it.
 const MetadataURI = "https://github.com/sbx-dev/sbx/metadata/1"
 
+const metadataElement = "sandbox"
+
 // Metadata is what sbx must know of a running sandbox. It stands in the
 // domain's own <metadata>, and nowhere else.
 type Metadata struct {
-	XMLName  xml.Name `xml:"https://github.com/sbx-dev/sbx/metadata/1 sandbox"`
+	XMLName  xml.Name // set by Encode; virDomainGetMetadata leaves the name space out
 	Profile  string   `xml:"profile"`          // the digest of the evaluated profile
 	Bundle   string   `xml:"bundle,omitempty"` // the digest of the bundle's index, set when it is applied
 	Filters  []string `xml:"filter"`
@@ -22,18 +24,23 @@ type Metadata struct {
 
 // Encode writes the element that stands in <metadata>.
 func (m *Metadata) Encode() (string, error) {
-	out, err := xml.Marshal(m)
+	named := *m
+	named.XMLName = xml.Name{Space: MetadataURI, Local: metadataElement}
+	out, err := xml.Marshal(&named)
 	if err != nil {
 		return "", fmt.Errorf("sandbox metadata: %w", err)
 	}
 	return string(out), nil
 }
 
-// DecodeMetadata reads what Encode wrote.
+// DecodeMetadata reads what Encode wrote, with or without its name space.
 func DecodeMetadata(text string) (*Metadata, error) {
 	m := new(Metadata)
 	if err := xml.Unmarshal([]byte(text), m); err != nil {
 		return nil, fmt.Errorf("sandbox metadata: %w", err)
+	}
+	if m.XMLName.Local != metadataElement {
+		return nil, fmt.Errorf("sandbox metadata: the element is %q instead of %q", m.XMLName.Local, metadataElement)
 	}
 	return m, nil
 }

@@ -18,7 +18,7 @@ func networkXML(c networkCard) (*libvirtxml.Network, error) {
 	}
 	n := &libvirtxml.Network{
 		Name:     c.Attach,
-		UUID:     derivedUUID("network", c.Attach),
+		UUID:     UUID("network", c.Attach),
 		Metadata: &libvirtxml.NetworkMetadata{XML: metadata},
 		Forward:  forward(c.Create.Mode),
 		Bridge:   &libvirtxml.NetworkBridge{Name: bridgeName(c.Attach), STP: "off", Delay: "0"},

@@ -69,12 +69,20 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // Ports is an inclusive range of port numbers: 80, or "8000-8010".
 type Ports struct{ From, To uint16 }
 
+// String writes the range as a profile does: "80" or "8000-8010".
+func (p Ports) String() string {
+	if p.From == p.To {
+		return strconv.Itoa(int(p.From))
+	}
+	return fmt.Sprintf("%d-%d", p.From, p.To)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (p Ports) MarshalJSON() ([]byte, error) {
 	if p.From == p.To {
 		return json.Marshal(p.From)
 	}
-	return json.Marshal(fmt.Sprintf("%d-%d", p.From, p.To))
+	return json.Marshal(p.String())
 }
 
 // UnmarshalJSON implements json.Unmarshaler.

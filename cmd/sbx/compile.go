@@ -33,14 +33,9 @@ func (c *compileCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	peers := compiler.Peers(profiles)
-	var bundles []*compiler.Bundle
-	for _, p := range profiles {
-		b, err := compiler.Compile(p, compiler.Options{Peers: peers})
-		if err != nil {
-			return err
-		}
-		bundles = append(bundles, b)
+	bundles, err := compileAll(profiles)
+	if err != nil {
+		return err
 	}
 	switch {
 	case c.Output != "":

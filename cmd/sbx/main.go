@@ -34,6 +34,9 @@ type app struct {
 type cli struct {
 	Vet     vetCmd     `cmd:"" help:"Check profiles."`
 	Compile compileCmd `cmd:"" help:"Check a profile and lower it to libvirt XML, a firewall and an initrd manifest."`
+	Up      upCmd      `cmd:"" help:"Make sandboxes run as their profiles say."`
+	Down    downCmd    `cmd:"" help:"Stop sandboxes and remove what was made for them."`
+	Ps      psCmd      `cmd:"" help:"List the sandboxes."`
 	Version versionCmd `cmd:"" help:"Print sbx's version."`
 }
 

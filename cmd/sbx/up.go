@@ -1,0 +1,127 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// upCmd makes sandboxes run.
+type upCmd struct {
+	profileFlags
+	hostFlags
+	Profiles []string `arg:"" name:"profile" help:"Profiles: files, folders or names."`
+}
+
+func (upCmd) Help() string {
+	return `Compiles the profiles and makes their sandboxes run, each behind its firewall,
+and waits until they are ready. A sandbox that runs as its profile says is left
+as it is; one that runs otherwise is started anew. When a step fails, what it
+did before is undone.
+
+Examples:
+  sbx up apache
+  sbx up ./profiles/apache.cue --tag site=b`
+}
+
+func (c *upCmd) Run(a *app) error {
+	profiles, err := c.load(a, c.Profiles...)
+	if err != nil {
+		return err
+	}
+	bundles, err := compileAll(profiles)
+	if err != nil {
+		return err
+	}
+	host := c.open(a)
+	defer host.Close()
+	var failed []error
+	for i, b := range bundles {
+		result, err := host.Up(a.ctx, b)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		fmt.Fprintln(a.stdout, describeUp(result, profiles[i]))
+	}
+	return errors.Join(failed...)
+}
+
+// compileAll compiles the profiles; their rules may name each other.
+func compileAll(profiles []*schema.Profile) ([]*compiler.Bundle, error) {
+	peers := compiler.Peers(profiles)
+	var bundles []*compiler.Bundle
+	for _, p := range profiles {
+		b, err := compiler.Compile(p, compiler.Options{Peers: peers})
+		if err != nil {
+			return nil, err
+		}
+		bundles = append(bundles, b)
+	}
+	return bundles, nil
+}
+
+// describeUp says what was done and where the sandbox is reached.
+func describeUp(u *runtime.UpResult, p *schema.Profile) string {
+	var b strings.Builder
+	b.WriteString(u.Name)
+	switch {
+	case u.Unchanged():
+		b.WriteString(": unchanged")
+	case u.Restarted:
+		b.WriteString(": started anew")
+	case u.Created:
+		b.WriteString(": up")
+	default:
+		b.WriteString(": put right the " + strings.Join(u.Adjusted, ", the "))
+	}
+	if len(u.Addresses) > 0 {
+		b.WriteString(" at " + strings.Join(u.Addresses, ", "))
+	}
+	if ports := openPorts(p); len(ports) > 0 {
+		b.WriteString(" (" + strings.Join(ports, ", ") + ")")
+	}
+	return b.String()
+}
+
+// openPorts lists what the profile lets others reach, as "tcp 80".
+func openPorts(p *schema.Profile) []string {
+	var list []string
+	for _, n := range networks(p) {
+		for _, rule := range n.Allow {
+			if rule.In == nil {
+				continue
+			}
+			list = append(list, portWords("tcp", rule.In.TCP)...)
+			list = append(list, portWords("udp", rule.In.UDP)...)
+			list = append(list, portWords("sctp", rule.In.SCTP)...)
+		}
+	}
+	return list
+}
+
+// networks are the profile's, in the order of their interfaces.
+func networks(p *schema.Profile) []schema.Network {
+	if p.Network != nil {
+		return []schema.Network{*p.Network}
+	}
+	var list []schema.Network
+	for _, key := range slices.Sorted(maps.Keys(p.Networks)) {
+		list = append(list, p.Networks[key])
+	}
+	return list
+}
+
+func portWords(protocol string, ports []schema.Ports) []string {
+	var list []string
+	for _, p := range ports {
+		list = append(list, protocol+" "+p.String())
+	}
+	return list
+}

@@ -1,0 +1,55 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"libvirt.org/go/libvirtxml"
+)
+
+// forwarding is the kernel's BR_STATE_FORWARDING.
+const forwarding = "3"
+
+// waitForBridge waits until the bridges that the domain's interfaces are on pass
+// packets. A bridge with spanning tree, as libvirt's default network has, takes
+// four seconds for that after an interface has joined.
+func waitForBridge(ctx context.Context, d *libvirtxml.Domain) error {
+	if d.Devices == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, bridgeLimit)
+	defer cancel()
+	for _, i := range d.Devices.Interfaces {
+		if i.Target == nil {
+			continue
+		}
+		if err := waitForPort(ctx, i.Target.Dev); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func waitForPort(ctx context.Context, device string) error {
+	for {
+		state, err := os.ReadFile("/sys/class/net/" + device + "/brport/state")
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // not on a bridge, or gone
+			return nil
+		case err != nil:
+			return err
+		case strings.TrimSpace(string(state)) == forwarding:
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the bridge of %s does not forward: %w", device, context.Cause(ctx))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// Down stops the sandbox as its profile says it wants to be stopped, and removes
+// everything that Up made for it; what the sandbox itself wrote stays. It says
+// whether there was anything. A sandbox of another maker is an error.
+func (r *Runtime) Down(ctx context.Context, name string) (found bool, err error) {
+	unlock, err := r.lock(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	for _, kind := range []schema.Backend{schema.LXC, schema.KVM} {
+		conn, err := r.connect(kind)
+		if errorCode(err) == libvirt.ERR_NO_CONNECT { // this libvirt has no such driver
+			continue
+		}
+		if err != nil {
+			return found, err
+		}
+		one, err := r.down(ctx, conn, name, kind)
+		found = found || one
+		if err != nil {
+			return found, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return found, nil
+}
+
+// down removes the sandbox from one connection.
+func (r *Runtime) down(ctx context.Context, conn *libvirt.Connect, name string, kind schema.Backend) (bool, error) {
+	dom, m, err := lookupOwn(conn, name)
+	if dom == nil || err != nil {
+		return false, err
+	}
+	defer dom.Free()
+	if err := r.stopGently(ctx, dom, name); err != nil {
+		return true, err
+	}
+	return true, r.remove(conn, name, kind, m)
+}
+
+// stopGently asks the service to end and waits for as long as its profile gives
+// it. A sandbox that cannot be asked, or ctx's end, is no error: Down goes on to
+// end it at once.
+func (r *Runtime) stopGently(ctx context.Context, dom *libvirt.Domain, name string) error {
+	active, err := dom.IsActive()
+	if !active || err != nil {
+		return plain(err)
+	}
+	dir := filepath.Join(r.options.StateDir, name)
+	ctx, cancel := context.WithTimeout(ctx, stopLimit(dir))
+	defer cancel()
+	client, err := dial(ctx, dir)
+	if err != nil {
+		return nil
+	}
+	defer client.Close()
+	if err := client.Stop(ctx); err != nil {
+		return nil
+	}
+	for active && ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(5 * time.Millisecond):
+			active, err = dom.IsActive()
+		}
+		if err != nil {
+			return plain(err)
+		}
+	}
+	return nil
+}
+
+// stopLimit is how long a sandbox may take to stop: the time that its profile
+// gives the service, and some for its first process.
+func stopLimit(dir string) time.Duration {
+	const grace = 5 * time.Second
+	data, err := os.ReadFile(filepath.Join(dir, sbxDir, "manifest.json"))
+	if err != nil {
+		return grace
+	}
+	m, err := initramfs.Decode(data)
+	if err != nil {
+		return grace
+	}
+	return time.Duration(m.Run.StopTimeout)*time.Millisecond + grace
+}
+
+// remove takes a sandbox away, its domain last. It may be called again after it
+// failed or was interrupted.
+func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend, m *compiler.Metadata) error {
+	dom, err := lookup(conn, name)
+	if err != nil {
+		return err
+	}
+	if dom != nil {
+		defer dom.Free()
+		if err := stop(dom); err != nil {
+			return fmt.Errorf("cannot stop: %w", err)
+		}
+	}
+	unlock, err := r.lock(context.Background(), allNames)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if r.local() {
+		if err := r.removeFiles(name, kind); err != nil {
+			return err
+		}
+	}
+	for _, f := range m.Filters {
+		if err := removeFilter(conn, f, compiler.UUID("filter", f)); err != nil {
+			return err
+		}
+	}
+	for _, n := range m.Networks {
+		if err := releaseNetwork(conn, n, name); err != nil {
+			return err
+		}
+	}
+	if dom == nil {
+		return nil
+	}
+	err = dom.Undefine()
+	if errorCode(err) == libvirt.ERR_NO_DOMAIN || errorCode(err) == libvirt.ERR_OPERATION_INVALID {
+		return nil // it was transient, and gone when it stopped
+	}
+	return plain(err)
+}
+
+// removeFiles removes the sandbox's folder. What somebody else put into it
+// stays, and so does the folder then.
+func (r *Runtime) removeFiles(name string, kind schema.Backend) error {
+	backend, err := r.backend(kind)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(r.options.StateDir, name)
+	if err := backend.clear(dir); err != nil {
+		return err
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return r.pruneInit()
+}

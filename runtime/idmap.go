@@ -1,0 +1,133 @@
+package runtime
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+
+	"libvirt.org/go/libvirt"
+	"libvirt.org/go/libvirtxml"
+)
+
+// idRange is a range of host user or group ids that something already has.
+type idRange struct {
+	first, count uint64
+	owner        string
+}
+
+func (r idRange) overlaps(other idRange) bool {
+	return r.first < other.first+other.count && other.first < r.first+r.count
+}
+
+// checkIDs refuses a domain whose host ids belong to another domain, to a range
+// of /etc/subuid or /etc/subgid, or to a user or group of this machine: files of
+// the one would be open to the other.
+func checkIDs(conn *libvirt.Connect, d *libvirtxml.Domain) error {
+	own := domainIDs(d)
+	if len(own) == 0 {
+		return nil
+	}
+	taken, err := hostIDs()
+	if err != nil {
+		return err
+	}
+	others, err := otherDomainIDs(conn, d.Name)
+	if err != nil {
+		return err
+	}
+	for _, o := range own {
+		for _, t := range append(taken, others...) {
+			if o.overlaps(t) {
+				return fmt.Errorf("%s: its host ids %d to %d overlap with %d to %d of %s: give it a range of its own with users: base in its profile",
+					d.Name, o.first, o.first+o.count-1, t.first, t.first+t.count-1, t.owner)
+			}
+		}
+	}
+	return nil
+}
+
+func domainIDs(d *libvirtxml.Domain) []idRange {
+	if d.IDMap == nil {
+		return nil
+	}
+	var list []idRange
+	for _, m := range append(d.IDMap.UIDs[:len(d.IDMap.UIDs):len(d.IDMap.UIDs)], d.IDMap.GIDs...) {
+		list = append(list, idRange{uint64(m.Target), uint64(m.Count), "the domain " + d.Name})
+	}
+	return list
+}
+
+// otherDomainIDs are the ranges of all containers but the named one, whoever
+// made them.
+func otherDomainIDs(conn *libvirt.Connect, name string) ([]idRange, error) {
+	domains, err := conn.ListAllDomains(0)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list domains: %w", plain(err))
+	}
+	var list []idRange
+	for i := range domains {
+		d, err := describe(&domains[i], libvirt.DOMAIN_XML_INACTIVE)
+		domains[i].Free()
+		switch {
+		case errorCode(err) == libvirt.ERR_NO_DOMAIN: // gone meanwhile
+		case err != nil:
+			return nil, err
+		case d.Name != name:
+			list = append(list, domainIDs(d)...)
+		}
+	}
+	return list, nil
+}
+
+// hostIDs are the ids that this machine's own files give away.
+func hostIDs() ([]idRange, error) {
+	var list []idRange
+	for _, file := range []struct {
+		path         string
+		first, count int // columns; a count of 0 is one id
+	}{
+		{"/etc/subuid", 1, 2}, {"/etc/subgid", 1, 2},
+		{"/etc/passwd", 2, 0}, {"/etc/group", 2, 0},
+	} {
+		ranges, err := readIDs(file.path, file.first, file.count)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		list = append(list, ranges...)
+	}
+	return list, nil
+}
+
+// readIDs reads the ids of a file of lines with colons; a line that does not
+// hold them takes none.
+func readIDs(path string, first, count int) ([]idRange, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var list []idRange
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		columns := strings.Split(lines.Text(), ":")
+		if len(columns) <= max(first, count) {
+			continue
+		}
+		from, err := strconv.ParseUint(columns[first], 10, 32)
+		if err != nil {
+			continue
+		}
+		n := uint64(1)
+		if count != 0 {
+			if n, err = strconv.ParseUint(columns[count], 10, 33); err != nil {
+				continue
+			}
+		}
+		list = append(list, idRange{from, n, columns[0] + " in " + path})
+	}
+	return list, lines.Err()
+}

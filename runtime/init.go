@@ -1,0 +1,113 @@
+package runtime
+
+import (
+	"cmp"
+	"context"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sbx-dev/sbx/compiler"
+)
+
+// findInit finds the sbx-init that sandboxes are to run: the one that the
+// options or SBX_INIT name, else the one beside sbx, in ../libexec/sbx or in
+// /usr/lib/sbx.
+func (r *Runtime) findInit() (string, error) {
+	if named := cmp.Or(r.options.Init, os.Getenv("SBX_INIT")); named != "" {
+		return named, nil
+	}
+	places := []string{"/usr/lib/sbx/sbx-init"}
+	if self, err := os.Executable(); err == nil {
+		dir := filepath.Dir(self)
+		places = append([]string{filepath.Join(dir, "sbx-init"), filepath.Join(dir, "../libexec/sbx/sbx-init")}, places...)
+	}
+	for _, p := range places {
+		if _, err := os.Stat(p); err == nil {
+			return p, nil
+		}
+	}
+	return "", fmt.Errorf("cannot find sbx-init, which runs inside every sandbox: looked for %s; make build puts it beside sbx, and SBX_INIT names it anywhere", strings.Join(places, ", "))
+}
+
+// installInit puts sbx-init into the state folder under its digest and gives
+// that path: a sandbox that runs keeps its own while a newer one is installed.
+func (r *Runtime) installInit() (string, error) {
+	from, err := r.findInit()
+	if err != nil {
+		return "", err
+	}
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return "", fmt.Errorf("sbx-init: %w", err)
+	}
+	if err := checkStatic(from); err != nil {
+		return "", err
+	}
+	_, digest, _ := strings.Cut(compiler.Digest(data), ":")
+	to := filepath.Join(r.options.StateDir, initDir, digest)
+	if _, err := os.Stat(to); err == nil {
+		return to, nil
+	}
+	return to, writeAtomic(to, data, 0o755)
+}
+
+// linkInit makes path another name of the installed sbx-init.
+func (r *Runtime) linkInit(path string) error {
+	unlock, err := r.lock(context.Background(), allNames) // against pruneInit
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	installed, err := r.installInit()
+	if err != nil {
+		return err
+	}
+	return os.Link(installed, path)
+}
+
+// initDir holds each version of sbx-init that a sandbox uses, in the state
+// folder. No sandbox's name starts with a full stop.
+const initDir = ".init"
+
+// checkStatic refuses a program that needs an interpreter, which a sandbox's
+// root need not have.
+func checkStatic(path string) error {
+	f, err := elf.Open(path)
+	if err != nil {
+		return fmt.Errorf("sbx-init %s is not a program: %w", path, err)
+	}
+	defer f.Close()
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			return fmt.Errorf("sbx-init %s is linked dynamically: build it with CGO_ENABLED=0", path)
+		}
+	}
+	return nil
+}
+
+// pruneInit removes the versions of sbx-init that no sandbox has a link to. The
+// caller holds the lock of all names.
+func (r *Runtime) pruneInit() error {
+	dir := filepath.Join(r.options.StateDir, initDir)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := removeUnlinked(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

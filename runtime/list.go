@@ -1,0 +1,103 @@
+package runtime
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// Sandbox is one sandbox as libvirt has it.
+type Sandbox struct {
+	Name      string         `json:"name"`
+	Backend   schema.Backend `json:"backend"`
+	State     string         `json:"state"` // "running", "stopped", "paused" or "crashed"
+	Addresses []string       `json:"addresses"`
+	Profile   string         `json:"profile"` // the digest of the profile that it was made from
+	Bundle    string         `json:"bundle"`  // the digest of the bundle that it was made from
+}
+
+// List gives the sandboxes that sbx made, sorted by name.
+func (r *Runtime) List() ([]Sandbox, error) {
+	list := []Sandbox{}
+	for _, kind := range []schema.Backend{schema.LXC, schema.KVM} {
+		conn, err := r.connect(kind)
+		if errorCode(err) == libvirt.ERR_NO_CONNECT { // this libvirt has no such driver
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		some, err := listOn(conn, kind)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, some...)
+	}
+	slices.SortFunc(list, func(a, b Sandbox) int { return cmp.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+func listOn(conn *libvirt.Connect, kind schema.Backend) ([]Sandbox, error) {
+	domains, err := conn.ListAllDomains(0)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list domains: %w", plain(err))
+	}
+	var list []Sandbox
+	for i := range domains {
+		defer domains[i].Free()
+		s, err := look(&domains[i], kind)
+		switch {
+		case errorCode(err) == libvirt.ERR_NO_DOMAIN: // gone meanwhile
+		case err != nil:
+			return nil, err
+		case s != nil:
+			list = append(list, *s)
+		}
+	}
+	return list, nil
+}
+
+// look describes one domain; nil when sbx did not make it.
+func look(dom *libvirt.Domain, kind schema.Backend) (*Sandbox, error) {
+	m, err := metadata(dom)
+	if m == nil || err != nil {
+		return nil, err
+	}
+	name, err := dom.GetName()
+	if err != nil {
+		return nil, err
+	}
+	state, _, err := dom.GetState()
+	if err != nil {
+		return nil, err
+	}
+	return newSandbox(name, kind, m, state), nil
+}
+
+func newSandbox(name string, kind schema.Backend, m *compiler.Metadata, state libvirt.DomainState) *Sandbox {
+	return &Sandbox{
+		Name:      name,
+		Backend:   kind,
+		State:     stateName(state),
+		Addresses: append([]string{}, m.Address...),
+		Profile:   m.Profile,
+		Bundle:    m.Bundle,
+	}
+}
+
+func stateName(s libvirt.DomainState) string {
+	switch s {
+	case libvirt.DOMAIN_RUNNING, libvirt.DOMAIN_BLOCKED:
+		return "running"
+	case libvirt.DOMAIN_PAUSED, libvirt.DOMAIN_PMSUSPENDED:
+		return "paused"
+	case libvirt.DOMAIN_CRASHED:
+		return "crashed"
+	}
+	return "stopped"
+}

@@ -1,0 +1,47 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// allNames is the lock that guards what sandboxes must not share.
+const allNames = ".all"
+
+// lock keeps every other sbx of this machine from working on the same sandbox
+// until unlock is called or the process ends. Waiting for another one is told
+// to the log.
+func (r *Runtime) lock(ctx context.Context, name string) (unlock func(), err error) {
+	dir := filepath.Join(r.options.StateDir, ".lock")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("cannot lock %s: %w", name, err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock %s: %w", name, err)
+	}
+	for told := false; ; told = true {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { f.Close() }, nil
+		}
+		if err != unix.EWOULDBLOCK {
+			f.Close()
+			return nil, fmt.Errorf("cannot lock %s: %w", name, err)
+		}
+		if !told && name != allNames {
+			r.options.Log(name + ": waiting for another sbx that works on it")
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, fmt.Errorf("%s: another sbx works on it: %w", name, context.Cause(ctx))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

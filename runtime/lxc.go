@@ -1,0 +1,130 @@
+package runtime
+
+import (
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+
+	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/initramfs"
+)
+
+// The parts of a container's folder on the host. The guest's side sees "sbx" as
+// /.sbx, read-only; the channel's socket is outside of all that it sees.
+const (
+	rootDir       = "root"
+	sbxDir        = "sbx"
+	filesDir      = "files"
+	channelSocket = "channel"
+)
+
+// lxc runs sandboxes as containers.
+type lxc struct{ r *Runtime }
+
+// prepare makes everything on the host that the container's domain names.
+func (l lxc) prepare(s *sandbox) error {
+	for _, m := range s.manifest.Mounts {
+		if m.Kind != initramfs.Export {
+			continue
+		}
+		if m.Writable {
+			if err := prepareWritable(m, s.base()); err != nil {
+				return err
+			}
+		}
+		if err := checkExport(m); err != nil {
+			return err
+		}
+	}
+	if err := l.clear(s.dir); err != nil {
+		return err
+	}
+	// Everyone may pass through the folder, as the container's root has to, and
+	// nobody may list it.
+	if err := os.MkdirAll(s.dir, 0o711); err != nil {
+		return err
+	}
+	if err := os.Chmod(s.dir, 0o711); err != nil {
+		return err
+	}
+	base := s.base()
+	if err := (root{filepath.Join(s.dir, rootDir), base, base}).build(s.manifest); err != nil {
+		return err
+	}
+	if err := writeInline(s, base); err != nil {
+		return err
+	}
+	return l.writeOwn(s, base)
+}
+
+// writeInline writes the files whose content is the profile's. On the host only
+// root and the sandbox come at them.
+func writeInline(s *sandbox, base int) error {
+	dir := filepath.Join(s.dir, filesDir)
+	if err := mkdirOwned(dir, 0, base, 0o750); err != nil {
+		return err
+	}
+	n := 0
+	for _, m := range s.manifest.Mounts {
+		if m.Kind != initramfs.Inline {
+			continue
+		}
+		if err := writeOwned(filepath.Join(dir, fmt.Sprint(n)), []byte(m.Content), base, base, fs.FileMode(m.Mode)&fs.ModePerm); err != nil {
+			return err
+		}
+		n++
+	}
+	return nil
+}
+
+// writeOwn makes the folder that the container sees as /.sbx: its first process
+// and that one's manifest.
+func (l lxc) writeOwn(s *sandbox, base int) error {
+	dir := filepath.Join(s.dir, sbxDir)
+	if err := mkdirOwned(dir, 0, base, 0o750); err != nil {
+		return err
+	}
+	manifest, err := s.manifest.Encode()
+	if err != nil {
+		return err
+	}
+	if err := writeOwned(filepath.Join(dir, "manifest.json"), manifest, 0, base, 0o440); err != nil {
+		return err
+	}
+	return l.r.linkInit(filepath.Join(dir, "init"))
+}
+
+// clear removes what prepare made, and nothing that the sandbox itself wrote.
+func (l lxc) clear(dir string) error {
+	for _, part := range []string{rootDir, sbxDir, filesDir} {
+		if err := removeTree(filepath.Join(dir, part)); err != nil {
+			return err
+		}
+	}
+	return removeFile(filepath.Join(dir, channelSocket))
+}
+
+// start starts the container. Its first process gets the socket on which it
+// will speak with the host as descriptor 3, already listening: whoever may open
+// the socket's file can connect, now and after sbx has ended.
+func (l lxc) start(s *sandbox, dom *libvirt.Domain) error {
+	path := filepath.Join(s.dir, channelSocket)
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return fmt.Errorf("channel: %w", err)
+	}
+	listener.SetUnlinkOnClose(false)
+	defer listener.Close()
+	if err := os.Chmod(path, 0o600); err != nil {
+		return err
+	}
+	f, err := listener.File()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return plain(dom.CreateWithFiles([]os.File{*f}, 0))
+}

@@ -1,0 +1,143 @@
+package runtime
+
+import (
+	"fmt"
+	"slices"
+
+	"libvirt.org/go/libvirt"
+	"libvirt.org/go/libvirtxml"
+
+	"github.com/sbx-dev/sbx/compiler"
+)
+
+// ensureNetwork makes the network of the document be there and run, and says
+// whether anything had to change. Several sandboxes may own the same network as
+// long as they agree on it.
+func ensureNetwork(conn *libvirt.Connect, document []byte) (changed bool, err error) {
+	want := new(libvirtxml.Network)
+	if err := want.Unmarshal(string(document)); err != nil {
+		return false, fmt.Errorf("the bundle's network: %w", err)
+	}
+	network, err := ownNetwork(conn, want.Name)
+	if err != nil {
+		return false, err
+	}
+	before := ""
+	if network != nil {
+		defer network.Free()
+		if before, err = network.GetXMLDesc(libvirt.NETWORK_XML_INACTIVE); err != nil {
+			return false, networkError(want.Name, err)
+		}
+	}
+	defined, err := conn.NetworkDefineXML(string(document))
+	if err != nil {
+		return false, networkError(want.Name, err)
+	}
+	defer defined.Free()
+	after, err := defined.GetXMLDesc(libvirt.NETWORK_XML_INACTIVE)
+	if err != nil {
+		return false, networkError(want.Name, err)
+	}
+	started, err := startNetwork(defined, before != "" && before != after)
+	if err != nil {
+		return false, networkError(want.Name, err)
+	}
+	return started || before != after, nil
+}
+
+// startNetwork starts a network that does not run, now and with the host. One
+// that runs by an older definition is started anew, unless somebody uses it.
+func startNetwork(network *libvirt.Network, outdated bool) (started bool, err error) {
+	if err := network.SetAutostart(true); err != nil {
+		return false, err
+	}
+	active, err := network.IsActive()
+	if err != nil || active && !outdated {
+		return false, err
+	}
+	if active {
+		ports, err := network.ListAllPorts(0)
+		if err != nil {
+			return false, err
+		}
+		if len(ports) > 0 {
+			return false, fmt.Errorf("its definition has changed, but %d interfaces are on it: take those sandboxes down first", len(ports))
+		}
+		if err := network.Destroy(); err != nil {
+			return false, err
+		}
+	}
+	err = network.Create()
+	if errorCode(err) == libvirt.ERR_OPERATION_INVALID { // another sbx was faster
+		return true, nil
+	}
+	return true, err
+}
+
+// ownNetwork finds a network that sbx made; nil when there is none. A network of
+// the name that sbx did not make is an error.
+func ownNetwork(conn *libvirt.Connect, name string) (*libvirt.Network, error) {
+	network, err := conn.LookupNetworkByName(name)
+	if errorCode(err) == libvirt.ERR_NO_NETWORK {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, networkError(name, err)
+	}
+	uuid, err := network.GetUUIDString()
+	if err == nil && uuid == compiler.UUID("network", name) {
+		return network, nil
+	}
+	network.Free()
+	if err != nil {
+		return nil, networkError(name, err)
+	}
+	return nil, fmt.Errorf("libvirt has a network %s that sbx did not make; sbx leaves it alone: attach to it without create, or name another one", name)
+}
+
+// releaseNetwork removes a network that sbx made, if it is there and no domain
+// but the named one is defined with it.
+func releaseNetwork(conn *libvirt.Connect, name, sandbox string) error {
+	network, err := ownNetwork(conn, name)
+	if network == nil || err != nil {
+		return err
+	}
+	defer network.Free()
+	if used, err := networkUsed(conn, name, sandbox); used || err != nil {
+		return err
+	}
+	if err := network.Destroy(); err != nil && errorCode(err) != libvirt.ERR_OPERATION_INVALID {
+		return networkError(name, err)
+	}
+	if err := network.Undefine(); err != nil && errorCode(err) != libvirt.ERR_NO_NETWORK {
+		return networkError(name, err)
+	}
+	return nil
+}
+
+// networkUsed says whether a domain other than the named one is on the network.
+func networkUsed(conn *libvirt.Connect, network, except string) (bool, error) {
+	domains, err := conn.ListAllDomains(0)
+	if err != nil {
+		return false, fmt.Errorf("cannot list domains: %w", plain(err))
+	}
+	used := false
+	for i := range domains {
+		d, err := describe(&domains[i], libvirt.DOMAIN_XML_INACTIVE)
+		domains[i].Free()
+		switch {
+		case errorCode(err) == libvirt.ERR_NO_DOMAIN:
+		case err != nil:
+			return false, err
+		case d.Name != except && d.Devices != nil:
+			used = used || slices.ContainsFunc(d.Devices.Interfaces, func(i libvirtxml.DomainInterface) bool {
+				return i.Source != nil && i.Source.Network != nil && i.Source.Network.Network == network
+			})
+		}
+	}
+	return used, nil
+}
+
+func networkError(name string, err error) error {
+	return fmt.Errorf("network %s: %w", name, plain(err))
+}

@@ -1,0 +1,168 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sbx-dev/sbx/initramfs"
+)
+
+// root is a container's root folder on the host: nothing but mount points and
+// links, all owned by the root of the container's user namespace.
+type root struct {
+	dir      string
+	uid, gid int
+}
+
+// libvirtPoints are the folders that libvirt's container driver mounts on or
+// moves the old root to, and would otherwise make itself.
+var libvirtPoints = []string{"/.oldroot", "/dev", "/proc", "/sys"}
+
+// build makes the root of the manifest; the folder must not exist.
+func (r root) build(m *initramfs.Manifest) error {
+	if err := mkdirOwned(r.dir, r.uid, r.gid, 0o755); err != nil {
+		return err
+	}
+	for _, n := range m.Root {
+		if err := r.node(n); err != nil {
+			return err
+		}
+	}
+	for _, p := range libvirtPoints {
+		if err := r.node(initramfs.Node{Path: p, Kind: initramfs.Dir}); err != nil {
+			return err
+		}
+	}
+	for _, mount := range m.Mounts {
+		if mount.Kind != initramfs.Export {
+			continue
+		}
+		if err := r.exportPoint(mount, m.Mounts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// node makes one folder, empty file or link; one that is there stays.
+func (r root) node(n initramfs.Node) error {
+	path := filepath.Join(r.dir, n.Path)
+	if path == r.dir {
+		return nil
+	}
+	switch n.Kind {
+	case initramfs.Link:
+		if err := os.Symlink(n.Link, path); err != nil {
+			return ignoreExisting(err)
+		}
+		return os.Lchown(path, r.uid, r.gid)
+	case initramfs.File:
+		return r.file(path, nodeMode(n, 0o644))
+	case initramfs.Dir:
+		if err := mkdirOwned(path, r.uid, r.gid, nodeMode(n, 0o755)); err != nil {
+			return ignoreExisting(err)
+		}
+		return nil
+	}
+	return fmt.Errorf("manifest: %s is of the unknown kind %q", n.Path, n.Kind)
+}
+
+func (r root) file(path string, mode fs.FileMode) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return ignoreExisting(err)
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return setOwner(path, r.uid, r.gid, mode)
+}
+
+func ignoreExisting(err error) error {
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+// nodeMode is the node's permissions with the sticky bit where os.Chmod wants it.
+func nodeMode(n initramfs.Node, absent fs.FileMode) fs.FileMode {
+	if n.Mode == 0 {
+		return absent
+	}
+	mode := fs.FileMode(n.Mode) & fs.ModePerm
+	if n.Mode&0o1000 != 0 {
+		mode |= fs.ModeSticky
+	}
+	return mode
+}
+
+// exportPoint makes the mount point of an exported path: a folder for a folder,
+// a file for a file. A point inside another mount cannot be made by sbx.
+func (r root) exportPoint(m initramfs.Mount, all []initramfs.Mount) error {
+	source, err := os.Stat(m.Source)
+	if err != nil {
+		return fmt.Errorf("%s is exposed: %w", m.Source, err)
+	}
+	if outer := enclosing(m.Target, all); outer != nil {
+		return checkPoint(m, *outer, source)
+	}
+	parent := filepath.Dir(m.Target)
+	if err := r.parents(parent); err != nil {
+		return err
+	}
+	kind := initramfs.File
+	if source.IsDir() {
+		kind = initramfs.Dir
+	}
+	return r.node(initramfs.Node{Path: m.Target, Kind: kind})
+}
+
+// parents makes the folder and those above it.
+func (r root) parents(path string) error {
+	if path == "/" {
+		return nil
+	}
+	if err := r.parents(filepath.Dir(path)); err != nil {
+		return err
+	}
+	return r.node(initramfs.Node{Path: path, Kind: initramfs.Dir})
+}
+
+// enclosing is the innermost other mount that target lies in; nil when it lies
+// in the root itself.
+func enclosing(target string, all []initramfs.Mount) *initramfs.Mount {
+	var found *initramfs.Mount
+	for i, m := range all {
+		if m.Target == target || !isInside(target, m.Target) {
+			continue
+		}
+		if found == nil || len(m.Target) > len(found.Target) {
+			found = &all[i]
+		}
+	}
+	return found
+}
+
+// checkPoint refuses a mount inside an exported folder that has no such place:
+// sbx does not write into the host's folders. In a tmpfs, libvirt makes it.
+func checkPoint(m, outer initramfs.Mount, source fs.FileInfo) error {
+	if outer.Kind != initramfs.Export {
+		return nil
+	}
+	point := filepath.Join(outer.Source, strings.TrimPrefix(m.Target, outer.Target))
+	info, err := os.Stat(point)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s is mounted inside the exposed %s, but the host has no %s to mount it on: make that, or mount it elsewhere", m.Target, outer.Source, point)
+	case err != nil:
+		return err
+	case info.IsDir() != source.IsDir():
+		return fmt.Errorf("%s is mounted inside the exposed %s, but of %s and %s one is a folder and the other is not", m.Target, outer.Source, point, m.Source)
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+// Package runtime applies bundles to libvirt and takes what it applied away
+// again. libvirt is the only state: what must be remembered of a sandbox stands
+// in its domain's <metadata>, so that a sandbox is found, changed and removed
+// whichever sbx process started it and however that one ended.
+//
+// The order of every step is chosen so that a process killed between any two of
+// them leaves nothing reachable unfiltered, and nothing that Up or Down of the
+// same name would not find:
+//
+//	Up:   lock · define the domain · networks · filters · files · start · wait
+//	Down: lock · stop · files · filters · networks · undefine the domain
+//
+// The domain is defined first and undefined last because its metadata names
+// all the rest.
+package runtime
+
+import (
+	"cmp"
+	"os"
+
+	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/compiler"
+)
+
+// Options say where and how a Runtime works. The zero value works on this
+// machine's libvirt.
+type Options struct {
+	// URI is the libvirt connection. Empty: LIBVIRT_DEFAULT_URI, else the
+	// system connection of each sandbox's own backend.
+	URI string
+	// StateDir holds a folder for each sandbox. Empty: compiler.StateDir.
+	StateDir string
+	// Init is the sbx-init to use. Empty: SBX_INIT, else the places that
+	// findInit knows.
+	Init string
+	// Log is told, in a few words a line, what takes a while. It may be nil.
+	Log func(line string)
+}
+
+// Runtime holds connections to libvirt. It may be used by several goroutines at
+// once.
+type Runtime struct {
+	options Options
+	conns   connections
+}
+
+// New gives a Runtime that connects when something first needs it.
+func New(o Options) *Runtime {
+	o.StateDir = cmp.Or(o.StateDir, compiler.StateDir)
+	o.URI = cmp.Or(o.URI, os.Getenv("LIBVIRT_DEFAULT_URI"))
+	if o.Log == nil {
+		o.Log = func(string) {}
+	}
+	return &Runtime{options: o, conns: connections{open: map[string]*libvirt.Connect{}}}
+}
+
+// Close ends the connections.
+func (r *Runtime) Close() { r.conns.close() }

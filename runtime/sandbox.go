@@ -1,0 +1,102 @@
+package runtime
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"libvirt.org/go/libvirtxml"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// sandbox is a bundle, read and bound to this host: what Up works with.
+type sandbox struct {
+	name     string
+	backend  schema.Backend
+	digest   string // of the bundle's index
+	dir      string // its folder in the state folder
+	domain   *libvirtxml.Domain
+	metadata *compiler.Metadata
+	manifest *initramfs.Manifest
+	filters  [][]byte
+	networks [][]byte
+}
+
+// bind reads a bundle and puts this host's state folder and the bundle's digest
+// into its domain.
+func (r *Runtime) bind(b *compiler.Bundle) (*sandbox, error) {
+	if b.Index.Version != compiler.BundleVersion {
+		return nil, fmt.Errorf("the bundle is of version %d, and this sbx applies version %d: compile it again", b.Index.Version, compiler.BundleVersion)
+	}
+	index, err := b.Index.Encode()
+	if err != nil {
+		return nil, err
+	}
+	s := &sandbox{
+		name:    b.Index.Name,
+		backend: schema.Backend(b.Index.Backend),
+		digest:  compiler.Digest(index),
+		dir:     filepath.Join(r.options.StateDir, b.Index.Name),
+		domain:  new(libvirtxml.Domain),
+	}
+	if err := s.domain.Unmarshal(string(b.File("domain.xml"))); err != nil {
+		return nil, fmt.Errorf("%s: domain.xml: %w", s.name, err)
+	}
+	if s.manifest, err = initramfs.Decode(b.File("initrd.json")); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.name, err)
+	}
+	for _, f := range b.Files {
+		switch {
+		case strings.HasPrefix(f.Name, "filter"):
+			s.filters = append(s.filters, f.Data)
+		case strings.HasPrefix(f.Name, "network"):
+			s.networks = append(s.networks, f.Data)
+		}
+	}
+	if err := s.stamp(); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.name, err)
+	}
+	s.rebase()
+	return s, nil
+}
+
+// stamp notes in the domain's metadata which bundle it is from.
+func (s *sandbox) stamp() (err error) {
+	if s.domain.Metadata == nil {
+		return fmt.Errorf("domain.xml holds no metadata of sbx")
+	}
+	if s.metadata, err = compiler.DecodeMetadata(s.domain.Metadata.XML); err != nil {
+		return err
+	}
+	s.metadata.Bundle = s.digest
+	s.domain.Metadata.XML, err = s.metadata.Encode()
+	return err
+}
+
+// rebase moves the domain's paths from the canonical state folder to this
+// host's.
+func (s *sandbox) rebase() {
+	canonical := filepath.Join(compiler.StateDir, s.name)
+	if s.dir == canonical || s.domain.Devices == nil {
+		return
+	}
+	for _, f := range s.domain.Devices.Filesystems {
+		if f.Source == nil || f.Source.Mount == nil {
+			continue
+		}
+		if dir := f.Source.Mount.Dir; isInside(dir, canonical) {
+			f.Source.Mount.Dir = s.dir + strings.TrimPrefix(dir, canonical)
+		}
+	}
+}
+
+// base is the host's id of the sandbox's root.
+func (s *sandbox) base() int {
+	if s.domain.IDMap == nil || len(s.domain.IDMap.UIDs) == 0 {
+		return 0
+	}
+	return int(s.domain.IDMap.UIDs[0].Target)
+}
