@@ -83,6 +83,8 @@ func (s *sandbox) domain() (*libvirtxml.Domain, error) {
 	switch s.Backend {
 	case schema.LXC:
 		return s.lxcDomain()
+	case schema.KVM:
+		return s.kvmDomain()
 	}
 	return nil, fmt.Errorf("%s: backend: %q is not one that sbx can lower to", s.Source.Pos("backend"), s.Backend)
 }
@@ -94,6 +96,14 @@ func newMetadata(s *sandbox) (*Metadata, error) {
 		return nil, err
 	}
 	m := &Metadata{Profile: digest}
+	if s.Backend == schema.KVM {
+		m.Machine = &MachineMetadata{
+			Accel:   s.Machine.Accel,
+			Kernel:  s.Machine.Kernel,
+			Modules: s.Machine.Modules,
+			ID:      HostID(s.Profile, 0),
+		}
+	}
 	for _, c := range s.cards {
 		m.Filters = append(m.Filters, c.filter)
 		if c.Create != nil {

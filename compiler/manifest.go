@@ -42,6 +42,9 @@ func newManifest(s *sandbox, o Options) (*initramfs.Manifest, error) {
 		m.Interfaces = append(m.Interfaces, manifestInterface(c))
 		m.DNS = append(m.DNS, c.DNS...)
 	}
+	if s.Backend == schema.KVM {
+		fitMachine(m)
+	}
 	return m, nil
 }
 

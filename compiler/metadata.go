@@ -20,6 +20,16 @@ type Metadata struct {
 	Filters  []string `xml:"filter"`
 	Networks []string `xml:"network"` // those that the profile owns
 	Address  []string `xml:"address"` // where the sandbox is reached
+
+	Machine *MachineMetadata `xml:"machine"` // only of a machine
+}
+
+// MachineMetadata is what the runtime binds a machine to on its host.
+type MachineMetadata struct {
+	Accel   string `xml:"accel,attr"` // "require" or "prefer" KVM
+	Kernel  string `xml:"kernel,attr,omitempty"`
+	Modules string `xml:"modules,attr,omitempty"`
+	ID      uint32 `xml:"id,attr"` // the host id that QEMU runs as, where the host allows it
 }
 
 // Encode writes the element that stands in <metadata>.

@@ -73,6 +73,7 @@ type Mount struct {
 	Target   string `json:"target"`
 	Source   string `json:"source,omitempty"`   // the host path of an export, or the image's
 	Tag      string `json:"tag,omitempty"`      // names the export or the disk inside a machine
+	Single   bool   `json:"single,omitempty"`   // the export holds one file, SingleFile, that is mounted; found out on the host
 	Format   string `json:"format,omitempty"`   // of an image: "raw" or "qcow2"
 	Size     int64  `json:"size,omitempty"`     // of a tmpfs, in bytes
 	Content  string `json:"content,omitempty"`  // of a file
@@ -87,6 +88,14 @@ const (
 	Inline = "inline" // a file whose content stands in the manifest
 	Image  = "image"
 )
+
+// SingleFile is the name, in a machine's export, of a host file that the profile
+// names by itself.
+const SingleFile = "file"
+
+// ImageFileSystems are those that a disk image may hold, by the names of their
+// kernel modules.
+var ImageFileSystems = []string{"ext4", "xfs", "squashfs", "isofs"}
 
 // Interface is one network card. Inside a container libvirt has set the
 // addresses, routes and link already; only DHCP is left to do.
