@@ -114,7 +114,7 @@ func unexpected(f Frame) error {
 }
 
 // Watch calls see with the sandbox's state, now and at every change, until see
-// returns false or ctx ends.
+// returns false, the command has ended for good or ctx ends.
 func (c *Client) Watch(ctx context.Context, see func(Status) bool) error {
 	s, done, err := c.open(ctx, Request{Op: OpStatus})
 	if err != nil {
@@ -123,6 +123,9 @@ func (c *Client) Watch(ctx context.Context, see func(Status) bool) error {
 	defer done()
 	f, err := s.reply()
 	for ; err == nil; f, err = s.frames.next() {
+		if f.Kind == KindDone {
+			return nil
+		}
 		if f.Kind != KindStatus {
 			return unexpected(f)
 		}

@@ -1,5 +1,83 @@
-// Command sbx-init is the first process of a sandbox: of a container, or of a
-// machine.
+// Command init (sbx-init) is the first process of every sandbox. It sets up what
+// libvirt or the kernel leave open, runs the sandbox's command, reaps what dies,
+// and serves the host over the channel.
 package main
 
-func main() {}
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/init/agent"
+	"github.com/sbx-dev/sbx/initramfs/init/privilege"
+	"github.com/sbx-dev/sbx/initramfs/init/proc"
+)
+
+// manifestPath is where the manifest stands inside.
+const manifestPath = "/.sbx/manifest.json"
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "sbx-init:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	if os.Getpid() != 1 {
+		return errors.New("this is the first process of a sandbox; sbx starts it")
+	}
+	data, err := os.ReadFile(manifestPath)
+	if err != nil {
+		return err
+	}
+	m, err := initramfs.Decode(data)
+	if err != nil {
+		return err
+	}
+	links, err := openChannel()
+	if err != nil {
+		return err
+	}
+	a := agent.New(m, proc.NewTable(), killAll)
+	stopOnSignals(a)
+	a.Start(setUp(m))
+	go links.serve(a)
+	<-a.Ended()
+	a.Farewell()
+	killAll()
+	return nil
+}
+
+// setUp makes the container what the manifest says, as far as libvirt has not,
+// and gives up every privilege that the command must not get.
+func setUp(m *initramfs.Manifest) error {
+	if err := setHostname(m.Hostname); err != nil {
+		return err
+	}
+	allowed, err := privilege.ParseSet(m.Run.Capabilities)
+	if err != nil {
+		return err
+	}
+	syscall.Umask(int(m.Run.Umask))
+	return privilege.Confine(allowed)
+}
+
+// setHostname is for machines, and for containers whose name is not what
+// libvirt has called them already.
+func setHostname(name string) error {
+	if now, err := os.Hostname(); name == "" || err == nil && now == name {
+		return nil
+	}
+	if err := unix.Sethostname([]byte(name)); err != nil {
+		return fmt.Errorf("cannot set the host name %s: %w", name, err)
+	}
+	return nil
+}
+
+// killAll ends every process but this one: all that a first process may signal.
+func killAll() { _ = syscall.Kill(-1, syscall.SIGKILL) }

@@ -1,0 +1,100 @@
+package agent
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/initramfs/init/privilege"
+	"github.com/sbx-dev/sbx/initramfs/init/proc"
+)
+
+// commands makes specs out of what hosts ask for and the manifest's defaults.
+type commands struct {
+	run  initramfs.Run
+	caps privilege.Set
+}
+
+func newCommands(m *initramfs.Manifest) (c commands, stop syscall.Signal, err error) {
+	c.run = m.Run
+	if c.caps, err = privilege.ParseSet(m.Run.Capabilities); err != nil {
+		return c, 0, err
+	}
+	stop, err = parseSignal(m.Run.StopSignal)
+	return c, stop, err
+}
+
+// parseSignal reads "TERM", "SIGTERM" or "RTMIN+3"; empty means TERM.
+func parseSignal(name string) (syscall.Signal, error) {
+	if name == "" {
+		return syscall.SIGTERM, nil
+	}
+	full := "SIG" + strings.TrimPrefix(name, "SIG")
+	if s := unix.SignalNum(full); s != 0 {
+		return s, nil
+	}
+	var n int
+	if _, err := fmt.Sscanf(full, "SIGRTMIN+%d", &n); err == nil && n >= 0 && n <= 30 {
+		return syscall.Signal(34 + n), nil
+	}
+	return 0, fmt.Errorf("the stop signal %q does not exist", name)
+}
+
+// spec is the command with what the manifest says for all that it leaves open.
+func (c commands) spec(command channel.Command) (proc.Spec, error) {
+	user, err := privilege.Inside.Lookup(or(command.User, c.run.User, "root"))
+	if err != nil {
+		return proc.Spec{}, &channel.Failure{Reason: channel.ReasonFailed, Message: err.Error()}
+	}
+	s := proc.Spec{
+		Argv: command.Argv,
+		Env:  environment(defaults(user), c.run.Env, command.Env),
+		Dir:  or(command.Workdir, c.run.Workdir, "/"),
+		User: user,
+		Caps: c.caps,
+	}
+	if len(s.Argv) == 0 {
+		s.Argv = c.run.Argv
+	}
+	return s, nil
+}
+
+func or(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// defaults is what a login would set at least (login(1)).
+func defaults(u privilege.User) []string {
+	env := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + u.Home}
+	if u.Name != "" {
+		env = append(env, "USER="+u.Name, "LOGNAME="+u.Name)
+	}
+	return env
+}
+
+// environment joins lists of NAME=value; the last value of a name counts.
+func environment(lists ...[]string) []string {
+	var env []string
+	index := map[string]int{}
+	for _, list := range lists {
+		for _, entry := range list {
+			name, _, _ := strings.Cut(entry, "=")
+			if i, known := index[name]; known {
+				env[i] = entry
+				continue
+			}
+			index[name] = len(env)
+			env = append(env, entry)
+		}
+	}
+	return env
+}

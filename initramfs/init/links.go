@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/initramfs/init/agent"
+)
+
+// channelFD is the descriptor that a container gets its channel as: the first
+// that virDomainCreateWithFiles passes.
+const channelFD = 3
+
+// links is where hosts come from; the zero value has none.
+type links struct {
+	one      net.Conn     // a single host, with which the sandbox ends
+	listener net.Listener // any number of hosts
+}
+
+// openChannel takes the channel that this process was started with. A container
+// that libvirt started by itself, at boot, has none.
+func openChannel() (links, error) {
+	unix.CloseOnExec(channelFD)
+	var stat unix.Stat_t
+	if err := unix.Fstat(channelFD, &stat); err != nil || stat.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		return links{}, nil
+	}
+	f := os.NewFile(channelFD, "channel")
+	defer f.Close() // net has copied it
+	listening, err := unix.GetsockoptInt(channelFD, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	if err != nil {
+		return links{}, fmt.Errorf("descriptor %d: %w", channelFD, err)
+	}
+	var l links
+	if listening != 0 {
+		l.listener, err = net.FileListener(f)
+	} else {
+		l.one, err = net.FileConn(f)
+	}
+	return l, err
+}
+
+// serve serves hosts as long as they come. When a single host is lost, the
+// sandbox has nobody left to run for.
+func (l links) serve(a *agent.Agent) {
+	switch {
+	case l.one != nil:
+		_ = channel.Serve(l.one, a.Handle)
+		a.HostLost()
+	case l.listener != nil:
+		for {
+			conn, err := l.listener.Accept()
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if err == nil {
+				go serveOne(conn, a)
+			}
+		}
+	}
+}
+
+func serveOne(conn io.ReadWriteCloser, a *agent.Agent) {
+	defer conn.Close()
+	_ = channel.Serve(conn, a.Handle) // ends with the host
+}

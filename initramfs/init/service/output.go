@@ -1,0 +1,97 @@
+package service
+
+import (
+	"bufio"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/initramfs/init/proc"
+)
+
+const (
+	// maxLine is the longest piece of output in one record, in bytes. A longer
+	// line is cut into several.
+	maxLine = 16 << 10
+	// lateOutput is how long output is awaited after the command's end.
+	lateOutput = 100 * time.Millisecond
+)
+
+// running is one run of the command, with what reads its output.
+type running struct {
+	process *proc.Process
+	table   *proc.Table
+	outputs [2]*os.File
+	readers sync.WaitGroup
+}
+
+// start starts the command with its output going to the log.
+func (s *Service) start() (*running, error) {
+	r := &running{table: s.table}
+	var inside [2]*os.File
+	defer func() {
+		for _, f := range inside {
+			if f != nil {
+				f.Close()
+			}
+		}
+	}()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	for i := range inside {
+		if r.outputs[i], inside[i], err = os.Pipe(); err != nil {
+			r.close()
+			return nil, err
+		}
+	}
+	spec := s.spec
+	spec.Files = [3]int{int(null.Fd()), int(inside[0].Fd()), int(inside[1].Fd())} // Fd makes them blocking
+	if r.process, err = s.table.Start(spec); err != nil {
+		r.close()
+		return nil, err
+	}
+	for i, f := range r.outputs {
+		r.readers.Go(func() { readLines(f, func(line []byte) { s.log.Add(i+1, line) }) })
+	}
+	return r, nil
+}
+
+// finish waits for the command's end and the rest of its output. Whatever it
+// left behind is killed, so that nothing holds its output open.
+func (r *running) finish() channel.Exit {
+	exit := r.process.Exit()
+	r.table.KillOrphans()
+	for _, f := range r.outputs {
+		_ = f.SetReadDeadline(time.Now().Add(lateOutput)) // an exec session may hold it
+	}
+	r.readers.Wait()
+	r.close()
+	return exit
+}
+
+func (r *running) close() {
+	for _, f := range r.outputs {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// readLines calls add with each line, or with pieces of maxLine bytes of longer
+// ones.
+func readLines(f *os.File, add func([]byte)) {
+	in := bufio.NewReaderSize(f, maxLine)
+	for {
+		line, err := in.ReadSlice('\n')
+		if len(line) > 0 {
+			add(line)
+		}
+		if err != nil && err != bufio.ErrBufferFull {
+			return
+		}
+	}
+}

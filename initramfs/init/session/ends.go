@@ -1,0 +1,118 @@
+package session
+
+import (
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/initramfs/channel"
+)
+
+// lateOutput is how long output is awaited of processes that a command has left
+// behind and that still hold its pipes.
+const lateOutput = 100 * time.Millisecond
+
+// ends are both ends of what connects a command: three pipes, or a terminal.
+type ends struct {
+	inside   [3]int      // the command's own, as it gets them: blocking
+	stdin    *os.File    // nil: the command reads /dev/null
+	outputs  [2]*os.File // the second is nil for a terminal
+	terminal bool
+}
+
+func openPipes(stdin bool) (*ends, error) {
+	e := &ends{inside: [3]int{-1, -1, -1}}
+	err := e.connect(stdin)
+	if err != nil {
+		e.closeInside()
+		e.close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *ends) connect(stdin bool) (err error) {
+	if stdin {
+		e.inside[0], e.stdin, err = pipe(1)
+	} else {
+		e.inside[0], err = unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	}
+	for i := 0; i < 2 && err == nil; i++ {
+		e.inside[i+1], e.outputs[i], err = pipe(0)
+	}
+	return err
+}
+
+// pipe makes a pipe whose end number ours (0 reads, 1 writes) is for us.
+func pipe(ours int) (inside int, outside *os.File, err error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return -1, nil, err
+	}
+	if err := unix.SetNonblock(fds[ours], true); err != nil { // so that Go can stop waiting on it
+		unix.Close(fds[0])
+		unix.Close(fds[1])
+		return -1, nil, err
+	}
+	return fds[1-ours], os.NewFile(uintptr(fds[ours]), "pipe"), nil
+}
+
+// closeInside closes the command's ends; the command has its own copies.
+func (e *ends) closeInside() {
+	for i, fd := range e.inside {
+		if fd >= 0 && (i == 0 || fd != e.inside[0]) {
+			unix.Close(fd)
+		}
+	}
+}
+
+// close closes our ends.
+func (e *ends) close() {
+	e.endStdin()
+	for _, f := range e.outputs {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// endStdin closes standard input. A terminal has no end of its own: a person
+// types Ctrl-D.
+func (e *ends) endStdin() {
+	if e.stdin != nil && !e.terminal {
+		e.stdin.Close()
+	}
+}
+
+// closeOutput closes an output that nobody reads: the command that writes to it
+// gets SIGPIPE, and from a terminal SIGHUP.
+func (e *ends) closeOutput(number int) {
+	if number < 1 || number > 2 || e.outputs[number-1] == nil {
+		return
+	}
+	e.outputs[number-1].Close()
+}
+
+// drain stops waiting for output some time after the command has ended.
+func (e *ends) drain() {
+	for _, f := range e.outputs {
+		if f != nil {
+			_ = f.SetReadDeadline(time.Now().Add(lateOutput)) // closed already
+		}
+	}
+}
+
+// resize gives the terminal another size.
+func (e *ends) resize(size channel.Size) {
+	if !e.terminal {
+		return
+	}
+	conn, err := e.outputs[0].SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = conn.Control(func(fd uintptr) {
+		_ = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Row: size.Rows, Col: size.Cols})
+	})
+}

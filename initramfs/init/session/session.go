@@ -1,0 +1,206 @@
+// Package session runs one command for the host: its three pipes or its
+// terminal are carried over a stream of the channel.
+package session
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/initramfs/init/proc"
+)
+
+// hangup is how long a command may take to end after its host is gone.
+const hangup = 2 * time.Second
+
+// stdinFrames is how many frames of standard input the host may send ahead.
+const stdinFrames = 8
+
+// Session is a command under way.
+type Session struct {
+	table   *proc.Table
+	stream  *channel.Stream
+	process *proc.Process
+	ends    *ends
+	stdin   chan []byte // closed at its end
+}
+
+// Start starts the command with pipes, or a terminal of the size tty, towards
+// the stream. The error is a *channel.Failure.
+func Start(table *proc.Table, spec proc.Spec, tty *channel.Size, stdin bool, stream *channel.Stream) (*Session, error) {
+	e, err := open(spec, tty, stdin)
+	if err != nil {
+		return nil, &channel.Failure{Reason: channel.ReasonFailed, Message: "cannot connect the command: " + err.Error()}
+	}
+	spec.Files = e.inside
+	spec.TTY = e.terminal
+	p, err := table.Start(spec)
+	e.closeInside()
+	if err != nil {
+		e.close()
+		return nil, err
+	}
+	return &Session{table: table, stream: stream, process: p, ends: e, stdin: make(chan []byte, stdinFrames)}, nil
+}
+
+func open(spec proc.Spec, tty *channel.Size, stdin bool) (*ends, error) {
+	if tty != nil {
+		return openTerminal(*tty, spec.User.UID)
+	}
+	return openPipes(stdin)
+}
+
+// Serve carries the session to the command's end and reports it. The host's
+// leaving ends the command. beforeExit is called when the command itself has
+// ended, before the rest of its output is sent.
+func (s *Session) Serve(beforeExit func()) channel.Exit {
+	_ = s.stream.Send(channel.KindStarted, nil) // a lost host shows in receive
+	outputs := s.sendOutputs()
+	go s.writeStdin()
+	gone := make(chan struct{})
+	go func() { s.receive(); close(gone) }()
+
+	select {
+	case <-s.process.Done():
+	case <-gone:
+		s.hangUp()
+	}
+	exit := s.process.Exit()
+	beforeExit()
+	s.ends.drain()
+	for range outputs.n {
+		<-outputs.done
+	}
+	s.ends.close()
+	_ = s.stream.SendJSON(channel.KindExit, exit) // or the host is gone
+	return exit
+}
+
+// hangUp ends a command whose host is gone.
+func (s *Session) hangUp() {
+	s.table.SignalGroup(s.process, syscall.SIGHUP)
+	select {
+	case <-s.process.Done():
+	case <-time.After(hangup):
+		s.table.SignalGroup(s.process, syscall.SIGKILL)
+	}
+}
+
+// receive does what the host's frames say until the stream ends.
+func (s *Session) receive() {
+	open := true
+	defer func() {
+		if open {
+			close(s.stdin)
+		}
+	}()
+	for {
+		f, err := s.stream.Receive()
+		if err != nil {
+			return
+		}
+		switch f.Kind {
+		case channel.KindStdin:
+			if !open || len(s.stdin) == cap(s.stdin) {
+				return // the host sends more than it may
+			}
+			s.stdin <- append([]byte(nil), f.Payload...)
+		case channel.KindStdinEOF:
+			if open {
+				open = false
+				close(s.stdin)
+			}
+		case channel.KindSignal:
+			if len(f.Payload) == 1 {
+				s.table.SignalGroup(s.process, syscall.Signal(f.Payload[0]))
+			}
+		case channel.KindResize:
+			var size channel.Size
+			if json.Unmarshal(f.Payload, &size) == nil {
+				s.ends.resize(size)
+			}
+		case channel.KindCloseOutput:
+			if len(f.Payload) == 1 {
+				s.ends.closeOutput(int(f.Payload[0]))
+			}
+		}
+	}
+}
+
+// writeStdin feeds the command; once it has closed its end, the rest is thrown
+// away, as a pipe would.
+func (s *Session) writeStdin() {
+	var broken error
+	for data := range s.stdin {
+		if broken == nil && s.ends.stdin != nil {
+			_, broken = s.ends.stdin.Write(data)
+		}
+		if s.stream.Send(channel.KindCredit, nil) != nil {
+			broken = errors.New("the host is gone")
+		}
+	}
+	s.ends.endStdin()
+}
+
+// outputs counts the goroutines that send output.
+type outputs struct {
+	n    int
+	done chan struct{}
+}
+
+func (s *Session) sendOutputs() outputs {
+	o := outputs{done: make(chan struct{}, 2)}
+	for i, kind := range []channel.Kind{channel.KindStdout, channel.KindStderr} {
+		if f := s.ends.outputs[i]; f != nil {
+			o.n++
+			go func() {
+				s.sendOutput(f, kind)
+				o.done <- struct{}{}
+			}()
+		}
+	}
+	return o
+}
+
+// sendOutput sends what comes out of f. When the host is gone it closes f, so
+// that the command does not hang on it.
+func (s *Session) sendOutput(f *os.File, kind channel.Kind) {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := f.Read(buf)
+		if n > 0 && s.stream.Send(kind, buf[:n]) != nil {
+			f.Close()
+			return
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			s.sendRest(f, kind, buf)
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// sendRest sends what stands in a pipe whose command has ended, but which a
+// process in the background still holds open.
+func (s *Session) sendRest(f *os.File, kind channel.Kind, buf []byte) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return
+	}
+	for n := 1; n > 0; {
+		if conn.Control(func(fd uintptr) { n, err = syscall.Read(int(fd), buf) }) != nil || err != nil {
+			return
+		}
+		if n > 0 && s.stream.Send(kind, buf[:n]) != nil {
+			return
+		}
+	}
+}
+
+// Process is the command itself.
+func (s *Session) Process() *proc.Process { return s.process }
