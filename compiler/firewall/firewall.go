@@ -8,7 +8,7 @@
 // or its routing sends to the sandbox never meet it, and with
 // bridge-nf-call-iptables at 0 nothing does. The policy is therefore emitted
 // twice. What the missing state of layer A lets through for those sources is
-// called the residual; Policy.Residual is its exact definition.
+// called the residual; Policy.residual is its exact definition.
 //
 // The format is https://libvirt.org/formatnwfilter.html; what the page leaves
 // open was read off the rules that libvirt 9.0 installs.
@@ -46,13 +46,14 @@ type Rules struct {
 type Compiled struct {
 	Policy *Policy
 	Filter *libvirtxml.NWFilter
-	XML    []byte // Filter as libvirt is given it
+	XML    []byte  // Filter as libvirt is given it
+	Model  *Filter // XML read back, which is what was proven
 }
 
 // Compile resolves the rules, lowers them and proves the result. An error holds
 // a diag.List when the rules are at fault.
 func Compile(i Interface, r Rules) (*Compiled, error) {
-	policy, err := New(i, r)
+	policy, err := Resolve(i, r)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +62,26 @@ func Compile(i Interface, r Rules) (*Compiled, error) {
 	if err != nil {
 		return nil, fmt.Errorf("firewall: cannot write filter %s: %w", i.Filter, err)
 	}
-	return &Compiled{Policy: policy, Filter: filter, XML: []byte(text + "\n")}, nil
+	c := &Compiled{Policy: policy, Filter: filter, XML: []byte(text + "\n")}
+	c.Model, err = policy.read(c.XML)
+	if err != nil {
+		return nil, fmt.Errorf("firewall: cannot read the filter back: %w", err)
+	}
+	if err := policy.Prove(c.Model); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// read models the policy's own filter from the XML that libvirt is given.
+func (p *Policy) read(filter []byte) (*Filter, error) {
+	lookup := func(name string) ([]byte, error) {
+		if name != p.iface.Filter {
+			return nil, fmt.Errorf("it refers to the filter %s", name)
+		}
+		return filter, nil
+	}
+	return Read(p.iface.Filter, lookup, map[string][]string{"IP": {leased.String()}})
 }
 
 // Ref is the filterref that the interface in the domain XML must carry, with

@@ -153,7 +153,7 @@ func TestBadRulesAreRefused(t *testing.T) {
 			if tt.v6 {
 				addresses = append(addresses, "fd00::80")
 			}
-			_, err := New(card(addresses...), allow(tt.rule))
+			_, err := Resolve(card(addresses...), allow(tt.rule))
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want an error with %q", err, tt.want)
 			}

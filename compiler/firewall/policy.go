@@ -49,7 +49,7 @@ type Rule struct {
 }
 
 // Policy is an allow-list bound to the card that it guards. Every Policy that
-// New returns is valid.
+// Resolve returns is valid.
 type Policy struct {
 	iface Interface
 	rules []Rule
@@ -60,9 +60,9 @@ type Policy struct {
 // as "the card's own", so what holds for it holds for every other lease.
 var leased = netip.MustParseAddr("0.0.0.1")
 
-// New resolves the rules for a card. The error is a diag.List that names every
+// Resolve resolves the rules for a card. The error is a diag.List that names every
 // rule that is at fault.
-func New(i Interface, r Rules) (*Policy, error) {
+func Resolve(i Interface, r Rules) (*Policy, error) {
 	p := &Policy{iface: i, local: i.Addresses}
 	if i.DHCP {
 		p.local = append([]netip.Addr{leased}, i.Addresses...)

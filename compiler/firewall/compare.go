@@ -1,0 +1,271 @@
+package firewall
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// A conversation is known by the packet that opens it, so policies are compared
+// by their openings: who may speak to whom, of what. That space has two
+// dimensions, the remote address and the service, for each of these.
+type topic struct {
+	in, v6 bool
+	proto  Proto
+}
+
+func topics() (out []topic) {
+	for _, in := range []bool{true, false} {
+		for proto := range numProtos {
+			out = append(out, topic{in, false, proto}, topic{in, true, proto})
+		}
+	}
+	return out
+}
+
+// universe is the whole of a topic: remote addresses × services.
+func (t topic) universe() (b box) {
+	b[dSrc] = addresses(everyV4)
+	if t.v6 {
+		b[dSrc] = full
+	}
+	b[dDstPort] = span(0, 0xffff)
+	return b
+}
+
+// openings are the rules as boxes of their topics.
+func (p *Policy) openings() map[topic][]clause {
+	out := map[topic][]clause{}
+	for n, r := range p.rules {
+		for _, remote := range r.Remotes {
+			for _, s := range r.Services {
+				b := everything()
+				b[dSrc], b[dDstPort] = addresses(remote), span(uint64(s.Low), uint64(s.High))
+				t := topic{r.In, remote.From.Is6(), s.Proto}
+				out[t] = append(out[t], clause{box: b, verdict: accept, rule: n})
+			}
+		}
+	}
+	return out
+}
+
+// Difference is a set of conversations that one policy admits and another does
+// not. Those are the pairs of any of Remotes with any of Services.
+type Difference struct {
+	In       bool
+	Remotes  []Range
+	Services []Service // of one protocol
+	Rule     Rule      // the rule that admits it
+	Witness  Packet    // one packet of the set
+}
+
+// Comparison is what two policies do not have in common.
+type Comparison struct {
+	Added   []Difference // only the new one admits it
+	Removed []Difference // only the old one does
+}
+
+// Compare finds exactly what the new policy admits and the old does not, and the
+// other way around. Differences are in the order of the rules that admit them.
+func Compare(before, after *Policy) Comparison {
+	old, new := before.openings(), after.openings()
+	var c Comparison
+	for _, t := range topics() {
+		all := slices.Clone(old[t])
+		for _, clause := range new[t] {
+			clause.list = 1
+			all = append(all, clause)
+		}
+		// visit never fails, so partition does not.
+		_ = partition(t.universe(), all, func(r *region, matching []int32) error {
+			inOld, inNew := firstList(all, matching, 0)
+			switch {
+			case len(inOld) == 0 && len(inNew) > 0:
+				c.Added = append(c.Added, after.difference(t, r, all[inNew[0]].rule))
+			case len(inOld) > 0 && len(inNew) == 0:
+				c.Removed = append(c.Removed, before.difference(t, r, all[inOld[0]].rule))
+			}
+			return nil
+		})
+	}
+	c.Added, c.Removed = after.tidy(c.Added), before.tidy(c.Removed)
+	return c
+}
+
+// difference reads a region of a topic.
+func (p *Policy) difference(t topic, r *region, rule int) Difference {
+	d := Difference{In: t.in, Rule: p.rules[rule]}
+	for _, i := range r[dSrc] {
+		d.Remotes = append(d.Remotes, Range{i.low.address(t.v6), i.high.address(t.v6)})
+	}
+	for _, i := range r[dDstPort] {
+		d.Services = append(d.Services, Service{t.proto, uint16(i.low.lo), uint16(i.high.lo)})
+	}
+	d.Remotes, d.Services = mergeRanges(d.Remotes), mergeServices(d.Services)
+	return d
+}
+
+func mergeServices(in []Service) (out []Service) {
+	slices.SortFunc(in, func(a, b Service) int { return cmp.Or(cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Low, b.Low)) })
+	for _, s := range in {
+		if n := len(out); n > 0 && out[n-1].Proto == s.Proto && int(s.Low) <= int(out[n-1].High)+1 {
+			out[n-1].High = max(out[n-1].High, s.High)
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// tidy joins differences of one rule that agree in their remotes or in their
+// services, so that a person reads one line where one change was made, and finds
+// each one's witness.
+func (p *Policy) tidy(in []Difference) []Difference {
+	in = join(in, func(d *Difference) string { return fmt.Sprint(d.Services) },
+		func(into, d *Difference) { into.Remotes = mergeRanges(append(into.Remotes, d.Remotes...)) })
+	in = join(in, func(d *Difference) string { return fmt.Sprint(d.Remotes, d.Services[0].Proto) },
+		func(into, d *Difference) { into.Services = mergeServices(append(into.Services, d.Services...)) })
+	for i := range in {
+		in[i].Witness = p.witness(&in[i])
+	}
+	slices.SortStableFunc(in, func(a, b Difference) int { return cmp.Compare(p.indexOf(a.Rule), p.indexOf(b.Rule)) })
+	return in
+}
+
+func (p *Policy) indexOf(r Rule) int {
+	return slices.IndexFunc(p.rules, func(q Rule) bool { return q.Path == r.Path })
+}
+
+// join merges the differences of one rule and direction that have the same key.
+func join(in []Difference, key func(*Difference) string, merge func(into, d *Difference)) (out []Difference) {
+	seen := map[string]int{}
+	for _, d := range in {
+		k := fmt.Sprintf("%s %t %s", d.Rule.Path, d.In, key(&d))
+		if n, ok := seen[k]; ok {
+			merge(&out[n], &d)
+			continue
+		}
+		seen[k] = len(out)
+		out = append(out, d)
+	}
+	return out
+}
+
+// Addresses that documentation is free to use (RFC 5737, RFC 3849): they say
+// "someone out there" better than 0.0.0.0 does.
+var exampleRemotes = []netip.Addr{netip.MustParseAddr("203.0.113.5"), netip.MustParseAddr("2001:db8::5")}
+
+// clientPort stands for the port that an opener speaks from.
+const clientPort = 40000
+
+// witness makes the packet that opens one of the conversations.
+func (p *Policy) witness(d *Difference) Packet {
+	remote := d.Remotes[0].From
+	for _, r := range d.Remotes {
+		for _, example := range exampleRemotes {
+			if r.From.Is4() == example.Is4() && !example.Less(r.From) && !r.To.Less(example) {
+				return p.opener(d.In, example, d.Services[0])
+			}
+		}
+	}
+	return p.opener(d.In, remote, d.Services[0])
+}
+
+// opener is the packet with which one side speaks to the other.
+func (p *Policy) opener(in bool, remote netip.Addr, s Service) Packet {
+	packet := Packet{In: in, EtherType: etherIPv4, SrcMAC: p.iface.MAC, DstMAC: p.iface.MAC, Src: remote, SrcPort: clientPort, DstPort: s.Low}
+	if remote.Is6() {
+		packet.EtherType = etherIPv6
+	}
+	if own := p.locals(remote.Is6()); len(own) > 0 {
+		packet.Dst = own[0]
+	}
+	if in {
+		packet.SrcMAC = someMAC
+	} else {
+		packet.Src, packet.Dst, packet.DstMAC = packet.Dst, packet.Src, someMAC
+	}
+	switch s.Proto {
+	case TCP:
+		packet.Protocol = ipTCP
+	case UDP:
+		packet.Protocol = ipUDP
+	case SCTP:
+		packet.Protocol = ipSCTP
+	case ICMP:
+		packet.Protocol, packet.Type, packet.Code = icmpOf(kindOf(packet.EtherType)), uint8(s.Low>>8), uint8(s.Low)
+		packet.SrcPort, packet.DstPort = 0, 0
+	case Other:
+		packet.Protocol, packet.SrcPort, packet.DstPort = 47, 0, 0 // GRE
+	}
+	return packet
+}
+
+// someMAC is another machine's.
+var someMAC = []byte{0x02, 0xff, 0, 0, 0, 0xfe}
+
+// String says what the difference is, in words: "in tcp 80, 443 from 10.0.0.0/8".
+func (d Difference) String() string {
+	return conversationWords(d.In, d.Services, d.Remotes)
+}
+
+// String writes the rule in words.
+func (r Rule) String() string {
+	if r.Any {
+		return way(r.In) + " any protocol " + remoteWords(r.In, r.Remotes)
+	}
+	return conversationWords(r.In, mergeServices(slices.Clone(r.Services)), r.Remotes)
+}
+
+func conversationWords(in bool, services []Service, remotes []Range) string {
+	words := make([]string, len(services))
+	for i, s := range services {
+		words[i] = s.words()
+	}
+	text := way(in) + " " + services[0].Proto.String()
+	if len(words) > 0 && words[0] != "" {
+		text += " " + strings.Join(words, ", ")
+	}
+	return text + " " + remoteWords(in, remotes)
+}
+
+// words is the service without its protocol; empty when it is all of it.
+func (s Service) words() string {
+	switch {
+	case s.Low == 0 && s.High == 0xffff:
+		return ""
+	case s.Proto == ICMP && s.Low == s.High:
+		return fmt.Sprintf("type %d/%d", s.Low>>8, s.Low&0xff)
+	case s.Proto == ICMP && s.Low>>8 == s.High>>8:
+		return fmt.Sprintf("type %d", s.Low>>8)
+	case s.Proto == ICMP:
+		return fmt.Sprintf("types %d to %d", s.Low>>8, s.High>>8)
+	case s.Low == s.High:
+		return fmt.Sprint(s.Low)
+	}
+	return fmt.Sprintf("%d-%d", s.Low, s.High)
+}
+
+func remoteWords(in bool, remotes []Range) string {
+	word := "to "
+	if in {
+		word = "from "
+	}
+	if len(remotes) == 2 && remotes[0] == everyV4 && remotes[1] == everyV6 {
+		return word + "anyone"
+	}
+	parts := make([]string, len(remotes))
+	for i, r := range remotes {
+		switch r {
+		case everyV4:
+			parts[i] = "anyone over IPv4"
+		case everyV6:
+			parts[i] = "anyone over IPv6"
+		default:
+			parts[i] = r.String()
+		}
+	}
+	return word + strings.Join(parts, ", ")
+}

@@ -1,0 +1,31 @@
+package firewall
+
+// Decision is a policy's decision on one packet.
+type Decision struct {
+	Accept bool
+	Rule   *Rule // the rule that admits it; nil for what addresses need to work at all, and for a drop
+	// Residual says that the packet passes all the same when it comes from the
+	// host or by way of its routing, or when the host's bridge-nf-call is 0.
+	Residual bool
+}
+
+// Eval decides on a packet by the rules, apart from any filter.
+func (p *Policy) Eval(packet Packet) Decision {
+	s, at := packet.place()
+	for _, c := range p.admits()[s] {
+		if !c.box.has(&at) {
+			continue
+		}
+		d := Decision{Accept: true}
+		if c.rule != infrastructure {
+			d.Rule = &p.rules[c.rule]
+		}
+		return d
+	}
+	for _, c := range p.residual()[s] {
+		if c.box.has(&at) {
+			return Decision{Residual: true}
+		}
+	}
+	return Decision{}
+}

@@ -1,0 +1,83 @@
+package firewall
+
+import "fmt"
+
+// Filter is an nwfilter as the kernel carries it out.
+type Filter struct {
+	Name  string
+	rules []filterRule
+	a     map[slice][]clause // what ebtables walks, in its order
+	b     map[slice][]clause // what iptables and ip6tables walk; of IP only
+}
+
+// filterRule is what is remembered of an nwfilter rule for people.
+type filterRule struct {
+	filter   string // the filter that it stands in
+	text     string // the rule, in words
+	comment  string
+	priority int
+}
+
+// Verdict is a filter's decision on one packet.
+type Verdict struct {
+	Accept bool
+	A      Step
+	B      Step // zero where the packet does not meet layer B
+	MetB   bool
+}
+
+// Step is what one layer did.
+type Step struct {
+	Accept  bool
+	Rule    string // the rule that decided, in words; "" for the layer's default
+	Comment string // that rule's comment: in a filter of sbx's, the profile's line
+}
+
+// meetsB says whether a packet is shown to layer B: libvirt's chain for packets
+// to a guest is entered for bridged ones only, and without bridge-nf-call no
+// chain is.
+func meetsB(s slice, from Source, nfCall bool) bool {
+	return nfCall && (s.kind == kindV4 || s.kind == kindV6) && (from == Peer || !s.in)
+}
+
+// Eval decides on a packet. nfCall is the host's bridge-nf-call-iptables, or
+// -ip6tables for IPv6.
+func (f *Filter) Eval(p Packet, nfCall bool) Verdict {
+	s, at := p.place()
+	v := Verdict{A: f.step(f.a[s], &at)}
+	v.Accept = v.A.Accept
+	if v.MetB = meetsB(s, p.Source, nfCall); v.MetB {
+		v.B = f.step(f.b[s], &at)
+		v.Accept = v.Accept && v.B.Accept
+	}
+	return v
+}
+
+func (f *Filter) step(clauses []clause, at *point) Step {
+	var matching []int32
+	for i := range clauses {
+		if clauses[i].box.has(at) {
+			matching = append(matching, int32(i))
+		}
+	}
+	c := decide(clauses, matching)
+	if c == nil {
+		return Step{Accept: true}
+	}
+	r := f.rules[c.rule]
+	return Step{Accept: c.verdict != drop, Rule: r.text, Comment: r.comment}
+}
+
+// UnsupportedError says what of an nwfilter cannot be modelled exactly.
+type UnsupportedError struct {
+	Filter string
+	Rule   string // in words
+	Why    string
+}
+
+func (e *UnsupportedError) Error() string {
+	if e.Rule == "" {
+		return fmt.Sprintf("filter %s: %s", e.Filter, e.Why)
+	}
+	return fmt.Sprintf("filter %s: %s: %s", e.Filter, e.Rule, e.Why)
+}

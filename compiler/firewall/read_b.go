@@ -1,0 +1,156 @@
+package firewall
+
+import (
+	"fmt"
+	"strings"
+)
+
+// ruleB is what an element of layer B asks for.
+type ruleB struct {
+	kind     kind
+	boxes    []box
+	states   []State // explicit ones
+	typed    bool    // an ICMP type stands in it
+	limiting bool    // it matches only above a number of connections
+}
+
+// placeB places a rule of layer B. libvirt turns each into up to two: one for
+// the rule's direction, one for the packets that go back.
+func (r *reader) placeB(in instance) error {
+	if in.chain != "root" {
+		return fmt.Errorf("<%s> in chain %s: libvirt would not walk the chain for it", in.match.name, in.chain)
+	}
+	rule, err := matchB(in.match)
+	if err != nil {
+		return err
+	}
+	verdict := verdictOf(in.action)
+	switch {
+	case rule.limiting && verdict == drop:
+		return nil // it never lets more pass
+	case rule.limiting:
+		return fmt.Errorf("a number of connections is modelled in a drop only")
+	case rule.typed && in.direction == "inout":
+		return fmt.Errorf("libvirt installs nothing for an ICMP type in both directions")
+	}
+	for _, b := range rule.boxes {
+		r.addB(in, rule, b, verdict)
+	}
+	return nil
+}
+
+// addB adds a box, by the rules that libvirt 9.0 was seen to install.
+func (r *reader) addB(in instance, rule *ruleB, b box, v verdict) {
+	add := func(incoming bool, b box, states ...State) {
+		if len(states) == 0 {
+			r.clauses = append(r.clauses, placed{&in, slice{incoming, rule.kind}, true, clause{box: b, verdict: v, rule: in.rule}})
+		}
+		for _, s := range states {
+			b[dState] = single(number(uint64(s)))
+			r.clauses = append(r.clauses, placed{&in, slice{incoming, rule.kind}, true, clause{box: b, verdict: v, rule: in.rule}})
+		}
+	}
+	incoming := in.direction != "out"
+	switch {
+	case in.direction == "inout":
+		add(true, b, rule.states...)
+		add(false, b.reversed(), rule.states...)
+	case len(rule.states) > 0 && !in.stateless:
+		add(incoming, b, rule.states...)
+	case in.stateless || v != accept:
+		add(incoming, b)
+		if !rule.typed {
+			add(!incoming, b.reversed())
+		}
+	case rule.typed:
+		// No way back, and no direction of the connection asked for.
+		add(incoming, b, New, Original, Reply)
+	default:
+		add(incoming, b, New, Original)
+		add(!incoming, b.reversed(), Reply)
+	}
+}
+
+// conntrack maps the states of a rule.
+var conntrack = map[string][]State{"NEW": {New}, "ESTABLISHED": {Original, Reply}, "RELATED": {Related}, "INVALID": {Invalid}}
+
+func matchB(e *element) (*ruleB, error) {
+	spec := layerBElements[e.name]
+	f := &fields{attrs: e.attrs}
+	rule := &ruleB{kind: spec.kind}
+	b := everything()
+	if spec.proto >= 0 {
+		b[dProto] = single(number(uint64(spec.proto)))
+	}
+	v6 := spec.kind == kindV6
+	b[dSrc] = f.either(f.addr("srcipaddr", "srcipmask", v6), f.addrRange("srcipfrom", "srcipto", v6))
+	b[dDst] = f.either(f.addr("dstipaddr", "dstipmask", v6), f.addrRange("dstipfrom", "dstipto", v6))
+	if spec.ports {
+		b[dSrcPort], _ = f.numbers("srcportstart", "srcportend", 0xffff)
+		b[dDstPort], _ = f.numbers("dstportstart", "dstportend", 0xffff)
+	}
+	if e.name == "icmp" || e.name == "icmpv6" {
+		rule.typed = f.icmp(&b)
+	}
+	if _, ok := f.number("connlimit-above", 1<<32-1); ok {
+		rule.limiting = true
+	}
+	if text, ok := f.take("state"); ok {
+		for _, word := range strings.Split(text, ",") {
+			states, known := conntrack[word]
+			if !known {
+				f.fail("the state %q is not modelled", word)
+			}
+			rule.states = append(rule.states, states...)
+		}
+	}
+	if err := f.rest(); err != nil {
+		return nil, err
+	}
+	rule.boxes = []box{b}
+	var err error
+	if e.attrs["match"] == "no" {
+		if len(rule.states) > 0 || rule.limiting {
+			return nil, fmt.Errorf("match='no' is modelled for one address alone")
+		}
+		rule.boxes, err = negate(b)
+	}
+	return rule, err
+}
+
+func (f *fields) either(a, b interval) interval {
+	if a != full && b != full {
+		f.fail("an address and a range for the same end")
+	}
+	if a == full {
+		return b
+	}
+	return a
+}
+
+func (f *fields) addrRange(from, to string, v6 bool) interval {
+	low, high := f.addr(from, "", v6), f.addr(to, "", v6)
+	if low == full && high == full {
+		return full
+	}
+	if low == full || high == full || high.low.compare(low.low) < 0 {
+		f.fail("%s and %s are no range", from, to)
+		return full
+	}
+	return interval{low.low, high.high}
+}
+
+// icmp bounds the type and code; typed says whether a type is asked for.
+func (f *fields) icmp(b *box) (typed bool) {
+	kind, typed := f.number("type", 0xff)
+	code, coded := f.number("code", 0xff)
+	switch {
+	case typed && coded:
+		b[dDstPort] = single(number(kind<<8 | code))
+	case typed:
+		b[dDstPort] = span(kind<<8, kind<<8|0xff)
+	case coded:
+		f.fail("code without type matches every message")
+	}
+	return typed
+}
