@@ -73,6 +73,7 @@ func (s *sandbox) compileFirewalls(peers map[string][]netip.Addr) (diag.List, er
 			return nil, err
 		}
 		c.firewall = compiled
+		warnings = append(warnings, compiled.Policy.Warnings()...)
 	}
 	return warnings, faults.Err()
 }

@@ -25,7 +25,7 @@ func (p *Policy) Warnings() diag.List {
 	}
 	for _, r := range p.rules {
 		if r.Connections > 0 {
-			out = append(out, &diag.Diagnostic{Pos: r.Pos, Severity: diag.Warning, Code: "SBX0403", Path: r.Path,
+			out = append(out, &diag.Diagnostic{Pos: r.Pos, Severity: diag.Warning, Code: diag.PartialBound, Path: r.Path,
 				Message: "the bound on connections holds for sandboxes and machines on the same bridge only",
 				Help:    "libvirt counts no connections from the host, nor from what it routes: bound those in the service itself"})
 		}
@@ -36,7 +36,7 @@ func (p *Policy) Warnings() diag.List {
 // redundant names a covered rule and the rules that cover it.
 func (p *Policy) redundant(n int, rules map[topic][]clause, gone []bool) *diag.Diagnostic {
 	r := p.rules[n]
-	d := &diag.Diagnostic{Pos: r.Pos, Severity: diag.Warning, Code: "SBX0402", Path: r.Path,
+	d := &diag.Diagnostic{Pos: r.Pos, Severity: diag.Warning, Code: diag.RedundantRule, Path: r.Path,
 		Message: fmt.Sprintf("all that this rule lets pass (%s), others let pass already", r),
 		Help:    "remove it, or narrow the others"}
 	by, _ := p.covering(n, rules, gone)

@@ -72,7 +72,7 @@ func Resolve(i Interface, r Rules) (*Policy, error) {
 		path := fmt.Sprintf("%s[%d]", r.Path, n)
 		rule, err := p.resolve(allow, r.Peers)
 		if err != nil {
-			faults = append(faults, &diag.Diagnostic{Pos: r.pos(path), Severity: diag.Error, Code: "SBX0401", Path: path, Message: err.Error()})
+			faults = append(faults, &diag.Diagnostic{Pos: r.pos(path), Severity: diag.Error, Code: diag.FirewallRule, Path: path, Message: err.Error()})
 			continue
 		}
 		rule.Path, rule.Pos = path, r.pos(path)

@@ -23,3 +23,10 @@ const (
 	Rule       = "SBX0018"
 	Malformed  = "SBX0019"
 )
+
+// The codes of what is wrong with an allow-list that is well-formed.
+const (
+	FirewallRule  = "SBX0401" // a rule that cannot be resolved or enforced
+	RedundantRule = "SBX0402" // a rule that others make needless
+	PartialBound  = "SBX0403" // a bound on connections that does not hold for everyone
+)
