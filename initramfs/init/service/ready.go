@@ -21,6 +21,7 @@ const (
 	firstPause = 5 * time.Millisecond
 	lastPause  = 500 * time.Millisecond
 	probeTime  = 5 * time.Second // the longest that one probe may take
+	dialTime   = 200 * time.Millisecond
 )
 
 // awaitReady probes until the service answers. The error says why it did not,
@@ -74,7 +75,9 @@ func dialSelf(ctx context.Context, port int) (net.Conn, error) {
 	}
 	var first error
 	for _, a := range addresses {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(a, strconv.Itoa(port)))
+		// A sandbox answers itself at once. An IPv6 address that is not usable
+		// yet would keep the probe for seconds.
+		conn, err := (&net.Dialer{Timeout: dialTime}).DialContext(ctx, "tcp", net.JoinHostPort(a, strconv.Itoa(port)))
 		if err == nil {
 			return conn, nil
 		}

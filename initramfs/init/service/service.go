@@ -154,6 +154,7 @@ func (s *Service) settle(exit *channel.Exit, message string, again bool) bool {
 
 // watchReady shows when the service is ready, or sends why it is not.
 func (s *Service) watchReady(ctx context.Context, unready chan<- error) {
+	awaitAddresses(ctx)
 	if s.run.Ready != nil {
 		if err := s.awaitReady(ctx, s.run.Ready); err != nil {
 			unready <- err

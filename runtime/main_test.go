@@ -1,0 +1,78 @@
+package runtime_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/runtime"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+func TestMain(m *testing.M) { testhost.Main(m) }
+
+// programs builds the static programs that tests hand to sandboxes, once.
+var programs = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "sbx-programs-")
+	if err != nil {
+		return "", err
+	}
+	for name, pkg := range map[string]string{"sbx-init": "../initramfs/init", "probe": "../internal/probe"} {
+		build := exec.Command("go", "build", "-o", filepath.Join(dir, name), pkg)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			return string(out), err
+		}
+	}
+	return dir, os.Chmod(dir, 0o755)
+})
+
+// program is the path of one of programs.
+func program(t testing.TB, name string) string {
+	t.Helper()
+	dir, err := programs()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, dir)
+	}
+	return filepath.Join(dir, name)
+}
+
+// newRuntime is a Runtime on the test host.
+func newRuntime(t testing.TB) *runtime.Runtime {
+	t.Helper()
+	r := runtime.New(runtime.Options{Init: program(t, "sbx-init"), Log: func(line string) { t.Log(line) }})
+	t.Cleanup(r.Close)
+	return r
+}
+
+// compile compiles a profile of testdata.
+func compile(t testing.TB, file string, tags ...string) *compiler.Bundle {
+	t.Helper()
+	c := schema.Config{Tags: tags}
+	profiles, err := c.Load(filepath.Join("testdata", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := compiler.Compile(profiles[0], compiler.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// up makes a bundle's sandbox run until the test ends.
+func up(t testing.TB, r *runtime.Runtime, b *compiler.Bundle) {
+	t.Helper()
+	t.Cleanup(func() {
+		if _, err := r.Down(t.Context(), b.Index.Name); err != nil {
+			t.Errorf("down: %v", err)
+		}
+	})
+	if _, err := r.Up(t.Context(), b); err != nil {
+		t.Fatalf("up: %v", err)
+	}
+}
