@@ -61,7 +61,7 @@ func lookupOwn(conn *libvirt.Connect, name string) (*libvirt.Domain, *compiler.M
 	}
 	if m == nil {
 		dom.Free()
-		return nil, nil, fmt.Errorf("%s: libvirt has a domain of this name that sbx did not make; sbx leaves it alone: rename the profile, or remove it with virsh undefine", name)
+		return nil, nil, &foreignError{"domain", name, "rename the profile, or remove the domain with virsh undefine"}
 	}
 	return dom, m, nil
 }

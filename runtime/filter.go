@@ -48,7 +48,7 @@ func filterText(conn *libvirt.Connect, name, uuid string) (string, error) {
 		return "", fmt.Errorf("filter %s: %w", name, plain(err))
 	}
 	if found != uuid {
-		return "", fmt.Errorf("libvirt has a filter %s that sbx did not make; sbx leaves it alone: rename the profile, or remove it with virsh nwfilter-undefine", name)
+		return "", &foreignError{"filter", name, "rename the profile, or remove the filter with virsh nwfilter-undefine"}
 	}
 	text, err := filter.GetXMLDesc(0)
 	if err != nil {
@@ -57,12 +57,12 @@ func filterText(conn *libvirt.Connect, name, uuid string) (string, error) {
 	return text, nil
 }
 
-// removeFilter removes a filter that sbx made, if it is there. A domain that has
-// just been stopped holds its filter for a moment.
+// removeFilter removes a filter that sbx made, if it is there. Another maker's
+// stays. A domain that has just been stopped holds its filter for a moment.
 func removeFilter(conn *libvirt.Connect, name, uuid string) error {
 	text, err := filterText(conn, name, uuid)
 	if text == "" || err != nil {
-		return err
+		return unlessForeign(err)
 	}
 	filter, err := conn.LookupNWFilterByName(name)
 	if err != nil {

@@ -92,15 +92,15 @@ func ownNetwork(conn *libvirt.Connect, name string) (*libvirt.Network, error) {
 	if err != nil {
 		return nil, networkError(name, err)
 	}
-	return nil, fmt.Errorf("libvirt has a network %s that sbx did not make; sbx leaves it alone: attach to it without create, or name another one", name)
+	return nil, &foreignError{"network", name, "attach to it without create, or name another one"}
 }
 
 // releaseNetwork removes a network that sbx made, if it is there and no domain
-// but the named one is defined with it.
+// but the named one is defined with it. Another maker's network stays.
 func releaseNetwork(conn *libvirt.Connect, name, sandbox string) error {
 	network, err := ownNetwork(conn, name)
 	if network == nil || err != nil {
-		return err
+		return unlessForeign(err)
 	}
 	defer network.Free()
 	if used, err := networkUsed(conn, name, sandbox); used || err != nil {

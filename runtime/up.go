@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"libvirt.org/go/libvirt"
@@ -88,6 +89,9 @@ func (u *up) apply(ctx context.Context) error {
 		if err := stop(dom); err != nil {
 			return fmt.Errorf("%s: cannot stop the older one: %w", u.s.name, err)
 		}
+		if err := u.check(); err != nil {
+			return fmt.Errorf("%s: %w", u.s.name, err)
+		}
 		if err := backend.prepare(u.s); err != nil {
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}
@@ -98,7 +102,22 @@ func (u *up) apply(ctx context.Context) error {
 			return fmt.Errorf("%s: cannot start: %w", u.s.name, err)
 		}
 	}
+	if err := checkBindings(u.conn, u.s.domain); err != nil {
+		return fmt.Errorf("%s: %w", u.s.name, err)
+	}
 	return u.wait(ctx)
+}
+
+// check refuses interfaces whose filter would not hold, and says so where it
+// holds by one of its two halves only.
+func (u *up) check() error {
+	if err := checkWires(u.conn, u.s.domain); err != nil {
+		return err
+	}
+	if off := statefulOff(); len(off) > 0 && len(u.s.filters) > 0 {
+		u.r.options.Log(fmt.Sprintf("%s: %s is not 1 on this host: the firewall holds by its stateless rules alone", u.s.name, strings.Join(off, ", ")))
+	}
+	return nil
 }
 
 // isRunning says whether the sandbox runs by the very bundle, and notes what is

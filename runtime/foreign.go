@@ -1,0 +1,22 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+)
+
+// foreignError is something of libvirt's that has a name of ours and another
+// maker. sbx neither changes nor removes it.
+type foreignError struct{ kind, name, help string }
+
+func (e *foreignError) Error() string {
+	return fmt.Sprintf("libvirt has a %s %s that sbx did not make, and sbx leaves it alone: %s", e.kind, e.name, e.help)
+}
+
+// unlessForeign is err for those who only remove what sbx made.
+func unlessForeign(err error) error {
+	if foreign := (*foreignError)(nil); errors.As(err, &foreign) {
+		return nil
+	}
+	return err
+}
