@@ -1,14 +1,22 @@
 # `make demo` and `make test` install what they need (Debian 12, as root).
 GO ?= go
 BIN ?= bin
+PREFIX ?= /usr/local
+DESTDIR ?=
 
-.PHONY: build packages lint test bench demo
+.PHONY: build install packages lint test bench demo
 
 # With libvirt_dlopen, sbx looks for libvirt when it starts: it compiles and
 # checks profiles where there is none.
 build:
 	$(GO) build -tags libvirt_dlopen -o $(BIN)/sbx ./cmd/sbx
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $(BIN)/sbx-init ./initramfs/init
+
+install: build
+	install -D -m 0755 $(BIN)/sbx $(DESTDIR)$(PREFIX)/bin/sbx
+	install -D -m 0755 $(BIN)/sbx-init $(DESTDIR)$(PREFIX)/libexec/sbx/sbx-init
+	install -D -m 0644 systemd/sbx@.service $(DESTDIR)$(PREFIX)/lib/systemd/system/sbx@.service
+	install -d -m 0755 $(DESTDIR)/etc/sbx/profiles
 
 packages:
 	scripts/install-packages
