@@ -99,6 +99,9 @@ func (l lxc) writeOwn(s *sandbox, base int) error {
 
 // clear removes what prepare made, and nothing that the sandbox itself wrote.
 func (l lxc) clear(dir string) error {
+	if err := releasePids(filepath.Base(dir)); err != nil {
+		return err
+	}
 	for _, part := range []string{rootDir, sbxDir, filesDir} {
 		if err := removeTree(filepath.Join(dir, part)); err != nil {
 			return err
@@ -126,5 +129,8 @@ func (l lxc) start(s *sandbox, dom *libvirt.Domain) error {
 		return err
 	}
 	defer f.Close()
-	return plain(dom.CreateWithFiles([]os.File{*f}, 0))
+	if err := dom.CreateWithFiles([]os.File{*f}, 0); err != nil {
+		return plain(err)
+	}
+	return limitPids(dom, s.name, s.manifest.Run.Pids)
 }

@@ -10,6 +10,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/schema"
 )
 
 // UpResult says what Up did.
@@ -104,6 +105,11 @@ func (u *up) apply(ctx context.Context) error {
 	}
 	if err := checkBindings(u.conn, u.s.domain); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
+	}
+	if running && u.s.backend == schema.LXC { // or an earlier Up was killed before it came to it
+		if err := limitPids(dom, u.s.name, u.s.manifest.Run.Pids); err != nil {
+			return fmt.Errorf("%s: %w", u.s.name, err)
+		}
 	}
 	return u.wait(ctx)
 }

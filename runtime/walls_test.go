@@ -118,6 +118,9 @@ var inside = []struct{ what, attempt, want string }{
 	{"no capability may ever be held but the profile's", "/read?path=/proc/self/status", `(?m)^CapBnd:\t0000000000002400$`},
 	{"no capability is held but the profile's", "/read?path=/proc/self/status", `(?m)^CapEff:\t0000000000002400$`},
 	{"no capability is inherited but the profile's", "/read?path=/proc/self/status", `(?m)^CapAmb:\t000000000000[02][04]00$`},
+	{"processes can be made", "/spawn?n=2", "^$"},
+	{"no more processes than the profile allows", "/spawn?n=100", "error EAGAIN"},
+	{"no limit of its own can be lifted", "/write?path=/sys/fs/cgroup/file", "error (EROFS|EACCES|EPERM)"},
 	{"no process of the host is seen", "/read?path=/proc/1/cmdline", `^/\.sbx/init|^/init`},
 }
 

@@ -23,6 +23,9 @@ import (
 )
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == idle {
+		select {}
+	}
 	seen := new(journal)
 	for _, arg := range os.Args[1:] {
 		network, port, ok := strings.Cut(arg, "/")
@@ -49,6 +52,7 @@ var attempts = map[string]func(r *http.Request) (string, error){
 	"/mount": func(r *http.Request) (string, error) {
 		return "", unix.Mount("none", r.FormValue("path"), "tmpfs", 0, "")
 	},
+	"/spawn":      func(r *http.Request) (string, error) { return "", spawn(r.FormValue("n")) },
 	"/interfaces": func(*http.Request) (string, error) { return interfaces() },
 	"/dial":       func(r *http.Request) (string, error) { return dial(r.FormValue("network"), r.FormValue("address")) },
 	"/spoof": func(r *http.Request) (string, error) {

@@ -1,0 +1,144 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"libvirt.org/go/libvirt"
+)
+
+// limitPids bounds the processes and threads of a running container, for which
+// libvirt's container driver has no element. The bound stands in the control
+// groups of the host, which the container does not see.
+func limitPids(dom *libvirt.Domain, name string, limit int) error {
+	if limit == 0 {
+		return nil
+	}
+	controller, err := controllerOf(dom)
+	if err != nil {
+		return err
+	}
+	groups, err := processGroups(controller)
+	if err != nil {
+		return err
+	}
+	if path, merged := groups[""]; merged && groups["pids"] == "" {
+		return limitMerged(path, controller, limit)
+	}
+	return limitSeparate(dom, controller, filepath.Join(groupRoot, "memory", groups["memory"]), name, limit)
+}
+
+// controllerOf is the process id of libvirt's controller of the container, which
+// is the domain's id. dom may be older than the container, and know no id yet.
+func controllerOf(dom *libvirt.Domain) (int, error) {
+	conn, err := dom.DomainGetConnect()
+	if err != nil {
+		return 0, plain(err)
+	}
+	defer conn.Close()
+	name, err := dom.GetName()
+	if err != nil {
+		return 0, plain(err)
+	}
+	running, err := conn.LookupDomainByName(name)
+	if err != nil {
+		return 0, plain(err)
+	}
+	defer running.Free()
+	id, err := running.GetID()
+	return int(id), plain(err)
+}
+
+// processGroups gives the control groups of a process, by controller; version 2's
+// is under the empty name (cgroups(7)).
+func processGroups(pid int) (map[string]string, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		return nil, err
+	}
+	groups := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(fields) != 3 {
+			return nil, fmt.Errorf("/proc/%d/cgroup: unexpected line %q", pid, line)
+		}
+		for controller := range strings.SplitSeq(fields[1], ",") {
+			groups[controller] = fields[2]
+		}
+	}
+	return groups, nil
+}
+
+// groupRoot is where control groups are mounted.
+const groupRoot = "/sys/fs/cgroup"
+
+// limitMerged writes the bound into the container's own group, which version 2
+// has for all controllers. The controller's own tasks are in the same group.
+func limitMerged(path string, controller, limit int) error {
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", controller))
+	if err != nil {
+		return err
+	}
+	return writePidsMax(filepath.Join(groupRoot, path), limit+len(tasks))
+}
+
+func writePidsMax(dir string, limit int) error {
+	err := os.WriteFile(filepath.Join(dir, "pids.max"), []byte(strconv.Itoa(limit)), 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("resources.pids cannot be enforced: this host's control groups do not count processes (%w)", err)
+	}
+	return err
+}
+
+// pidsGroup is the sandbox's group in version 1's tree of processes, where
+// libvirt makes none.
+func pidsGroup(name string) string { return filepath.Join(groupRoot, "pids", "machine", "sbx-"+name) }
+
+// limitSeparate makes a group for the container and moves its processes there,
+// while they are frozen so that none can be born elsewhere in between. A
+// container that was left frozen runs again afterwards.
+func limitSeparate(dom *libvirt.Domain, controller int, from, name string, limit int) error {
+	dir := pidsGroup(name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("resources.pids cannot be enforced: %w", err)
+	}
+	if err := writePidsMax(dir, limit); err != nil {
+		return err
+	}
+	if err := dom.Suspend(); err != nil && errorCode(err) != libvirt.ERR_OPERATION_INVALID { // it is frozen
+		return plain(err)
+	}
+	moved := moveProcesses(from, dir, strconv.Itoa(controller))
+	return errors.Join(moved, plain(dom.Resume()))
+}
+
+// moveProcesses moves every process of one group to another, but one.
+func moveProcesses(from, to, except string) error {
+	text, err := os.ReadFile(filepath.Join(from, "cgroup.procs"))
+	if err != nil {
+		return err
+	}
+	for pid := range strings.FieldsSeq(string(text)) {
+		if pid == except {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(to, "cgroup.procs"), []byte(pid), 0); err != nil {
+			return fmt.Errorf("cannot move process %s to %s: %w", pid, to, err)
+		}
+	}
+	return nil
+}
+
+// releasePids removes the group that limitPids made, if it did.
+func releasePids(name string) error {
+	err := os.Remove(pidsGroup(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
