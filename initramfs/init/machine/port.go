@@ -1,0 +1,96 @@
+package machine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// How long a port may take to appear after its driver was loaded, and how long
+// it stays unlooked at while no host is there.
+const (
+	portLimit = 10 * time.Second
+	portPause = 50 * time.Millisecond
+)
+
+// Port is a virtio-serial port: a byte stream to a host process that may leave
+// and come back.
+type Port struct {
+	file     *os.File
+	outlives bool
+	met      bool // a host has been there
+}
+
+// OpenPort opens the port of the given name. If outlives is set, reading waits
+// for the next host when one has left; else it then ends with io.EOF. Either way
+// it waits for the first.
+func OpenPort(name string, outlives bool) (*Port, error) {
+	for deadline := time.Now().Add(portLimit); ; time.Sleep(time.Millisecond) {
+		device, err := findPort(name)
+		if err != nil {
+			return nil, err
+		}
+		if device != "" {
+			file, err := os.OpenFile("/dev/"+device, os.O_RDWR, 0)
+			if !errors.Is(err, os.ErrNotExist) {
+				return &Port{file: file, outlives: outlives}, err
+			}
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("the machine has no port %s", name)
+		}
+	}
+}
+
+// findPort gives the name of the port's device, or "" as long as there is none.
+func findPort(name string) (string, error) {
+	ports, err := filepath.Glob("/sys/class/virtio-ports/*/name")
+	if err != nil {
+		return "", err
+	}
+	for _, file := range ports {
+		if found, err := os.ReadFile(file); err == nil && strings.TrimSpace(string(found)) == name {
+			return filepath.Base(filepath.Dir(file)), nil
+		}
+	}
+	return "", nil
+}
+
+// Read implements io.Reader. While no host is there, the kernel answers with
+// the end of the file at once.
+func (p *Port) Read(b []byte) (int, error) {
+	for {
+		n, err := p.file.Read(b)
+		if n > 0 {
+			p.met = true
+			return n, nil
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return 0, err
+		}
+		if p.met && !p.outlives {
+			return 0, io.EOF
+		}
+		time.Sleep(portPause)
+	}
+}
+
+// Write implements io.Writer.
+func (p *Port) Write(b []byte) (int, error) { return p.file.Write(b) }
+
+// Flush waits until the host has taken all that was written, at most for limit.
+func (p *Port) Flush(limit time.Duration) {
+	fd, err := p.file.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = fd.Control(func(fd uintptr) {
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, int(limit.Milliseconds()))
+	})
+}
