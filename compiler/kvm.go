@@ -9,10 +9,6 @@ import (
 	"github.com/sbx-dev/sbx/initramfs"
 )
 
-// ChannelName is the virtio-serial port through which a machine's first process
-// speaks with the host.
-const ChannelName = "sbx.0"
-
 // kernelArguments keep the guest's kernel silent and quick: it has no console,
 // it skips the self-tests of its cryptography, and it ends rather than hang when
 // it panics. No argument weakens the kernel.
@@ -71,7 +67,7 @@ func (s *sandbox) addMachineDevices(d *libvirtxml.DomainDeviceList) {
 			Mode: "bind",
 			Path: path.Join(StateDir, s.Name, "channel"),
 		}},
-		Target: &libvirtxml.DomainChannelTarget{VirtIO: &libvirtxml.DomainChannelTargetVirtIO{Name: ChannelName}},
+		Target: &libvirtxml.DomainChannelTarget{VirtIO: &libvirtxml.DomainChannelTargetVirtIO{Name: initramfs.PortName}},
 	}}
 	for _, m := range s.manifest.Mounts {
 		switch m.Kind {

@@ -89,6 +89,10 @@ const (
 	Image  = "image"
 )
 
+// PortName is the virtio-serial port through which a machine's first process
+// speaks with the host.
+const PortName = "sbx.0"
+
 // SingleFile is the name, in a machine's export, of a host file that the profile
 // names by itself.
 const SingleFile = "file"

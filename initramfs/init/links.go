@@ -19,8 +19,8 @@ const channelFD = 3
 
 // links is where hosts come from; the zero value has none.
 type links struct {
-	one      net.Conn     // a single host, with which the sandbox ends
-	listener net.Listener // any number of hosts
+	one      io.ReadWriteCloser // a single host, with which the sandbox ends
+	listener net.Listener       // any number of hosts
 }
 
 // openChannel takes the channel that this process was started with. A container

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -13,12 +14,10 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/init/agent"
+	"github.com/sbx-dev/sbx/initramfs/init/machine"
 	"github.com/sbx-dev/sbx/initramfs/init/privilege"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
 )
-
-// manifestPath is where the manifest stands inside.
-const manifestPath = "/.sbx/manifest.json"
 
 func main() {
 	if err := run(); err != nil {
@@ -31,11 +30,10 @@ func run() error {
 	if os.Getpid() != 1 {
 		return errors.New("this is the first process of a sandbox; sbx starts it")
 	}
-	data, err := os.ReadFile(manifestPath)
-	if err != nil {
-		return err
+	if machine.Here() {
+		return runMachine()
 	}
-	m, err := initramfs.Decode(data)
+	m, err := readManifest()
 	if err != nil {
 		return err
 	}
@@ -43,17 +41,31 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	supervise(m, links, nil)
+	return nil
+}
+
+func readManifest() (*initramfs.Manifest, error) {
+	data, err := os.ReadFile(initramfs.ManifestPath)
+	if err != nil {
+		return nil, err
+	}
+	return initramfs.Decode(data)
+}
+
+// supervise runs the sandbox to its end. broken is what went wrong while it was
+// set up: nothing runs then, and hosts are told.
+func supervise(m *initramfs.Manifest, links links, broken error) {
 	a := agent.New(m, proc.NewTable(), killAll)
 	stopOnSignals(a)
-	a.Start(setUp(m))
+	a.Start(cmp.Or(broken, setUp(m)))
 	go links.serve(a)
 	<-a.Ended()
 	a.Farewell()
 	killAll()
-	return nil
 }
 
-// setUp makes the container what the manifest says, as far as libvirt has not,
+// setUp makes the sandbox what the manifest says, as far as nobody else has,
 // and gives up every privilege that the command must not get.
 func setUp(m *initramfs.Manifest) error {
 	if err := setHostname(m.Hostname); err != nil {

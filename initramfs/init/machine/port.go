@@ -84,13 +84,18 @@ func (p *Port) Read(b []byte) (int, error) {
 // Write implements io.Writer.
 func (p *Port) Write(b []byte) (int, error) { return p.file.Write(b) }
 
-// Flush waits until the host has taken all that was written, at most for limit.
-func (p *Port) Flush(limit time.Duration) {
-	fd, err := p.file.SyscallConn()
+// Close does nothing: the port goes with the machine.
+func (p *Port) Close() error { return nil }
+
+// AwaitLeave waits until the host has left, at most for limit: what it has not
+// taken by the time that the machine is off is lost.
+func (p *Port) AwaitLeave(limit time.Duration) {
+	conn, err := p.file.SyscallConn()
 	if err != nil {
 		return
 	}
-	_ = fd.Control(func(fd uintptr) {
-		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, int(limit.Milliseconds()))
+	_ = conn.Control(func(fd uintptr) {
+		// The kernel hangs up a port that no host has open.
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd)}}, int(limit.Milliseconds()))
 	})
 }

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/init/machine"
+	"github.com/sbx-dev/sbx/initramfs/init/network"
+)
+
+// leaveLimit is how long a host may take to fetch the last bytes from a machine.
+const leaveLimit = 2 * time.Second
+
+// runMachine runs a machine from its kernel's start to its end. It returns only
+// where the machine cannot even be switched off.
+func runMachine() error {
+	err := serveMachine()
+	return errors.Join(err, machine.PowerOff())
+}
+
+// serveMachine brings the channel up first, so that whatever goes wrong from
+// there on can be told to the host.
+func serveMachine() error {
+	m, err := readManifest()
+	if err != nil {
+		return err
+	}
+	if err := machine.Boot(); err != nil {
+		return err
+	}
+	port, err := machine.OpenPort(initramfs.PortName, m.Service)
+	if err != nil {
+		return err
+	}
+	err = machine.Assemble(m)
+	if err == nil {
+		err = network.Configure(m.Interfaces)
+	}
+	supervise(m, links{one: port}, err)
+	port.AwaitLeave(leaveLimit)
+	return nil
+}
