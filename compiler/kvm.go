@@ -25,8 +25,8 @@ func (s *sandbox) kvmDomain() (*libvirtxml.Domain, error) {
 	d.Type = "kvm"
 	d.OS = &libvirtxml.DomainOS{
 		Type:    &libvirtxml.DomainOSType{Arch: "x86_64", Machine: "q35", Type: "hvm"},
-		Kernel:  BootFile(s.Name, "kernel"),
-		Initrd:  BootFile(s.Name, "initrd"),
+		Kernel:  bootFile(s.Name, "kernel"),
+		Initrd:  bootFile(s.Name, "initrd"),
 		Cmdline: kernelArguments,
 	}
 	d.Features = &libvirtxml.DomainFeatureList{ACPI: &libvirtxml.DomainFeature{}} // without it, no power-off
@@ -39,16 +39,9 @@ func (s *sandbox) kvmDomain() (*libvirtxml.Domain, error) {
 	return d, s.placeOnBus(d.Devices)
 }
 
-// BootFile is the host path of a sandbox's "kernel" or "initrd".
-func BootFile(name, file string) string {
+// bootFile is the host path of a sandbox's "kernel" or "initrd".
+func bootFile(name, file string) string {
 	return path.Join(StateDir, name, "boot", file)
-}
-
-// ExportFolder is the host folder that holds, as initramfs.SingleFile, a file
-// that the profile names: QEMU exports folders only, and exporting the file's
-// own folder would show its neighbours.
-func ExportFolder(name, tag string) string {
-	return path.Join(StateDir, name, "exports", tag)
 }
 
 // addMachineDevices adds everything but the network cards, which are there.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"time"
 
 	"libvirt.org/go/libvirt"
 
@@ -28,12 +29,20 @@ func (r *Runtime) backend(kind schema.Backend) (backend, error) {
 	switch kind {
 	case schema.LXC:
 		return lxc{r}, nil
+	case schema.KVM:
+		return kvm{r}, nil
 	}
 	return nil, fmt.Errorf("backend %q is not one that this sbx can apply", kind)
 }
 
+// answerLimit is how long a first process may take to answer: a machine boots in
+// that time, on a busy host and without hardware virtualisation.
+const answerLimit = 2 * time.Minute
+
 // dial connects to the first process of the running sandbox whose folder is dir.
 func dial(ctx context.Context, dir string) (*channel.Client, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerLimit, fmt.Errorf("nothing came within %v", answerLimit))
+	defer cancel()
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", filepath.Join(dir, channelSocket))
 	if err != nil {

@@ -69,8 +69,9 @@ func (r *Runtime) stopGently(ctx context.Context, dom *libvirt.Domain, name stri
 	if err != nil {
 		return nil
 	}
-	defer client.Close()
-	if err := client.Stop(ctx); err != nil {
+	err = client.Stop(ctx)
+	client.Close() // a machine waits for that before it switches itself off
+	if err != nil {
 		return nil
 	}
 	for active && ctx.Err() == nil {

@@ -51,10 +51,13 @@ func checkIDs(conn *libvirt.Connect, d *libvirtxml.Domain) error {
 }
 
 func domainIDs(d *libvirtxml.Domain) []idRange {
-	if d.IDMap == nil {
-		return nil
-	}
 	var list []idRange
+	if id, ok := machineID(d); ok {
+		list = append(list, idRange{id, 1, "the domain " + d.Name})
+	}
+	if d.IDMap == nil {
+		return list
+	}
 	for _, m := range append(d.IDMap.UIDs[:len(d.IDMap.UIDs):len(d.IDMap.UIDs)], d.IDMap.GIDs...) {
 		list = append(list, idRange{uint64(m.Target), uint64(m.Count), "the domain " + d.Name})
 	}

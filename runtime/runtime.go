@@ -34,6 +34,12 @@ type Options struct {
 	// Init is the sbx-init to use. Empty: SBX_INIT, else the places that
 	// findInit knows.
 	Init string
+	// Accel is AccelKVM or AccelTCG to overrule what profiles say. Empty: what
+	// they say, by what the host has.
+	Accel string
+	// Kernel and Modules are what a machine boots whose profile names none.
+	// Empty: the host's own.
+	Kernel, Modules string
 	// Log is told, in a few words a line, what takes a while. It may be nil.
 	Log func(line string)
 }

@@ -23,6 +23,7 @@ type sandbox struct {
 	manifest *initramfs.Manifest
 	filters  [][]byte
 	networks [][]byte
+	qemu     qemuUser // of a machine
 }
 
 // bind reads a bundle and puts this host's state folder and the bundle's digest
@@ -60,6 +61,9 @@ func (r *Runtime) bind(b *compiler.Bundle) (*sandbox, error) {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
 	s.rebase()
+	if s.backend == schema.KVM {
+		return s, r.bindMachine(s)
+	}
 	return s, nil
 }
 
@@ -84,13 +88,11 @@ func (s *sandbox) rebase() {
 		return
 	}
 	for _, f := range s.domain.Devices.Filesystems {
-		if f.Source == nil || f.Source.Mount == nil {
-			continue
-		}
-		if dir := f.Source.Mount.Dir; isInside(dir, canonical) {
-			f.Source.Mount.Dir = s.dir + strings.TrimPrefix(dir, canonical)
+		if f.Source != nil && f.Source.Mount != nil {
+			f.Source.Mount.Dir = s.rebased(f.Source.Mount.Dir, canonical)
 		}
 	}
+	s.rebaseMachine(canonical)
 }
 
 // base is the host's id of the sandbox's root.

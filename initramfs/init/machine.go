@@ -33,11 +33,18 @@ func serveMachine() error {
 	if err != nil {
 		return err
 	}
-	err = machine.Assemble(m)
-	if err == nil {
-		err = network.Configure(m.Interfaces)
-	}
-	supervise(m, links{one: port}, err)
+	supervise(m, links{one: port}, setUpMachine(m))
 	port.AwaitLeave(leaveLimit)
 	return nil
+}
+
+// setUpMachine does what libvirt does for a container.
+func setUpMachine(m *initramfs.Manifest) error {
+	if err := machine.Assemble(m); err != nil {
+		return err
+	}
+	if err := network.Configure(m.Interfaces); err != nil {
+		return err
+	}
+	return machine.Seal()
 }

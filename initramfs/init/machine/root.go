@@ -10,8 +10,8 @@ import (
 )
 
 // Assemble makes the root that the manifest describes and moves this process
-// into it: an in-memory file system that is read-only in the end, with the
-// exports and everything else mounted in it.
+// into it: an in-memory file system with the exports and everything else mounted
+// in it.
 func Assemble(m *initramfs.Manifest) error {
 	if err := switchRoot(); err != nil {
 		return err
@@ -30,7 +30,7 @@ func Assemble(m *initramfs.Manifest) error {
 			return err
 		}
 	}
-	return seal()
+	return nil
 }
 
 // switchRoot replaces the root by an empty one. What the initrd held is removed
@@ -90,8 +90,7 @@ func orDefault(mode initramfs.Mode, otherwise os.FileMode) os.FileMode {
 	return os.FileMode(mode)
 }
 
-// mountKernel mounts the kernel's file systems as a container has them: what
-// would change the kernel is read-only, to root as well.
+// mountKernel mounts the kernel's file systems as a container has them.
 func mountKernel() error {
 	const plain = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	for _, m := range []mount{
@@ -133,8 +132,9 @@ func makeDevices() error {
 	return nil
 }
 
-// seal closes what was open while the root was made.
-func seal() error {
+// Seal makes the root, its devices and what would change the kernel read-only, to
+// root as well.
+func Seal() error {
 	for _, path := range []string{"/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus"} {
 		info, err := os.Stat(path)
 		if os.IsNotExist(err) { // the kernel has no such part

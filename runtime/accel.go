@@ -1,0 +1,97 @@
+package runtime
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// The accelerators that Options.Accel may force.
+const (
+	AccelKVM = "kvm" // hardware virtualisation
+	AccelTCG = "tcg" // QEMU's own emulation
+)
+
+// KVM's ioctls, from linux/kvm.h.
+const (
+	kvmGetAPIVersion = 0xae00
+	kvmCreateVM      = 0xae01
+	kvmAPIVersion    = 12
+)
+
+const kvmDevice = "/dev/kvm"
+
+// CheckKVM says why this process cannot use hardware virtualisation; nil means
+// that it can. A nested host may offer a KVM that creates machines and then
+// crawls, so the processor itself must have the extension.
+func CheckKVM() error {
+	flags, err := processorFlags("/proc/cpuinfo")
+	if err != nil {
+		return err
+	}
+	device, err := os.OpenFile(kvmDevice, os.O_RDWR, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return errors.New("there is no /dev/kvm: switch virtualisation on in the firmware, and load kvm_intel or kvm_amd")
+	case errors.Is(err, fs.ErrPermission):
+		return errors.New("this user may not open /dev/kvm: usermod -aG kvm USER")
+	case err != nil:
+		return err
+	}
+	defer device.Close()
+	if !slices.Contains(flags, "vmx") && !slices.Contains(flags, "svm") {
+		return errors.New("there is /dev/kvm, but the processor has neither vmx nor svm: switch (nested) virtualisation on for this machine")
+	}
+	version, err := unix.IoctlRetInt(int(device.Fd()), kvmGetAPIVersion)
+	if err != nil || version != kvmAPIVersion {
+		return fmt.Errorf("/dev/kvm speaks version %d of its interface, not %d (%v)", version, kvmAPIVersion, err)
+	}
+	vm, err := unix.IoctlRetInt(int(device.Fd()), kvmCreateVM)
+	if err != nil {
+		return fmt.Errorf("/dev/kvm creates no machine: %w", err)
+	}
+	return unix.Close(vm)
+}
+
+// processorFlags are those of the first processor in a file like /proc/cpuinfo.
+func processorFlags(path string) ([]string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		if name, value, _ := strings.Cut(lines.Text(), ":"); strings.TrimSpace(name) == "flags" {
+			return strings.Fields(value), nil
+		}
+	}
+	return nil, lines.Err()
+}
+
+// chooseAccel decides for a profile's "require" or "prefer", and tells when it
+// is not KVM.
+func (r *Runtime) chooseAccel(wanted string) (string, error) {
+	switch r.options.Accel {
+	case AccelKVM:
+		return AccelKVM, nil
+	case AccelTCG:
+		r.options.Log("the machine runs without hardware virtualisation, as --accel tcg asks: it is many times slower")
+		return AccelTCG, nil
+	}
+	err := CheckKVM()
+	switch {
+	case err == nil:
+		return AccelKVM, nil
+	case wanted == "prefer":
+		r.options.Log(fmt.Sprintf("the machine runs without hardware virtualisation, many times slower: %v", err))
+		return AccelTCG, nil
+	}
+	return "", fmt.Errorf("machine.accel requires hardware virtualisation: %w; or go on without, many times slower, with --accel tcg or machine: accel: \"prefer\"", err)
+}

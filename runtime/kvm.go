@@ -1,0 +1,104 @@
+package runtime
+
+import (
+	"os"
+	"path/filepath"
+
+	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/cache"
+	"github.com/sbx-dev/sbx/initramfs/kernel"
+)
+
+// The parts of a machine's folder on the host, beside its channel's socket,
+// which libvirt makes.
+const (
+	bootDir    = "boot"
+	exportsDir = "exports"
+)
+
+// cacheDir holds unpacked kernels and initrds, in the state folder so that
+// sandboxes can have hard links to them; cacheLimit bounds it.
+const (
+	cacheDir   = ".cache"
+	cacheLimit = 1 << 30
+)
+
+// kvm runs sandboxes as machines.
+type kvm struct{ r *Runtime }
+
+// prepare makes the kernel, the initrd and the exports of single files.
+func (k kvm) prepare(s *sandbox) error {
+	if err := k.clear(s.dir); err != nil {
+		return err
+	}
+	// QEMU's user passes through the folders, and nobody lists them.
+	for _, dir := range []string{s.dir, filepath.Join(s.dir, bootDir), filepath.Join(s.dir, exportsDir)} {
+		if err := os.MkdirAll(dir, 0o711); err != nil {
+			return err
+		}
+		if err := os.Chmod(dir, 0o711); err != nil {
+			return err
+		}
+	}
+	for _, m := range s.manifest.Mounts {
+		if err := s.prepareMount(m); err != nil {
+			return err
+		}
+	}
+	return k.r.placeBoot(s)
+}
+
+// placeBoot puts the kernel and the initrd where the domain names them.
+func (r *Runtime) placeBoot(s *sandbox) error {
+	image, modules := s.metadata.Machine.Kernel, s.metadata.Machine.Modules
+	if image == "" {
+		image = r.options.Kernel
+	}
+	if modules == "" {
+		modules = r.options.Modules
+	}
+	found, err := kernel.Find("/", image, modules)
+	if err != nil {
+		return err
+	}
+	init, err := r.findInit()
+	if err != nil {
+		return err
+	}
+	if err := checkStatic(init); err != nil {
+		return err
+	}
+	files, err := r.Cache()
+	if err != nil {
+		return err
+	}
+	builder := initramfs.Builder{Kernel: found, Init: init, Cache: files}
+	notice, err := builder.PlaceKernel(filepath.Join(s.dir, bootDir, "kernel"))
+	if err != nil {
+		return err
+	}
+	if notice != "" {
+		r.options.Log(notice)
+	}
+	return builder.PlaceInitrd(s.manifest, filepath.Join(s.dir, bootDir, "initrd"))
+}
+
+// Cache is where unpacked kernels and initrds are kept between starts.
+func (r *Runtime) Cache() (*cache.Cache, error) {
+	return cache.Open(filepath.Join(r.options.StateDir, cacheDir), cacheLimit)
+}
+
+// start starts the defined machine.
+func (k kvm) start(s *sandbox, dom *libvirt.Domain) error { return plain(dom.Create()) }
+
+// clear removes what prepare made, and nothing that the sandbox itself wrote.
+func (k kvm) clear(dir string) error {
+	for _, part := range []string{bootDir, exportsDir} {
+		if err := removeTree(filepath.Join(dir, part)); err != nil {
+			return err
+		}
+	}
+	return removeFile(filepath.Join(dir, channelSocket))
+}

@@ -1,0 +1,117 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"libvirt.org/go/libvirtxml"
+)
+
+// qemuUser is whom QEMU runs as: never root. What that user may do on the host
+// is the most that a guest that has broken out of QEMU may do.
+type qemuUser struct {
+	uid, gid int
+	own      bool // it is the user who runs sbx, without root
+}
+
+// qemuAccounts are libvirt's unprivileged users, by distribution.
+var qemuAccounts = []string{"libvirt-qemu", "qemu"}
+
+// chooseUser has QEMU run as a host id that is the sandbox's alone. Where that
+// id may not open /dev/kvm, it is libvirt's own user, shared with its other
+// machines. Nothing on the host changes its owner for QEMU's sake.
+func (s *sandbox) chooseUser(accel string) error {
+	if os.Geteuid() != 0 {
+		s.qemu = qemuUser{uid: os.Geteuid(), gid: os.Getegid(), own: true}
+		return nil
+	}
+	account, err := qemuAccount()
+	if err != nil {
+		return err
+	}
+	s.qemu = account.shared
+	// Its group lets it pass through libvirt's own folders.
+	own := qemuUser{uid: int(s.metadata.Machine.ID), gid: account.group}
+	if own.uid != 0 && (accel != AccelKVM || own.mayUse(kvmDevice, true) == nil) {
+		s.qemu = own
+	}
+	s.domain.SecLabel = append(s.domain.SecLabel, libvirtxml.DomainSecLabel{
+		Type: "static", Model: "dac", Relabel: "no",
+		Label: fmt.Sprintf("+%d:+%d", s.qemu.uid, s.qemu.gid),
+	})
+	return nil
+}
+
+// account is libvirt's unprivileged user and the group of the same name.
+type account struct {
+	shared qemuUser
+	group  int
+}
+
+func qemuAccount() (account, error) {
+	for _, name := range qemuAccounts {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err1 := strconv.Atoi(u.Uid)
+		gid, err2 := strconv.Atoi(u.Gid)
+		a := account{shared: qemuUser{uid: uid, gid: gid}, group: gid}
+		if g, err := user.LookupGroup(name); err == nil {
+			a.group, err2 = strconv.Atoi(g.Gid)
+		}
+		if uid == 0 {
+			return a, fmt.Errorf("the user %s is root, as whom QEMU must not run", name)
+		}
+		return a, errors.Join(err1, err2)
+	}
+	return account{}, fmt.Errorf("no unprivileged user for QEMU: install libvirt's QEMU driver (Debian: libvirt-daemon-driver-qemu)")
+}
+
+// mayUse is nil if the user may read the path by its owner and mode, and write
+// it if that is asked for; the error says what to do.
+func (q qemuUser) mayUse(path string, write bool) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	want, verb := fs.FileMode(4), "read"
+	if write {
+		want, verb = 6, "write"
+	}
+	stat := info.Sys().(*syscall.Stat_t)
+	mode := info.Mode().Perm()
+	switch {
+	case int(stat.Uid) == q.uid:
+		mode >>= 6
+	case int(stat.Gid) == q.gid:
+		mode >>= 3
+	}
+	if mode&want == want {
+		return nil
+	}
+	return fmt.Errorf("QEMU, which runs as the host's user %d, may not %s %s, which belongs to user %d: chown -R %d:%d %s",
+		q.uid, verb, path, stat.Uid, q.uid, q.gid, path)
+}
+
+// machineID is the host id that a machine's QEMU runs as; ok is false for
+// containers and for machines that share libvirt's own user.
+func machineID(d *libvirtxml.Domain) (id uint64, ok bool) {
+	for _, l := range d.SecLabel {
+		label, numeric := strings.CutPrefix(l.Label, "+")
+		uid, _, _ := strings.Cut(label, ":")
+		id, err := strconv.ParseUint(uid, 10, 32)
+		if l.Model != "dac" || l.Type != "static" || !numeric || err != nil {
+			continue
+		}
+		shared, err := qemuAccount()
+		return id, err != nil || id != uint64(shared.shared.uid)
+	}
+	return 0, false
+}
