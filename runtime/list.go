@@ -19,6 +19,7 @@ type Sandbox struct {
 	Addresses []string       `json:"addresses"`
 	Profile   string         `json:"profile"` // the digest of the profile that it was made from
 	Bundle    string         `json:"bundle"`  // the digest of the bundle that it was made from
+	Measurement
 }
 
 // List gives the sandboxes that sbx made, sorted by name.

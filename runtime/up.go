@@ -87,7 +87,7 @@ func (u *up) apply(ctx context.Context) error {
 	}
 	defer dom.Free()
 	if !running {
-		if err := stop(dom); err != nil {
+		if err := u.stopOlder(ctx, dom); err != nil {
 			return fmt.Errorf("%s: cannot stop the older one: %w", u.s.name, err)
 		}
 		if err := u.check(); err != nil {
@@ -112,6 +112,14 @@ func (u *up) apply(ctx context.Context) error {
 		}
 	}
 	return u.wait(ctx)
+}
+
+// stopOlder ends what runs by an older bundle, in that one's own way.
+func (u *up) stopOlder(ctx context.Context, dom *libvirt.Domain) error {
+	if err := u.r.stopGently(ctx, dom, u.s.name); err != nil {
+		return err
+	}
+	return stop(dom)
 }
 
 // check refuses interfaces whose filter would not hold, and says so where it

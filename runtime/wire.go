@@ -82,20 +82,38 @@ func checkBindings(conn *libvirt.Connect, d *libvirtxml.Domain) error {
 		return nil
 	}
 	for _, i := range d.Devices.Interfaces {
-		binding, err := conn.LookupNWFilterBindingByPortDev(i.Target.Dev)
+		bound, err := boundFilter(conn, i.Target.Dev)
 		if err != nil {
-			return fmt.Errorf("its interface %s is not behind the filter %s: %w", i.Target.Dev, i.FilterRef.Filter, plain(err))
-		}
-		bound, err := binding.GetFilterName()
-		binding.Free()
-		if err != nil {
-			return plain(err)
+			return fmt.Errorf("its interface %s is not behind the filter %s: %w", i.Target.Dev, i.FilterRef.Filter, err)
 		}
 		if bound != i.FilterRef.Filter {
 			return fmt.Errorf("its interface %s is behind the filter %s instead of %s", i.Target.Dev, bound, i.FilterRef.Filter)
 		}
 	}
 	return nil
+}
+
+// boundFilter is the filter that the host's interface is behind.
+func boundFilter(conn *libvirt.Connect, device string) (string, error) {
+	binding, err := conn.LookupNWFilterBindingByPortDev(device)
+	if err != nil {
+		return "", plain(err)
+	}
+	defer binding.Free()
+	// Not GetFilterName: in version 1.12002 of the Go binding it frees a string
+	// that stays libvirt's.
+	text, err := binding.GetXMLDesc(0)
+	if err != nil {
+		return "", plain(err)
+	}
+	b := new(libvirtxml.NWFilterBinding)
+	if err := b.Unmarshal(text); err != nil {
+		return "", fmt.Errorf("libvirt's filter binding XML cannot be read: %w", err)
+	}
+	if b.FilterRef == nil {
+		return "", nil
+	}
+	return b.FilterRef.Filter, nil
 }
 
 // statefulOff lists the kernel's switches that keep bridged packets from the

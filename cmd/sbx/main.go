@@ -36,7 +36,10 @@ type cli struct {
 	Compile compileCmd `cmd:"" help:"Check a profile and lower it to libvirt XML, a firewall and an initrd manifest."`
 	Up      upCmd      `cmd:"" help:"Make sandboxes run as their profiles say."`
 	Down    downCmd    `cmd:"" help:"Stop sandboxes and remove what was made for them."`
+	Stop    stopCmd    `cmd:"" help:"Stop sandboxes and keep what was made for them."`
+	Restart restartCmd `cmd:"" help:"Restart the commands of sandboxes."`
 	Ps      psCmd      `cmd:"" help:"List the sandboxes."`
+	Inspect inspectCmd `cmd:"" help:"Show all that is known of a sandbox."`
 	Version versionCmd `cmd:"" help:"Print sbx's version."`
 }
 

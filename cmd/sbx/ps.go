@@ -3,8 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/sbx-dev/sbx/runtime"
 )
@@ -15,6 +17,12 @@ type psCmd struct {
 	JSON bool `help:"Print a JSON array."`
 }
 
+func (psCmd) Help() string {
+	return `Lists the sandboxes that sbx made, with what each uses of the host now: memory,
+and processor time in percent of one processor. SERVICE is the state of its
+command: starting, ready, backoff (it has ended and is started again), stopping.`
+}
+
 func (c *psCmd) Run(a *app) error {
 	host := c.open(a)
 	defer host.Close()
@@ -22,6 +30,7 @@ func (c *psCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	host.Measure(a.ctx, list)
 	if c.JSON {
 		e := json.NewEncoder(a.stdout)
 		e.SetIndent("", "  ")
@@ -32,11 +41,26 @@ func (c *psCmd) Run(a *app) error {
 
 func printSandboxes(a *app, list []runtime.Sandbox) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tBACKEND\tSTATE\tADDRESS\tPROFILE")
+	fmt.Fprintln(w, "NAME\tBACKEND\tSTATE\tSERVICE\tADDRESS\tUPTIME\tMEMORY\tCPU\tRESTARTS\tPROFILE")
 	for _, s := range list {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.Backend, s.State, orDash(strings.Join(s.Addresses, ",")), shortDigest(s.Profile))
+		columns := []string{s.Name, string(s.Backend), s.State, orDash(string(s.Service)), orDash(strings.Join(s.Addresses, ","))}
+		columns = append(columns, measurements(s)...)
+		fmt.Fprintln(w, strings.Join(append(columns, shortDigest(s.Profile)), "\t"))
 	}
 	return w.Flush()
+}
+
+// measurements are the columns that only a running sandbox has.
+func measurements(s runtime.Sandbox) []string {
+	if s.State != "running" {
+		return []string{"-", "-", "-", "-"}
+	}
+	return []string{
+		(time.Duration(s.Uptime) * time.Second).String(),
+		fmt.Sprintf("%.1fMiB", float64(s.Memory)/(1<<20)),
+		fmt.Sprintf("%.0f%%", 100*s.CPU),
+		strconv.Itoa(s.Restarts),
+	}
 }
 
 func orDash(s string) string {

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+)
+
+// stopCmd stops sandboxes and keeps them.
+type stopCmd struct {
+	hostFlags
+	Names []string `arg:"" name:"name" help:"The sandboxes' names, as sbx ps lists them."`
+}
+
+func (stopCmd) Help() string {
+	return `Stops the sandboxes, each in the way that its profile asks for. What was made for
+them stays, and sbx up starts them again.`
+}
+
+func (c *stopCmd) Run(a *app) error {
+	host := c.open(a)
+	defer host.Close()
+	var failed []error
+	for _, name := range c.Names {
+		ran, err := host.Stop(a.ctx, name)
+		switch {
+		case err != nil:
+			failed = append(failed, err)
+		case ran:
+			fmt.Fprintln(a.stdout, name+": stopped")
+		default:
+			fmt.Fprintln(a.stdout, name+": is stopped already")
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// restartCmd restarts the commands of sandboxes.
+type restartCmd struct {
+	hostFlags
+	Names []string `arg:"" name:"name" help:"The sandboxes' names, as sbx ps lists them."`
+}
+
+func (restartCmd) Help() string {
+	return `Stops the command of each sandbox in the way that its profile asks for, starts it
+again and waits until it is ready. The sandbox itself keeps running.`
+}
+
+func (c *restartCmd) Run(a *app) error {
+	host := c.open(a)
+	defer host.Close()
+	var failed []error
+	for _, name := range c.Names {
+		if err := host.Restart(a.ctx, name); err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		fmt.Fprintln(a.stdout, name+": restarted")
+	}
+	return errors.Join(failed...)
+}

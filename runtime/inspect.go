@@ -1,0 +1,137 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"libvirt.org/go/libvirt"
+	"libvirt.org/go/libvirtxml"
+
+	"github.com/sbx-dev/sbx/initramfs"
+)
+
+// Inspection is all that is known of one sandbox.
+type Inspection struct {
+	Sandbox
+	UUID       string         `json:"uuid"`
+	Filters    []string       `json:"filters"`
+	Networks   []string       `json:"networks"` // those that its profile owns
+	Interfaces []Interface    `json:"interfaces"`
+	Mounts     []Mount        `json:"mounts"`
+	IDs        *IDs           `json:"ids,omitempty"` // of a container with a user namespace
+	Run        *initramfs.Run `json:"run,omitempty"` // what the first process was told to run
+}
+
+// Interface is one of the sandbox's network cards.
+type Interface struct {
+	Device  string `json:"device"` // its end on the host
+	MAC     string `json:"mac"`
+	Network string `json:"network,omitempty"`
+	Bridge  string `json:"bridge,omitempty"`
+	Filter  string `json:"filter"`          // that its definition names
+	Bound   string `json:"bound,omitempty"` // that it is behind now
+}
+
+// Mount is a host path that the sandbox sees.
+type Mount struct {
+	Source   string `json:"source"`
+	Target   string `json:"target"`
+	Writable bool   `json:"writable,omitempty"`
+}
+
+// IDs is the range of host ids that the sandbox's own stand for.
+type IDs struct {
+	First uint `json:"first"`
+	Count uint `json:"count"`
+}
+
+// Inspect gives all that is known of the named sandbox.
+func (r *Runtime) Inspect(ctx context.Context, name string) (*Inspection, error) {
+	dom, kind, err := r.find(name)
+	if err != nil {
+		return nil, err
+	}
+	defer dom.Free()
+	s, err := look(dom, kind)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, plain(err))
+	}
+	if s == nil {
+		return nil, fmt.Errorf("%s: it has just been removed", name)
+	}
+	one := []Sandbox{*s}
+	r.Measure(ctx, one)
+	found := &Inspection{Sandbox: one[0], Run: r.runOf(name)}
+	m, err := metadata(dom)
+	if m == nil || err != nil {
+		return nil, fmt.Errorf("%s: it has just been changed: %w", name, err)
+	}
+	found.Filters, found.Networks = append([]string{}, m.Filters...), append([]string{}, m.Networks...)
+	conn, err := r.connect(kind)
+	if err != nil {
+		return nil, err
+	}
+	d, err := describe(dom, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, plain(err))
+	}
+	found.describe(conn, d)
+	return found, nil
+}
+
+// runOf is what the sandbox's manifest says of its command; nil where the
+// sandbox's files are not here.
+func (r *Runtime) runOf(name string) *initramfs.Run {
+	data, err := os.ReadFile(filepath.Join(r.options.StateDir, name, sbxDir, "manifest.json"))
+	if err != nil {
+		return nil
+	}
+	m, err := initramfs.Decode(data)
+	if err != nil {
+		return nil
+	}
+	return &m.Run
+}
+
+// describe takes over what the domain's definition says.
+func (i *Inspection) describe(conn *libvirt.Connect, d *libvirtxml.Domain) {
+	i.UUID, i.Interfaces, i.Mounts = d.UUID, []Interface{}, []Mount{}
+	if d.IDMap != nil && len(d.IDMap.UIDs) > 0 {
+		i.IDs = &IDs{d.IDMap.UIDs[0].Target, d.IDMap.UIDs[0].Count}
+	}
+	if d.Devices == nil {
+		return
+	}
+	for _, card := range d.Devices.Interfaces {
+		i.Interfaces = append(i.Interfaces, describeInterface(conn, card))
+	}
+	for _, f := range d.Devices.Filesystems {
+		if f.Source != nil && f.Source.Mount != nil && f.Target != nil {
+			i.Mounts = append(i.Mounts, Mount{f.Source.Mount.Dir, f.Target.Dir, f.ReadOnly == nil})
+		}
+	}
+}
+
+func describeInterface(conn *libvirt.Connect, card libvirtxml.DomainInterface) Interface {
+	var i Interface
+	if card.MAC != nil {
+		i.MAC = card.MAC.Address
+	}
+	if card.FilterRef != nil {
+		i.Filter = card.FilterRef.Filter
+	}
+	if card.Source != nil && card.Source.Network != nil {
+		i.Network = card.Source.Network.Network
+	}
+	if card.Source != nil && card.Source.Bridge != nil {
+		i.Bridge = card.Source.Bridge.Bridge
+	}
+	if card.Target == nil {
+		return i
+	}
+	i.Device = card.Target.Dev
+	i.Bound, _ = boundFilter(conn, i.Device) // nothing where it is behind none
+	return i
+}
