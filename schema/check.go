@@ -1,5 +1,130 @@
 package schema
 
-import "github.com/sbx-dev/sbx/schema/diag"
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 
-func check(p *Profile) diag.List { return nil }
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// checker holds a decoded profile against what CUE cannot say with one clear
+// error: how values stand to each other. A value that is missing because the
+// schema has refused it is passed over.
+type checker struct {
+	*Profile
+	list diag.List
+}
+
+// check lists what is wrong between the values of a profile.
+func check(p *Profile) diag.List {
+	c := &checker{Profile: p}
+	c.run()
+	c.users()
+	c.files()
+	c.machine()
+	c.networks()
+	c.twice("capabilities", p.Capabilities)
+	return c.list
+}
+
+// checkPartial checks those parts of a profile that the schema takes; bad are
+// the paths of the others, about which nothing more is said.
+func checkPartial(data any, src *source, bad map[string]bool) (list diag.List) {
+	text, err := json.Marshal(data)
+	if err != nil || data == nil {
+		return nil
+	}
+	p, err := decode(text)
+	if err != nil {
+		return nil
+	}
+	p.Source = src
+	for _, d := range check(p) {
+		if !bad[d.Path] {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// fail reports the value at path.
+func (c *checker) fail(code, path, help, format string, args ...any) *diag.Diagnostic {
+	d := &diag.Diagnostic{Pos: c.Source.Pos(path), Severity: diag.Error, Code: code, Path: path, Message: fmt.Sprintf(format, args...), Help: help}
+	c.list = append(c.list, d)
+	return d
+}
+
+// note points at another value that has to do with a diagnostic.
+func (c *checker) note(d *diag.Diagnostic, path, message string) {
+	d.Notes = append(d.Notes, diag.Note{Pos: c.Source.Pos(path), Message: message})
+}
+
+// twice reports words of a list that stand there before.
+func (c *checker) twice(path string, words []string) {
+	first := make(map[string]int)
+	for i, w := range words {
+		if w == "" {
+			continue
+		}
+		if j, ok := first[w]; ok {
+			c.note(c.fail(diag.Twice, Elem(path, i), "remove one of them", "%q stands here twice", short(w)), Elem(path, j), "the first time")
+			continue
+		}
+		first[w] = i
+	}
+}
+
+// run checks what the command starts with.
+func (c *checker) run() {
+	if r := c.Run.Ready; r != nil {
+		c.duration("run.ready.timeout", r.Timeout)
+	}
+	c.duration("run.stop.timeout", c.Run.Stop.Timeout)
+	for id := range strings.SplitSeq(c.Run.User, ":") {
+		if n, err := strconv.Atoi(id); err == nil && n > 65535 {
+			c.fail(diag.BadUser, "run.user", "the ids inside a sandbox go from 0 to 65535", "there is no id %d inside", n)
+		}
+	}
+}
+
+func (c *checker) duration(path string, d Duration) {
+	switch {
+	case d <= 0:
+		c.fail(diag.BadDuration, path, "want more than nothing", "it leaves no time at all")
+	case time.Duration(d) > 24*time.Hour:
+		c.fail(diag.BadDuration, path, "want a day at most", "%v is too long", time.Duration(d))
+	}
+}
+
+// users checks the mapping of user ids, which only containers have.
+func (c *checker) users() {
+	if c.Backend == KVM && (!c.Users.Namespace || c.Users.Base != 0) {
+		c.fail(diag.OtherBackend, "users", "a machine has user ids of its own by nature; leave users out", `users is for backend: "lxc"`)
+		return
+	}
+	if !c.Users.Namespace && c.Users.Base != 0 {
+		d := c.fail(diag.OtherBackend, "users.base", "leave base out, or leave namespace on", "there is no base without a user namespace")
+		c.note(d, "users.namespace", "it is turned off here")
+	}
+}
+
+// machine checks what only machines have, and the least that one needs.
+func (c *checker) machine() {
+	const least = 64 << 20
+	switch {
+	case c.Backend == LXC && c.Machine != defaults().Machine:
+		c.fail(diag.OtherBackend, "machine", "leave machine out: a container runs on the host's kernel", `machine is for backend: "kvm"`)
+	case c.Backend == KVM && c.Resources.Memory < least:
+		c.fail(diag.BadSize, "resources.memory", `want "64MiB" at least`, "%v is too little memory for a machine to start", c.Resources.Memory)
+	case c.Resources.Memory < 4<<20:
+		c.fail(diag.BadSize, "resources.memory", `want "4MiB" at least`, "%v is too little memory for a container to start", c.Resources.Memory)
+	}
+}
+
+// sorted are the keys of a map, in order.
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"path"
+	"strings"
 
 	"cuelang.org/go/cue"
-	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/inject/embed"
-	cuejson "cuelang.org/go/encoding/json"
-	cueyaml "cuelang.org/go/encoding/yaml"
 
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -19,21 +17,21 @@ import (
 // evaluator checks profiles one after the other. It is not safe for concurrent
 // use.
 type evaluator struct {
-	schema cue.Value // the schema package, compiled on first use
+	compiled cue.Value // the schema package, once it is needed
 }
 
-// definition is a definition of the schema, such as #Profile.
-func (e *evaluator) definition(name string) cue.Value {
-	if !e.schema.Exists() {
-		e.schema = compileSchema()
+// schema is the schema's package in a context of its own.
+func (e *evaluator) schema() cue.Value {
+	if !e.compiled.Exists() {
+		e.compiled = compileSchema()
 	}
-	return e.schema.LookupPath(cue.MakePath(cue.Def(name)))
+	return e.compiled
 }
 
 // evaluate makes a profile of a target.
 func (c *Config) evaluate(e *evaluator, t target) result {
 	ctx := cuecontext.New(cuecontext.WithInjection(embed.New()))
-	inst, err := c.build(t)
+	inst, err := c.build(t, false)
 	if err != nil {
 		return result{list: diagnoseLoad(t, err)}
 	}
@@ -42,11 +40,15 @@ func (c *Config) evaluate(e *evaluator, t target) result {
 		return result{}
 	}
 	src := newSource(t.project, inst.Files)
-	full := value.Unify(e.definition("#Profile"))
+	full := value.Unify(e.profile(ctx, inst))
 	if err := full.Validate(cue.Concrete(true), cue.Final()); err != nil {
-		return result{list: diagnoseValue(t, src, err)}
+		return result{list: c.diagnose(e, t, src, err)}
 	}
-	p, err := decode(full)
+	data, err := full.MarshalJSON()
+	if err != nil {
+		return result{list: c.diagnose(e, t, src, err)}
+	}
+	p, err := decode(data)
 	if err != nil {
 		return result{list: diag.List{{Pos: src.Pos(""), Severity: diag.Error, Code: diag.Malformed, Message: err.Error()}}}
 	}
@@ -57,28 +59,50 @@ func (c *Config) evaluate(e *evaluator, t target) result {
 	return result{profile: p}
 }
 
+// profile is #Profile: that of the schema which the instance imports already,
+// else that of the evaluator's own.
+func (e *evaluator) profile(ctx *cue.Context, inst *build.Instance) cue.Value {
+	var schema cue.Value
+	if imp := importedSchema(inst, 0); imp != nil {
+		schema = ctx.BuildInstance(imp)
+	} else {
+		schema = e.schema()
+	}
+	return schema.LookupPath(cue.MakePath(cue.Def("#Profile")))
+}
+
+// importedSchema finds the schema's package among what an instance imports.
+func importedSchema(inst *build.Instance, depth int) *build.Instance {
+	for _, imp := range inst.Imports {
+		path, _, _ := strings.Cut(imp.ImportPath, "@")
+		if path == ImportPath || strings.TrimSuffix(imp.ImportPath, ":schema") == ImportPath {
+			return imp
+		}
+		if depth < 4 {
+			if found := importedSchema(imp, depth+1); found != nil {
+				return found
+			}
+		}
+	}
+	return nil
+}
+
 // build reads a target's files; YAML and JSON become CUE with their positions.
-func (c *Config) build(t target) (*build.Instance, error) {
+func (c *Config) build(t target, lenient bool) (*build.Instance, error) {
 	switch path.Ext(t.file) {
 	case ".yaml", ".yml", ".json":
 		return dataInstance(t)
 	}
-	return c.instance(t)
+	return c.instance(t, lenient)
 }
 
 func dataInstance(t target) (*build.Instance, error) {
-	data, err := t.project.session().read(t.file)
+	data, err := t.session().read(t.file)
 	if err != nil {
 		return nil, loadError(t.project.pos(t.file), err)
 	}
-	f := &ast.File{Filename: t.file}
-	if path.Ext(t.file) == ".json" {
-		expr, err := cuejson.Extract(t.file, data)
-		if err != nil {
-			return nil, err
-		}
-		f.Decls = []ast.Decl{&ast.EmbedDecl{Expr: expr}}
-	} else if f, err = cueyaml.Extract(t.file, data); err != nil {
+	f, err := parseData(t.project, t.file, data)
+	if err != nil {
 		return nil, err
 	}
 	inst := build.NewContext().NewInstance(t.dir, nil)
@@ -94,12 +118,8 @@ func isLibrary(v cue.Value) bool {
 	return err == nil && !fields.Next()
 }
 
-// decode reads a complete value over the defaults.
-func decode(v cue.Value) (*Profile, error) {
-	data, err := v.MarshalJSON()
-	if err != nil {
-		return nil, err
-	}
+// decode reads a complete profile over the defaults.
+func decode(data []byte) (*Profile, error) {
 	p := defaults()
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()

@@ -85,9 +85,14 @@ func collect(results []result) (profiles []*Profile, err error) {
 }
 
 // instance loads a target's files into syntax trees.
-func (c *Config) instance(t target) (*build.Instance, error) {
-	s := t.project.session()
-	s.stdin = t.stdin
+func (c *Config) instance(t target, lenient bool) (*build.Instance, error) {
+	s := t.session()
+	if lenient {
+		var err error
+		if s.lenient, err = lenientFiles(); err != nil {
+			return nil, err
+		}
+	}
 	cfg := &load.Config{
 		FS:         s,
 		Dir:        "/" + t.dir,
@@ -107,6 +112,9 @@ func (c *Config) instance(t target) (*build.Instance, error) {
 	inst := load.Instances([]string{arg}, cfg)[0]
 	if inst.Err != nil {
 		return inst, inst.Err
+	}
+	if inst.Root == "" {
+		inst.Root = "." // the project's root, which @embed insists on
 	}
 	return inst, nil
 }

@@ -123,6 +123,7 @@ type session struct {
 	*project
 	files, left int
 	stdin       []byte
+	lenient     map[string][]byte // the schema's files without constraints, in place of it
 }
 
 // Open implements fs.FS.
@@ -171,6 +172,10 @@ func (s *session) charge(name string, info fs.FileInfo) error {
 func (s *session) overlaid(name string) ([]byte, bool) {
 	if name == stdinFile && s.stdin != nil {
 		return s.stdin, true
+	}
+	if s.lenient != nil && path.Dir(name) == s.schemaDir {
+		data, ok := s.lenient[path.Base(name)]
+		return data, ok
 	}
 	data, ok := s.overlay[name]
 	return data, ok

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strconv"
@@ -31,6 +32,9 @@ type source struct {
 	project *project
 	first   diag.Pos // where the profile begins
 	places  map[string]place
+	others  map[string][]ast.Node // values that are given for a path again
+	rules   map[diag.Pos]bool     // calls of error(), which are rules that a person wrote
+	tags    map[string]string     // the names of fields with an @tag, and its key
 }
 
 // place is where a value and its label stand.
@@ -48,7 +52,7 @@ func (p place) node() ast.Node {
 }
 
 func newSource(p *project, trees []*ast.File) *source {
-	s := &source{project: p, places: make(map[string]place)}
+	s := &source{project: p, places: make(map[string]place), others: make(map[string][]ast.Node), rules: make(map[diag.Pos]bool), tags: make(map[string]string)}
 	trees = slices.Clone(trees)
 	slices.SortStableFunc(trees, func(a, b *ast.File) int {
 		return strings.Count(b.Filename, "/") - strings.Count(a.Filename, "/")
@@ -58,6 +62,7 @@ func newSource(p *project, trees []*ast.File) *source {
 			s.first = s.fileStart(f)
 		}
 		s.decls("", f.Decls, 0)
+		s.findRules(f)
 	}
 	return s
 }
@@ -77,7 +82,7 @@ func (s *source) fileStart(f *ast.File) diag.Pos {
 func (s *source) Pos(path string) diag.Pos {
 	for path != "" {
 		if p, ok := s.places[path]; ok {
-			return s.pos(p.node().Pos())
+			return s.nodePos(p.node())
 		}
 		path = enclosing(path)
 	}
@@ -90,6 +95,41 @@ func (s *source) pos(p token.Pos) diag.Pos {
 		return diag.Pos{}
 	}
 	return diag.Pos{File: p.Filename(), Line: p.Line(), Column: p.Column(), Dir: s.project.dir}
+}
+
+// nodePos is where a syntax node stands, with its end if that is on its line.
+func (s *source) nodePos(n ast.Node) diag.Pos {
+	p := s.pos(n.Pos())
+	if end := n.End(); end.IsValid() && end.Line() == p.Line {
+		p.End = end.Column()
+	}
+	return p
+}
+
+// has reports whether the user's files write the value at path.
+func (s *source) has(path string) bool {
+	_, ok := s.places[path]
+	return ok
+}
+
+// label is where a field's name stands.
+func (s *source) label(path string) diag.Pos {
+	if p, ok := s.places[path]; ok && p.label != nil {
+		return s.nodePos(p.label)
+	}
+	return s.Pos(path)
+}
+
+// tagHelp says how to set a value that a tag is to give.
+func (s *source) tagHelp(path string) string {
+	p := s.places[path]
+	for _, n := range []ast.Node{p.label, p.value} {
+		id, ok := n.(*ast.Ident)
+		if ok && s.tags[id.Name] != "" {
+			return fmt.Sprintf("set it with --tag %s=VALUE", s.tags[id.Name])
+		}
+	}
+	return ""
 }
 
 // enclosing is the path without its last step.
@@ -127,15 +167,38 @@ func (s *source) field(path string, f *ast.Field, followed int) {
 		label, _ = alias.Expr.(ast.Label)
 	}
 	name, isIdent, err := ast.LabelName(label)
+	for _, a := range f.Attrs {
+		if key, body := a.Split(); key == "tag" && err == nil {
+			s.tags[name], _, _ = strings.Cut(body, ",")
+		}
+	}
 	if err != nil || isIdent && (strings.HasPrefix(name, "_") || strings.HasPrefix(name, "#")) {
 		return
 	}
 	at := Field(path, name)
 	have, ok := s.places[at]
-	if _, literal := f.Value.(*ast.BasicLit); !ok || literal && !isLiteral(have.value) {
+	switch {
+	case !ok:
 		s.places[at] = place{label: f.Label, value: f.Value}
+	case isLiteral(f.Value) && !isLiteral(have.value):
+		s.places[at] = place{label: f.Label, value: f.Value}
+		s.others[at] = append(s.others[at], have.value)
+	default:
+		s.others[at] = append(s.others[at], f.Value)
 	}
 	s.expr(at, f.Value, followed)
+}
+
+// findRules remembers where a file calls error().
+func (s *source) findRules(f *ast.File) {
+	ast.Walk(f, func(n ast.Node) bool {
+		if c, ok := n.(*ast.CallExpr); ok {
+			if id, ok := c.Fun.(*ast.Ident); ok && id.Name == "error" {
+				s.rules[s.pos(c.Pos())] = true
+			}
+		}
+		return true
+	}, nil)
 }
 
 func isLiteral(n ast.Node) bool {

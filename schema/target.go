@@ -29,6 +29,13 @@ type target struct {
 	stdin   []byte
 }
 
+// session is a view of the target's project for reading it.
+func (t target) session() *session {
+	s := t.project.session()
+	s.stdin = t.stdin
+	return s
+}
+
 // targets finds what args name: files, folders, folders with all that is below
 // them ("DIR/..."), and "-" for standard input.
 func (c *Config) targets(args []string) (found []target, err error) {

@@ -99,7 +99,7 @@ func (p *Ports) UnmarshalJSON(data []byte) error {
 	low, high, ok := strings.Cut(text, "-")
 	from, err1 := strconv.ParseUint(low, 10, 16)
 	to, err2 := strconv.ParseUint(high, 10, 16)
-	if !ok || err1 != nil || err2 != nil || from > to {
+	if !ok || err1 != nil || err2 != nil {
 		return fmt.Errorf("port range %q is not of the form \"8000-8010\"", text)
 	}
 	p.From, p.To = uint16(from), uint16(to)

@@ -87,16 +87,3 @@ func newParser(stdout, stderr io.Writer, code *int) (*kong.Kong, error) {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 	)
 }
-
-// report prints err for a person and gives the exit code that it stands for.
-func report(stderr io.Writer, err error) int {
-	var code exitCode
-	switch {
-	case err == nil:
-		return exitOK
-	case errors.As(err, &code):
-		return int(code)
-	}
-	fmt.Fprintf(stderr, "sbx: %v\n", err)
-	return exitError
-}

@@ -16,6 +16,7 @@ type Pos struct {
 	File   string `json:"file"`
 	Line   int    `json:"line"`
 	Column int    `json:"column"`
+	End    int    `json:"end,omitempty"` // the column after the last character; 0 where that is on another line or not known
 
 	// Dir is the folder that File is relative to, where it is known: the
 	// project's root. It differs between machines and is never written out.

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// report prints err for a person and gives the exit code that it stands for.
+func report(stderr io.Writer, err error) int {
+	var code exitCode
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &code):
+		return int(code)
+	}
+	if list, ok := diag.From(err); ok {
+		diag.Text(stderr, here(list), diag.Style{Color: colorful(stderr)})
+		return exitError
+	}
+	fmt.Fprintf(stderr, "sbx: %v\n", err)
+	return exitError
+}
+
+// here names the files of a list as seen from the current folder.
+func here(list diag.List) diag.List {
+	dir, err := os.Getwd()
+	if err != nil {
+		return list
+	}
+	return list.Relative(dir)
+}
+
+// colorful reports whether w is a terminal whose user did not ask for plain text
+// (https://no-color.org).
+func colorful(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(f.Fd()))
+}

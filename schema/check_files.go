@@ -1,0 +1,133 @@
+package schema
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// files checks what stands where inside.
+func (c *checker) files() {
+	c.exposed()
+	for _, at := range sorted(c.Mounts) {
+		c.mount(at, c.Mounts[at])
+	}
+	c.pathLengths("run.workdir", c.Run.Workdir)
+	c.pathLengths("machine.kernel", c.Machine.Kernel)
+	c.pathLengths("machine.modules", c.Machine.Modules)
+}
+
+// reserved are the paths that sbx, libvirt and the kernel own inside. The host's
+// folders of the same names are the kernel's control surface.
+var reserved = []string{"/proc", "/sys", "/dev", "/.sbx", "/.oldroot"}
+
+// shared is the one place in a reserved folder where a profile may mount memory.
+const shared = "/dev/shm"
+
+// below reports whether path is folder or stands below it.
+func below(path, folder string) bool {
+	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
+}
+
+// reservedBy is the reserved path that path is or stands below; "" for none.
+func reservedBy(path string) string {
+	i := slices.IndexFunc(reserved, func(r string) bool { return below(path, r) })
+	if i < 0 {
+		return ""
+	}
+	return reserved[i]
+}
+
+func (c *checker) exposed() {
+	for i, e := range c.Expose {
+		at := Elem("expose", i)
+		if e == "" {
+			continue
+		}
+		c.pathLengths(at, e)
+		if r := reservedBy(e); r != "" {
+			c.fail(diag.Reserved, at, "remove it: the sandbox has its own "+r, "%q cannot be exposed: it belongs to sbx and the kernel", e)
+			continue
+		}
+		for j, other := range c.Expose {
+			switch {
+			case other == "" || i == j:
+			case e == other && j < i:
+				c.note(c.fail(diag.Overlap, at, "remove one of them", "%q is exposed twice", e), Elem("expose", j), "the first time")
+			case e != other && below(e, other):
+				c.note(c.fail(diag.Overlap, at, "remove it", "%q is exposed already, as a part of %q", e, other), Elem("expose", j), other+" is exposed here")
+			}
+		}
+		c.covered(at, e)
+	}
+}
+
+// covered reports a mount that stands at an exposed path, or that hides it.
+func (c *checker) covered(at, exposed string) {
+	for _, m := range sorted(c.Mounts) {
+		path := Field("mounts", m)
+		switch {
+		case m == exposed:
+			c.note(c.fail(diag.Overlap, path, "keep one of them", "%q is both mounted and exposed", m), at, "it is exposed here")
+		case below(exposed, m) && c.Mounts[m].Tmpfs == 0:
+			c.note(c.fail(diag.Overlap, path, "mount it elsewhere, or expose something else", "the mount at %q hides %q, which is exposed", m, exposed), at, "it is exposed here")
+		}
+	}
+}
+
+func (c *checker) mount(at string, m Mount) {
+	path := Field("mounts", at)
+	c.pathLengths(path, at)
+	c.pathLengths(Field(path, "host"), m.Host)
+	c.pathLengths(Field(path, "image"), m.Image)
+	if r := reservedBy(at); r != "" && (at != shared || m.Tmpfs == 0) {
+		c.fail(diag.Reserved, path, "mount it elsewhere", "nothing can be mounted at %q: it belongs to sbx and the kernel", at)
+	}
+	for field, source := range map[string]string{"host": m.Host, "image": m.Image} {
+		if r := reservedBy(source); r != "" {
+			c.fail(diag.Reserved, Field(path, field), "the sandbox has its own "+r, "the host's %q cannot be given to a sandbox: it is the kernel's control surface", source)
+		}
+	}
+	c.mountFields(path, m)
+	for _, outer := range sorted(c.Mounts) {
+		if outer != at && below(at, outer) && c.Mounts[outer].File != nil {
+			d := c.fail(diag.Overlap, path, "mount it elsewhere", "%q stands below %q, which is a file", at, outer)
+			c.note(d, Field("mounts", outer), "the file is here")
+		}
+	}
+}
+
+// mountFields checks that the fields of a mount go with its source.
+func (c *checker) mountFields(path string, m Mount) {
+	sources := 0
+	for _, set := range []bool{m.Host != "", m.Tmpfs != 0, m.File != nil, m.Image != ""} {
+		if set {
+			sources++
+		}
+	}
+	switch {
+	case sources != 1: // which is reported, and hides what was meant
+	case m.Image != "" && c.Backend == LXC:
+		d := c.fail(diag.OtherBackend, Field(path, "image"), "give the container a folder with host instead", `disk images are for backend: "kvm"`)
+		c.note(d, "backend", "the backend is chosen here")
+	case m.Writable && (m.Tmpfs != 0 || m.File != nil):
+		c.fail(diag.MountFields, Field(path, "writable"), "remove it: a tmpfs is writable, and an inline file is not", "writable is for host and image")
+	case m.Mode != "" && (m.Host != "" || m.Image != ""):
+		c.fail(diag.MountFields, Field(path, "mode"), "remove it: the host's own permissions hold", "mode is for tmpfs and file")
+	case m.Format != "" && m.Image == "":
+		c.fail(diag.MountFields, Field(path, "format"), "remove it", "format is for image")
+	}
+}
+
+// maxStep is the longest name of a file that Linux has (NAME_MAX, limits.h).
+const maxStep = 255
+
+func (c *checker) pathLengths(at, path string) {
+	for step := range strings.SplitSeq(path, "/") {
+		if len(step) > maxStep {
+			c.fail(diag.BadPath, at, "Linux has no such files", "%q has %d bytes, and a name between two slashes may have %d", short(step), len(step), maxStep)
+			return
+		}
+	}
+}

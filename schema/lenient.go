@@ -1,0 +1,60 @@
+package schema
+
+import (
+	"strings"
+
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/format"
+	"cuelang.org/go/cue/parser"
+)
+
+// lenientFiles are the schema without its constraints. A profile that imports
+// them evaluates to just what the user's files say, so that each value can be
+// held against the schema by itself; CUE's own errors for a whole profile hide
+// one mistake behind another.
+func lenientFiles() (map[string][]byte, error) {
+	m := make(map[string][]byte)
+	for name, data := range Files() {
+		f, err := parser.ParseFile(name, data)
+		if err != nil {
+			return nil, err
+		}
+		if name == basesFile {
+			openStructs(f)
+		} else {
+			dropConstraints(f)
+		}
+		if m[name], err = format.Node(f); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// basesFile holds the definitions that give values to profiles, which stay.
+const basesFile = "bases.cue"
+
+// dropConstraints leaves of every definition its name alone.
+func dropConstraints(f *ast.File) {
+	decls := []ast.Decl{&ast.Package{Name: ast.NewIdent("schema")}}
+	for _, d := range f.Decls {
+		field, ok := d.(*ast.Field)
+		if !ok {
+			continue
+		}
+		if name, _, err := ast.LabelName(field.Label); err == nil && strings.HasPrefix(name, "#") {
+			decls = append(decls, &ast.Field{Label: ast.NewIdent(name), Value: ast.NewIdent("_")})
+		}
+	}
+	f.Decls = decls
+}
+
+// openStructs lets every struct of a file hold further fields.
+func openStructs(f *ast.File) {
+	ast.Walk(f, func(n ast.Node) bool {
+		if s, ok := n.(*ast.StructLit); ok {
+			s.Elts = append(s.Elts, &ast.Ellipsis{})
+		}
+		return true
+	}, nil)
+}

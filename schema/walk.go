@@ -1,0 +1,406 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cuelang.org/go/cue"
+
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// walker holds what a user's files say against the schema, value by value, and
+// reports every value that does not fit by itself.
+type walker struct {
+	src  *source
+	ctx  *cue.Context
+	top  cue.Value       // `_`
+	defs cue.Value       // the schema's package
+	bad  map[string]bool // paths that were reported, or whose parents were
+	list diag.List
+
+	slips map[string][]string // by struct, the fields that unknown ones were likely meant to be
+}
+
+func (w *walker) report(code, path string, at diag.Pos, message, help string) {
+	w.bad[path] = true
+	w.list = append(w.list, &diag.Diagnostic{Pos: at, Severity: diag.Error, Code: code, Path: path, Message: message, Help: help})
+}
+
+// value checks v against def and returns v as JSON would hold it, without the
+// parts that are wrong; ok is false where nothing of it is right.
+func (w *walker) value(path string, def, v cue.Value) (data any, ok bool) {
+	if w.bad[path] {
+		return nil, false
+	}
+	v, _ = v.Default()
+	kind := v.IncompleteKind()
+	if kind == cue.BottomKind { // there is an error in it, which CUE has reported
+		if kind = container(v); kind == cue.BottomKind {
+			return nil, false
+		}
+	}
+	def = branch(def, kind)
+	if !fits(def, kind) {
+		w.wrongType(path, def, v, kind)
+		return nil, false
+	}
+	switch kind {
+	case cue.StructKind:
+		return w.structure(path, def, v)
+	case cue.ListKind:
+		return w.sequence(path, def, v)
+	}
+	return w.scalar(path, def, v)
+}
+
+// operands takes a value of the schema apart, through the definitions that it
+// refers to.
+func operands(def cue.Value) (cue.Op, []cue.Value) {
+	op, args := def.Expr()
+	for range 8 {
+		if op != cue.SelectorOp {
+			break
+		}
+		to := cue.Dereference(def)
+		if to == def {
+			break
+		}
+		def = to
+		op, args = def.Expr()
+	}
+	return op, args
+}
+
+// branch is the part of a disjunction that holds values of the kind.
+func branch(def cue.Value, kind cue.Kind) cue.Value {
+	op, args := operands(def)
+	if op != cue.OrOp {
+		return def
+	}
+	var fit []cue.Value
+	for _, a := range args {
+		if fits(a, kind) {
+			fit = append(fit, a)
+		}
+	}
+	if len(fit) == 1 && (kind == cue.ListKind || kind == cue.StructKind) {
+		return fit[0]
+	}
+	return def
+}
+
+// fits reports whether def may hold a value of the kind. A struct that wants one
+// of several fields is an error as long as it has none.
+func fits(def cue.Value, kind cue.Kind) bool {
+	want := def.IncompleteKind()
+	if want == cue.BottomKind {
+		want = cue.StructKind
+	}
+	return want&kind != 0
+}
+
+func (w *walker) wrongType(path string, def, v cue.Value, kind cue.Kind) {
+	want := def.IncompleteKind()
+	if want == cue.BottomKind {
+		want = cue.StructKind
+	}
+	help := ""
+	if _, text, ok := strings.Cut(w.schemaText(def), ": "); ok {
+		_, help, _ = strings.Cut(text, ": ")
+	}
+	if quoted := strconv.Quote(literal(v)); want&cue.StringKind != 0 && kind&cue.NumberKind != 0 {
+		if def.Unify(w.ctx.CompileString(quoted)).Validate(cue.Concrete(true)) == nil {
+			help = "write it in quotes: " + quoted
+		}
+	}
+	if want == cue.StructKind && help == "" {
+		help = forms[lastField(path)]
+	}
+	if want&cue.ListKind != 0 && kind&(cue.StringKind|cue.NumberKind) != 0 {
+		help = fmt.Sprintf("write it as a list: [%s]", literal(v))
+	}
+	got := kindName(kind)
+	if want&cue.NumberKind == cue.IntKind && kind == cue.FloatKind {
+		got = "a number with a fraction"
+	}
+	w.report(diag.WrongType, path, w.src.Pos(path), fmt.Sprintf("want %s, not %s", kindName(want), got), help)
+}
+
+// forms show how the structs are written that people often write otherwise.
+var forms = map[string]string{
+	"mounts":   `write it as mounts: "/path/inside": {host: "/path/on/the/host"}`,
+	"env":      `write it as env: NAME: "value"`,
+	"run":      `write it as run: argv: ["/path/to/program", "argument"]`,
+	"network":  `write it as network: {attach: "default", …}`,
+	"networks": `write it as networks: lan: {attach: "default", …}`,
+	"labels":   `write it as labels: name: "value"`,
+	"ready":    `write it as ready: tcp: 80`,
+	"in":       `write it as in: tcp: [80]`,
+	"out":      `write it as out: tcp: [443]`,
+	"mounts.":  `write it as {host: "/path/on/the/host"}`,
+}
+
+// lastField is the field that a path ends with, or the map and "." for an entry
+// of a map.
+func lastField(path string) string {
+	if strings.HasSuffix(path, `"`) {
+		return enclosing(path) + "."
+	}
+	return path[strings.LastIndex(path, ".")+1:]
+}
+
+// container is the kind of a list or struct that is an error because something
+// in it is.
+func container(v cue.Value) cue.Kind {
+	if _, err := v.List(); err == nil {
+		return cue.ListKind
+	}
+	if _, err := v.Fields(); err == nil {
+		return cue.StructKind
+	}
+	return cue.BottomKind
+}
+
+func (w *walker) structure(path string, def, v cue.Value) (any, bool) {
+	data := make(map[string]any)
+	fields, err := v.Fields()
+	if err != nil {
+		return nil, false
+	}
+	names := fieldNames(def)
+	for fields.Next() {
+		name := fields.Selector().Unquoted()
+		at := Field(path, name)
+		if w.bad[at] {
+			continue
+		}
+		sub, ok := w.fieldDef(def, name)
+		if !ok {
+			w.unknown(path, at, name, def, names)
+			continue
+		}
+		if d, ok := w.value(at, sub, fields.Value()); ok {
+			data[name] = d
+		}
+	}
+	w.required(path, def, v)
+	w.exactlyOne(path, def, v)
+	w.count(path, def, v, len(data))
+	return data, true
+}
+
+// fieldDef is what the schema says of a field of def.
+func (w *walker) fieldDef(def cue.Value, name string) (cue.Value, bool) {
+	for _, sel := range []cue.Selector{cue.Str(name), cue.Str(name).Optional(), cue.Str(name).Required()} {
+		if f := def.LookupPath(cue.MakePath(sel)); f.Exists() {
+			return f, true
+		}
+	}
+	if len(fieldNames(def)) > 0 || !def.Allows(cue.Str(name)) {
+		return cue.Value{}, false // a struct has either fields or a pattern for keys
+	}
+	p := cue.MakePath(cue.Str(name))
+	return def.FillPath(p, w.top).LookupPath(p), true
+}
+
+// fieldNames are the fields that def names itself.
+func fieldNames(def cue.Value) (names []string) {
+	it, err := def.Fields(cue.Optional(true))
+	for err == nil && it.Next() {
+		names = append(names, it.Selector().Unquoted())
+	}
+	return names
+}
+
+// unknown reports a field that the schema does not have, or the key of a map
+// that is not of the form that its keys have.
+func (w *walker) unknown(path, at, name string, def cue.Value, names []string) {
+	pos := w.src.label(at)
+	if a := def.Attribute("keys"); a.Err() == nil {
+		key := w.defs.LookupPath(cue.ParsePath(a.Contents()))
+		code, message, help := explain(w.schemaText(key), strconv.Quote(short(name)))
+		w.report(code, at, pos, precise(code, name, message), help)
+		return
+	}
+	message := fmt.Sprintf("there is no field %q here", short(name))
+	if path == "" {
+		message = fmt.Sprintf("a profile has no field %q", short(name))
+	}
+	slices.Sort(names)
+	help := suggestFrom(name, names)
+	if hint := elsewhere[name]; hint != "" {
+		help = hint
+	}
+	w.slips[path] = append(w.slips[path], didYouMean(name, names))
+	w.report(diag.Unknown, at, pos, message, help)
+}
+
+// elsewhere says where words belong that people look for in another place.
+var elsewhere = map[string]string{
+	"ports":    `ports are opened with network: allow: [{in: tcp: [80]}]`,
+	"image":    `the sandbox is made of the host's own files; list them in expose`,
+	"volumes":  `folders of the host are given with mounts: "/path": {host: "/path"}`,
+	"command":  `the command is run: argv: ["/path/to/program", "argument"]`,
+	"cmd":      `the command is run: argv: ["/path/to/program", "argument"]`,
+	"source":   `the folder of the host is given with host`,
+	"readonly": `a mount is read-only unless it says writable: true`,
+	"size":     `the size of a memory folder is given with tmpfs`,
+}
+
+func (w *walker) required(path string, def, v cue.Value) {
+	it, err := def.Fields(cue.Optional(true))
+	for err == nil && it.Next() {
+		sel := it.Selector()
+		if sel.ConstraintType() != cue.RequiredConstraint {
+			continue
+		}
+		name := sel.Unquoted()
+		at := Field(path, name)
+		if !w.bad[at] && !slices.Contains(w.slips[path], name) && !v.LookupPath(cue.MakePath(cue.Str(name))).Exists() {
+			w.report(diag.Missing, at, w.src.Pos(path), fmt.Sprintf("%s is missing", name), examples[name])
+		}
+	}
+}
+
+// examples show a field that must be there.
+var examples = map[string]string{
+	"name":    `give the sandbox a name, as in name: "hello"`,
+	"backend": `say backend: "lxc" for a container or backend: "kvm" for a machine of its own`,
+	"run":     `say what runs, as in run: argv: ["/usr/bin/sleep", "60"]`,
+	"argv":    `say what runs, as in argv: ["/usr/bin/sleep", "60"]`,
+	"port":    `say the port, as in port: 80`,
+	"mode":    `say mode: "nat", "route" or "isolated"`,
+	"address": `say the host's own address on it, as in address: "10.83.0.1/24"`,
+	"to":      `say the network that the route leads to, as in to: "10.0.0.0/8"`,
+	"via":     `say the next router, as in via: "10.83.0.1"`,
+}
+
+// exactlyOne checks the fields of which a struct has one.
+func (w *walker) exactlyOne(path string, def, v cue.Value) {
+	choices := oneOf(def)
+	if choices == nil {
+		return
+	}
+	var set []string
+	for _, name := range choices {
+		if v.LookupPath(cue.MakePath(cue.Str(name))).Exists() {
+			set = append(set, name)
+		}
+	}
+	switch {
+	case len(set) == 1:
+	case len(set) == 0:
+		if w.badBelow(path) {
+			return // a slip of the name was reported
+		}
+		none := "none of " + enumerate(choices, "and") + " is set"
+		if len(choices) == 2 {
+			none = "neither " + enumerate(choices, "nor") + " is set"
+		}
+		w.report(diag.ExactlyOne, path, w.src.Pos(path), none, "set exactly one of them")
+	default:
+		w.report(diag.ExactlyOne, path, w.src.Pos(path), enumerate(set, "and")+" are both set", "keep one of them")
+		if len(set) > 2 {
+			w.list[len(w.list)-1].Message = enumerate(set, "and") + " are all set"
+		}
+		for _, name := range set {
+			d := w.list[len(w.list)-1]
+			d.Notes = append(d.Notes, diag.Note{Pos: w.src.label(Field(path, name)), Message: name + " is set here"})
+		}
+	}
+}
+
+func (w *walker) badBelow(path string) bool {
+	for p := range w.bad {
+		if enclosing(p) == path {
+			return true
+		}
+	}
+	return false
+}
+
+// oneOf finds a `matchN(1, [{a!: _}, …])` in def and lists its fields.
+func oneOf(def cue.Value) (names []string) {
+	op, args := operands(def)
+	switch op {
+	case cue.AndOp:
+		for _, a := range args {
+			if names := oneOf(a); names != nil {
+				return names
+			}
+		}
+	case cue.CallOp:
+		if len(args) != 3 || fmt.Sprint(args[0]) != "matchN" {
+			return nil
+		}
+		it, err := args[2].List()
+		for err == nil && it.Next() {
+			names = append(names, fieldNames(it.Value())...)
+		}
+	}
+	return names
+}
+
+func (w *walker) sequence(path string, def, v cue.Value) (any, bool) {
+	it, err := v.List()
+	if err != nil {
+		return nil, false
+	}
+	var elems []cue.Value
+	for it.Next() {
+		elems = append(elems, it.Value())
+	}
+	data := make([]any, len(elems))
+	if w.count(path, def, v, len(elems)) {
+		return nil, false
+	}
+	blank := w.ctx.CompileString("[" + strings.Repeat("_,", len(elems)) + "]")
+	defs := def.Unify(blank)
+	for i, e := range elems {
+		data[i], _ = w.value(Elem(path, i), defs.LookupPath(cue.MakePath(cue.Index(i))), e)
+	}
+	return data, true
+}
+
+// count checks how many parts a list or map has.
+func (w *walker) count(path string, def, v cue.Value, n int) (wrong bool) {
+	least, most := bounds(def)
+	unit := "entries"
+	switch {
+	case n < least && !w.badBelow(path):
+		w.report(diag.TooMany, path, w.src.Pos(path), "the list is empty", "give at least one entry, or leave the field out")
+	case most > 0 && n > most:
+		w.report(diag.TooMany, path, w.src.Pos(path), fmt.Sprintf("%d %s are too many: at most %d are allowed", n, unit, most), "")
+	default:
+		return false
+	}
+	return true
+}
+
+// bounds finds list.MinItems, list.MaxItems and struct.MaxFields in def.
+func bounds(def cue.Value) (least, most int) {
+	op, args := operands(def)
+	switch op {
+	case cue.AndOp:
+		for _, a := range args {
+			l, m := bounds(a)
+			least, most = max(least, l), max(most, m)
+		}
+	case cue.CallOp:
+		if len(args) != 2 {
+			return 0, 0
+		}
+		n, err := args[1].Int64()
+		switch name := fmt.Sprint(args[0]); {
+		case err != nil:
+		case strings.HasSuffix(name, "MinItems"):
+			least = int(n)
+		case strings.HasSuffix(name, "MaxItems"), strings.HasSuffix(name, "MaxFields"):
+			most = int(n)
+		}
+	}
+	return least, most
+}
