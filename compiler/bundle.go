@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 
+	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -38,6 +39,9 @@ type Index struct {
 	Filters  []string          `json:"filters"`
 	Networks []string          `json:"networks"` // only those that the profile owns
 	Files    map[string]string `json:"files"`    // name → digest
+
+	// Secrets says where their values are found; no bundle holds a value.
+	Secrets map[string]schema.Secret `json:"secrets,omitempty"`
 }
 
 // Digest is the SHA-256 of data, as "sha256:" and lower-case hex.

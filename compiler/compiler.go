@@ -163,6 +163,7 @@ func (b *Bundle) seal(s *sandbox) {
 		Filters:  s.metadata.Filters,
 		Networks: s.metadata.Networks,
 		Files:    map[string]string{},
+		Secrets:  s.Secrets,
 	}
 	for _, f := range b.Files {
 		b.Index.Files[f.Name] = Digest(f.Data)

@@ -19,8 +19,12 @@ import (
 // capabilities and signals it.
 var initCapabilities = []string{"kill", "setgid", "setpcap", "setuid"}
 
-// dhcpCapabilities are sbx-init's too, where it must ask for an address.
-var dhcpCapabilities = []string{"net_admin", "net_raw"}
+// dhcpCapabilities are sbx-init's too, where it must ask for an address, and
+// secretCapabilities where it must give secrets to a user other than root.
+var (
+	dhcpCapabilities   = []string{"net_admin", "net_raw"}
+	secretCapabilities = []string{"chown"}
+)
 
 // lxcDomain lowers a profile to a container: an empty read-only root with one
 // mount for each path, in namespaces of its own. Everything that it leaves out
@@ -190,14 +194,16 @@ func domainRoute(to netip.Prefix, via string) libvirtxml.DomainInterfaceRoute {
 // lxcCapabilities is the allow-list: libvirt drops all others from the
 // container's bounding set before its first process starts.
 func (s *sandbox) lxcCapabilities() (*libvirtxml.DomainFeatureCapabilities, error) {
-	list := &libvirtxml.DomainFeatureCapabilities{Policy: "deny"}
-	for _, name := range initCapabilities {
-		setCapability(list, name)
-	}
+	own := slices.Clone(initCapabilities)
 	if slices.ContainsFunc(s.cards, func(c networkCard) bool { return c.DHCP }) {
-		for _, name := range dhcpCapabilities {
-			setCapability(list, name)
-		}
+		own = append(own, dhcpCapabilities...)
+	}
+	if len(s.Secrets) > 0 && s.Run.User != "root" {
+		own = append(own, secretCapabilities...)
+	}
+	list := &libvirtxml.DomainFeatureCapabilities{Policy: "deny"}
+	for _, name := range own {
+		setCapability(list, name)
 	}
 	for i, name := range s.Capabilities {
 		if setCapability(list, name) {

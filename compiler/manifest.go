@@ -19,6 +19,10 @@ const (
 	shmSize = 64 << 20
 )
 
+// secretsSize bounds the folder in memory that the secrets are written to: all
+// that a profile may have, at the most that each may hold.
+const secretsSize = 64 * initramfs.MaxSecret
+
 // newManifest tells the first process what both backends have in common.
 func newManifest(s *sandbox, o Options) (*initramfs.Manifest, error) {
 	mounts, err := manifestMounts(s.Profile)
@@ -35,6 +39,7 @@ func newManifest(s *sandbox, o Options) (*initramfs.Manifest, error) {
 		Hostname: s.Hostname,
 		Root:     rootNodes(mounts),
 		Mounts:   mounts,
+		Secrets:  slices.Sorted(maps.Keys(s.Secrets)),
 		Service:  !o.Ephemeral,
 		Run:      run,
 	}
@@ -106,7 +111,10 @@ func environment(env map[string]string) []string {
 func manifestMounts(p *schema.Profile) ([]initramfs.Mount, error) {
 	var mounts []initramfs.Mount
 	if _, own := p.Mounts[shm]; !own {
-		mounts = append(mounts, initramfs.Mount{Kind: initramfs.Tmpfs, Target: shm, Size: shmSize, Mode: tmpfsMode(shm)})
+		mounts = append(mounts, initramfs.Mount{Kind: initramfs.Tmpfs, Target: shm, Size: shmSize, Mode: 0o1777})
+	}
+	if len(p.Secrets) > 0 {
+		mounts = append(mounts, initramfs.Mount{Kind: initramfs.Tmpfs, Target: initramfs.SecretsDir, Size: secretsSize, Mode: 0o755})
 	}
 	for _, host := range p.Expose {
 		mounts = append(mounts, initramfs.Mount{Kind: initramfs.Export, Target: host, Source: host})
@@ -138,25 +146,11 @@ func manifestMount(target string, m schema.Mount) (initramfs.Mount, error) {
 		return out, nil
 	case m.File != nil:
 		out.Kind, out.Content = initramfs.Inline, *m.File
-		if m.Mode == "" {
-			out.Mode = 0o644
-		}
 		return out, nil
 	default:
 		out.Kind, out.Size = initramfs.Tmpfs, int64(m.Tmpfs)
-		if m.Mode == "" {
-			out.Mode = tmpfsMode(target)
-		}
 		return out, nil
 	}
-}
-
-// tmpfsMode is what programs expect of the well-known shared folders.
-func tmpfsMode(target string) initramfs.Mode {
-	if target == "/tmp" || target == "/var/tmp" || target == shm {
-		return 0o1777
-	}
-	return 0o755
 }
 
 // numberTags names the exports and images for a machine, which sees no host

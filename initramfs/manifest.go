@@ -25,9 +25,16 @@ type Manifest struct {
 	Mounts     []Mount     `json:"mounts"`            // in the order in which they are mounted, parents first
 	Interfaces []Interface `json:"interfaces,omitempty"`
 	DNS        []string    `json:"dns,omitempty"`
-	Service    bool        `json:"service"` // start Run at once and keep it by its restart policy; else wait for the host to attach
+	Secrets    []string    `json:"secrets,omitempty"` // names of files in SecretsDir, whose content the host sends before Run may start
+	Service    bool        `json:"service"`           // start Run at once and keep it by its restart policy; else wait for the host to attach
 	Run        Run         `json:"run"`
 }
+
+// SecretsDir is where a sandbox finds its secrets, a file each, in memory.
+const SecretsDir = "/run/secrets"
+
+// MaxSecret is the most bytes that a secret may hold.
+const MaxSecret = 32 << 10
 
 // Mode is permission bits, with set-id and sticky bits, as in chmod(2). It is
 // written in octal: "0755".

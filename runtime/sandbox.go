@@ -9,6 +9,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -23,7 +24,9 @@ type sandbox struct {
 	manifest *initramfs.Manifest
 	filters  [][]byte
 	networks [][]byte
-	qemu     qemuUser // of a machine
+	sources  map[string]schema.Secret // where the secrets\' values are found
+	secrets  []channel.Secret         // once they have been read
+	qemu     qemuUser                 // of a machine
 }
 
 // bind reads a bundle and puts this host's state folder and the bundle's digest
@@ -42,6 +45,7 @@ func (r *Runtime) bind(b *compiler.Bundle) (*sandbox, error) {
 		digest:  compiler.Digest(index),
 		dir:     filepath.Join(r.options.StateDir, b.Index.Name),
 		domain:  new(libvirtxml.Domain),
+		sources: b.Index.Secrets,
 	}
 	if err := s.domain.Unmarshal(string(b.File("domain.xml"))); err != nil {
 		return nil, fmt.Errorf("%s: domain.xml: %w", s.name, err)

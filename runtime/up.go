@@ -74,6 +74,9 @@ func (u *up) apply(ctx context.Context) error {
 		return err
 	}
 	if !running {
+		if err := u.s.readSecrets(ctx); err != nil { // before anything is changed
+			return fmt.Errorf("%s: %w", u.s.name, err)
+		}
 		if err := u.define(ctx); err != nil {
 			return err
 		}
@@ -222,6 +225,9 @@ func (u *up) wait(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
 	defer client.Close()
+	if err := u.s.sendSecrets(ctx, client); err != nil {
+		return fmt.Errorf("%s: %w", u.s.name, err)
+	}
 	if _, err := client.WaitReady(ctx); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}

@@ -37,10 +37,18 @@ func (p *Profile) fill() {
 		case m.Image != "" && m.Format == "":
 			m.Format = "raw"
 		case m.Mode == "" && m.Tmpfs != 0:
-			m.Mode = "0755"
+			m.Mode = tmpfsMode(at)
 		case m.Mode == "" && m.File != nil:
 			m.Mode = "0644"
 		}
 		p.Mounts[at] = m
 	}
+}
+
+// tmpfsMode is what programs expect of the folders that all users share.
+func tmpfsMode(at string) string {
+	if at == "/tmp" || at == "/var/tmp" || at == "/dev/shm" {
+		return "1777"
+	}
+	return "0755"
 }

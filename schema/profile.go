@@ -23,6 +23,7 @@ type Profile struct {
 	Mounts       map[string]Mount   `json:"mounts,omitempty"` // by their path inside
 	Network      *Network           `json:"network,omitempty"`
 	Networks     map[string]Network `json:"networks,omitempty"` // several interfaces, in the order of their keys; never together with Network
+	Secrets      map[string]Secret  `json:"secrets,omitempty"`  // by their file's name in /run/secrets
 	Resources    Resources          `json:"resources"`
 	Capabilities []string           `json:"capabilities,omitempty"` // lower case, without "cap_"
 	Users        Users              `json:"users"`
@@ -97,6 +98,16 @@ type Mount struct {
 	Format   string  `json:"format,omitempty"`
 	Mode     string  `json:"mode,omitempty"`     // octal, of a file or tmpfs
 	Writable bool    `json:"writable,omitempty"` // host and image only
+}
+
+// Secret says where a secret's value is found on the host when the profile is
+// applied; exactly one field is set. The value itself is in no profile, bundle
+// or log: it is handed to the sandbox's first process, which writes it to a file
+// in memory that the run's user alone can read.
+type Secret struct {
+	File    string   `json:"file,omitempty"`    // a file's content
+	Env     string   `json:"env,omitempty"`     // a variable of sbx's environment
+	Command []string `json:"command,omitempty"` // what a command prints
 }
 
 // Network is one interface and the packets that may pass it. Nothing passes

@@ -172,15 +172,24 @@ func describe(s Status) string {
 
 // Stop has the service end by its stop signal, and the sandbox with it. It
 // returns when the service has ended.
-func (c *Client) Stop(ctx context.Context) error { return c.control(ctx, OpStop) }
+func (c *Client) Stop(ctx context.Context) error {
+	return c.control(ctx, Request{Op: OpStop})
+}
 
 // Restart stops the service by its stop signal and starts it again.
-func (c *Client) Restart(ctx context.Context) error { return c.control(ctx, OpRestart) }
+func (c *Client) Restart(ctx context.Context) error {
+	return c.control(ctx, Request{Op: OpRestart})
+}
+
+// SendSecret has the sandbox write a secret to its file.
+func (c *Client) SendSecret(ctx context.Context, secret Secret) error {
+	return c.control(ctx, Request{Op: OpSecret, Secret: &secret})
+}
 
 // control asks for something that is answered with KindDone. How long it takes
 // is the service's own matter (its stop timeout), so only ctx bounds it.
-func (c *Client) control(ctx context.Context, op Op) error {
-	s, done, err := c.open(ctx, Request{Op: op})
+func (c *Client) control(ctx context.Context, r Request) error {
+	s, done, err := c.open(ctx, r)
 	if err != nil {
 		return err
 	}

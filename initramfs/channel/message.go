@@ -21,14 +21,22 @@ const (
 	OpOutput  Op = "output"  // send the service's output
 	OpStop    Op = "stop"    // stop the service and end the sandbox
 	OpRestart Op = "restart" // stop the service and start it again
+	OpSecret  Op = "secret"  // write a secret to its file; nothing runs before all are there
 )
 
 // Request opens a stream.
 type Request struct {
 	Op      Op       `json:"op"`
 	Command *Command `json:"command,omitempty"` // of OpRun and OpExec
+	Secret  *Secret  `json:"secret,omitempty"`  // of OpSecret
 	From    uint64   `json:"from,omitempty"`    // of OpOutput: the first record's number
 	Follow  bool     `json:"follow,omitempty"`  // of OpOutput: go on with what comes
+}
+
+// Secret is one of the files that the manifest names.
+type Secret struct {
+	Name  string `json:"name"`
+	Value []byte `json:"value"` // at most initramfs.MaxSecret bytes
 }
 
 // Command is what a session runs. What is left empty is as the manifest's run

@@ -24,6 +24,7 @@ type Agent struct {
 	board    *service.Board
 	stop     syscall.Signal
 	service  *service.Service // nil where a host says what runs
+	secrets  *secrets
 
 	mu      sync.Mutex
 	broken  error // why the sandbox cannot run anything
@@ -46,6 +47,7 @@ func New(m *initramfs.Manifest, table *proc.Table, killAll func()) *Agent {
 		table:    table,
 		log:      service.NewLog(),
 		board:    service.NewBoard(channel.Waiting),
+		secrets:  newSecrets(m.Secrets),
 		killAll:  killAll,
 		asked:    make(chan struct{}),
 		ended:    make(chan struct{}),
@@ -79,7 +81,11 @@ func (a *Agent) Start(broken error) {
 		a.end()
 	case a.service != nil:
 		go func() {
-			a.service.Run()
+			select {
+			case <-a.secrets.complete:
+				a.service.Run()
+			case <-a.ended:
+			}
 			a.end()
 		}()
 	}
@@ -114,7 +120,7 @@ func (a *Agent) Farewell() {
 
 // Stop ends the sandbox's command by its stop signal, and with it the sandbox.
 func (a *Agent) Stop(ctx context.Context) error {
-	if a.service != nil {
+	if a.service != nil && !a.secrets.missing() {
 		return a.service.Stop(ctx)
 	}
 	a.mu.Lock()
@@ -137,8 +143,8 @@ func (a *Agent) Stop(ctx context.Context) error {
 
 // Restart stops a service and starts it again.
 func (a *Agent) Restart(ctx context.Context) error {
-	if a.service == nil {
-		return &channel.Failure{Reason: channel.ReasonRefused, Message: "only a service can be restarted"}
+	if a.service == nil || a.secrets.missing() {
+		return &channel.Failure{Reason: channel.ReasonRefused, Message: "only a service that has started can be restarted"}
 	}
 	return a.service.Restart(ctx)
 }
@@ -161,6 +167,8 @@ func (a *Agent) Handle(r channel.Request, s *channel.Stream) {
 		answer(s, a.Stop)
 	case channel.OpRestart:
 		answer(s, a.Restart)
+	case channel.OpSecret:
+		a.takeSecret(r, s)
 	default:
 		_ = s.Fail(channel.ReasonRefused, "this sbx-init does not know the request "+string(r.Op))
 	}
@@ -174,6 +182,9 @@ func (a *Agent) begin(r channel.Request, s *channel.Stream) (*session.Session, b
 	}
 	var started *session.Session
 	err := a.broken
+	if err == nil && a.secrets.missing() {
+		err = &channel.Failure{Reason: channel.ReasonRefused, Message: "the sandbox waits for its secrets: sbx up sends them"}
+	}
 	if err == nil {
 		var spec proc.Spec
 		if spec, err = a.commands.spec(command); err == nil {

@@ -46,9 +46,9 @@ func parseSignal(name string) (syscall.Signal, error) {
 
 // spec is the command with what the manifest says for all that it leaves open.
 func (c commands) spec(command channel.Command) (proc.Spec, error) {
-	user, err := privilege.Inside.Lookup(or(command.User, c.run.User, "root"))
+	user, err := c.user(command.User)
 	if err != nil {
-		return proc.Spec{}, &channel.Failure{Reason: channel.ReasonFailed, Message: err.Error()}
+		return proc.Spec{}, err
 	}
 	s := proc.Spec{
 		Argv: command.Argv,
@@ -61,6 +61,15 @@ func (c commands) spec(command channel.Command) (proc.Spec, error) {
 		s.Argv = c.run.Argv
 	}
 	return s, nil
+}
+
+// user finds the named user, or the manifest's where name is empty.
+func (c commands) user(name string) (privilege.User, error) {
+	u, err := privilege.Inside.Lookup(or(name, c.run.User, "root"))
+	if err != nil {
+		return u, &channel.Failure{Reason: channel.ReasonFailed, Message: err.Error()}
+	}
+	return u, nil
 }
 
 func or(values ...string) string {
