@@ -65,16 +65,16 @@ func filterName(sandbox, key string) string {
 // that systemd-nspawn --private-users=pick draws from: above the ids that
 // distributions give to people, services and /etc/subuid.
 const (
-	IDCount   = 1 << 16    // ids that a sandbox has
-	idBaseMin = 0x00080000 // the lowest base
-	idBaseMax = 0x6fff0000 // the highest
+	IDCount = 1 << 16                // ids that a sandbox has
+	IDFirst = 0x00080000             // the lowest of all
+	IDLast  = 0x6fff0000 + 1<<16 - 1 // the highest
 )
 
 // IDBase is the first host id of the named sandbox: a multiple of IDCount,
 // derived from the name alone. Two names may meet; the runtime refuses that
 // when it applies the second.
 func IDBase(sandbox string) uint32 {
-	slots := uint64((idBaseMax-idBaseMin)/IDCount + 1)
+	slots := uint64((IDLast + 1 - IDFirst) / IDCount)
 	pick := binary.BigEndian.Uint64(hash("ids", sandbox)[:8]) % slots
-	return idBaseMin + uint32(pick)*IDCount
+	return IDFirst + uint32(pick)*IDCount
 }

@@ -38,7 +38,7 @@ func TestDerivedNamesFitTheirFields(t *testing.T) {
 			t.Errorf("mac %q", m)
 		}
 		base := IDBase(name)
-		if base%IDCount != 0 || base < idBaseMin || base > idBaseMax {
+		if base%IDCount != 0 || base < IDFirst || base+IDCount-1 > IDLast {
 			t.Errorf("%s: ids from %#x", name, base)
 		}
 		for _, v := range []string{macAddress(name, "").String(), deviceName(name, ""), UUID("domain", name)} {

@@ -52,22 +52,12 @@ func (k kvm) prepare(s *sandbox) error {
 
 // placeBoot puts the kernel and the initrd where the domain names them.
 func (r *Runtime) placeBoot(s *sandbox) error {
-	image, modules := s.metadata.Machine.Kernel, s.metadata.Machine.Modules
-	if image == "" {
-		image = r.options.Kernel
-	}
-	if modules == "" {
-		modules = r.options.Modules
-	}
-	found, err := kernel.Find("/", image, modules)
+	found, err := r.FindKernel(s.metadata.Machine.Kernel, s.metadata.Machine.Modules)
 	if err != nil {
 		return err
 	}
-	init, err := r.findInit()
+	init, err := r.InitPath()
 	if err != nil {
-		return err
-	}
-	if err := checkStatic(init); err != nil {
 		return err
 	}
 	files, err := r.Cache()
@@ -83,6 +73,15 @@ func (r *Runtime) placeBoot(s *sandbox) error {
 		r.options.Log(notice)
 	}
 	return builder.PlaceInitrd(s.manifest, filepath.Join(s.dir, bootDir, "initrd"))
+}
+
+// FindKernel finds the kernel of a machine whose profile names this image and
+// module tree, or none.
+func (r *Runtime) FindKernel(image, modules string) (*kernel.Kernel, error) {
+	if image == "" && modules == "" {
+		image, modules = r.options.Kernel, r.options.Modules
+	}
+	return kernel.Find("/", image, modules)
 }
 
 // Cache is where unpacked kernels and initrds are kept between starts.

@@ -11,9 +11,9 @@ import (
 	"github.com/sbx-dev/sbx/initramfs"
 )
 
-// qbootROM is a firmware that does no more than start a kernel (package
+// QbootROM is a firmware that does no more than start a kernel (package
 // qemu-system-data); SeaBIOS takes a tenth of a second or more longer.
-const qbootROM = "/usr/share/qemu/qboot.rom"
+const QbootROM = "/usr/share/qemu/qboot.rom"
 
 // bindMachine fits a machine's domain to this host: its accelerator, its
 // firmware, the user that QEMU runs as, and the exports of single files.
@@ -28,8 +28,8 @@ func (r *Runtime) bindMachine(s *sandbox) error {
 	if accel == AccelTCG {
 		s.domain.Type = "qemu"
 	}
-	if _, err := os.Stat(qbootROM); err == nil {
-		s.domain.OS.Loader = &libvirtxml.DomainLoader{Path: qbootROM, Type: "rom"}
+	if _, err := os.Stat(QbootROM); err == nil {
+		s.domain.OS.Loader = &libvirtxml.DomainLoader{Path: QbootROM, Type: "rom"}
 	}
 	if err := s.chooseUser(accel); err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)

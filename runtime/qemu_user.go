@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/sbx-dev/sbx/compiler"
 )
 
 // qemuUser is whom QEMU runs as: never root. What that user may do on the host
@@ -36,9 +38,7 @@ func (s *sandbox) chooseUser(accel string) error {
 		return err
 	}
 	s.qemu = account.shared
-	// Its group lets it pass through libvirt's own folders.
-	own := qemuUser{uid: int(s.metadata.Machine.ID), gid: account.group}
-	if own.uid != 0 && (accel != AccelKVM || own.mayUse(kvmDevice, true) == nil) {
+	if own := account.as(int(s.metadata.Machine.ID)); own.uid != 0 && own.mayRun(accel) {
 		s.qemu = own
 	}
 	s.domain.SecLabel = append(s.domain.SecLabel, libvirtxml.DomainSecLabel{
@@ -52,6 +52,31 @@ func (s *sandbox) chooseUser(accel string) error {
 type account struct {
 	shared qemuUser
 	group  int
+}
+
+// as is a user with an id of its own; the group lets it pass through libvirt's
+// folders.
+func (a account) as(id int) qemuUser { return qemuUser{uid: id, gid: a.group} }
+
+// mayRun says whether a QEMU of this user would get its accelerator.
+func (q qemuUser) mayRun(accel string) bool {
+	return accel != AccelKVM || q.mayUse(kvmDevice, true) == nil
+}
+
+// QEMUUser says, for a person, whom QEMU runs as on this host; shared means that
+// it is one user for all machines.
+func QEMUUser() (text string, shared bool, err error) {
+	if os.Geteuid() != 0 {
+		return fmt.Sprintf("QEMU runs as you, user %d", os.Geteuid()), false, nil
+	}
+	account, err := qemuAccount()
+	if err != nil {
+		return "", false, err
+	}
+	if CheckKVM() == nil && !account.as(compiler.IDFirst).mayRun(AccelKVM) {
+		return fmt.Sprintf("QEMU runs as user %d for all machines: ids of their own may not open /dev/kvm", account.shared.uid), true, nil
+	}
+	return "QEMU runs as an id of each sandbox's own", false, nil
 }
 
 func qemuAccount() (account, error) {

@@ -40,6 +40,8 @@ type cli struct {
 	Restart restartCmd `cmd:"" help:"Restart the commands of sandboxes."`
 	Ps      psCmd      `cmd:"" help:"List the sandboxes."`
 	Inspect inspectCmd `cmd:"" help:"Show all that is known of a sandbox."`
+	Doctor  doctorCmd  `cmd:"" help:"Check what of sbx works on this host, and how to mend the rest."`
+	Cache   cacheCmd   `cmd:"" help:"See and clear the kept kernels and initrds of machines."`
 	Version versionCmd `cmd:"" help:"Print sbx's version."`
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/sbx-dev/sbx/internal/guestkernel"
 	"github.com/sbx-dev/sbx/internal/testhost"
 )
 
@@ -59,7 +60,7 @@ func params(dir string) testscript.Params {
 	}
 }
 
-// setUp tells the scripts where sbx-init is.
+// setUp tells the scripts where sbx-init and a kernel for machines are.
 func setUp(e *testscript.Env) error {
 	if testing.Short() {
 		return nil
@@ -69,6 +70,12 @@ func setUp(e *testscript.Env) error {
 		return err
 	}
 	e.Setenv("SBX_INIT", bin)
+	kernel, modules, err := guestkernel.Fetch()
+	if err != nil {
+		return err
+	}
+	e.Setenv("KERNEL", kernel)
+	e.Setenv("MODULES", modules)
 	return nil
 }
 

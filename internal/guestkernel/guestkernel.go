@@ -3,6 +3,7 @@
 package guestkernel
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,16 +19,25 @@ func Get(t testing.TB) (image, modules string) {
 	if testing.Short() {
 		t.Skip("fetches a kernel; not in short tests")
 	}
+	image, modules, err := Fetch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image, modules
+}
+
+// Fetch is Get outside of a test.
+func Fetch() (image, modules string, err error) {
 	_, here, _, _ := runtime.Caller(0)
 	script := exec.Command(filepath.Join(filepath.Dir(here), "../../scripts/guest-kernel"))
 	script.Stderr = os.Stderr
 	out, err := script.Output()
 	if err != nil {
-		t.Fatalf("scripts/guest-kernel: %v", err)
+		return "", "", fmt.Errorf("scripts/guest-kernel: %w", err)
 	}
 	image, modules, ok := strings.Cut(strings.TrimSpace(string(out)), " ")
 	if !ok {
-		t.Fatalf("scripts/guest-kernel printed %q", out)
+		return "", "", fmt.Errorf("scripts/guest-kernel printed %q", out)
 	}
-	return image, modules
+	return image, modules, nil
 }

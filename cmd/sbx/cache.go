@@ -1,0 +1,71 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/sbx-dev/sbx/initramfs/cache"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// cacheCmd shows and clears what is kept of machines' kernels and initrds.
+type cacheCmd struct {
+	List  cacheListCmd  `cmd:"" default:"withargs" help:"List the unpacked kernels and initrds that are kept, the longest unused first."`
+	Clear cacheClearCmd `cmd:"" help:"Remove them. Machines that run keep theirs."`
+}
+
+type cacheListCmd struct {
+	JSON bool `help:"Print a JSON array."`
+}
+
+func (c *cacheListCmd) Run(a *app) error {
+	files, err := openCache(a)
+	if err != nil {
+		return err
+	}
+	entries, err := files.Entries()
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		e := json.NewEncoder(a.stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(entries)
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "KIND\tDIGEST\tSIZE\tLAST USED")
+	for _, e := range entries {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Kind, e.Key[:min(len(e.Key), 12)], mebibytes(e.Size), e.Used.Format(time.DateTime))
+	}
+	return w.Flush()
+}
+
+type cacheClearCmd struct{}
+
+func (c *cacheClearCmd) Run(a *app) error {
+	files, err := openCache(a)
+	if err != nil {
+		return err
+	}
+	freed, err := files.Clear()
+	if err != nil {
+		return err
+	}
+	if freed == 0 {
+		fmt.Fprintln(a.stdout, "nothing was kept")
+		return nil
+	}
+	fmt.Fprintf(a.stdout, "%s freed\n", mebibytes(freed))
+	return nil
+}
+
+func openCache(a *app) (*cache.Cache, error) {
+	host := new(hostFlags).open(a)
+	defer host.Close()
+	return host.Cache()
+}
+
+// mebibytes rounds up to whole units of a profile's own notation.
+func mebibytes(n int64) schema.Size { return schema.Size((n + 1<<20 - 1) &^ (1<<20 - 1)) }

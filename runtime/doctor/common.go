@@ -1,0 +1,112 @@
+package doctor
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// reach connects to the backend's libvirt driver.
+func reach(b schema.Backend, mend string) probe {
+	return func(_ context.Context, h host) Check {
+		uri, err := h.runtime.Reach(b)
+		if err != nil {
+			return fail(mend, "%v", err)
+		}
+		return ok("%s answers", uri)
+	}
+}
+
+func findInit(_ context.Context, h host) Check {
+	path, err := h.runtime.InitPath()
+	if err != nil {
+		return fail("make build, or set SBX_INIT", "%v", err)
+	}
+	return ok("%s", path)
+}
+
+// userNamespaces reads the limit of user_namespaces(7).
+func userNamespaces(_ context.Context, h host) Check {
+	n, err := number(h, "proc/sys/user/max_user_namespaces")
+	switch {
+	case err != nil:
+		return fail("boot a kernel with CONFIG_USER_NS", "the kernel has no user namespaces: %v", err)
+	case n == 0:
+		return fail("sysctl -w user.max_user_namespaces=15000", "user.max_user_namespaces is 0")
+	}
+	return ok("up to %d", n)
+}
+
+// subordinateIDs looks for ids that others may be given from the range out of
+// which sandboxes get theirs. A sandbox that would overlap is refused when it is
+// applied; this is to know it beforehand.
+func subordinateIDs(_ context.Context, h host) Check {
+	for _, name := range []string{"etc/subuid", "etc/subgid"} {
+		file, err := os.Open(filepath.Join(h.root, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fail("", "%v", err)
+		}
+		defer file.Close()
+		lines := bufio.NewScanner(file)
+		for lines.Scan() {
+			fields := strings.Split(lines.Text(), ":")
+			if len(fields) != 3 {
+				continue
+			}
+			first, err1 := strconv.ParseUint(fields[1], 10, 32)
+			count, err2 := strconv.ParseUint(fields[2], 10, 33)
+			if err1 == nil && err2 == nil && first <= compiler.IDLast && first+count > compiler.IDFirst {
+				return warn("give "+fields[0]+" a range outside of it, or sandboxes that overlap users: base",
+					"/%s gives %s ids from the range %d to %d, out of which sandboxes get theirs", name, fields[0], compiler.IDFirst, compiler.IDLast)
+			}
+		}
+	}
+	return ok("%d to %d are free for sandboxes", compiler.IDFirst, compiler.IDLast)
+}
+
+// firewallTools looks for what libvirt runs to install a filter.
+func firewallTools(_ context.Context, h host) Check {
+	for _, tool := range []string{"iptables", "ip6tables", "ebtables"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return fail("apt install iptables ebtables", "%s is not there: sandboxes with a network do not start", tool)
+		}
+	}
+	return ok("iptables, ip6tables, ebtables")
+}
+
+// bridgeFiltering checks what libvirt's stateful rules hang on. Without it, the
+// stateless half of every filter holds by itself.
+func bridgeFiltering(_ context.Context, h host) Check {
+	const mend = "modprobe br_netfilter && sysctl -w net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1"
+	for _, name := range []string{"bridge-nf-call-iptables", "bridge-nf-call-ip6tables"} {
+		switch n, err := number(h, "proc/sys/net/bridge/"+name); {
+		case errors.Is(err, fs.ErrNotExist):
+			return warn(mend, "br_netfilter is not loaded: of each filter, only the stateless half holds")
+		case err != nil:
+			return fail(mend, "%v", err)
+		case n == 0:
+			return warn(mend, "net.bridge.%s is 0: of each filter, only the stateless half holds", name)
+		}
+	}
+	return ok("both halves of each filter hold")
+}
+
+func number(h host, name string) (int, error) {
+	text, err := os.ReadFile(filepath.Join(h.root, name))
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(text)))
+}

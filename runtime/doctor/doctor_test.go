@@ -1,0 +1,57 @@
+package doctor
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// hostWith is a host whose files are these.
+func hostWith(t *testing.T, files map[string]string) host {
+	t.Helper()
+	root := t.TempDir()
+	for name, content := range files {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return host{root: root}
+}
+
+func TestProbes(t *testing.T) {
+	const v4, v6 = "proc/sys/net/bridge/bridge-nf-call-iptables", "proc/sys/net/bridge/bridge-nf-call-ip6tables"
+	for _, c := range []struct {
+		name  string
+		probe probe
+		files map[string]string
+		want  State
+		found string
+	}{
+		{"user namespaces", userNamespaces, map[string]string{"proc/sys/user/max_user_namespaces": "100\n"}, OK, "100"},
+		{"user namespaces switched off", userNamespaces, map[string]string{"proc/sys/user/max_user_namespaces": "0\n"}, Fail, "is 0"},
+		{"no user namespaces", userNamespaces, nil, Fail, "no user namespaces"},
+		{"bridges are filtered", bridgeFiltering, map[string]string{v4: "1\n", v6: "1\n"}, OK, "both halves"},
+		{"bridges are not filtered for IPv6", bridgeFiltering, map[string]string{v4: "1\n", v6: "0\n"}, Warn, "bridge-nf-call-ip6tables is 0"},
+		{"no br_netfilter", bridgeFiltering, nil, Warn, "not loaded"},
+		{"no subordinate ids", subordinateIDs, nil, OK, "free"},
+		{"subordinate ids elsewhere", subordinateIDs, map[string]string{"etc/subuid": "alice:100000:65536\n"}, OK, "free"},
+		{"subordinate ids among the sandboxes'", subordinateIDs, map[string]string{"etc/subuid": "alice:500000:65536\n"}, Warn, "alice"},
+		{"no qboot", qboot, nil, Warn, "slower"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := c.probe(context.Background(), hostWith(t, c.files))
+			if got.State != c.want || !strings.Contains(got.Found, c.found) {
+				t.Errorf("%+v, want %s with %q", got, c.want, c.found)
+			}
+			if got.State != OK && got.Mend == "" {
+				t.Error("it does not say how to mend that")
+			}
+		})
+	}
+}

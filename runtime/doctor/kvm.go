@@ -1,0 +1,85 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/sbx-dev/sbx/initramfs/modules"
+	"github.com/sbx-dev/sbx/runtime"
+)
+
+const (
+	emulator   = "qemu-system-x86_64"
+	qemuBudget = 20 * time.Second
+)
+
+// qemu asks the emulator whether it can share host folders.
+func qemu(ctx context.Context, _ host) Check {
+	path, err := exec.LookPath(emulator)
+	if err != nil {
+		return fail("apt install qemu-system-x86", "%s is not there", emulator)
+	}
+	ctx, cancel := context.WithTimeout(ctx, qemuBudget)
+	defer cancel()
+	devices, err := exec.CommandContext(ctx, path, "-device", "help").Output()
+	if err != nil {
+		return fail("reinstall qemu-system-x86", "%s -device help: %v", path, err)
+	}
+	if !bytes.Contains(devices, []byte(`"virtio-9p-pci"`)) {
+		return fail("install a QEMU that is built with virtfs", "%s cannot share host folders: it has no virtio-9p-pci", path)
+	}
+	return ok("%s, with 9p", path)
+}
+
+func hardware(context.Context, host) Check {
+	if err := runtime.CheckKVM(); err != nil {
+		return fail(`or go on many times slower: --accel tcg, or machine: accel: "prefer"`, "%v", err)
+	}
+	return ok("hardware virtualisation works")
+}
+
+// guestModules are those of a machine with an exposed path and a network.
+var guestModules = []string{"virtio_pci", "virtio_console", "virtio_rng", "9pnet_virtio", "9p", "virtio_net"}
+
+func guestKernel(_ context.Context, h host) Check {
+	const mend = "apt install linux-image-amd64 (the cloud kernel has no 9p)"
+	found, err := h.runtime.FindKernel("", "")
+	if err != nil {
+		return fail(mend, "%v", err)
+	}
+	file, err := os.Open(found.Image)
+	if err != nil {
+		return fail("chmod a+r "+found.Image, "%v", err)
+	}
+	file.Close()
+	tree, err := modules.Open(found.Modules)
+	if err == nil {
+		_, err = tree.Closure(guestModules...)
+	}
+	if err != nil {
+		return fail(mend, "%v", err)
+	}
+	return ok("%s with %s", found.Image, found.Modules)
+}
+
+func qemuUser(context.Context, host) Check {
+	text, shared, err := runtime.QEMUUser()
+	switch {
+	case err != nil:
+		return fail("apt install libvirt-daemon-driver-qemu", "%v", err)
+	case shared:
+		return warn("chmod 0666 /dev/kvm, by a udev rule", "%s", text)
+	}
+	return ok("%s", text)
+}
+
+func qboot(_ context.Context, h host) Check {
+	if _, err := os.Stat(filepath.Join(h.root, runtime.QbootROM)); err != nil {
+		return warn("apt install qemu-system-data", "no %s: machines start a tenth of a second slower", runtime.QbootROM)
+	}
+	return ok("%s", runtime.QbootROM)
+}
