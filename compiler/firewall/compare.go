@@ -78,33 +78,25 @@ func Compare(before, after *Policy) Comparison {
 			clause.list = 1
 			all = append(all, clause)
 		}
-		// visit never fails, so partition does not.
-		_ = partition(t.universe(), all, func(r *region, matching []int32) error {
-			inOld, inNew := firstList(all, matching, 0)
-			switch {
-			case len(inOld) == 0 && len(inNew) > 0:
-				c.Added = append(c.Added, after.difference(t, r, all[inNew[0]].rule))
-			case len(inOld) > 0 && len(inNew) == 0:
-				c.Removed = append(c.Removed, before.difference(t, r, all[inOld[0]].rule))
-			}
-			return nil
-		})
+		patches := compareTopic(t, all)
+		c.Removed = append(c.Removed, before.differences(t, patches[0])...)
+		c.Added = append(c.Added, after.differences(t, patches[1])...)
 	}
 	c.Added, c.Removed = after.tidy(c.Added), before.tidy(c.Removed)
 	return c
 }
 
-// difference reads a region of a topic.
-func (p *Policy) difference(t topic, r *region, rule int) Difference {
-	d := Difference{In: t.in, Rule: p.rules[rule]}
-	for _, i := range r[dSrc] {
-		d.Remotes = append(d.Remotes, Range{i.low.address(t.v6), i.high.address(t.v6)})
+// differences reads the patches of a topic.
+func (p *Policy) differences(t topic, patches []*patch) []Difference {
+	out := make([]Difference, len(patches))
+	for n, patch := range patches {
+		d := Difference{In: t.in, Rule: p.rules[patch.rule], Remotes: []Range{{patch.from.address(t.v6), patch.to.address(t.v6)}}}
+		for _, s := range patch.services {
+			d.Services = append(d.Services, Service{t.proto, uint16(s.low.lo), uint16(s.high.lo)})
+		}
+		out[n] = d
 	}
-	for _, i := range r[dDstPort] {
-		d.Services = append(d.Services, Service{t.proto, uint16(i.low.lo), uint16(i.high.lo)})
-	}
-	d.Remotes, d.Services = mergeRanges(d.Remotes), mergeServices(d.Services)
-	return d
+	return out
 }
 
 func mergeServices(in []Service) (out []Service) {

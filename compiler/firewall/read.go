@@ -91,10 +91,9 @@ type instance struct {
 }
 
 type reader struct {
-	filter    *Filter
-	lookup    func(string) ([]byte, error)
-	instances []instance
-	clauses   []placed
+	filter  *Filter
+	lookup  func(string) ([]byte, error)
+	clauses []placed
 }
 
 // placed is a clause with what its place in the order depends on.

@@ -250,24 +250,24 @@ type group struct {
 
 // edge is where a clause begins or ends to match.
 type edge struct {
-	at    value
-	index int // into active
+	at     value
+	clause int32
 }
 
 // split groups the elementary intervals of dimension d. Where a clause is open
 // there is nothing to cut, which is the common case.
 func (s *sweep) split(d int, active []int32) []group {
 	var edges []edge
-	in := make([]bool, len(active))
-	for n, i := range active {
-		bounds := s.clauses[i].box[d]
-		if bounds == full {
-			in[n] = true
+	var open []int32
+	for _, i := range active {
+		bounds := &s.clauses[i].box[d]
+		if *bounds == full {
+			open = append(open, i)
 			continue
 		}
-		edges = append(edges, edge{bounds.low, n})
+		edges = append(edges, edge{bounds.low, i})
 		if next, ok := bounds.high.next(); ok {
-			edges = append(edges, edge{next, n})
+			edges = append(edges, edge{next, i})
 		}
 	}
 	universe := s.universe[d]
@@ -275,7 +275,7 @@ func (s *sweep) split(d int, active []int32) []group {
 		return []group{{[]interval{universe}, active}}
 	}
 	slices.SortFunc(edges, func(a, b edge) int { return a.at.compare(b.at) })
-	g := grouping{active: active, in: in, byHash: map[uint64][]int{}}
+	g := grouping{current: open, byHash: map[uint64][]int{}}
 	from := universe.low
 	for n := 0; n < len(edges) && edges[n].at.compare(universe.high) <= 0; {
 		at := edges[n].at
@@ -284,7 +284,7 @@ func (s *sweep) split(d int, active []int32) []group {
 			from = at
 		}
 		for ; n < len(edges) && edges[n].at == at; n++ {
-			g.flip(edges[n].index)
+			g.flip(edges[n].clause)
 		}
 	}
 	g.add(interval{from, universe.high})
@@ -301,16 +301,21 @@ func before(v value) value {
 
 // grouping collects intervals by the set of clauses that match in them.
 type grouping struct {
-	active []int32
-	in     []bool // the set at the current place
-	hash   uint64 // of that part
-	byHash map[uint64][]int
-	groups []group
+	current []int32 // the set at the current place, ascending
+	hash    uint64  // of it
+	byHash  map[uint64][]int
+	groups  []group
 }
 
-func (g *grouping) flip(n int) {
-	g.in[n] = !g.in[n]
-	g.hash ^= mix(uint64(n))
+// flip puts a clause into the current set, or takes it out.
+func (g *grouping) flip(i int32) {
+	g.hash ^= mix(uint64(i))
+	n, in := slices.BinarySearch(g.current, i)
+	if in {
+		g.current = slices.Delete(g.current, n, n+1)
+		return
+	}
+	g.current = slices.Insert(g.current, n, i)
 }
 
 // mix spreads n over 64 bits (the finalizer of splitmix64).
@@ -324,18 +329,12 @@ func mix(n uint64) uint64 {
 // add puts the interval to the group of the current set. Equal hashes are
 // checked, so that a collision cannot make two different sets one.
 func (g *grouping) add(i interval) {
-	var members []int32
-	for n, in := range g.in {
-		if in {
-			members = append(members, g.active[n])
-		}
-	}
 	for _, n := range g.byHash[g.hash] {
-		if slices.Equal(g.groups[n].active, members) {
+		if slices.Equal(g.groups[n].active, g.current) {
 			g.groups[n].intervals = append(g.groups[n].intervals, i)
 			return
 		}
 	}
 	g.byHash[g.hash] = append(g.byHash[g.hash], len(g.groups))
-	g.groups = append(g.groups, group{[]interval{i}, members})
+	g.groups = append(g.groups, group{[]interval{i}, slices.Clone(g.current)})
 }
