@@ -4,7 +4,7 @@ BIN ?= bin
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: build install packages lint test bench demo
+.PHONY: build install packages lint test test-firewall bench demo
 
 # With libvirt_dlopen, sbx looks for libvirt when it starts: it compiles and
 # checks profiles where there is none.
@@ -29,6 +29,10 @@ lint:
 
 test: packages build lint
 	scripts/test
+
+# The firewall's model against the kernel in full; `make test` takes a sample.
+test-firewall: packages
+	SBX_KERNEL_POLICIES=60 $(GO) test -count=1 -run TestModelAgreesWithTheKernel -timeout 30m -v ./compiler/firewall
 
 bench: packages build
 	$(GO) test -run '^$$' -bench . ./...
