@@ -130,6 +130,11 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 			return err
 		}
 	}
+	if dom != nil {
+		if err := forget(conn, dom); err != nil {
+			return err
+		}
+	}
 	for _, n := range m.Networks {
 		if err := releaseNetwork(conn, n, name); err != nil {
 			return err
@@ -143,6 +148,18 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 		return nil // it was transient, and gone when it stopped
 	}
 	return plain(err)
+}
+
+// forget withdraws the names of a domain that may have gone with its end.
+func forget(conn *libvirt.Connect, dom *libvirt.Domain) error {
+	d, err := describe(dom, libvirt.DOMAIN_XML_INACTIVE)
+	if errorCode(err) == libvirt.ERR_NO_DOMAIN {
+		return nil
+	}
+	if err != nil {
+		return plain(err)
+	}
+	return withdrawNames(conn, d)
 }
 
 // removeFiles removes the sandbox's folder. What somebody else put into it

@@ -28,8 +28,15 @@ func ensureNetwork(conn *libvirt.Connect, document []byte) (changed bool, err er
 		if before, err = network.GetXMLDesc(libvirt.NETWORK_XML_INACTIVE); err != nil {
 			return false, networkError(want.Name, err)
 		}
+		if err := keepNames(want, before); err != nil {
+			return false, networkError(want.Name, err)
+		}
 	}
-	defined, err := conn.NetworkDefineXML(string(document))
+	text, err := want.Marshal()
+	if err != nil {
+		return false, networkError(want.Name, err)
+	}
+	defined, err := conn.NetworkDefineXML(text)
 	if err != nil {
 		return false, networkError(want.Name, err)
 	}
@@ -43,6 +50,19 @@ func ensureNetwork(conn *libvirt.Connect, document []byte) (changed bool, err er
 		return false, networkError(want.Name, err)
 	}
 	return started || before != after, nil
+}
+
+// keepNames takes over what the network's name server was told of sandboxes.
+func keepNames(want *libvirtxml.Network, present string) error {
+	n := new(libvirtxml.Network)
+	if err := n.Unmarshal(present); err != nil || n.DNS == nil {
+		return err
+	}
+	if want.DNS == nil {
+		want.DNS = new(libvirtxml.NetworkDNS)
+	}
+	want.DNS.Host = n.DNS.Host
+	return nil
 }
 
 // startNetwork starts a network that does not run, now and with the host. One

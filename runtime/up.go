@@ -183,8 +183,8 @@ func (u *up) define(ctx context.Context) error {
 	return dom.Free()
 }
 
-// network makes the networks and the filters be there, before anything starts
-// that depends on them.
+// network makes the networks, the filters and the sandbox's names be there,
+// before anything starts that depends on them.
 func (u *up) network() error {
 	unlock, err := u.r.lock(context.Background(), allNames)
 	if err != nil {
@@ -205,6 +205,11 @@ func (u *up) network() error {
 		}
 		u.note(changed, "filter "+u.s.metadata.Filters[i])
 	}
+	changed, err := publishNames(u.conn, u.s)
+	if err != nil {
+		return fmt.Errorf("%s: %w", u.s.name, err)
+	}
+	u.note(changed, "names that others find it by")
 	return nil
 }
 

@@ -24,6 +24,7 @@ var sandboxes = []string{"lxc"}
 // prober is a sandbox that runs internal/probe, and a peer that speaks with it.
 type prober struct {
 	name, host, data string
+	address          string // at which the peer asks
 	peer             *testhost.Peer
 	client           http.Client
 }
@@ -50,8 +51,10 @@ func sharedDir(t *testing.T) string {
 }
 
 // attach gives the prober the peer that its attempts are asked for from.
-func (p *prober) attach(peer *testhost.Peer) {
-	p.peer = peer
+func (p *prober) attach(peer *testhost.Peer) { p.attachAt(peer, "10.84.0."+p.host) }
+
+func (p *prober) attachAt(peer *testhost.Peer, address string) {
+	p.peer, p.address = peer, address
 	p.client.Transport = &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(_ context.Context, network, address string) (conn net.Conn, err error) {
@@ -65,7 +68,7 @@ func (p *prober) attach(peer *testhost.Peer) {
 // the result's text or, where it failed, the name of the kernel's error.
 func (p *prober) try(t *testing.T, attempt string) (text string, ok bool) {
 	t.Helper()
-	response, err := p.client.Get("http://10.84.0." + p.host + attempt)
+	response, err := p.client.Get("http://" + p.address + attempt)
 	if err != nil {
 		t.Fatalf("%s: %v", attempt, err)
 	}

@@ -55,6 +55,9 @@ var attempts = map[string]func(r *http.Request) (string, error){
 	"/spawn":      func(r *http.Request) (string, error) { return "", spawn(r.FormValue("n")) },
 	"/interfaces": func(*http.Request) (string, error) { return interfaces() },
 	"/dial":       func(r *http.Request) (string, error) { return dial(r.FormValue("network"), r.FormValue("address")) },
+	"/resolve": func(r *http.Request) (string, error) {
+		return resolve(r.Context(), r.FormValue("server"), r.FormValue("name"))
+	},
 	"/spoof": func(r *http.Request) (string, error) {
 		return "", spoof(frame{r.FormValue("mac"), r.FormValue("from"), r.FormValue("to"), r.FormValue("text")})
 	},

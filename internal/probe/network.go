@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -98,6 +100,15 @@ func dial(network, address string) (string, error) {
 	}
 	_, err = conn.Read(make([]byte, 1500))
 	return "answered", err
+}
+
+// resolve asks the name server for the name's addresses.
+func resolve(ctx context.Context, server, name string) (string, error) {
+	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(server, "53"))
+	}}
+	addresses, err := r.LookupHost(ctx, name)
+	return strings.Join(slices.Sorted(slices.Values(addresses)), " "), err
 }
 
 // frame is a UDP packet to port 9 with addresses of the sender's choice.
