@@ -120,7 +120,9 @@ func newMetadata(s *sandbox) (*Metadata, error) {
 // profileDigest is the digest of what the profile means: of its values with all
 // defaults, whatever the text that gave them.
 func profileDigest(p *schema.Profile) (string, error) {
-	data, err := json.Marshal(p)
+	meaning := *p
+	meaning.Tests = nil
+	data, err := json.Marshal(meaning)
 	if err != nil {
 		return "", fmt.Errorf("profile %s: %w", p.Name, err)
 	}

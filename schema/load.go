@@ -26,6 +26,7 @@ type Config struct {
 	FS    fs.FS     // where arguments are found, in place of the disk
 	Tags  []string  // "key=value", or the short form of an @tag
 	Stdin io.Reader // what the argument "-" means
+	Tests bool      // read the files of a package that end in _test.cue, too
 }
 
 // Load reads the profiles that args name: files (.cue, .yaml, .json), folders,
@@ -98,6 +99,7 @@ func (c *Config) instance(t target, lenient bool) (*build.Instance, error) {
 		Dir:        "/" + t.dir,
 		ModuleRoot: "/",
 		Tags:       c.Tags,
+		Tests:      c.Tests,
 		Registry:   offline{},
 		Env:        []string{},
 		FromFSPath: t.project.display,

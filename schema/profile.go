@@ -31,6 +31,10 @@ type Profile struct {
 	Hostname     string             `json:"hostname"`
 	Labels       map[string]string  `json:"labels,omitempty"`
 
+	// Tests are claims that `sbx test` checks, by name. They take no part in
+	// the profile's meaning.
+	Tests map[string]Test `json:"tests,omitempty"`
+
 	// Source says where each value was written. It is not part of the
 	// profile's meaning and takes no part in its digest.
 	Source Source `json:"-"`

@@ -42,6 +42,8 @@ type cli struct {
 	Inspect inspectCmd `cmd:"" help:"Show all that is known of a sandbox."`
 	Doctor  doctorCmd  `cmd:"" help:"Check what of sbx works on this host, and how to mend the rest."`
 	Cache   cacheCmd   `cmd:"" help:"See and clear the kept kernels and initrds of machines."`
+	Explain explainCmd `cmd:"" help:"Say what becomes of a packet, and by which line of the profile."`
+	Test    testCmd    `cmd:"" help:"Check what profiles claim about their firewalls."`
 	Version versionCmd `cmd:"" help:"Print sbx's version."`
 }
 

@@ -14,12 +14,14 @@ import (
 // profileFlags are the arguments of the verbs that read profiles.
 type profileFlags struct {
 	Tag []string `short:"t" name:"tag" placeholder:"KEY=VALUE" help:"Set the profile's @tag(KEY)."`
+
+	tests bool // read NAME_test.cue, too
 }
 
 // load reads the profiles that args name: files, folders, "-", or the bare
 // names of profiles that stand in the usual places or ship with sbx.
 func (f *profileFlags) load(a *app, args ...string) ([]*schema.Profile, error) {
-	c := schema.Config{Tags: f.Tag, Stdin: a.stdin}
+	c := schema.Config{Tags: f.Tag, Stdin: a.stdin, Tests: f.tests}
 	var found []*schema.Profile
 	for _, arg := range args {
 		at := c

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+type explainCmd struct {
+	Profile   string `arg:"" help:"A profile: a file, a folder of one profile, or a name."`
+	Packet    string `arg:"" help:"A packet, such as 'in tcp 203.0.113.5 -> :443'."`
+	Interface string `placeholder:"KEY" help:"The interface, where the profile has several networks."`
+	JSON      bool   `help:"Print JSON."`
+	profileFlags
+}
+
+func (explainCmd) Help() string {
+	return `Says what becomes of a packet: whether the profile's rules let it pass, by which
+line, and what each layer of the firewall does with it, for a packet from another
+port of the same bridge (peer), from the host, and by way of the host's routing.
+
+A packet is written as
+  ` + firewall.PacketSyntax + `
+
+Examples:
+  sbx explain apache 'in tcp 203.0.113.5 -> :443'
+  sbx explain apache 'out udp -> 10.83.0.1:53'
+  sbx explain apache 'in icmp 10.83.0.7 -> type echo-request'`
+}
+
+func (c *explainCmd) Run(a *app) error {
+	profile, wall, err := c.firewall(a)
+	if err != nil {
+		return err
+	}
+	packet, err := wall.Policy.ParsePacket(c.Packet)
+	if err != nil {
+		return err
+	}
+	e := explain(profile, wall, packet)
+	if c.JSON {
+		return printJSON(a.stdout, e)
+	}
+	return e.print(a.stdout)
+}
+
+// firewall compiles the firewall of the interface that is meant.
+func (c *explainCmd) firewall(a *app) (*schema.Profile, *compiler.Firewall, error) {
+	profile, err := c.loadOne(a, c.Profile)
+	if err != nil {
+		return nil, nil, err
+	}
+	walls, err := compiler.Firewalls(profile, compiler.Peers([]*schema.Profile{profile}))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, w := range walls {
+		if w.Key == c.Interface || c.Interface == "" && len(walls) == 1 {
+			return profile, &w, nil
+		}
+	}
+	if len(walls) == 0 {
+		return nil, nil, fmt.Errorf("%s has no network: nothing can reach it, and it can reach nothing", profile.Name)
+	}
+	return nil, nil, fmt.Errorf("%s has %d interfaces: name one of the keys of networks with --interface", profile.Name, len(walls))
+}
+
+// explanation is what `sbx explain --json` prints.
+type explanation struct {
+	Profile string      `json:"profile"`
+	Packet  string      `json:"packet"`
+	Accept  bool        `json:"accept"` // what the rules say
+	Rule    *ruleJSON   `json:"rule,omitempty"`
+	Sources []layerJSON `json:"sources"`
+}
+
+type ruleJSON struct {
+	Text string `json:"text"`
+	Path string `json:"path"`
+	Pos  string `json:"pos"`
+}
+
+// layerJSON is what the filter does with the packet from one source.
+type layerJSON struct {
+	Source string   `json:"source"`
+	NFCall bool     `json:"bridgeNfCall"`
+	Accept bool     `json:"accept"`
+	A      stepJSON `json:"ebtables"`
+	B      stepJSON `json:"iptables"`
+}
+
+type stepJSON struct {
+	Met     bool   `json:"met"`
+	Accept  bool   `json:"accept"`
+	Rule    string `json:"rule,omitempty"`
+	Comment string `json:"comment,omitempty"`
+}
+
+func explain(p *schema.Profile, w *compiler.Firewall, packet firewall.Packet) explanation {
+	decision := w.Policy.Eval(packet)
+	e := explanation{Profile: p.Name, Packet: packet.String(), Accept: decision.Accept}
+	if r := decision.Rule; r != nil {
+		e.Rule = &ruleJSON{Text: r.String(), Path: r.Path, Pos: r.Pos.String()}
+	}
+	for _, nfCall := range []bool{true, false} {
+		for _, from := range []firewall.Source{firewall.Peer, firewall.Host, firewall.Routed} {
+			if !nfCall && from != firewall.Peer {
+				continue // the same as for a peer: only ebtables is left
+			}
+			packet.Source = from
+			v := w.Model.Eval(packet, nfCall)
+			e.Sources = append(e.Sources, layerJSON{Source: from.String(), NFCall: nfCall, Accept: v.Accept,
+				A: stepJSON{true, v.A.Accept, v.A.Rule, v.A.Comment},
+				B: stepJSON{v.MetB, v.MetB && v.B.Accept, v.B.Rule, v.B.Comment}})
+		}
+	}
+	return e
+}
+
+func (e explanation) print(w io.Writer) error {
+	fmt.Fprintf(w, "%s: %s\n", e.Packet, map[bool]string{true: "passes", false: "is dropped"}[e.Accept])
+	switch {
+	case e.Rule != nil:
+		fmt.Fprintf(w, "  by %s, %s: %s\n", e.Rule.Pos, e.Rule.Path, e.Rule.Text)
+	case e.Accept:
+		fmt.Fprintf(w, "  by no rule of the profile: addresses need it to work at all\n")
+	default:
+		fmt.Fprintf(w, "  no rule of %s lets it pass\n", e.Profile)
+	}
+	for _, s := range e.Sources {
+		fmt.Fprintf(w, "\n%s: %s\n", s.who(), passes(s.Accept))
+		fmt.Fprintf(w, "  ebtables  %s\n", s.A)
+		fmt.Fprintf(w, "  iptables  %s\n", s.B)
+	}
+	_, err := fmt.Fprintln(w)
+	return err
+}
+
+func (s layerJSON) who() string {
+	if !s.NFCall {
+		return "anyone, on a host with bridge-nf-call-iptables=0"
+	}
+	return map[string]string{"peer": "a peer on the bridge", "host": "the host", "routed": "by way of the host's routing"}[s.Source]
+}
+
+func (s stepJSON) String() string {
+	switch {
+	case !s.Met:
+		return "does not see it"
+	case s.Rule == "":
+		return passes(s.Accept) + " by default"
+	case s.Comment == "":
+		return passes(s.Accept) + ": " + s.Rule
+	}
+	return passes(s.Accept) + ": " + s.Rule + " (" + s.Comment + ")"
+}
+
+func passes(accept bool) string {
+	if accept {
+		return "accept"
+	}
+	return "drop"
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
