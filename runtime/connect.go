@@ -24,7 +24,8 @@ func (c *connections) get(uri string) (*libvirt.Connect, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if conn := c.open[uri]; conn != nil {
-		if alive, err := conn.IsAlive(); err == nil && alive {
+		// IsAlive would learn of a daemon that has gone only after a call failed.
+		if _, err := conn.GetLibVersion(); err == nil {
 			return conn, nil
 		}
 		conn.Close()
