@@ -17,6 +17,7 @@ package runtime
 import (
 	"cmp"
 	"os"
+	"path/filepath"
 
 	"libvirt.org/go/libvirt"
 
@@ -29,7 +30,8 @@ type Options struct {
 	// URI is the libvirt connection. Empty: LIBVIRT_DEFAULT_URI, else the
 	// system connection of each sandbox's own backend.
 	URI string
-	// StateDir holds a folder for each sandbox. Empty: compiler.StateDir.
+	// StateDir holds a folder for each sandbox. Empty: compiler.StateDir for
+	// root, and for others a folder of their own below their home folder.
 	StateDir string
 	// Init is the sbx-init to use. Empty: SBX_INIT, else the places that
 	// findInit knows.
@@ -49,11 +51,12 @@ type Options struct {
 type Runtime struct {
 	options Options
 	conns   connections
+	embed   embedded
 }
 
 // New gives a Runtime that connects when something first needs it.
 func New(o Options) *Runtime {
-	o.StateDir = cmp.Or(o.StateDir, compiler.StateDir)
+	o.StateDir = cmp.Or(o.StateDir, defaultStateDir())
 	o.URI = cmp.Or(o.URI, os.Getenv("LIBVIRT_DEFAULT_URI"))
 	if o.Log == nil {
 		o.Log = func(string) {}
@@ -61,5 +64,23 @@ func New(o Options) *Runtime {
 	return &Runtime{options: o, conns: connections{open: map[string]*libvirt.Connect{}}}
 }
 
+// defaultStateDir follows the XDG Base Directory Specification for those who are
+// not root.
+func defaultStateDir() string {
+	if os.Geteuid() == 0 {
+		return compiler.StateDir
+	}
+	if state := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(state) {
+		return filepath.Join(state, "sbx")
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		return filepath.Join(home, ".local/state/sbx")
+	}
+	return compiler.StateDir // which fails, and so says what is missing
+}
+
 // Close ends the connections.
-func (r *Runtime) Close() { r.conns.close() }
+func (r *Runtime) Close() {
+	r.conns.close()
+	r.embed.close()
+}

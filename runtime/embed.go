@@ -1,0 +1,184 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"libvirt.org/go/libvirt"
+	"libvirt.org/go/libvirtxml"
+
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// The embedded driver is libvirt's QEMU driver inside this very process: it
+// needs no daemon and no root, and has no nwfilter (libvirt's "QEMU driver"
+// page, "Embedded driver"). One process at a time may use a root folder of it.
+const (
+	embedDir      = ".embed"
+	embedCache    = "cache" // shared by all roots, since filling it takes long
+	maxEmbedRoots = 1024
+)
+
+// embedConfig has QEMU's own output go to a file rather than through virtlogd, a
+// daemon.
+const embedConfig = "stdio_handler = \"file\"\n"
+
+// connectEphemeral connects to what runs a machine or container for this process
+// alone: the embedded driver where nobody has named a connection and no libvirtd
+// can be used.
+func (r *Runtime) connectEphemeral(kind schema.Backend) (*libvirt.Connect, error) {
+	if r.options.URI != "" || kind != schema.KVM {
+		return r.connect(kind)
+	}
+	if os.Geteuid() == 0 {
+		conn, err := r.connect(kind)
+		if errorCode(err) != libvirt.ERR_SYSTEM_ERROR && errorCode(err) != libvirt.ERR_NO_CONNECT {
+			return conn, err
+		}
+	}
+	return r.embed.connect(r)
+}
+
+// embedded is this process's connection to the embedded driver, if it has one.
+type embedded struct {
+	mu   sync.Mutex
+	conn *libvirt.Connect
+	root *os.File // locked
+}
+
+func (e *embedded) connect(r *Runtime) (*libvirt.Connect, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.conn != nil {
+		return e.conn, nil
+	}
+	dir, root, err := takeRoot(filepath.Join(r.options.StateDir, embedDir))
+	if err != nil {
+		return nil, fmt.Errorf("libvirt's embedded driver: %w", err)
+	}
+	if err := runEvents(); err != nil {
+		root.Close()
+		return nil, fmt.Errorf("libvirt's event loop: %w", plain(err))
+	}
+	uri := url.URL{Scheme: "qemu", Path: "/embed", RawQuery: url.Values{"root": {dir}}.Encode()}
+	conn, err := libvirt.NewConnect(uri.String())
+	if err != nil {
+		root.Close()
+		return nil, fmt.Errorf("libvirt's embedded driver: %w", plain(err))
+	}
+	e.conn, e.root = conn, root
+	return conn, r.probe(conn, filepath.Join(r.options.StateDir, embedDir, embedCache))
+}
+
+// close gives the root folder to the next process.
+func (e *embedded) close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.conn != nil {
+		e.conn.Close()
+		e.root.Close()
+		e.conn = nil
+	}
+}
+
+// probe has libvirt find out what QEMU can do, which it remembers. The first
+// time takes up to a minute, of which it says a word.
+func (r *Runtime) probe(conn *libvirt.Connect, cache string) error {
+	known, err := filepath.Glob(filepath.Join(cache, "qemu/capabilities/*.xml"))
+	if err != nil || len(known) > 0 {
+		return err
+	}
+	r.options.Log("finding out what QEMU can do here, this once; it may take a minute")
+	start := time.Now()
+	done := make(chan struct{})
+	go func() {
+		for tick := time.NewTicker(10 * time.Second); ; {
+			select {
+			case <-done:
+				tick.Stop()
+				return
+			case <-tick.C:
+				r.options.Log(fmt.Sprintf("still asking QEMU, for %v so far", time.Since(start).Round(time.Second)))
+			}
+		}
+	}()
+	_, err = conn.GetCapabilities()
+	close(done)
+	return plain(err)
+}
+
+// takeRoot finds a root folder that no other process uses, or makes one. It is
+// this process's while the file is open.
+func takeRoot(base string) (dir string, lock *os.File, err error) {
+	if err := os.MkdirAll(filepath.Join(base, embedCache), 0o711); err != nil {
+		return "", nil, err
+	}
+	for i := range maxEmbedRoots {
+		dir = filepath.Join(base, strconv.Itoa(i))
+		if err := os.MkdirAll(filepath.Join(dir, "etc"), 0o711); err != nil {
+			return "", nil, err
+		}
+		lock, err = os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return "", nil, err
+		}
+		err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return dir, lock, fillRoot(dir)
+		}
+		lock.Close()
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return "", nil, err
+		}
+	}
+	return "", nil, fmt.Errorf("all %d folders in %s are in use", maxEmbedRoots, base)
+}
+
+func fillRoot(dir string) error {
+	if err := writeAtomic(filepath.Join(dir, "etc/qemu.conf"), []byte(embedConfig), 0o644); err != nil {
+		return err
+	}
+	err := os.Symlink("../"+embedCache, filepath.Join(dir, "cache"))
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+// runEvents runs libvirt's event loop, without which the embedded driver does
+// not speak with QEMU. It cannot be ended.
+var runEvents = sync.OnceValue(func() error {
+	if err := libvirt.EventRegisterDefaultImpl(); err != nil {
+		return err
+	}
+	go func() {
+		for libvirt.EventRunDefaultImpl() == nil {
+		}
+	}()
+	return nil
+})
+
+// checkEmbedded refuses what the embedded driver cannot do, rather than do
+// without it.
+func checkEmbedded(d *libvirtxml.Domain) error {
+	const help = "libvirt's embedded driver, which runs machines where no libvirtd can be used, cannot"
+	switch {
+	case len(d.Devices.Interfaces) > 0:
+		return fmt.Errorf("%s attach or filter a network: start libvirtd and run sbx as root, or leave the network out", help)
+	case os.Geteuid() == 0:
+		return nil
+	case d.CPUTune != nil && (d.CPUTune.GlobalQuota != nil || d.CPUTune.Shares != nil):
+		return fmt.Errorf("%s bound processor time without root: give resources: cpus a whole number and no cpuWeight", help)
+	case d.BlockIOTune != nil:
+		return fmt.Errorf("%s weigh disk access without root: leave resources: ioWeight out", help)
+	}
+	return nil
+}
