@@ -153,6 +153,7 @@ func lxcConsole() libvirtxml.DomainConsole {
 // process starts, so that nothing inside needs CAP_NET_ADMIN.
 func lxcAddresses(i *libvirtxml.DomainInterface, c networkCard) error {
 	i.Guest = &libvirtxml.DomainInterfaceGuest{Dev: c.guest}
+	i.Link = &libvirtxml.DomainInterfaceLink{State: "up"} // also without an address, for DHCP
 	for _, text := range c.Address {
 		a, err := netip.ParsePrefix(text)
 		if err != nil {

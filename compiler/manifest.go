@@ -45,7 +45,6 @@ func newManifest(s *sandbox, o Options) (*initramfs.Manifest, error) {
 	}
 	for _, c := range s.cards {
 		m.Interfaces = append(m.Interfaces, manifestInterface(c))
-		m.DNS = append(m.DNS, c.DNS...)
 	}
 	if s.Backend == schema.KVM {
 		fitMachine(m)
@@ -116,6 +115,9 @@ func manifestMounts(p *schema.Profile) ([]initramfs.Mount, error) {
 	if len(p.Secrets) > 0 {
 		mounts = append(mounts, initramfs.Mount{Kind: initramfs.Tmpfs, Target: initramfs.SecretsDir, Size: secretsSize, Mode: 0o755})
 	}
+	if _, own := p.Mounts[resolvConf]; !own {
+		mounts = append(mounts, nameServers(p)...)
+	}
 	for _, host := range p.Expose {
 		mounts = append(mounts, initramfs.Mount{Kind: initramfs.Export, Target: host, Source: host})
 	}
@@ -130,6 +132,30 @@ func manifestMounts(p *schema.Profile) ([]initramfs.Mount, error) {
 	slices.SortFunc(mounts, func(a, b initramfs.Mount) int { return strings.Compare(a.Target, b.Target) })
 	numberTags(mounts)
 	return mounts, nil
+}
+
+// resolvConf is where programs look for name servers (resolv.conf(5)).
+const resolvConf = "/etc/resolv.conf"
+
+// nameServers is the file that names those of the profile's networks, if any.
+func nameServers(p *schema.Profile) []initramfs.Mount {
+	var networks []schema.Network
+	if p.Network != nil {
+		networks = append(networks, *p.Network)
+	}
+	for _, key := range slices.Sorted(maps.Keys(p.Networks)) {
+		networks = append(networks, p.Networks[key])
+	}
+	var content strings.Builder
+	for _, n := range networks {
+		for _, server := range n.DNS {
+			fmt.Fprintln(&content, "nameserver", server)
+		}
+	}
+	if content.Len() == 0 {
+		return nil
+	}
+	return []initramfs.Mount{{Kind: initramfs.Inline, Target: resolvConf, Content: content.String(), Mode: 0o644}}
 }
 
 func manifestMount(target string, m schema.Mount) (initramfs.Mount, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/init/agent"
 	"github.com/sbx-dev/sbx/initramfs/init/machine"
+	"github.com/sbx-dev/sbx/initramfs/init/network"
 	"github.com/sbx-dev/sbx/initramfs/init/privilege"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
 )
@@ -69,6 +70,9 @@ func supervise(m *initramfs.Manifest, links links, broken error) {
 // and gives up every privilege that the command must not get.
 func setUp(m *initramfs.Manifest) error {
 	if err := setHostname(m.Hostname); err != nil {
+		return err
+	}
+	if err := network.Lease(m.Interfaces); err != nil {
 		return err
 	}
 	allowed, err := privilege.ParseSet(m.Run.Capabilities)
