@@ -78,6 +78,13 @@ func (e *embedded) connect(r *Runtime) (*libvirt.Connect, error) {
 	return conn, r.probe(conn, filepath.Join(r.options.StateDir, embedDir, embedCache))
 }
 
+// is says whether conn is this connection.
+func (e *embedded) is(conn *libvirt.Connect) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.conn != nil && e.conn == conn
+}
+
 // close gives the root folder to the next process.
 func (e *embedded) close() {
 	e.mu.Lock()

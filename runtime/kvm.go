@@ -92,6 +92,25 @@ func (r *Runtime) Cache() (*cache.Cache, error) {
 // start starts the defined machine.
 func (k kvm) start(s *sandbox, dom *libvirt.Domain) error { return plain(dom.Create()) }
 
+// startTransient starts a machine that libvirt forgets when it ends, and ends
+// when conn does. The embedded driver cannot do the latter; there, the machine's
+// first process ends when this process has left the channel.
+func (k kvm) startTransient(s *sandbox, conn *libvirt.Connect) (*libvirt.Domain, error) {
+	flags := libvirt.DOMAIN_START_AUTODESTROY
+	if k.r.embed.is(conn) {
+		if err := checkEmbedded(s.domain); err != nil {
+			return nil, err
+		}
+		flags = 0
+	}
+	text, err := s.domain.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	dom, err := conn.DomainCreateXML(text, flags)
+	return dom, plain(err)
+}
+
 // clear removes what prepare made, and nothing that the sandbox itself wrote.
 func (k kvm) clear(dir string) error {
 	for _, part := range []string{bootDir, exportsDir} {

@@ -12,11 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How long a port may take to appear after its driver was loaded, and how long
-// it stays unlooked at while no host is there.
+// How long a port may take to appear after its driver was loaded, how long it
+// stays unlooked at while no host is there, and how long a machine without a
+// service waits for its host.
 const (
 	portLimit = 10 * time.Second
 	portPause = 50 * time.Millisecond
+	hostLimit = 2 * time.Minute
 )
 
 // Port is a virtio-serial port: a byte stream to a host process that may leave
@@ -28,8 +30,8 @@ type Port struct {
 }
 
 // OpenPort opens the port of the given name. If outlives is set, reading waits
-// for the next host when one has left; else it then ends with io.EOF. Either way
-// it waits for the first.
+// for the next host when one has left; else it then ends with io.EOF, as it does
+// when none has come in time.
 func OpenPort(name string, outlives bool) (*Port, error) {
 	for deadline := time.Now().Add(portLimit); ; time.Sleep(time.Millisecond) {
 		device, err := findPort(name)
@@ -65,7 +67,7 @@ func findPort(name string) (string, error) {
 // Read implements io.Reader. While no host is there, the kernel answers with
 // the end of the file at once.
 func (p *Port) Read(b []byte) (int, error) {
-	for {
+	for start := time.Now(); ; {
 		n, err := p.file.Read(b)
 		if n > 0 {
 			p.met = true
@@ -74,7 +76,7 @@ func (p *Port) Read(b []byte) (int, error) {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return 0, err
 		}
-		if p.met && !p.outlives {
+		if !p.outlives && (p.met || time.Since(start) > hostLimit) {
 			return 0, io.EOF
 		}
 		time.Sleep(portPause)
