@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 
@@ -95,20 +96,24 @@ func (k kvm) start(s *sandbox, dom *libvirt.Domain) error { return plain(dom.Cre
 // startTransient starts a machine that libvirt forgets when it ends, and ends
 // when conn does. The embedded driver cannot do the latter; there, the machine's
 // first process ends when this process has left the channel.
-func (k kvm) startTransient(s *sandbox, conn *libvirt.Connect) (*libvirt.Domain, error) {
+func (k kvm) startTransient(s *sandbox, conn *libvirt.Connect) (*libvirt.Domain, net.Conn, error) {
 	flags := libvirt.DOMAIN_START_AUTODESTROY
 	if k.r.embed.is(conn) {
 		if err := checkEmbedded(s.domain); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		flags = 0
 	}
 	text, err := s.domain.Marshal()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	dom, err := conn.DomainCreateXML(text, flags)
-	return dom, plain(err)
+	if err != nil {
+		return nil, nil, plain(err)
+	}
+	channel, err := net.Dial("unix", filepath.Join(s.dir, channelSocket))
+	return dom, channel, err
 }
 
 // clear removes what prepare made, and nothing that the sandbox itself wrote.
