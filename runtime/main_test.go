@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/guestkernel"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/schema"
@@ -41,10 +42,18 @@ func program(t testing.TB, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// newRuntime is a Runtime on the test host.
+// newRuntime is a Runtime on the test host, whose machines boot the tests' own
+// kernel without hardware virtualisation.
 func newRuntime(t testing.TB) *runtime.Runtime {
 	t.Helper()
-	r := runtime.New(runtime.Options{Init: program(t, "sbx-init"), Log: func(line string) { t.Log(line) }})
+	kernel, modules := guestkernel.Get(t)
+	r := runtime.New(runtime.Options{
+		Init:    program(t, "sbx-init"),
+		Accel:   runtime.AccelTCG,
+		Kernel:  kernel,
+		Modules: modules,
+		Log:     func(line string) { t.Log(line) },
+	})
 	t.Cleanup(r.Close)
 	return r
 }

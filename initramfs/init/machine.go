@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"os"
 	"time"
 
 	"github.com/sbx-dev/sbx/initramfs"
@@ -33,18 +34,24 @@ func serveMachine() error {
 	if err != nil {
 		return err
 	}
-	supervise(m, links{one: port}, setUpMachine(m))
+	group, err := setUpMachine(m)
+	supervise(m, links{one: port}, group, err)
 	port.AwaitLeave(leaveLimit)
 	return nil
 }
 
-// setUpMachine does what libvirt does for a container.
-func setUpMachine(m *initramfs.Manifest) error {
+// setUpMachine does what the host does for a container. The control group is
+// the commands'.
+func setUpMachine(m *initramfs.Manifest) (*os.File, error) {
 	if err := machine.Assemble(m); err != nil {
-		return err
+		return nil, err
 	}
 	if err := network.Configure(m.Interfaces); err != nil {
-		return err
+		return nil, err
 	}
-	return machine.Seal()
+	group, err := machine.LimitProcesses(m.Run.Pids)
+	if err != nil {
+		return nil, err
+	}
+	return group, machine.Seal()
 }

@@ -42,7 +42,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	supervise(m, links, nil)
+	supervise(m, links, nil, nil)
 	return nil
 }
 
@@ -54,10 +54,11 @@ func readManifest() (*initramfs.Manifest, error) {
 	return initramfs.Decode(data)
 }
 
-// supervise runs the sandbox to its end. broken is what went wrong while it was
-// set up: nothing runs then, and hosts are told.
-func supervise(m *initramfs.Manifest, links links, broken error) {
-	a := agent.New(m, proc.NewTable(), killAll)
+// supervise runs the sandbox to its end, its commands in the control group if
+// there is one. broken is what went wrong while it was set up: nothing runs then,
+// and hosts are told.
+func supervise(m *initramfs.Manifest, links links, group *os.File, broken error) {
+	a := agent.New(m, proc.NewTable(group), killAll)
 	stopOnSignals(a)
 	a.Start(cmp.Or(broken, setUp(m)))
 	go links.serve(a)
