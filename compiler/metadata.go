@@ -22,6 +22,21 @@ type Metadata struct {
 	Address  []string `xml:"address"` // where the sandbox is reached
 
 	Machine *MachineMetadata `xml:"machine"` // only of a machine
+	Applied *Applied         `xml:"applied"` // set when the sandbox runs as it should
+}
+
+// Applied is what sbx left behind when it last applied the bundle, so that what
+// others change afterwards is found.
+type Applied struct {
+	At      string          `xml:"at,attr"` // RFC 3339, UTC
+	Objects []AppliedObject `xml:"object"`
+}
+
+// AppliedObject is one thing that makes up a running sandbox, and what tells it
+// from a changed one.
+type AppliedObject struct {
+	Name        string `xml:"name,attr"`
+	Fingerprint string `xml:",chardata"`
 }
 
 // MachineMetadata is what the runtime binds a machine to on its host.

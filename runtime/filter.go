@@ -2,34 +2,51 @@ package runtime
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
 )
 
-// ensureFilter makes libvirt's filter the one of the document and says whether
-// it was another one before. Interfaces that are bound to it follow at once;
-// libvirt itself leaves them alone where the rules are the same.
-func ensureFilter(conn *libvirt.Connect, document []byte) (changed bool, err error) {
+// ensureFilter makes libvirt's filter the one of the document. Interfaces that
+// are bound to it follow at once. libvirt leaves their rules alone where the
+// filter is the same; with renew it makes them anew even so.
+func ensureFilter(conn *libvirt.Connect, document []byte, renew bool) error {
 	f := new(libvirtxml.NWFilter)
 	if err := f.Unmarshal(string(document)); err != nil {
-		return false, fmt.Errorf("the bundle's filter: %w", err)
+		return fmt.Errorf("the bundle's filter: %w", err)
 	}
-	before, err := filterText(conn, f.Name, f.UUID)
+	if _, err := filterText(conn, f.Name, f.UUID); err != nil { // another maker's
+		return err
+	}
+	if renew {
+		if err := defineFilter(conn, f.Name, unlike(f)); err != nil {
+			return err
+		}
+	}
+	return defineFilter(conn, f.Name, f)
+}
+
+// unlike is a filter that means the same and is not equal: it drops once more
+// what the last of its rules drops.
+func unlike(f *libvirtxml.NWFilter) *libvirtxml.NWFilter {
+	other := *f
+	drop := &libvirtxml.NWFilterRule{Action: "drop", Direction: "inout", Priority: 1000, All: &libvirtxml.NWFilterRuleAll{}}
+	other.Entries = append(slices.Clip(f.Entries), libvirtxml.NWFilterEntry{Rule: drop})
+	return &other
+}
+
+func defineFilter(conn *libvirt.Connect, name string, f *libvirtxml.NWFilter) error {
+	text, err := f.Marshal()
 	if err != nil {
-		return false, err
+		return fmt.Errorf("filter %s: %w", name, err)
 	}
-	defined, err := conn.NWFilterDefineXML(string(document))
+	defined, err := conn.NWFilterDefineXML(text)
 	if err != nil {
-		return false, fmt.Errorf("filter %s: %w", f.Name, plain(err))
+		return fmt.Errorf("filter %s: %w", name, plain(err))
 	}
-	defer defined.Free()
-	after, err := defined.GetXMLDesc(0)
-	if err != nil {
-		return false, fmt.Errorf("filter %s: %w", f.Name, plain(err))
-	}
-	return before != after, nil
+	return defined.Free()
 }
 
 // filterText is the filter as libvirt writes it, or nothing where there is

@@ -73,7 +73,14 @@ func (r *Runtime) placeBoot(s *sandbox) error {
 	if notice != "" {
 		r.options.Log(notice)
 	}
-	return builder.PlaceInitrd(s.manifest, filepath.Join(s.dir, bootDir, "initrd"))
+	if err := builder.PlaceInitrd(s.manifest, filepath.Join(s.dir, bootDir, "initrd")); err != nil {
+		return err
+	}
+	manifest, err := s.manifest.Encode()
+	if err != nil {
+		return err
+	}
+	return writeAtomic(manifestFile(s.backend, s.dir), manifest, 0o600)
 }
 
 // FindKernel finds the kernel of a machine whose profile names this image and

@@ -12,28 +12,73 @@ import (
 // server there learns each one's names with its addresses. A network of another
 // maker is left alone.
 
-// publishNames makes the name servers of the sandbox's networks know it, and
-// says whether one of them had to learn something.
-func publishNames(conn *libvirt.Connect, s *sandbox) (changed bool, err error) {
+// publishNames makes the name servers of the sandbox's networks know it.
+func publishNames(conn *libvirt.Connect, s *sandbox) error {
+	for network, hosts := range s.names() {
+		if err := setNames(conn, network, s.name, hosts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// names are the records that the name server of each of the sandbox's networks
+// is to have of it.
+func (s *sandbox) names() map[string][]libvirtxml.NetworkDNSHost {
+	names := map[string][]libvirtxml.NetworkDNSHost{}
 	if s.domain.Devices == nil {
-		return false, nil
+		return names
 	}
 	for i, card := range s.domain.Devices.Interfaces {
 		if card.Source == nil || card.Source.Network == nil || i >= len(s.manifest.Interfaces) {
 			continue
 		}
-		var hosts []libvirtxml.NetworkDNSHost
+		network := card.Source.Network.Network
+		names[network] = nil
 		for _, prefix := range s.manifest.Interfaces[i].Addresses {
 			address, _, _ := strings.Cut(prefix, "/")
-			hosts = append(hosts, dnsHost(address, s.name, s.manifest.Hostname))
+			names[network] = append(names[network], dnsHost(address, s.name, s.manifest.Hostname))
 		}
-		one, err := setNames(conn, card.Source.Network.Network, s.name, hosts)
-		if err != nil {
-			return changed, err
-		}
-		changed = changed || one
 	}
-	return changed, nil
+	return names
+}
+
+// publishedNames are the records that the name server of a network has of the
+// named sandbox; known says whether sbx keeps records there at all.
+func publishedNames(conn *libvirt.Connect, network, sandbox string) (hosts []libvirtxml.NetworkDNSHost, known bool, err error) {
+	net, err := ownNetwork(conn, network)
+	if net == nil || err != nil {
+		return nil, false, unlessForeign(err)
+	}
+	defer net.Free()
+	active, err := net.IsActive()
+	if !active || err != nil {
+		return nil, false, plain(err)
+	}
+	all, err := knownHosts(net)
+	if err != nil {
+		return nil, false, networkError(network, err)
+	}
+	for _, h := range all {
+		if len(h.Hostnames) > 0 && h.Hostnames[0].Hostname == sandbox {
+			hosts = append(hosts, h)
+		}
+	}
+	return hosts, true, nil
+}
+
+// showNames writes records in one line: "10.0.0.2 web www; fd00::2 web www".
+func showNames(hosts []libvirtxml.NetworkDNSHost) string {
+	var records []string
+	for _, h := range hosts {
+		words := []string{h.IP}
+		for _, n := range h.Hostnames {
+			words = append(words, n.Hostname)
+		}
+		records = append(records, strings.Join(words, " "))
+	}
+	slices.Sort(records)
+	return strings.Join(records, "; ")
 }
 
 // withdrawNames makes the name servers of the domain's networks forget it.
@@ -45,7 +90,7 @@ func withdrawNames(conn *libvirt.Connect, d *libvirtxml.Domain) error {
 		if card.Source == nil || card.Source.Network == nil {
 			continue
 		}
-		if _, err := setNames(conn, card.Source.Network.Network, d.Name, nil); err != nil {
+		if err := setNames(conn, card.Source.Network.Network, d.Name, nil); err != nil {
 			return err
 		}
 	}
@@ -68,40 +113,34 @@ func hasName(h libvirtxml.NetworkDNSHost, name string) bool {
 }
 
 // setNames makes want all that the network knows of the named sandbox.
-func setNames(conn *libvirt.Connect, network, sandbox string, want []libvirtxml.NetworkDNSHost) (changed bool, err error) {
+func setNames(conn *libvirt.Connect, network, sandbox string, want []libvirtxml.NetworkDNSHost) error {
+	have, known, err := publishedNames(conn, network, sandbox)
+	if !known || err != nil {
+		return err
+	}
 	net, err := ownNetwork(conn, network)
 	if net == nil || err != nil {
-		return false, unlessForeign(err)
+		return err
 	}
 	defer net.Free()
-	active, err := net.IsActive()
-	if !active || err != nil {
-		return false, plain(err)
-	}
-	known, err := knownHosts(net)
-	if err != nil {
-		return false, networkError(network, err)
-	}
-	for _, h := range known {
-		if len(h.Hostnames) == 0 || h.Hostnames[0].Hostname != sandbox || slices.ContainsFunc(want, sameHost(h)) {
+	for _, h := range have {
+		if slices.ContainsFunc(want, sameHost(h)) {
 			continue
 		}
 		// By its address alone: the names stand in the record of each address.
 		if err := updateHost(net, libvirt.NETWORK_UPDATE_COMMAND_DELETE, libvirtxml.NetworkDNSHost{IP: h.IP}); err != nil {
-			return changed, networkError(network, err)
+			return networkError(network, err)
 		}
-		changed = true
 	}
 	for _, h := range want {
-		if slices.ContainsFunc(known, sameHost(h)) {
+		if slices.ContainsFunc(have, sameHost(h)) {
 			continue
 		}
 		if err := updateHost(net, libvirt.NETWORK_UPDATE_COMMAND_ADD_LAST, h); err != nil {
-			return changed, networkError(network, err)
+			return networkError(network, err)
 		}
-		changed = true
 	}
-	return changed, nil
+	return nil
 }
 
 // knownHosts are the records of the network's name server.

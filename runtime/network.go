@@ -8,48 +8,48 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/plan"
 )
 
-// ensureNetwork makes the network of the document be there and run, and says
-// whether anything had to change. Several sandboxes may own the same network as
-// long as they agree on it.
-func ensureNetwork(conn *libvirt.Connect, document []byte) (changed bool, err error) {
+// ensureNetwork makes the network of the document be there and run. Several
+// sandboxes may own the same network as long as they agree on it.
+func ensureNetwork(conn *libvirt.Connect, document []byte) error {
 	want := new(libvirtxml.Network)
 	if err := want.Unmarshal(string(document)); err != nil {
-		return false, fmt.Errorf("the bundle's network: %w", err)
+		return fmt.Errorf("the bundle's network: %w", err)
 	}
 	network, err := ownNetwork(conn, want.Name)
 	if err != nil {
-		return false, err
+		return err
 	}
-	before := ""
-	if network != nil {
-		defer network.Free()
-		if before, err = network.GetXMLDesc(libvirt.NETWORK_XML_INACTIVE); err != nil {
-			return false, networkError(want.Name, err)
+	before, err := observeNetwork(network)
+	if err != nil {
+		return networkError(want.Name, err)
+	}
+	var outdated []plan.Difference
+	if before.running != "" {
+		if outdated, err = plan.Network(string(document), before.running); err != nil {
+			return networkError(want.Name, err)
 		}
-		if err := keepNames(want, before); err != nil {
-			return false, networkError(want.Name, err)
+	}
+	if before.defined != "" {
+		if err := keepNames(want, before.defined); err != nil {
+			return networkError(want.Name, err)
 		}
 	}
 	text, err := want.Marshal()
 	if err != nil {
-		return false, networkError(want.Name, err)
+		return networkError(want.Name, err)
 	}
 	defined, err := conn.NetworkDefineXML(text)
 	if err != nil {
-		return false, networkError(want.Name, err)
+		return networkError(want.Name, err)
 	}
 	defer defined.Free()
-	after, err := defined.GetXMLDesc(libvirt.NETWORK_XML_INACTIVE)
-	if err != nil {
-		return false, networkError(want.Name, err)
+	if err := startNetwork(defined, len(outdated) > 0); err != nil {
+		return networkError(want.Name, err)
 	}
-	started, err := startNetwork(defined, before != "" && before != after)
-	if err != nil {
-		return false, networkError(want.Name, err)
-	}
-	return started || before != after, nil
+	return nil
 }
 
 // keepNames takes over what the network's name server was told of sandboxes.
@@ -67,31 +67,31 @@ func keepNames(want *libvirtxml.Network, present string) error {
 
 // startNetwork starts a network that does not run, now and with the host. One
 // that runs by an older definition is started anew, unless somebody uses it.
-func startNetwork(network *libvirt.Network, outdated bool) (started bool, err error) {
+func startNetwork(network *libvirt.Network, outdated bool) error {
 	if err := network.SetAutostart(true); err != nil {
-		return false, err
+		return err
 	}
 	active, err := network.IsActive()
 	if err != nil || active && !outdated {
-		return false, err
+		return err
 	}
 	if active {
 		ports, err := network.ListAllPorts(0)
 		if err != nil {
-			return false, err
+			return err
 		}
 		if len(ports) > 0 {
-			return false, fmt.Errorf("its definition has changed, but %d interfaces are on it: take those sandboxes down first", len(ports))
+			return fmt.Errorf("its definition has changed, but %d interfaces are on it: take those sandboxes down first", len(ports))
 		}
 		if err := network.Destroy(); err != nil {
-			return false, err
+			return err
 		}
 	}
 	err = network.Create()
 	if errorCode(err) == libvirt.ERR_OPERATION_INVALID { // another sbx was faster
-		return true, nil
+		return nil
 	}
-	return true, err
+	return err
 }
 
 // ownNetwork finds a network that sbx made; nil when there is none. A network of

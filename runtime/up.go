@@ -10,28 +10,36 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
 )
 
 // UpResult says what Up did.
 type UpResult struct {
 	Name      string
-	Addresses []string // where the sandbox is reached; none for one without a network
-	Created   bool     // it was not there before
-	Restarted bool     // it ran, or was defined, by another bundle
-	Adjusted  []string // filters and networks that Up had to put right
+	Addresses []string      // where the sandbox is reached; none for one without a network
+	Created   bool          // it was not there before
+	Restarted bool          // what had changed took a new start
+	Changes   []plan.Change // what Up had to change; none when all was as it should be
 }
 
 // Unchanged says whether all was as it should be already.
 func (u *UpResult) Unchanged() bool {
-	return !u.Created && !u.Restarted && len(u.Adjusted) == 0
+	return len(u.Changes) == 0
 }
 
-// Up makes the bundle's sandbox run, and waits until it is ready. A sandbox that
-// runs by the same bundle is left as it is; one that runs by another is started
-// anew. When a step fails, a sandbox that was not there before is removed again;
-// one that was stays defined, and stopped.
+// Up makes the bundle's sandbox run, and waits until it is ready. What is as the
+// bundle says is left alone, what can change while the sandbox runs changes, and
+// only where that cannot be the sandbox is started anew. When a step fails, a
+// sandbox that was not there before is removed again; one that was to be started
+// anew stays defined, and stopped.
 func (r *Runtime) Up(ctx context.Context, b *compiler.Bundle) (*UpResult, error) {
+	return r.up(ctx, b, nil)
+}
+
+// up is Up. It refuses a sandbox whose fingerprints are not those expected;
+// where those are nil, any will do.
+func (r *Runtime) up(ctx context.Context, b *compiler.Bundle, expect map[string]string) (*UpResult, error) {
 	s, err := r.bind(b)
 	if err != nil {
 		return nil, err
@@ -48,7 +56,7 @@ func (r *Runtime) Up(ctx context.Context, b *compiler.Bundle) (*UpResult, error)
 	if err != nil {
 		return nil, err
 	}
-	u := up{r: r, conn: conn, s: s, result: &UpResult{Name: s.name, Addresses: s.metadata.Address}}
+	u := up{r: r, conn: conn, s: s, expect: expect, result: &UpResult{Name: s.name, Addresses: s.metadata.Address}}
 	if err := u.apply(ctx); err != nil {
 		return nil, u.undo(err)
 	}
@@ -61,60 +69,85 @@ type up struct {
 	conn   *libvirt.Connect
 	s      *sandbox
 	result *UpResult
-	ours   bool // the domain is defined by us, so that there is something to undo
+	have   *observed
+	expect map[string]string // the fingerprints that have must have; nil: any
+	ours   bool              // the domain is defined by us, so that there is something to undo
 }
 
 func (u *up) apply(ctx context.Context) error {
-	backend, err := u.r.backend(u.s.backend)
-	if err != nil {
+	if err := u.compare(); err != nil {
 		return err
 	}
-	running, err := u.isRunning()
-	if err != nil {
-		return err
-	}
-	if !running {
+	if u.renews() {
 		if err := u.s.readSecrets(ctx); err != nil { // before anything is changed
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}
+	}
+	if !u.result.Unchanged() {
 		if err := u.define(ctx); err != nil {
 			return err
 		}
-	}
-	if err := u.network(); err != nil {
-		return err
 	}
 	dom, err := lookup(u.conn, u.s.name)
 	if dom == nil || err != nil {
 		return errors.Join(err, context.Cause(ctx))
 	}
 	defer dom.Free()
-	if !running {
-		if err := u.stopOlder(ctx, dom); err != nil {
-			return fmt.Errorf("%s: cannot stop the older one: %w", u.s.name, err)
-		}
-		if err := u.check(); err != nil {
-			return fmt.Errorf("%s: %w", u.s.name, err)
-		}
-		if err := backend.prepare(u.s); err != nil {
-			return fmt.Errorf("%s: %w", u.s.name, err)
-		}
-		if err := context.Cause(ctx); err != nil {
-			return err
-		}
-		if err := backend.start(u.s, dom); err != nil {
-			return fmt.Errorf("%s: cannot start: %w", u.s.name, err)
-		}
+	switch {
+	case u.renews():
+		err = u.renew(ctx, dom)
+	case !u.result.Unchanged():
+		err = u.adjust(dom)
+	}
+	if err != nil {
+		return err
 	}
 	if err := checkBindings(u.conn, u.s.domain); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
-	if running && u.s.backend == schema.LXC { // or an earlier Up was killed before it came to it
+	if !u.renews() && u.s.backend == schema.LXC { // or an earlier Up was killed before it came to it
 		if err := limitPids(dom, u.s.name, u.s.manifest.Run.Pids); err != nil {
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}
 	}
-	return u.wait(ctx)
+	if err := u.wait(ctx); err != nil {
+		return err
+	}
+	return u.settle()
+}
+
+// renew starts the sandbox, in place of an older one that may run.
+func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
+	backend, err := u.r.backend(u.s.backend)
+	if err != nil {
+		return err
+	}
+	// A network that has changed must be idle to be started anew. Otherwise the
+	// older one runs on until its successor's surroundings are known to be good.
+	if u.networkRestarts() {
+		if err := u.stopOlder(ctx, dom); err != nil {
+			return fmt.Errorf("%s: cannot stop the older one: %w", u.s.name, err)
+		}
+	}
+	if err := u.network(); err != nil {
+		return err
+	}
+	if err := u.stopOlder(ctx, dom); err != nil {
+		return fmt.Errorf("%s: cannot stop the older one: %w", u.s.name, err)
+	}
+	if err := u.check(); err != nil {
+		return fmt.Errorf("%s: %w", u.s.name, err)
+	}
+	if err := backend.prepare(u.s); err != nil {
+		return fmt.Errorf("%s: %w", u.s.name, err)
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if err := backend.start(u.s, dom); err != nil {
+		return fmt.Errorf("%s: cannot start: %w", u.s.name, err)
+	}
+	return nil
 }
 
 // stopOlder ends what runs by an older bundle, in that one's own way.
@@ -137,28 +170,26 @@ func (u *up) check() error {
 	return nil
 }
 
-// isRunning says whether the sandbox runs by the very bundle, and notes what is
-// there otherwise.
-func (u *up) isRunning() (bool, error) {
-	dom, m, err := lookupOwn(u.conn, u.s.name)
-	if err != nil {
-		return false, err
+// compare notes what has to change.
+func (u *up) compare() error {
+	var err error
+	observer := observer{r: u.r}
+	if u.have, err = observer.observe(u.conn, u.s.name, u.s.backend, u.s.metadata); err != nil {
+		return err
 	}
-	if dom == nil {
-		u.result.Created = true
-		return false, nil
+	if err := u.refuseMoved(); err != nil {
+		return err
 	}
-	defer dom.Free()
-	active, err := dom.IsActive()
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", u.s.name, plain(err))
+	if u.result.Changes, err = compare(u.s, u.have); err != nil {
+		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
-	if active && m.Bundle == u.s.digest {
-		return true, nil
-	}
-	u.result.Restarted = true
-	return false, nil
+	u.result.Created = plan.Needs(u.result.Changes, plan.Create)
+	u.result.Restarted = plan.Needs(u.result.Changes, plan.Restart)
+	return nil
 }
+
+// renews says whether the sandbox has to be started.
+func (u *up) renews() bool { return u.result.Created || u.result.Restarted }
 
 // define claims the name and the host ids, by defining the domain. From here on
 // Down finds everything.
@@ -171,6 +202,11 @@ func (u *up) define(ctx context.Context) error {
 	if err := checkIDs(u.conn, u.s.domain); err != nil {
 		return err
 	}
+	notes, err := u.interimNotes()
+	if err != nil {
+		return err
+	}
+	u.s.domain.Metadata.XML = notes
 	text, err := u.s.domain.Marshal()
 	if err != nil {
 		return err
@@ -179,8 +215,12 @@ func (u *up) define(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: cannot define the domain: %w", u.s.name, plain(err))
 	}
+	defer dom.Free()
 	u.ours = u.result.Created
-	return dom.Free()
+	if !u.have.active {
+		return nil
+	}
+	return setNotes(dom, notes, libvirt.DOMAIN_AFFECT_LIVE)
 }
 
 // network makes the networks, the filters and the sandbox's names be there,
@@ -191,32 +231,20 @@ func (u *up) network() error {
 		return err
 	}
 	defer unlock()
-	for i, document := range u.s.networks {
-		changed, err := ensureNetwork(u.conn, document)
-		if err != nil {
+	for _, document := range u.s.networks {
+		if err := ensureNetwork(u.conn, document); err != nil {
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}
-		u.note(changed, "network "+u.s.metadata.Networks[i])
 	}
-	for i, document := range u.s.filters {
-		changed, err := ensureFilter(u.conn, document)
-		if err != nil {
+	for _, document := range u.s.filters {
+		if err := ensureFilter(u.conn, document, u.rulesMoved()); err != nil {
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}
-		u.note(changed, "filter "+u.s.metadata.Filters[i])
 	}
-	changed, err := publishNames(u.conn, u.s)
-	if err != nil {
+	if err := publishNames(u.conn, u.s); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
-	u.note(changed, "names that others find it by")
 	return nil
-}
-
-func (u *up) note(changed bool, what string) {
-	if changed && !u.result.Created && !u.result.Restarted {
-		u.result.Adjusted = append(u.result.Adjusted, what)
-	}
 }
 
 // wait returns when the sandbox can be used: its service says so, and packets

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime"
+	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -74,12 +75,12 @@ func describeUp(u *runtime.UpResult, p *schema.Profile) string {
 	switch {
 	case u.Unchanged():
 		b.WriteString(": unchanged")
-	case u.Restarted:
-		b.WriteString(": started anew")
 	case u.Created:
 		b.WriteString(": up")
+	case u.Restarted:
+		b.WriteString(": started anew")
 	default:
-		b.WriteString(": put right the " + strings.Join(u.Adjusted, ", the "))
+		b.WriteString(": changed the " + strings.Join(plan.Objects(u.Changes), ", the "))
 	}
 	if len(u.Addresses) > 0 {
 		b.WriteString(" at " + strings.Join(u.Addresses, ", "))

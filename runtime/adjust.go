@@ -1,0 +1,192 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/plan"
+)
+
+// adjust makes the changes that need no start. The domain is defined already.
+func (u *up) adjust(dom *libvirt.Domain) error {
+	if err := u.network(); err != nil {
+		return err
+	}
+	for _, part := range u.liveParts() {
+		if err := u.tune(dom, part); err != nil {
+			return fmt.Errorf("%s: cannot change %s in what runs: %w", u.s.name, part, plain(err))
+		}
+	}
+	return nil
+}
+
+// liveParts are the elements of the running domain that have to change.
+func (u *up) liveParts() []string {
+	var parts []string
+	for _, c := range u.result.Changes {
+		if part, _, _ := strings.Cut(c.Field, " "); c.Object == domainObject && c.Effect == plan.Live {
+			parts = append(parts, part)
+		}
+	}
+	return slices.Compact(parts) // the changes are sorted by field
+}
+
+// tune changes one element of the running domain. domainEffect knows which there
+// are. See "virDomainSetMemoryParameters" and its like in libvirt's reference.
+func (u *up) tune(dom *libvirt.Domain, part string) error {
+	want := u.s.domain
+	switch part {
+	case "description":
+		return dom.SetMetadata(libvirt.DOMAIN_METADATA_DESCRIPTION, want.Description, "", "", libvirt.DOMAIN_AFFECT_LIVE)
+	case "memory":
+		// The memory itself could not rise above what the sandbox started with.
+		limit := libvirt.DomainMemoryParameters{HardLimitSet: true, HardLimit: uint64(want.Memory.Value)}
+		return dom.SetMemoryParameters(&limit, libvirt.DOMAIN_AFFECT_LIVE)
+	case "blkiotune":
+		weight := libvirt.DomainBlkioParameters{WeightSet: true, Weight: want.BlockIOTune.Weight}
+		return dom.SetBlkioParameters(&weight, libvirt.DOMAIN_AFFECT_LIVE)
+	case "cputune":
+		return dom.SetSchedulerParametersFlags(u.schedule(), libvirt.DOMAIN_AFFECT_LIVE)
+	}
+	return fmt.Errorf("sbx does not know how")
+}
+
+// schedule is what the domain says of its processor time.
+func (u *up) schedule() *libvirt.DomainSchedulerParameters {
+	p, t := new(libvirt.DomainSchedulerParameters), u.s.domain.CPUTune
+	if t.Shares != nil {
+		p.CpuSharesSet, p.CpuShares = true, uint64(t.Shares.Value)
+	}
+	if t.Period != nil {
+		p.VcpuPeriodSet, p.VcpuPeriod = true, t.Period.Value
+	}
+	if t.Quota != nil {
+		p.VcpuQuotaSet, p.VcpuQuota = true, t.Quota.Value
+	}
+	if t.GlobalPeriod != nil {
+		p.GlobalPeriodSet, p.GlobalPeriod = true, t.GlobalPeriod.Value
+	}
+	if t.GlobalQuota != nil {
+		p.GlobalQuotaSet, p.GlobalQuota = true, t.GlobalQuota.Value
+	}
+	return p
+}
+
+// rulesMoved says whether the kernel's rules are not those of the filter, which
+// libvirt does not see.
+func (u *up) rulesMoved() bool {
+	return slices.ContainsFunc(u.result.Changes, func(c plan.Change) bool {
+		return strings.HasPrefix(c.Object, rulesObject("")) && c.Effect == plan.Live
+	})
+}
+
+// networkRestarts says whether a network has to be started anew.
+func (u *up) networkRestarts() bool {
+	return slices.ContainsFunc(u.result.Changes, func(c plan.Change) bool {
+		return strings.HasPrefix(c.Object, networkObject("")) && c.Effect == plan.Restart
+	})
+}
+
+// refuseMoved refuses a sandbox that is not as it is expected to be.
+func (u *up) refuseMoved() error {
+	if u.expect == nil {
+		return nil
+	}
+	now, err := u.have.fingerprints()
+	if err != nil {
+		return fmt.Errorf("%s: %w", u.s.name, err)
+	}
+	if moved := movedObjects(u.expect, now); len(moved) > 0 {
+		return fmt.Errorf("%s: the %s has changed since the plan was made", u.s.name, strings.Join(moved, ", the "))
+	}
+	return nil
+}
+
+// interimNotes are the metadata of a sandbox that is being changed. They name
+// what it had and what it is to have, so that whatever interrupts the change,
+// Down finds all of it.
+func (u *up) interimNotes() (string, error) {
+	notes := *u.s.metadata
+	if had := u.have.metadata; had != nil {
+		notes.Filters = slices.Concat(notes.Filters, gone(had.Filters, notes.Filters))
+		notes.Networks = slices.Concat(notes.Networks, gone(had.Networks, notes.Networks))
+	}
+	return notes.Encode()
+}
+
+// settle removes what the sandbox no longer has, and notes how all is now.
+func (u *up) settle() error {
+	now := u.have
+	if !u.result.Unchanged() {
+		if err := u.release(); err != nil {
+			return err
+		}
+		var err error
+		observer := observer{r: u.r}
+		if now, err = observer.observe(u.conn, u.s.name, u.s.backend, u.s.metadata); err != nil {
+			return err
+		}
+	}
+	if err := u.record(now); err != nil {
+		return fmt.Errorf("%s: %w", u.s.name, err)
+	}
+	return nil
+}
+
+// release removes the filters and networks that the sandbox had before.
+func (u *up) release() error {
+	had := u.have.metadata
+	if had == nil {
+		return nil
+	}
+	unlock, err := u.r.lock(context.Background(), allNames)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for _, name := range gone(had.Filters, u.s.metadata.Filters) {
+		if err := removeFilter(u.conn, name, compiler.UUID("filter", name)); err != nil {
+			return fmt.Errorf("%s: %w", u.s.name, err)
+		}
+	}
+	for _, name := range gone(had.Networks, u.s.metadata.Networks) {
+		if err := releaseNetwork(u.conn, name, u.s.name); err != nil {
+			return fmt.Errorf("%s: %w", u.s.name, err)
+		}
+	}
+	return nil
+}
+
+// record writes into the domain's metadata what sbx has applied, unless that
+// stands there already.
+func (u *up) record(now *observed) error {
+	objects, err := now.fingerprints()
+	if err != nil {
+		return err
+	}
+	if now.metadata != nil && now.metadata.Bundle == u.s.digest && len(movedObjects(noted(now.metadata), objects)) == 0 {
+		return nil
+	}
+	notes := *u.s.metadata
+	notes.Applied = newApplied(objects)
+	text, err := notes.Encode()
+	if err != nil {
+		return err
+	}
+	dom, err := lookup(u.conn, u.s.name)
+	if dom == nil || err != nil {
+		return err
+	}
+	defer dom.Free()
+	return setNotes(dom, text, libvirt.DOMAIN_AFFECT_LIVE|libvirt.DOMAIN_AFFECT_CONFIG)
+}
+
+// setNotes writes sbx's metadata of a domain.
+func setNotes(dom *libvirt.Domain, text string, where libvirt.DomainModificationImpact) error {
+	return plain(dom.SetMetadata(libvirt.DOMAIN_METADATA_ELEMENT, text, "sbx", compiler.MetadataURI, where))
+}

@@ -1,0 +1,265 @@
+package runtime
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sbx-dev/sbx/runtime/plan"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// Why a change takes what it takes.
+const (
+	whyAbsent      = "there is no such sandbox"
+	whyStopped     = "it does not run"
+	whyLive        = "libvirt changes it in what runs"
+	whyStart       = "libvirt sets it up when the sandbox starts"
+	whyDefinition  = "it counts from the next start on, and what runs has it already"
+	whyManifest    = "the first process reads it when it starts"
+	whyFiles       = "sbx makes the sandbox's files before it starts"
+	whyFilter      = "libvirt puts a filter's rules in place of the older ones at once"
+	whyRules       = "libvirt makes the rules anew from the filter"
+	whyNoRecord    = "sbx was interrupted before it could note the rules"
+	whyNetwork     = "a network changes only while nothing is on it"
+	whyNetworkIdle = "libvirt starts it"
+	whyNames       = "libvirt's name server on the network learns it at once"
+	whyLoose       = "libvirt puts an interface on its bridge when the sandbox starts"
+	whyBinding     = "libvirt puts an interface behind its filter when the sandbox starts"
+	whyProfile     = "only sbx's own notes change"
+	whyGone        = "no profile has it any more"
+)
+
+// comparison collects what is between a bundle and what there is.
+type comparison struct {
+	want    *sandbox
+	have    *observed
+	changes []plan.Change
+}
+
+// compare says what it takes to make the observed sandbox the wanted one.
+func compare(want *sandbox, have *observed) ([]plan.Change, error) {
+	c := &comparison{want: want, have: have}
+	if have.metadata == nil {
+		c.add(stateObject, plan.Difference{Desired: "running"}, plan.Create, whyAbsent)
+		return c.changes, nil
+	}
+	if !have.active {
+		c.add(stateObject, plan.Difference{Live: have.state, Desired: "running"}, plan.Restart, whyStopped)
+	}
+	if err := errors.Join(c.domain(), c.manifest(), c.filters(), c.networks()); err != nil {
+		return nil, err
+	}
+	c.names()
+	c.cards()
+	c.files()
+	if len(c.changes) == 0 && have.metadata.Profile != want.metadata.Profile {
+		c.add("metadata", plan.Difference{Field: "profile", Live: have.metadata.Profile, Desired: want.metadata.Profile}, plan.Redefine, whyProfile)
+	}
+	plan.Sort(c.changes)
+	return c.changes, nil
+}
+
+func (c *comparison) add(object string, d plan.Difference, effect plan.Effect, why string) {
+	c.changes = append(c.changes, plan.Change{
+		Sandbox: c.want.name, Object: object, Field: d.Field, Live: d.Live, Desired: d.Desired, Effect: effect, Why: why,
+	})
+}
+
+// domain compares what runs, and then the definition: what differs there alone
+// needs no more than to be defined anew.
+func (c *comparison) domain() error {
+	desired, err := c.want.domain.Marshal()
+	if err != nil {
+		return err
+	}
+	var running []plan.Difference
+	if c.have.active {
+		if running, err = plan.RunningDomain(desired, c.have.running); err != nil {
+			return err
+		}
+	}
+	for _, d := range running {
+		effect, why := domainEffect(c.want.backend, d)
+		c.add(domainObject, d, effect, why)
+	}
+	defined, err := plan.Domain(desired, c.have.defined)
+	if err != nil {
+		return err
+	}
+	for _, d := range defined {
+		if !slices.ContainsFunc(running, func(r plan.Difference) bool { return r.Field == d.Field }) {
+			c.add(domainObject, d, plan.Redefine, whyDefinition)
+		}
+	}
+	return nil
+}
+
+// domainEffect says what it takes to change a field of what runs: see
+// tuning for what can be done live.
+func domainEffect(kind schema.Backend, d plan.Difference) (plan.Effect, string) {
+	part, _, _ := strings.Cut(d.Field, " ")
+	live := part == "description" ||
+		d.Desired != "" && (part == "cputune" || part == "blkiotune" || part == "memory" && kind == schema.LXC)
+	if live {
+		return plan.Live, whyLive
+	}
+	return plan.Restart, whyStart
+}
+
+// manifest compares the orders of the first process with those that it was
+// started by.
+func (c *comparison) manifest() error {
+	desired, err := c.want.manifest.Encode()
+	if err != nil {
+		return err
+	}
+	live, err := os.ReadFile(manifestFile(c.want.backend, c.want.dir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if bytes.Equal(desired, live) {
+		return nil
+	}
+	var want, have any
+	if err := json.Unmarshal(desired, &want); err != nil {
+		return err
+	}
+	if json.Unmarshal(live, &have) != nil {
+		have = nil // somebody has changed it to something else altogether
+	}
+	for _, d := range plan.Values(want, have) {
+		c.add("manifest", d, plan.Restart, whyManifest)
+	}
+	return nil
+}
+
+// manifestFile is where the host keeps what a sandbox's first process was told.
+func manifestFile(kind schema.Backend, dir string) string {
+	if kind == schema.KVM {
+		return filepath.Join(dir, bootDir, "manifest.json")
+	}
+	return filepath.Join(dir, sbxDir, "manifest.json")
+}
+
+func (c *comparison) filters() error {
+	for i, document := range c.want.filters {
+		name := c.want.metadata.Filters[i]
+		live := c.have.filters[name]
+		if live == "" {
+			c.add(filterObject(name), plan.Difference{Desired: "defined"}, plan.Live, whyFilter)
+			continue
+		}
+		found, err := plan.Filter(string(document), live)
+		if err != nil {
+			return err
+		}
+		for _, d := range found {
+			c.add(filterObject(name), d, plan.Live, whyFilter)
+		}
+	}
+	for _, name := range gone(c.have.metadata.Filters, c.want.metadata.Filters) {
+		c.add(filterObject(name), plan.Difference{Live: "defined"}, plan.Redefine, whyGone)
+	}
+	return nil
+}
+
+func (c *comparison) networks() error {
+	for i, document := range c.want.networks {
+		if err := c.network(c.want.metadata.Networks[i], string(document)); err != nil {
+			return err
+		}
+	}
+	for _, name := range gone(c.have.metadata.Networks, c.want.metadata.Networks) {
+		c.add(networkObject(name), plan.Difference{Live: "defined"}, plan.Redefine, whyGone)
+	}
+	return nil
+}
+
+// network compares what runs of a network, and then its definition.
+func (c *comparison) network(name, desired string) error {
+	object, live := networkObject(name), c.have.networks[name]
+	if live.running == "" {
+		effect, why := plan.Live, whyNetworkIdle
+		if c.have.active {
+			effect, why = plan.Restart, whyLoose
+		}
+		c.add(object, plan.Difference{Field: "state", Live: "not running", Desired: "running"}, effect, why)
+		return nil
+	}
+	running, err := plan.Network(desired, live.running)
+	if err != nil {
+		return err
+	}
+	for _, d := range running {
+		c.add(object, d, plan.Restart, whyNetwork)
+	}
+	if live.defined == "" {
+		c.add(object, plan.Difference{Desired: "defined"}, plan.Redefine, whyDefinition)
+		return nil
+	}
+	defined, err := plan.Network(desired, live.defined)
+	if err != nil || len(running) > 0 {
+		return err
+	}
+	for _, d := range defined {
+		c.add(object, d, plan.Redefine, whyDefinition)
+	}
+	return nil
+}
+
+// names compares the records of the name servers. Where a network is to be
+// started they come with it.
+func (c *comparison) names() {
+	for network, hosts := range c.want.names() {
+		live, known := c.have.names[network]
+		if desired := showNames(hosts); known && live != desired {
+			c.add(namesObject(network), plan.Difference{Live: live, Desired: desired}, plan.Live, whyNames)
+		}
+	}
+}
+
+// gone are the names that the live list alone has.
+func gone(live, desired []string) []string {
+	return slices.DeleteFunc(slices.Clone(live), func(name string) bool { return slices.Contains(desired, name) })
+}
+
+// cards compares the rules in the kernel with those that were there when sbx
+// had applied the filter. A filter that is to change has others anyway.
+func (c *comparison) cards() {
+	for _, card := range c.have.cards {
+		if card.loose {
+			c.add(cardObject(card.device), plan.Difference{Field: "bridge", Live: card.place(), Desired: "on " + card.bridge}, plan.Restart, whyLoose)
+		}
+		if card.bound != card.filter {
+			c.add(cardObject(card.device), plan.Difference{Field: "filter", Live: card.bound, Desired: card.filter}, plan.Restart, whyBinding)
+		}
+		object := rulesObject(card.device)
+		before, now := noted(c.have.metadata)[object], card.rules
+		switch {
+		case before == now:
+		case before == "":
+			c.add(object, plan.Difference{Live: "not noted", Desired: "as the filter says"}, plan.Live, whyNoRecord)
+		default:
+			c.add(object, plan.Difference{Live: now, Desired: before}, plan.Live, whyRules)
+		}
+	}
+}
+
+// files compares what sbx has made in the sandbox's folder with what is there.
+// Where the manifest differs, that says more.
+func (c *comparison) files() {
+	before := noted(c.have.metadata)[filesObject]
+	if before == "" || before == c.have.files {
+		return
+	}
+	if slices.ContainsFunc(c.changes, func(d plan.Change) bool { return d.Object == "manifest" }) {
+		return
+	}
+	c.add(filesObject, plan.Difference{Field: c.want.dir, Live: c.have.files, Desired: before}, plan.Restart, whyFiles)
+}

@@ -1,0 +1,191 @@
+package runtime
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/plan"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// The names of a sandbox's objects, in plans, in drift and in its metadata.
+const (
+	domainObject  = "domain"
+	runningObject = "running domain"
+	stateObject   = "state"
+	filesObject   = "files"
+)
+
+func filterObject(name string) string         { return "filter " + name }
+func networkObject(name string) string        { return "network " + name }
+func runningNetworkObject(name string) string { return "running network " + name }
+func rulesObject(device string) string        { return "rules of " + device }
+func namesObject(network string) string       { return "names on " + network }
+func cardObject(device string) string         { return "interface " + device }
+
+// fingerprints gives all that makes up a sandbox, by object.
+func (o *observed) fingerprints() (map[string]string, error) {
+	objects := map[string]string{}
+	if o.metadata == nil {
+		return objects, nil
+	}
+	var failed error
+	put := func(object, document string, of func(string) (string, error)) {
+		if document == "" {
+			objects[object] = "absent"
+			return
+		}
+		print, err := of(document)
+		failed = errors.Join(failed, err)
+		objects[object] = print
+	}
+	put(domainObject, o.defined, plan.DomainFingerprint)
+	put(runningObject, o.running, plan.RunningFingerprint)
+	for name, text := range o.filters {
+		put(filterObject(name), text, plan.FilterFingerprint)
+	}
+	for name, n := range o.networks {
+		put(networkObject(name), n.defined, plan.NetworkFingerprint)
+		put(runningNetworkObject(name), n.running, plan.NetworkFingerprint)
+	}
+	for _, c := range o.cards {
+		objects[rulesObject(c.device)] = c.rules
+		objects[cardObject(c.device)] = c.place() + ", " + c.guard()
+	}
+	for network, records := range o.names {
+		objects[namesObject(network)] = cmp.Or(records, "none")
+	}
+	objects[stateObject] = o.state
+	objects[filesObject] = o.files
+	return objects, failed
+}
+
+// place says where an interface is.
+func (c observedCard) place() string {
+	if c.loose {
+		return "not on " + c.bridge
+	}
+	return "on " + c.bridge
+}
+
+// guard says what an interface is behind.
+func (c observedCard) guard() string {
+	if c.bound == "" {
+		return "behind no filter"
+	}
+	return "behind " + c.bound
+}
+
+// newApplied notes the objects as what sbx has applied.
+func newApplied(objects map[string]string) *compiler.Applied {
+	a := &compiler.Applied{At: time.Now().UTC().Format(time.RFC3339)}
+	for _, name := range slices.Sorted(maps.Keys(objects)) {
+		a.Objects = append(a.Objects, compiler.AppliedObject{Name: name, Fingerprint: objects[name]})
+	}
+	return a
+}
+
+// noted are the fingerprints from when sbx last applied the sandbox; none when
+// it has not noted any.
+func noted(m *compiler.Metadata) map[string]string {
+	objects := map[string]string{}
+	if m == nil || m.Applied == nil {
+		return objects
+	}
+	for _, o := range m.Applied.Objects {
+		objects[o.Name] = o.Fingerprint
+	}
+	return objects
+}
+
+// movedObjects are those whose fingerprints differ, sorted.
+func movedObjects(before, now map[string]string) []string {
+	var moved []string
+	for name, print := range now {
+		if before[name] != print {
+			moved = append(moved, name)
+		}
+	}
+	for name := range before {
+		if _, still := now[name]; !still {
+			moved = append(moved, name)
+		}
+	}
+	slices.Sort(moved)
+	return moved
+}
+
+// madeParts are what prepare makes in a sandbox's folder and nobody changes
+// while it runs. A machine's exports are the host's own files.
+var madeParts = map[schema.Backend][]string{
+	schema.LXC: {rootDir, sbxDir, filesDir},
+	schema.KVM: {bootDir},
+}
+
+// filesFingerprint is the digest of the names, owners, modes and contents of
+// what sbx has made in a sandbox's folder.
+func filesFingerprint(dir string, kind schema.Backend) (string, error) {
+	var lines []string
+	for _, part := range madeParts[kind] {
+		err := filepath.WalkDir(filepath.Join(dir, part), func(path string, e fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			line, err := fileLine(path, e)
+			lines = append(lines, strings.TrimPrefix(line, dir))
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	if _, err := os.Lstat(filepath.Join(dir, channelSocket)); err == nil {
+		lines = append(lines, channelSocket)
+	}
+	return compiler.Digest([]byte(strings.Join(lines, "\n"))), nil
+}
+
+func fileLine(path string, e fs.DirEntry) (string, error) {
+	info, err := e.Info()
+	if err != nil {
+		return "", err
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	content := ""
+	switch {
+	case info.Mode().IsRegular():
+		content, err = fileDigest(path)
+	case info.Mode()&fs.ModeSymlink != 0:
+		content, err = os.Readlink(path)
+	}
+	return fmt.Sprintf("%s %v %d:%d %q", path, info.Mode(), owner.Uid, owner.Gid, content), err
+}
+
+func fileDigest(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}

@@ -1,0 +1,92 @@
+package runtime
+
+import (
+	"fmt"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/sbx-dev/sbx/compiler"
+)
+
+// kernelRules are the lines of iptables, ip6tables and ebtables, with the name
+// of their table in front. Comments are left out.
+type kernelRules []string
+
+// ruleLists print the tables that libvirt's nwfilter driver writes to.
+var ruleLists = [][]string{
+	{"iptables", "-w", "-S"},
+	{"ip6tables", "-w", "-S"},
+	{"ebtables", "--concurrent", "-t", "nat", "-L"},
+}
+
+// readKernelRules reads the rules that are in force. The kernel can be asked for
+// them on the machine itself alone.
+func readKernelRules() (kernelRules, error) {
+	var all kernelRules
+	for _, argv := range ruleLists {
+		out, err := exec.Command(argv[0], argv[1:]...).Output()
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the firewall's rules: %s: %w", strings.Join(argv, " "), err)
+		}
+		all = append(all, ruleLines(argv[0], string(out))...)
+	}
+	return all, nil
+}
+
+// ruleComment is a comment as iptables -S prints it.
+var ruleComment = regexp.MustCompile(`-m comment --comment ("(\\.|[^"\\])*"|\S+) `)
+
+// ruleLines gives a table's rules, each with its chain: iptables -S names it in
+// every line, ebtables -L in a heading.
+func ruleLines(table, text string) []string {
+	var lines []string
+	chain := ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if heading, found := strings.CutPrefix(line, "Bridge chain: "); found {
+			chain, _, _ = strings.Cut(heading, ",")
+			continue
+		}
+		if line == "" || strings.HasPrefix(line, "Bridge table:") || strings.HasPrefix(line, "-N ") || strings.HasPrefix(line, "-P ") {
+			continue
+		}
+		line = ruleComment.ReplaceAllString(line, "")
+		lines = append(lines, strings.Join(strings.Fields(table+" "+chain+" "+line), " "))
+	}
+	return lines
+}
+
+// guards are the jumps by which packets come to any interface's rules. libvirt
+// makes them with every filter, by taking them away and putting them back
+// (iptablesCreateBaseChainsFW in nwfilter_ebiptables_driver.c).
+var guards = []string{
+	"iptables -A FORWARD -j libvirt-in",
+	"iptables -A FORWARD -j libvirt-out",
+	"iptables -A INPUT -j libvirt-host-in",
+	"ip6tables -A FORWARD -j libvirt-in",
+	"ip6tables -A FORWARD -j libvirt-out",
+	"ip6tables -A INPUT -j libvirt-host-in",
+}
+
+// missingGuards are the guards that are not there.
+func (k kernelRules) missingGuards() []string {
+	return slices.DeleteFunc(slices.Clone(guards), func(g string) bool { return slices.Contains(k, g) })
+}
+
+// of gives the rules that stand between an interface and others: those of the
+// chains that libvirt names after its device, and the jumps that lead there.
+func (k kernelRules) of(device string) kernelRules {
+	return slices.DeleteFunc(slices.Clone(k), func(line string) bool { return !strings.Contains(line, device) })
+}
+
+// fingerprint tells a set of rules from every other, and says how many there
+// are, and which guards are missing.
+func (k kernelRules) fingerprint(missing []string) string {
+	print := fmt.Sprintf("%d rules, %s", len(k), compiler.Digest([]byte(strings.Join(k, "\n"))))
+	if len(missing) > 0 {
+		print += ", without " + strings.Join(missing, ", ")
+	}
+	return print
+}

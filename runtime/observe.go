@@ -1,0 +1,233 @@
+package runtime
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"libvirt.org/go/libvirt"
+	"libvirt.org/go/libvirtxml"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// observed is what there is of a sandbox: what others may have changed since
+// sbx applied it.
+type observed struct {
+	name     string
+	metadata *compiler.Metadata // nil: there is no such sandbox
+	active   bool
+	state    string // "running", or "stopped (destroyed)"
+	defined  string // the definition's XML
+	running  string // the XML of what runs; empty unless active
+	filters  map[string]string
+	networks map[string]observedNetwork
+	names    map[string]string // the records of it that the networks' name servers have, by network
+	cards    []observedCard
+	files    string // a fingerprint
+}
+
+// observedNetwork is a network that the profile owns; the zero value is one that
+// is not there.
+type observedNetwork struct {
+	defined, running string // XML
+}
+
+// observedCard is the host's end of an interface of a running sandbox.
+type observedCard struct {
+	device string
+	bridge string // that it should be on; empty: libvirt does not say
+	loose  bool   // it is on none, or on another
+	filter string // that it should be behind
+	bound  string // that it is behind; empty: none
+	rules  string // the fingerprint of those in the kernel
+}
+
+// observer looks at sandboxes, and at the kernel's rules once for all of them.
+type observer struct {
+	r     *Runtime
+	rules kernelRules // nil: not read yet
+}
+
+// guardLimit is how long the guards may be away while libvirt puts them back.
+const guardLimit = time.Second
+
+// kernelRules reads the rules in force, when they are first asked for.
+func (o *observer) kernelRules() (rules kernelRules, err error) {
+	for deadline := time.Now().Add(guardLimit); o.rules == nil; time.Sleep(20 * time.Millisecond) {
+		if rules, err = readKernelRules(); err != nil {
+			return nil, err
+		}
+		if len(rules.missingGuards()) == 0 || time.Now().After(deadline) {
+			o.rules = rules
+		}
+	}
+	return o.rules, nil
+}
+
+// observe looks at the named sandbox, and at the filters and networks that it
+// has or is to have.
+func (o *observer) observe(conn *libvirt.Connect, name string, kind schema.Backend, want *compiler.Metadata) (*observed, error) {
+	found := &observed{name: name, filters: map[string]string{}, networks: map[string]observedNetwork{}, names: map[string]string{}}
+	dom, m, err := lookupOwn(conn, name)
+	if dom == nil || err != nil {
+		return found, err
+	}
+	defer dom.Free()
+	found.metadata = m
+	if err := found.domain(dom); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, plain(err))
+	}
+	if want == nil {
+		want = m
+	}
+	if err := found.surroundings(conn, m, want); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if found.active {
+		if err := o.interfaces(conn, found); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if found.files, err = filesFingerprint(filepath.Join(o.r.options.StateDir, name), kind); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return found, nil
+}
+
+func (o *observed) domain(dom *libvirt.Domain) error {
+	state, reason, err := dom.GetState()
+	if err != nil {
+		return err
+	}
+	if o.active, err = dom.IsActive(); err != nil {
+		return err
+	}
+	o.state = stateName(state)
+	if state == libvirt.DOMAIN_SHUTOFF {
+		o.state += " (" + shutoffReason(libvirt.DomainShutoffReason(reason)) + ")"
+	}
+	if o.defined, err = dom.GetXMLDesc(libvirt.DOMAIN_XML_INACTIVE); err != nil || !o.active {
+		return err
+	}
+	o.running, err = dom.GetXMLDesc(0)
+	return err
+}
+
+// shutoffReason says in libvirt's words why a domain does not run.
+func shutoffReason(r libvirt.DomainShutoffReason) string {
+	switch r {
+	case libvirt.DOMAIN_SHUTOFF_SHUTDOWN:
+		return "its service ended"
+	case libvirt.DOMAIN_SHUTOFF_DESTROYED:
+		return "destroyed"
+	case libvirt.DOMAIN_SHUTOFF_CRASHED:
+		return "crashed"
+	case libvirt.DOMAIN_SHUTOFF_FAILED:
+		return "failed to start"
+	}
+	return "not started"
+}
+
+// surroundings reads the filters and networks that the sandbox has or is to have.
+func (o *observed) surroundings(conn *libvirt.Connect, has, want *compiler.Metadata) error {
+	for _, name := range slices.Concat(has.Filters, want.Filters) {
+		text, err := filterText(conn, name, compiler.UUID("filter", name))
+		if err != nil {
+			return err
+		}
+		o.filters[name] = text
+	}
+	for _, name := range slices.Concat(has.Networks, want.Networks) {
+		network, err := ownNetwork(conn, name)
+		if err != nil {
+			return err
+		}
+		if o.networks[name], err = observeNetwork(network); err != nil {
+			return networkError(name, err)
+		}
+	}
+	return nil
+}
+
+func observeNetwork(network *libvirt.Network) (found observedNetwork, err error) {
+	if network == nil {
+		return found, nil
+	}
+	defer network.Free()
+	if found.defined, err = network.GetXMLDesc(libvirt.NETWORK_XML_INACTIVE); err != nil {
+		return found, err
+	}
+	active, err := network.IsActive()
+	if err != nil || !active {
+		return found, err
+	}
+	found.running, err = network.GetXMLDesc(0)
+	return found, err
+}
+
+// interfaces looks at the host's ends of the running sandbox's interfaces.
+func (o *observer) interfaces(conn *libvirt.Connect, found *observed) error {
+	d := new(libvirtxml.Domain)
+	if err := d.Unmarshal(found.running); err != nil {
+		return err
+	}
+	if d.Devices == nil {
+		return nil
+	}
+	for _, i := range d.Devices.Interfaces {
+		if i.Target == nil || i.Target.Dev == "" {
+			continue
+		}
+		rules, err := o.kernelRules()
+		if err != nil {
+			return err
+		}
+		card := observedCard{device: i.Target.Dev, bridge: bridgeOf(i), rules: rules.of(i.Target.Dev).fingerprint(rules.missingGuards())}
+		if card.bridge != "" {
+			master, err := os.Readlink("/sys/class/net/" + card.device + "/master")
+			card.loose = err != nil || master[strings.LastIndexByte(master, '/')+1:] != card.bridge
+		}
+		if i.FilterRef != nil {
+			card.filter = i.FilterRef.Filter
+		}
+		if err := found.publishedNames(conn, i); err != nil {
+			return err
+		}
+		if card.bound, err = boundFilter(conn, card.device); err != nil && errorCode(err) != libvirt.ERR_NO_NWFILTER_BINDING {
+			return err
+		}
+		found.cards = append(found.cards, card)
+	}
+	return nil
+}
+
+// publishedNames reads what the name server of an interface's network knows of
+// the sandbox.
+func (o *observed) publishedNames(conn *libvirt.Connect, i libvirtxml.DomainInterface) error {
+	if i.Source == nil || i.Source.Network == nil {
+		return nil
+	}
+	network := i.Source.Network.Network
+	hosts, known, err := publishedNames(conn, network, o.name)
+	if known {
+		o.names[network] = showNames(hosts)
+	}
+	return err
+}
+
+func bridgeOf(i libvirtxml.DomainInterface) string {
+	switch {
+	case i.Source == nil:
+		return ""
+	case i.Source.Bridge != nil:
+		return i.Source.Bridge.Bridge
+	case i.Source.Network != nil:
+		return i.Source.Network.Bridge
+	}
+	return ""
+}
