@@ -74,19 +74,24 @@ func (t target) syntaxErrors() (list diag.List) {
 			continue
 		}
 		e := errors.Errors(err)[0]
-		format, args := e.Msg()
 		pos := src.pos(e.Position())
 		if pos.File == "" {
 			pos = t.project.pos(name)
 		}
-		list = append(list, &diag.Diagnostic{Pos: pos, Severity: diag.Error, Code: diag.Syntax,
-			Message: plainSyntax(fmt.Sprintf(format, args...)), Help: syntaxHelp(fmt.Sprintf(format, args...))})
+		list = append(list, syntaxFault(pos, e))
 	}
 	return list
 }
 
-// candidates are the CUE files that may belong to the target: its own, and those
-// of its package here and in the folders above.
+// syntaxFault words an error of the parser.
+func syntaxFault(pos diag.Pos, e errors.Error) *diag.Diagnostic {
+	format, args := e.Msg()
+	text := fmt.Sprintf(format, args...)
+	return &diag.Diagnostic{Pos: pos, Severity: diag.Error, Code: diag.Syntax, Message: plainSyntax(text), Help: syntaxHelp(text)}
+}
+
+// candidates are the CUE files that may belong to the target: its own, or all of
+// its folder and of those above, because CUE reads each to know its package.
 func (t target) candidates(s *session) (names []string) {
 	if t.pkg == "" {
 		if path.Ext(t.file) == ".cue" {
@@ -97,11 +102,7 @@ func (t target) candidates(s *session) (names []string) {
 	for dir := t.dir; ; dir = path.Dir(dir) {
 		entries, err := fs.ReadDir(s, dir)
 		for _, e := range entries {
-			name := path.Join(dir, e.Name())
-			if path.Ext(name) != ".cue" || e.IsDir() || err != nil {
-				continue
-			}
-			if pkg, err := t.project.packageOf(name); err == nil && (pkg == t.pkg || name == t.file) {
+			if name := path.Join(dir, e.Name()); err == nil && path.Ext(name) == ".cue" && !e.IsDir() {
 				names = append(names, name)
 			}
 		}
@@ -112,6 +113,7 @@ func (t target) candidates(s *session) (names []string) {
 }
 
 func plainSyntax(text string) string {
+	text = strings.ReplaceAll(text, "'STRING'", "the string")
 	text = strings.ReplaceAll(text, "'IDENT'", "a name")
 	text = strings.ReplaceAll(text, "'EOF'", "the end of the file")
 	return strings.ReplaceAll(text, "newline", "the end of the line")
@@ -123,8 +125,10 @@ func syntaxHelp(text string) string {
 		return "separate entries with a comma or a new line"
 	case strings.Contains(text, "string literal not terminated"):
 		return `close the string with "`
-	case strings.Contains(text, "EOF"):
-		return "a bracket was opened and not closed"
+	case strings.Contains(text, "EOF"), strings.Contains(text, "found '}'"):
+		return "a bracket before it was opened and not closed, or a value is missing"
+	case strings.Contains(text, "expected label or ':'"):
+		return "a field is written as name: value"
 	}
 	return ""
 }
@@ -168,6 +172,9 @@ func (r *rawErrors) add(err error) {
 		cycle = cycle || d.Code == diag.Cycle
 		r.list = append(r.list, d)
 	}
+	r.list = slices.DeleteFunc(r.list, func(d *diag.Diagnostic) bool {
+		return strings.HasSuffix(d.Path, "]") && r.bad[fieldOf(d.Path)] // the list was reported as a whole
+	})
 	if cycle { // what takes part in it has no value, which is not another mistake
 		r.list = slices.DeleteFunc(r.list, func(d *diag.Diagnostic) bool { return d.Code != diag.Cycle })
 	}

@@ -29,7 +29,7 @@ func (e *evaluator) schema() cue.Value {
 }
 
 // evaluate makes a profile of a target.
-func (c *Config) evaluate(e *evaluator, t target) result {
+func (c *Config) evaluate(e *evaluator, t target, rules *policy) result {
 	ctx := cuecontext.New(cuecontext.WithInjection(embed.New()))
 	inst, err := c.build(t, false)
 	if err != nil {
@@ -56,6 +56,10 @@ func (c *Config) evaluate(e *evaluator, t target) result {
 	if list := check(p); list.Err() != nil {
 		return result{list: list}
 	}
+	if list := rules.check(p, src); list.Err() != nil {
+		return result{list: list}
+	}
+	src.addEvaluated(full, "")
 	return result{profile: p}
 }
 

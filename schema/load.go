@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -27,6 +28,10 @@ type Config struct {
 	Tags  []string  // "key=value", or the short form of an @tag
 	Stdin io.Reader // what the argument "-" means
 	Tests bool      // read the files of a package that end in _test.cue, too
+
+	// Policy is a folder of rules: CUE packages that every complete profile,
+	// defaults and all, must unify with. "" is none.
+	Policy string
 }
 
 // Load reads the profiles that args name: files (.cue, .yaml, .json), folders,
@@ -41,8 +46,12 @@ func (c *Config) Load(args ...string) ([]*Profile, error) {
 	if err != nil {
 		return nil, asList(err)
 	}
+	rules, err := c.openPolicy()
+	if err != nil {
+		return nil, asList(err)
+	}
 	results := make([]result, len(targets))
-	c.evaluateAll(targets, results)
+	c.evaluateAll(targets, results, rules)
 	return collect(results)
 }
 
@@ -55,14 +64,14 @@ type result struct {
 
 // evaluateAll spreads the targets over the processors. Every worker has a CUE
 // context of its own for the schema.
-func (c *Config) evaluateAll(targets []target, results []result) {
+func (c *Config) evaluateAll(targets []target, results []result, rules *policy) {
 	next := make(chan int)
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(targets)) {
 		workers.Go(func() {
 			e := new(evaluator)
 			for i := range next {
-				results[i] = c.evaluate(e, targets[i])
+				results[i] = c.evaluate(e, targets[i], rules)
 			}
 		})
 	}
@@ -82,6 +91,9 @@ func collect(results []result) (profiles []*Profile, err error) {
 		}
 	}
 	list.Sort()
+	list = slices.CompactFunc(list, func(a, b *diag.Diagnostic) bool { // of a file that several profiles read
+		return a.Pos == b.Pos && a.Path == b.Path && a.Code == b.Code && a.Message == b.Message
+	})
 	return profiles, list.Err()
 }
 
@@ -133,7 +145,7 @@ func (p *project) display(name string) string {
 	if name == stdinFile {
 		return "<stdin>"
 	}
-	return name
+	return p.mark + name
 }
 
 // offline is the registry of modules: it has none.
@@ -152,7 +164,7 @@ func (offline) Fetch(_ context.Context, m module.Version) (module.SourceLoc, err
 func (offline) ModuleVersions(context.Context, string) ([]string, error) { return nil, nil }
 
 func errOffline(m module.Version) error {
-	return fmt.Errorf("module %v: sbx loads nothing from a network; put the package under cue.mod/pkg", m)
+	return fmt.Errorf("module %v: sbx loads nothing from a network; put the package into the project", m)
 }
 
 // readAllBounded is all of r, which may be as long as a file of a profile.

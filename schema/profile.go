@@ -47,6 +47,10 @@ type Profile struct {
 // they are the same on every machine.
 type Source interface {
 	Pos(path string) diag.Pos
+
+	// Origin is where the value at just this path comes from; ok is false for a
+	// default, which stands in no file.
+	Origin(path string) (pos diag.Pos, ok bool)
 }
 
 // Run is the command: the service of `sbx up`, or the default of `sbx run`.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"cuelang.org/go/mod/modfile"
@@ -30,6 +31,7 @@ type project struct {
 	disk    fs.FS
 	overlay map[string][]byte // files that stand over those on the disk
 
+	mark      string // begins the file names of positions
 	schemaDir string // where the schema's files stand in the tree
 }
 
@@ -55,9 +57,7 @@ func openProject(dir string) (*project, error) {
 	return p, p.addSchema()
 }
 
-// builtinDir is where the schema stands in every tree. Plain CUE looks for
-// vendored packages in cue.mod/pkg, which a project for editors and `cue vet`
-// may hold too; this binary's schema takes its place.
+// builtinDir is where the schema stands in every tree.
 const builtinDir = "cue.mod/sbx"
 
 // language is the version of CUE that this package is written for, and the least
@@ -134,6 +134,9 @@ func (s *session) Open(name string) (fs.File, error) {
 	if data, ok := s.overlaid(name); ok {
 		return &memFile{Reader: bytes.NewReader(data), info: memInfo{path.Base(name), int64(len(data)), false}}, nil
 	}
+	if hidden(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
 	if s.overlaidDir(name) {
 		entries, err := s.ReadDir(name)
 		return &memDir{memInfo{path.Base(name), 0, true}, entries}, err
@@ -149,6 +152,13 @@ func (s *session) Open(name string) (fs.File, error) {
 		return nil, err
 	}
 	return s.disk.Open(name)
+}
+
+// hidden reports whether a path is one of the folders of a module in which plain
+// CUE looks for packages of others. They may hold a copy of the schema, for
+// `cue vet` and editors; this binary's own is meant to be used.
+func hidden(name string) bool {
+	return name == "cue.mod/pkg" || strings.HasPrefix(name, "cue.mod/pkg/")
 }
 
 // errTooLarge is the cause of every refusal to read more.
@@ -201,6 +211,7 @@ func (s *session) ReadDir(name string) ([]fs.DirEntry, error) {
 			return nil, err
 		}
 	}
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return hidden(path.Join(name, e.Name())) })
 	if len(entries) > maxFiles {
 		return nil, fmt.Errorf("folder %s is %w: it has %d entries, and a folder of profiles may have %d", name, errTooLarge, len(entries), maxFiles)
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/token"
 
@@ -29,12 +30,14 @@ func Elem(path string, index int) string { return path + "[" + strconv.Itoa(inde
 
 // source implements Source from the syntax trees of the user's files.
 type source struct {
-	project *project
-	first   diag.Pos // where the profile begins
-	places  map[string]place
-	others  map[string][]ast.Node // values that are given for a path again
-	rules   map[diag.Pos]bool     // calls of error(), which are rules that a person wrote
-	tags    map[string]string     // the names of fields with an @tag, and its key
+	project   *project
+	first     diag.Pos // where the profile begins
+	places    map[string]place
+	others    map[string][]ast.Node // values that are given for a path again
+	rules     map[diag.Pos]bool     // calls of error(), which are rules that a person wrote
+	computed  map[string]diag.Pos   // where values come from that no file writes at their path
+	policyDir string                // what the names of a policy's files are relative to
+	tags      map[string]string     // the names of fields with an @tag, and its key
 }
 
 // place is where a value and its label stand.
@@ -52,7 +55,7 @@ func (p place) node() ast.Node {
 }
 
 func newSource(p *project, trees []*ast.File) *source {
-	s := &source{project: p, places: make(map[string]place), others: make(map[string][]ast.Node), rules: make(map[diag.Pos]bool), tags: make(map[string]string)}
+	s := &source{project: p, places: make(map[string]place), others: make(map[string][]ast.Node), computed: make(map[string]diag.Pos), rules: make(map[diag.Pos]bool), tags: make(map[string]string)}
 	trees = slices.Clone(trees)
 	slices.SortStableFunc(trees, func(a, b *ast.File) int {
 		return strings.Count(b.Filename, "/") - strings.Count(a.Filename, "/")
@@ -81,12 +84,44 @@ func (s *source) fileStart(f *ast.File) diag.Pos {
 // Pos implements Source.
 func (s *source) Pos(path string) diag.Pos {
 	for path != "" {
-		if p, ok := s.places[path]; ok {
-			return s.nodePos(p.node())
+		if p, ok := s.Origin(path); ok {
+			return p
 		}
 		path = enclosing(path)
 	}
 	return s.first
+}
+
+// Origin implements Source.
+func (s *source) Origin(path string) (diag.Pos, bool) {
+	if p, ok := s.places[path]; ok {
+		return s.nodePos(p.node()), true
+	}
+	if list, ok := strings.CutSuffix(path, "[0]"); ok && isLiteral(s.places[list].value) {
+		return s.nodePos(s.places[list].value), true // a list that is written as its one element
+	}
+	p, ok := s.computed[path]
+	return p, ok
+}
+
+// addEvaluated remembers where those values come from that no file writes at
+// their own path: from a comprehension, a template, or a base of the schema.
+func (s *source) addEvaluated(v cue.Value, path string) {
+	switch v.IncompleteKind() {
+	case cue.StructKind:
+		for it, err := v.Fields(); err == nil && it.Next(); {
+			s.addEvaluated(it.Value(), Field(path, it.Selector().Unquoted()))
+		}
+	case cue.ListKind:
+		it, err := v.List()
+		for i := 0; err == nil && it.Next(); i++ {
+			s.addEvaluated(it.Value(), Elem(path, i))
+		}
+	default:
+		if p := v.Pos(); !s.has(path) && p.IsValid() {
+			s.computed[path] = s.pos(p)
+		}
+	}
 }
 
 // pos is a position of CUE's as a place of the project.
@@ -94,7 +129,7 @@ func (s *source) pos(p token.Pos) diag.Pos {
 	if !p.IsValid() {
 		return diag.Pos{}
 	}
-	return diag.Pos{File: p.Filename(), Line: p.Line(), Column: p.Column(), Dir: s.project.dir}
+	return s.policyPos(diag.Pos{File: p.Filename(), Line: p.Line(), Column: p.Column(), Dir: s.project.dir})
 }
 
 // nodePos is where a syntax node stands, with its end if that is on its line.

@@ -32,19 +32,27 @@ type app struct {
 
 // cli is the command line: one field a verb, one file a verb.
 type cli struct {
-	Vet     vetCmd     `cmd:"" help:"Check profiles."`
-	Compile compileCmd `cmd:"" help:"Check a profile and lower it to libvirt XML, a firewall and an initrd manifest."`
-	Up      upCmd      `cmd:"" help:"Make sandboxes run as their profiles say."`
-	Down    downCmd    `cmd:"" help:"Stop sandboxes and remove what was made for them."`
-	Stop    stopCmd    `cmd:"" help:"Stop sandboxes and keep what was made for them."`
-	Restart restartCmd `cmd:"" help:"Restart the commands of sandboxes."`
-	Ps      psCmd      `cmd:"" help:"List the sandboxes."`
-	Inspect inspectCmd `cmd:"" help:"Show all that is known of a sandbox."`
-	Doctor  doctorCmd  `cmd:"" help:"Check what of sbx works on this host, and how to mend the rest."`
-	Cache   cacheCmd   `cmd:"" help:"See and clear the kept kernels and initrds of machines."`
-	Explain explainCmd `cmd:"" help:"Say what becomes of a packet, and by which line of the profile."`
-	Test    testCmd    `cmd:"" help:"Check what profiles claim about their firewalls."`
-	Version versionCmd `cmd:"" help:"Print sbx's version."`
+	Vet        vetCmd        `cmd:"" help:"Check profiles."`
+	Compile    compileCmd    `cmd:"" help:"Check a profile and lower it to libvirt XML, a firewall and an initrd manifest."`
+	Up         upCmd         `cmd:"" help:"Make sandboxes run as their profiles say."`
+	Down       downCmd       `cmd:"" help:"Stop sandboxes and remove what was made for them."`
+	Stop       stopCmd       `cmd:"" help:"Stop sandboxes and keep what was made for them."`
+	Restart    restartCmd    `cmd:"" help:"Restart the commands of sandboxes."`
+	Ps         psCmd         `cmd:"" help:"List the sandboxes."`
+	Inspect    inspectCmd    `cmd:"" help:"Show all that is known of a sandbox."`
+	Doctor     doctorCmd     `cmd:"" help:"Check what of sbx works on this host, and how to mend the rest."`
+	Cache      cacheCmd      `cmd:"" help:"See and clear the kept kernels and initrds of machines."`
+	Explain    explainCmd    `cmd:"" help:"Say what becomes of a packet, and by which line of the profile."`
+	Test       testCmd       `cmd:"" help:"Check what profiles claim about their firewalls."`
+	Export     exportCmd     `cmd:"" help:"Print a profile with all defaults filled in."`
+	Fmt        fmtCmd        `cmd:"" help:"Write CUE files in their usual form."`
+	Schema     schemaCmd     `cmd:"" help:"Print the schema of profiles."`
+	Init       initCmd       `cmd:"" help:"Start a project of profiles."`
+	Completion completionCmd `cmd:"" help:"Print a shell's completion script."`
+	Man        manCmd        `cmd:"" help:"Print the manual pages."`
+	Help       helpCmd       `cmd:"" help:"Explain a diagnostic's code, or a verb."`
+	Complete   completeCmd   `cmd:"" name:"__complete" hidden:""`
+	Version    versionCmd    `cmd:"" help:"Print sbx's version."`
 }
 
 // exitCode is an error that carries nothing but the code to end with.

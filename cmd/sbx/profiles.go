@@ -9,11 +9,13 @@ import (
 
 	"github.com/sbx-dev/sbx/profiles"
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // profileFlags are the arguments of the verbs that read profiles.
 type profileFlags struct {
-	Tag []string `short:"t" name:"tag" placeholder:"KEY=VALUE" help:"Set the profile's @tag(KEY)."`
+	Tag    []string `short:"t" name:"tag" placeholder:"KEY=VALUE" help:"Set the profile's @tag(KEY)."`
+	Policy string   `placeholder:"DIR" help:"Refuse profiles that break the CUE rules of a folder."`
 
 	tests bool // read NAME_test.cue, too
 }
@@ -21,21 +23,29 @@ type profileFlags struct {
 // load reads the profiles that args name: files, folders, "-", or the bare
 // names of profiles that stand in the usual places or ship with sbx.
 func (f *profileFlags) load(a *app, args ...string) ([]*schema.Profile, error) {
-	c := schema.Config{Tags: f.Tag, Stdin: a.stdin, Tests: f.tests}
 	var found []*schema.Profile
+	var wrong diag.List
 	for _, arg := range args {
-		at := c
-		path, shipped := findProfile(arg)
-		if shipped {
-			at.FS = profiles.FS()
-		}
-		more, err := at.Load(path)
-		if err != nil {
+		c, path := f.config(a, arg)
+		more, err := c.Load(path)
+		found = append(found, more...)
+		list, ok := diag.From(err)
+		if err != nil && !ok {
 			return nil, err
 		}
-		found = append(found, more...)
+		wrong = append(wrong, list...)
 	}
-	return found, nil
+	return found, wrong.Err()
+}
+
+// config says how to read what arg names, and its path.
+func (f *profileFlags) config(a *app, arg string) (*schema.Config, string) {
+	c := &schema.Config{Tags: f.Tag, Policy: f.Policy, Stdin: a.stdin, Tests: f.tests}
+	path, shipped := findProfile(arg)
+	if shipped {
+		c.FS = profiles.FS()
+	}
+	return c, path
 }
 
 // loadOne reads the one profile that arg names.

@@ -1,17 +1,127 @@
 package main
 
-import "fmt"
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
+)
 
 // vetCmd checks profiles.
 type vetCmd struct {
+	Paths []string `arg:"" optional:"" name:"profile" default:"." help:"Profiles: files, folders, DIR/... for all below a folder, names, or - for standard input."`
 	profileFlags
-	Paths []string `arg:"" optional:"" name:"path" help:"Profiles: files, folders, DIR/... for all below a folder, names, or - for standard input." default:"."`
+	Format string `enum:"text,json,sarif,github" default:"text" help:"How to print what is wrong: text, json, sarif or github."`
+	Tags   bool   `help:"List the tags of the profiles instead."`
+}
+
+func (vetCmd) Help() string {
+	return `Checks profiles: their text, every value, how the values stand to each other,
+and whether the backend can do what they ask for. All mistakes are reported in
+one run; "sbx help CODE" explains each.
+
+Examples:
+  sbx vet                              # the profiles of this folder
+  sbx vet ./... --policy rules         # all below it, and an organisation's rules
+  sbx vet --format sarif ./... >sbx.sarif
+  sbx vet --tags web.cue`
 }
 
 func (c *vetCmd) Run(a *app) error {
-	found, err := c.load(a, c.Paths...)
-	for _, p := range found {
-		fmt.Fprintf(a.stderr, "ok %s\n", p.Name)
+	if c.Tags {
+		return c.printTags(a)
 	}
-	return err
+	found, err := c.load(a, c.Paths...)
+	list, ok := diag.From(err)
+	if err != nil && !ok {
+		return err
+	}
+	lowered, err := lower(found)
+	if err != nil {
+		return err
+	}
+	list = append(list, lowered...)
+	list.Sort()
+	if err := printList(a.stdout, a.stderr, here(list), c.Format); err != nil {
+		return err
+	}
+	if list.Err() != nil {
+		return exitCode(exitError)
+	}
+	if c.Format == "text" {
+		fmt.Fprintf(a.stdout, "ok: %s\n", plural(len(found), "profile"))
+	}
+	return nil
+}
+
+// lower compiles profiles for what only that finds: what a backend cannot do, and
+// rules that change nothing.
+func lower(profiles []*schema.Profile) (list diag.List, err error) {
+	for _, p := range profiles {
+		b, err := compiler.Compile(p, compiler.Options{})
+		if err == nil {
+			list = append(list, b.Warnings...)
+			continue
+		}
+		wrong, ok := diag.From(err)
+		if !ok {
+			return nil, fmt.Errorf("%s: %w", p.Name, err)
+		}
+		list = append(list, wrong...)
+	}
+	return list, nil
+}
+
+// printList writes diagnostics: as text to stderr, as data to stdout.
+func printList(stdout, stderr io.Writer, list diag.List, format string) error {
+	switch format {
+	case "json":
+		return diag.JSON(stdout, list)
+	case "sarif":
+		return diag.SARIF(stdout, list, version())
+	case "github":
+		return diag.GitHub(stdout, list)
+	}
+	return diag.Text(stderr, list, diag.Style{Color: colorful(stderr)})
+}
+
+func (c *vetCmd) printTags(a *app) error {
+	tags := []schema.Tag{}
+	for _, arg := range c.Paths {
+		config, path := c.config(a, arg)
+		more, err := config.TagsOf(path)
+		if err != nil {
+			return err
+		}
+		tags = append(tags, more...)
+	}
+	switch c.Format {
+	case "json":
+		e := json.NewEncoder(a.stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(tags)
+	case "text":
+	default:
+		return errors.New("tags are listed as text or json")
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "TAG\tTYPE\tVALUES\tFIELD\tPLACE")
+	for _, t := range tags {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", t.Key, t.Type, strings.Join(t.Values, "|"), t.Field, t.Pos)
+	}
+	return w.Flush()
+}
+
+// plural is "1 thing" or "2 things".
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// schemaCmd prints the schema of profiles.
+type schemaCmd struct {
+	Format string `enum:"cue,jsonschema" default:"cue" help:"As its CUE files (cue), or as one JSON Schema (jsonschema)."`
+}
+
+func (schemaCmd) Help() string {
+	return `Prints the schema that profiles are checked against. The JSON Schema is for
+editors that know YAML or JSON but not CUE; it cannot say all that CUE can.
+
+Examples:
+  sbx schema
+  sbx schema --format jsonschema >profile.schema.json`
+}
+
+func (c *schemaCmd) Run(a *app) error {
+	if c.Format == "jsonschema" {
+		data, err := schema.JSONSchema()
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(a.stdout, "%s\n", data)
+		return err
+	}
+	archive := new(txtar.Archive)
+	files := schema.Files()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		archive.Files = append(archive.Files, txtar.File{Name: name, Data: files[name]})
+	}
+	_, err := a.stdout.Write(txtar.Format(archive))
+	return err
+}
