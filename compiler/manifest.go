@@ -84,17 +84,20 @@ func manifestRun(p *schema.Profile) (initramfs.Run, error) {
 		StopTimeout:  milliseconds(p.Run.Stop.Timeout),
 	}
 	if ready := p.Run.Ready; ready != nil {
-		r.Ready = &initramfs.Ready{
-			TCP:     ready.TCP,
-			File:    ready.File,
-			Exec:    ready.Exec,
-			Timeout: milliseconds(ready.Timeout),
-		}
-		if ready.HTTP != nil {
-			r.Ready.HTTPPort, r.Ready.HTTPPath = ready.HTTP.Port, ready.HTTP.Path
-		}
+		r.Ready = &initramfs.Ready{Probe: manifestProbe(ready.Probe), Timeout: milliseconds(ready.Timeout)}
+	}
+	if health := p.Run.Health; health != nil {
+		r.Health = &initramfs.Health{Probe: manifestProbe(health.Probe), Every: milliseconds(health.Every), Failures: health.Failures}
 	}
 	return r, nil
+}
+
+func manifestProbe(p schema.Probe) initramfs.Probe {
+	m := initramfs.Probe{TCP: p.TCP, File: p.File, Exec: p.Exec}
+	if p.HTTP != nil {
+		m.HTTPPort, m.HTTPPath = p.HTTP.Port, p.HTTP.Path
+	}
+	return m
 }
 
 func environment(env map[string]string) []string {

@@ -137,16 +137,29 @@ type Run struct {
 	StopSignal   string   `json:"stopSignal"`
 	StopTimeout  int64    `json:"stopTimeout"` // milliseconds
 	Ready        *Ready   `json:"ready,omitempty"`
+	Health       *Health  `json:"health,omitempty"`
 }
 
-// Ready is how sbx-init finds out that the service has started; one probe is set.
-type Ready struct {
+// Probe is a question to the service; one of its kinds is set.
+type Probe struct {
 	TCP      int      `json:"tcp,omitempty"`
 	File     string   `json:"file,omitempty"`
 	Exec     []string `json:"exec,omitempty"`
 	HTTPPort int      `json:"httpPort,omitempty"`
 	HTTPPath string   `json:"httpPath,omitempty"`
-	Timeout  int64    `json:"timeout"` // milliseconds
+}
+
+// Ready is how sbx-init finds out that the service has started.
+type Ready struct {
+	Probe
+	Timeout int64 `json:"timeout"` // milliseconds
+}
+
+// Health is how sbx-init finds out that a started service is broken.
+type Health struct {
+	Probe
+	Every    int64 `json:"every"`    // milliseconds
+	Failures int   `json:"failures"` // in a row
 }
 
 // Encode writes the manifest as JSON: the same bytes for the same manifest.

@@ -25,11 +25,18 @@ func (p *Profile) fill() {
 		p.Hostname = p.Name
 	}
 	if r := p.Run.Ready; r != nil {
+		r.fill()
 		if r.Timeout == 0 {
 			r.Timeout = Duration(30 * time.Second)
 		}
-		if r.HTTP != nil && r.HTTP.Path == "" {
-			r.HTTP.Path = "/"
+	}
+	if h := p.Run.Health; h != nil {
+		h.fill()
+		if h.Every == 0 {
+			h.Every = Duration(30 * time.Second)
+		}
+		if h.Failures == 0 {
+			h.Failures = 3
 		}
 	}
 	for at, m := range p.Mounts {
@@ -51,4 +58,10 @@ func tmpfsMode(at string) string {
 		return "1777"
 	}
 	return "0755"
+}
+
+func (p *Probe) fill() {
+	if p.HTTP != nil && p.HTTP.Path == "" {
+		p.HTTP.Path = "/"
+	}
 }

@@ -61,20 +61,35 @@ type Run struct {
 	User    string            `json:"user"` // "root", "www-data", "1000", "1000:1000"; names are those of the exposed /etc/passwd
 	Umask   string            `json:"umask"`
 	Ready   *Ready            `json:"ready,omitempty"`
+	Health  *Health           `json:"health,omitempty"`
 	Restart Restart           `json:"restart"`
 	Stop    Stop              `json:"stop"`
 }
 
-// Ready says when the service counts as started; exactly one probe is set.
+// Probe is a question to the service, asked inside the sandbox; exactly one
+// field is set.
+type Probe struct {
+	TCP  int      `json:"tcp,omitempty"`  // a port on which the service accepts
+	File string   `json:"file,omitempty"` // a path that exists
+	Exec []string `json:"exec,omitempty"` // a command that exits 0
+	HTTP *HTTP    `json:"http,omitempty"` // a request that is answered with a status below 400
+}
+
+// Ready says when the service counts as started.
 type Ready struct {
-	TCP     int      `json:"tcp,omitempty"`  // a port on which the service accepts inside the sandbox
-	File    string   `json:"file,omitempty"` // a path that exists inside
-	Exec    []string `json:"exec,omitempty"` // a command that exits 0 inside
-	HTTP    *HTTP    `json:"http,omitempty"` // a request that is answered with a status below 400
+	Probe
 	Timeout Duration `json:"timeout"`
 }
 
-// HTTP is a readiness request to the service's own loopback.
+// Health says when a started service counts as broken: it is stopped then, and
+// its restart policy says what follows.
+type Health struct {
+	Probe
+	Every    Duration `json:"every"`    // from one probe to the next
+	Failures int      `json:"failures"` // so many in a row
+}
+
+// HTTP is a request to the service's own loopback.
 type HTTP struct {
 	Port int    `json:"port"`
 	Path string `json:"path"`

@@ -1,18 +1,11 @@
 package service
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"net"
-	"net/netip"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sbx-dev/sbx/initramfs"
-	"github.com/sbx-dev/sbx/initramfs/init/proc"
 )
 
 // The pace of readiness probes. The first ones come quickly, since many
@@ -20,8 +13,6 @@ import (
 const (
 	firstPause = 5 * time.Millisecond
 	lastPause  = 500 * time.Millisecond
-	probeTime  = 5 * time.Second // the longest that one probe may take
-	dialTime   = 200 * time.Millisecond
 )
 
 // awaitReady probes until the service answers. The error says why it did not,
@@ -30,7 +21,7 @@ func (s *Service) awaitReady(ctx context.Context, r *initramfs.Ready) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(r.Timeout)*time.Millisecond)
 	defer cancel()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		err := s.probe(ctx, r)
+		err := s.probe(ctx, &r.Probe)
 		if err == nil {
 			return nil
 		}
@@ -42,108 +33,25 @@ func (s *Service) awaitReady(ctx context.Context, r *initramfs.Ready) error {
 	}
 }
 
-func (s *Service) probe(ctx context.Context, r *initramfs.Ready) error {
-	ctx, cancel := context.WithTimeout(ctx, probeTime)
-	defer cancel()
-	switch {
-	case r.TCP != 0:
-		conn, err := dialSelf(ctx, r.TCP)
+// awaitBroken probes a started service until it fails so many times in a row
+// that it counts as broken; the error says how it failed last. It is nil when ctx
+// ends first.
+func (s *Service) awaitBroken(ctx context.Context, h *initramfs.Health) error {
+	every := time.NewTicker(time.Duration(h.Every) * time.Millisecond)
+	defer every.Stop()
+	for failures := 0; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+		}
+		err := s.probe(ctx, &h.Probe)
 		if err == nil {
-			conn.Close()
+			failures = 0
+			continue
 		}
-		return err
-	case r.HTTPPort != 0:
-		return probeHTTP(ctx, r.HTTPPort, r.HTTPPath)
-	case len(r.Exec) > 0:
-		return s.probeExec(ctx, r.Exec)
-	default:
-		_, err := os.Stat(r.File)
-		return err
-	}
-}
-
-// dialSelf connects to a port of the sandbox itself: on its loopback, else on
-// any address that it has.
-func dialSelf(ctx context.Context, port int) (net.Conn, error) {
-	addresses := []string{"127.0.0.1", "::1"}
-	if own, err := net.InterfaceAddrs(); err == nil {
-		for _, a := range own {
-			if p, err := netip.ParsePrefix(a.String()); err == nil && !p.Addr().IsLoopback() && !p.Addr().IsLinkLocalUnicast() {
-				addresses = append(addresses, p.Addr().String())
-			}
+		if failures++; failures >= h.Failures && ctx.Err() == nil {
+			return fmt.Errorf("unhealthy, %d probes in a row: %w", failures, err)
 		}
 	}
-	var first error
-	for _, a := range addresses {
-		// A sandbox answers itself at once. An IPv6 address that is not usable
-		// yet would keep the probe for seconds.
-		conn, err := (&net.Dialer{Timeout: dialTime}).DialContext(ctx, "tcp", net.JoinHostPort(a, strconv.Itoa(port)))
-		if err == nil {
-			return conn, nil
-		}
-		if first == nil {
-			first = err
-		}
-	}
-	return nil, first
-}
-
-// probeHTTP asks for a page and wants a status below 400 (RFC 9112). net/http
-// would make sbx-init twice as large.
-func probeHTTP(ctx context.Context, port int, path string) error {
-	conn, err := dialSelf(ctx, port)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	deadline, _ := ctx.Deadline()
-	if err := conn.SetDeadline(deadline); err != nil {
-		return err
-	}
-	if strings.ContainsAny(path, " \r\n") {
-		return fmt.Errorf("%q cannot be asked for over HTTP", path)
-	}
-	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: localhost\r\nUser-Agent: sbx-init\r\nConnection: close\r\n\r\n", path); err != nil {
-		return err
-	}
-	line, _, err := bufio.NewReader(conn).ReadLine()
-	if err != nil {
-		return err
-	}
-	version, rest, _ := strings.Cut(string(line), " ")
-	code, _, _ := strings.Cut(rest, " ")
-	status, err := strconv.Atoi(code)
-	if err != nil || !strings.HasPrefix(version, "HTTP/") {
-		return fmt.Errorf("port %d does not answer in HTTP", port)
-	}
-	if status >= 400 {
-		return fmt.Errorf("port %d answers with status %d", port, status)
-	}
-	return nil
-}
-
-// probeExec runs a command as the service's user and wants it to exit with 0.
-func (s *Service) probeExec(ctx context.Context, argv []string) error {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer null.Close()
-	spec := s.spec
-	spec.Argv = argv
-	fd := int(null.Fd())
-	spec.Files = [3]int{fd, fd, fd}
-	p, err := s.table.Start(spec)
-	if err != nil {
-		return err
-	}
-	select {
-	case <-p.Done():
-	case <-ctx.Done():
-		s.table.SignalGroup(p, killSignal)
-	}
-	if exit := p.Exit(); exit != proc.Success {
-		return fmt.Errorf("%s: %s", argv[0], exit)
-	}
-	return nil
 }

@@ -112,8 +112,8 @@ func (s *Service) once() (again, ordered bool) {
 	s.board.Set(func(b *channel.Status) { b.State, b.PID, b.Message = channel.Starting, run.process.PID, "" })
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	unready := make(chan error, 1)
-	go func() { s.watchReady(ctx, unready) }()
+	broken := make(chan error, 1)
+	go func() { s.watch(ctx, broken) }()
 
 	var order *order
 	message := ""
@@ -122,7 +122,7 @@ func (s *Service) once() (again, ordered bool) {
 	case o := <-s.orders:
 		order = &o
 		s.stop(run.process)
-	case err := <-unready:
+	case err := <-broken:
 		message = err.Error()
 		s.stop(run.process)
 	}
@@ -152,12 +152,13 @@ func (s *Service) settle(exit *channel.Exit, message string, again bool) bool {
 	return again
 }
 
-// watchReady shows when the service is ready, or sends why it is not.
-func (s *Service) watchReady(ctx context.Context, unready chan<- error) {
+// watch shows when the service is ready, and sends why it is not or no longer
+// fit to be used.
+func (s *Service) watch(ctx context.Context, broken chan<- error) {
 	awaitAddresses(ctx)
 	if s.run.Ready != nil {
 		if err := s.awaitReady(ctx, s.run.Ready); err != nil {
-			unready <- err
+			broken <- err
 			return
 		}
 	}
@@ -166,6 +167,11 @@ func (s *Service) watchReady(ctx context.Context, unready chan<- error) {
 			b.State = channel.Ready
 		}
 	})
+	if s.run.Health != nil {
+		if err := s.awaitBroken(ctx, s.run.Health); err != nil {
+			broken <- err
+		}
+	}
 }
 
 // stop asks the command to end, and makes it end when its time is over.
