@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
-	"time"
 
 	"libvirt.org/go/libvirt"
 
@@ -35,13 +34,9 @@ func (r *Runtime) backend(kind schema.Backend) (backend, error) {
 	return nil, fmt.Errorf("backend %q is not one that this sbx can apply", kind)
 }
 
-// answerLimit is how long a first process may take to answer: a machine boots in
-// that time, on a busy host and without hardware virtualisation.
-const answerLimit = 2 * time.Minute
-
 // dial connects to the first process of the running sandbox whose folder is dir.
-func dial(ctx context.Context, dir string) (*channel.Client, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, answerLimit, fmt.Errorf("nothing came within %v", answerLimit))
+func (r *Runtime) dial(ctx context.Context, dir string) (*channel.Client, error) {
+	ctx, cancel := r.untilAnswer(ctx)
 	defer cancel()
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", filepath.Join(dir, channelSocket))
@@ -49,4 +44,10 @@ func dial(ctx context.Context, dir string) (*channel.Client, error) {
 		return nil, fmt.Errorf("cannot reach the sandbox's first process: %w", err)
 	}
 	return channel.Dial(ctx, conn)
+}
+
+// untilAnswer bounds how long a first process may take to answer.
+func (r *Runtime) untilAnswer(ctx context.Context) (context.Context, context.CancelFunc) {
+	limit := r.options.AnswerLimit
+	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("nothing came within %v", limit))
 }

@@ -65,7 +65,7 @@ func (r *Runtime) stopGently(ctx context.Context, dom *libvirt.Domain, name stri
 	dir := filepath.Join(r.options.StateDir, name)
 	ctx, cancel := context.WithTimeout(ctx, stopLimit(dir))
 	defer cancel()
-	client, err := dial(ctx, dir)
+	client, err := r.dial(ctx, dir)
 	if err != nil {
 		return nil
 	}

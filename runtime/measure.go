@@ -53,7 +53,7 @@ func (r *Runtime) Measure(ctx context.Context, list []Sandbox) {
 func (r *Runtime) askService(ctx context.Context, name string) (channel.State, int) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	client, err := dial(ctx, filepath.Join(r.options.StateDir, name))
+	client, err := r.dial(ctx, filepath.Join(r.options.StateDir, name))
 	if err != nil {
 		return "", 0
 	}

@@ -18,6 +18,7 @@ import (
 	"cmp"
 	"os"
 	"path/filepath"
+	"time"
 
 	"libvirt.org/go/libvirt"
 
@@ -42,6 +43,10 @@ type Options struct {
 	// Kernel and Modules are what a machine boots whose profile names none.
 	// Empty: the host's own.
 	Kernel, Modules string
+	// AnswerLimit is how long a sandbox's first process may take to answer. Zero:
+	// two minutes, in which a machine boots on a busy host and without hardware
+	// virtualisation.
+	AnswerLimit time.Duration
 	// Log is told, in a few words a line, what takes a while. It may be nil.
 	Log func(line string)
 }
@@ -58,6 +63,7 @@ type Runtime struct {
 func New(o Options) *Runtime {
 	o.StateDir = cmp.Or(o.StateDir, defaultStateDir())
 	o.URI = cmp.Or(o.URI, os.Getenv("LIBVIRT_DEFAULT_URI"))
+	o.AnswerLimit = cmp.Or(o.AnswerLimit, 2*time.Minute)
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}

@@ -49,7 +49,7 @@ func (r *Runtime) Restart(ctx context.Context, name string) error {
 		}
 		return fmt.Errorf("%s is stopped: sbx up %s starts it", name, name)
 	}
-	client, err := dial(ctx, filepath.Join(r.options.StateDir, name))
+	client, err := r.dial(ctx, filepath.Join(r.options.StateDir, name))
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}

@@ -253,7 +253,7 @@ func (u *up) wait(ctx context.Context) error {
 	if err := waitForBridge(ctx, u.s.domain); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
-	client, err := dial(ctx, u.s.dir)
+	client, err := u.r.dial(ctx, u.s.dir)
 	if err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
