@@ -104,6 +104,9 @@ func newMetadata(s *sandbox) (*Metadata, error) {
 			ID:      HostID(s.Profile, 0),
 		}
 	}
+	if m.Publish, err = s.published(); err != nil {
+		return nil, err
+	}
 	for _, c := range s.cards {
 		m.Filters = append(m.Filters, c.filter)
 		if c.Create != nil {

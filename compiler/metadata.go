@@ -21,6 +21,7 @@ type Metadata struct {
 	Networks []string `xml:"network"` // those that the profile owns
 	Address  []string `xml:"address"` // where the sandbox is reached
 
+	Publish []Published      `xml:"publish"`
 	Machine *MachineMetadata `xml:"machine"` // only of a machine
 	Applied *Applied         `xml:"applied"` // set when the sandbox runs as it should
 }
@@ -37,6 +38,12 @@ type Applied struct {
 type AppliedObject struct {
 	Name        string `xml:"name,attr"`
 	Fingerprint string `xml:",chardata"`
+}
+
+// Published is a TCP port of the host that leads to the sandbox.
+type Published struct {
+	Listen string `xml:"listen,attr"` // address and port; an empty address is all of them
+	Target string `xml:"target,attr"` // address and port of the sandbox
 }
 
 // MachineMetadata is what the runtime binds a machine to on its host.

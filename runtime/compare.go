@@ -29,6 +29,7 @@ const (
 	whyNetwork     = "a network changes only while nothing is on it"
 	whyNetworkIdle = "libvirt starts it"
 	whyNames       = "libvirt's name server on the network learns it at once"
+	whyPorts       = "a process of sbx's passes them on to what runs"
 	whyLoose       = "libvirt puts an interface on its bridge when the sandbox starts"
 	whyBinding     = "libvirt puts an interface behind its filter when the sandbox starts"
 	whyProfile     = "only sbx's own notes change"
@@ -56,6 +57,9 @@ func compare(want *sandbox, have *observed) ([]plan.Change, error) {
 		return nil, err
 	}
 	c.names()
+	if desired := showPorts(c.want.ports()); c.have.active && desired != c.have.ports {
+		c.add(portsObject, plan.Difference{Live: c.have.ports, Desired: desired}, plan.Live, whyPorts)
+	}
 	c.cards()
 	c.files()
 	if len(c.changes) == 0 && have.metadata.Profile != want.metadata.Profile {

@@ -170,6 +170,9 @@ func (r *Runtime) removeFiles(name string, kind schema.Backend) error {
 		return err
 	}
 	dir := filepath.Join(r.options.StateDir, name)
+	if err := unpublish(dir); err != nil {
+		return err
+	}
 	if err := backend.clear(dir); err != nil {
 		return err
 	}

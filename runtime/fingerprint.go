@@ -27,6 +27,7 @@ const (
 	runningObject = "running domain"
 	stateObject   = "state"
 	filesObject   = "files"
+	portsObject   = "published ports"
 )
 
 func filterObject(name string) string         { return "filter " + name }
@@ -68,6 +69,7 @@ func (o *observed) fingerprints() (map[string]string, error) {
 	for network, records := range o.names {
 		objects[namesObject(network)] = cmp.Or(records, "none")
 	}
+	objects[portsObject] = cmp.Or(o.ports, "none")
 	objects[stateObject] = o.state
 	objects[filesObject] = o.files
 	return objects, failed

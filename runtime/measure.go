@@ -89,7 +89,7 @@ func (r *Runtime) usage(s *Sandbox) {
 	s.CPU = float64(after.CpuTime-before.CpuTime) / float64(time.Since(began))
 	s.Memory = memoryUse(dom, s.Backend, after)
 	if r.local() {
-		s.Uptime = int64(age(mainProcess(dom, s)) / time.Second)
+		s.Uptime = int64(age(mainProcess(dom, s.Name, s.Backend)) / time.Second)
 	}
 }
 
@@ -114,15 +114,15 @@ func memoryUse(dom *libvirt.Domain, kind schema.Backend, info *libvirt.DomainInf
 // mainProcess is the id of the process that is the sandbox on the host: libvirt's
 // controller of a container, which is also the domain's id, or QEMU. It is 0 when
 // it cannot be found.
-func mainProcess(dom *libvirt.Domain, s *Sandbox) int {
-	if s.Backend == schema.LXC {
+func mainProcess(dom *libvirt.Domain, name string, kind schema.Backend) int {
+	if kind == schema.LXC {
 		id, err := dom.GetID()
 		if err != nil {
 			return 0
 		}
 		return int(id)
 	}
-	text, err := os.ReadFile("/run/libvirt/qemu/" + s.Name + ".pid")
+	text, err := os.ReadFile("/run/libvirt/qemu/" + name + ".pid")
 	if err != nil {
 		return 0
 	}

@@ -28,6 +28,7 @@ type observed struct {
 	networks map[string]observedNetwork
 	names    map[string]string // the records of it that the networks' name servers have, by network
 	cards    []observedCard
+	ports    string // the host's that lead to it
 	files    string // a fingerprint
 }
 
@@ -93,7 +94,13 @@ func (o *observer) observe(conn *libvirt.Connect, name string, kind schema.Backe
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	if found.files, err = filesFingerprint(filepath.Join(o.r.options.StateDir, name), kind); err != nil {
+	dir := filepath.Join(o.r.options.StateDir, name)
+	ports, err := publishedPorts(dir)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	found.ports = showPorts(ports)
+	if found.files, err = filesFingerprint(dir, kind); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return found, nil

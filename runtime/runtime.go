@@ -47,6 +47,9 @@ type Options struct {
 	// two minutes, in which a machine boots on a busy host and without hardware
 	// virtualisation.
 	AnswerLimit time.Duration
+	// Self starts this program so that it calls forward.Main with one further
+	// argument. Empty: this program's own name and "forward".
+	Self []string
 	// Log is told, in a few words a line, what takes a while. It may be nil.
 	Log func(line string)
 }
@@ -64,6 +67,9 @@ func New(o Options) *Runtime {
 	o.StateDir = cmp.Or(o.StateDir, defaultStateDir())
 	o.URI = cmp.Or(o.URI, os.Getenv("LIBVIRT_DEFAULT_URI"))
 	o.AnswerLimit = cmp.Or(o.AnswerLimit, 2*time.Minute)
+	if o.Self == nil {
+		o.Self = self()
+	}
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}

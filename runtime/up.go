@@ -113,6 +113,11 @@ func (u *up) apply(ctx context.Context) error {
 	if err := u.wait(ctx); err != nil {
 		return err
 	}
+	if !u.result.Unchanged() {
+		if err := u.publish(); err != nil {
+			return fmt.Errorf("%s: %w", u.s.name, err)
+		}
+	}
 	return u.settle()
 }
 

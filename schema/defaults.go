@@ -39,6 +39,12 @@ func (p *Profile) fill() {
 			h.Failures = 3
 		}
 	}
+	if p.Network != nil {
+		p.Network.fill()
+	}
+	for _, n := range p.Networks {
+		n.fill()
+	}
 	for at, m := range p.Mounts {
 		switch {
 		case m.Image != "" && m.Format == "":
@@ -49,6 +55,14 @@ func (p *Profile) fill() {
 			m.Mode = "0644"
 		}
 		p.Mounts[at] = m
+	}
+}
+
+func (n *Network) fill() {
+	for i := range n.Publish {
+		if n.Publish[i].To == 0 {
+			n.Publish[i].To = n.Publish[i].TCP
+		}
 	}
 }
 

@@ -136,15 +136,23 @@ type Secret struct {
 // Network is one interface and the packets that may pass it. Nothing passes
 // that Allow does not name.
 type Network struct {
-	Attach  string  `json:"attach,omitempty"`  // a libvirt network
-	Bridge  string  `json:"bridge,omitempty"`  // an existing host bridge; exactly one of the two
-	Create  *Subnet `json:"create,omitempty"`  // the profile owns the network that Attach names
-	Address List    `json:"address,omitempty"` // with prefix length
-	DHCP    bool    `json:"dhcp,omitempty"`
-	Gateway List    `json:"gateway,omitempty"` // the default routes, at most one a family
-	Routes  []Route `json:"routes,omitempty"`
-	DNS     List    `json:"dns,omitempty"`
-	Allow   []Rule  `json:"allow,omitempty"`
+	Attach  string    `json:"attach,omitempty"`  // a libvirt network
+	Bridge  string    `json:"bridge,omitempty"`  // an existing host bridge; exactly one of the two
+	Create  *Subnet   `json:"create,omitempty"`  // the profile owns the network that Attach names
+	Address List      `json:"address,omitempty"` // with prefix length
+	DHCP    bool      `json:"dhcp,omitempty"`
+	Gateway List      `json:"gateway,omitempty"` // the default routes, at most one a family
+	Routes  []Route   `json:"routes,omitempty"`
+	DNS     List      `json:"dns,omitempty"`
+	Allow   []Rule    `json:"allow,omitempty"`
+	Publish []Publish `json:"publish,omitempty"`
+}
+
+// Publish is a TCP port of the host that leads to a port of the sandbox.
+type Publish struct {
+	TCP int  `json:"tcp"`
+	To  int  `json:"to"`
+	On  List `json:"on,omitempty"` // addresses of the host; none means all of them
 }
 
 // Subnet is a libvirt network that sbx makes because a profile says so.

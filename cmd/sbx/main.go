@@ -51,6 +51,7 @@ type cli struct {
 	Completion completionCmd `cmd:"" help:"Print a shell's completion script."`
 	Man        manCmd        `cmd:"" help:"Print the manual pages."`
 	Help       helpCmd       `cmd:"" help:"Explain a diagnostic's code, or a verb."`
+	Forward    forwardCmd    `cmd:"" hidden:""`
 	Complete   completeCmd   `cmd:"" name:"__complete" hidden:""`
 	Version    versionCmd    `cmd:"" help:"Print sbx's version."`
 }

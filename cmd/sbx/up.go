@@ -88,7 +88,21 @@ func describeUp(u *runtime.UpResult, p *schema.Profile) string {
 	if ports := openPorts(p); len(ports) > 0 {
 		b.WriteString(" (" + strings.Join(ports, ", ") + ")")
 	}
+	if published := publishedPorts(p); len(published) > 0 {
+		b.WriteString(", on the host " + strings.Join(published, ", "))
+	}
 	return b.String()
+}
+
+// publishedPorts lists the host's ports that lead to the sandbox, as "8080 to 80".
+func publishedPorts(p *schema.Profile) []string {
+	var list []string
+	for _, n := range networks(p) {
+		for _, one := range n.Publish {
+			list = append(list, fmt.Sprintf("tcp %d to %d", one.TCP, one.To))
+		}
+	}
+	return list
 }
 
 // openPorts lists what the profile lets others reach, as "tcp 80".

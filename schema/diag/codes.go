@@ -57,6 +57,11 @@ const (
 	PartialBound  = "SBX0403" // a bound on connections that does not hold for everyone
 )
 
+// The codes of what is wrong with a port that a profile publishes.
+const (
+	Published = "SBX0501" // a published port that does not lead to the sandbox
+)
+
 // Explanation is what `sbx help CODE` says.
 type Explanation struct {
 	Code  string

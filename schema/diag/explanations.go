@@ -170,4 +170,7 @@ var Explanations = []Explanation{
 	{PartialBound, "a bound on connections does not hold for everyone",
 		"Another rule lets the same packets pass without the bound.",
 		"", ""},
+	{Published, "a published port does not lead to the sandbox",
+		"Whoever reaches the host's port gets to the sandbox's, from the host's own address; so allow must let everyone in there, and the sandbox needs an address that is known beforehand.",
+		"allow: [{in: tcp: [80], from: \"10.0.0.0/8\"}]\npublish: [{tcp: 8080, to: 80}]", "allow: [{in: tcp: [80]}]\npublish: [{tcp: 8080, to: 80}]"},
 }

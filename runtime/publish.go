@@ -1,0 +1,71 @@
+package runtime
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sbx-dev/sbx/internal/forward"
+)
+
+// forwardRecord is the record of the process that passes published ports on, in
+// the sandbox's folder.
+const forwardRecord = "forward"
+
+// nobody runs the forwarders of sandboxes that have no ids of their own.
+const nobody = 65534
+
+// publish makes the host's ports lead to the running sandbox.
+func (u *up) publish() error {
+	c := forward.Command{
+		Argv:   u.r.options.Self,
+		Path:   filepath.Join(u.s.dir, forwardRecord),
+		UserID: uint32(u.s.base()),
+	}
+	if c.UserID == 0 {
+		c.UserID = nobody
+	}
+	if c.Ports = u.s.ports(); len(c.Ports) > 0 {
+		dom, err := u.conn.LookupDomainByName(u.s.name) // anew: one from before the start has no id
+		if err != nil {
+			return plain(err)
+		}
+		defer dom.Free()
+		if c.PID = mainProcess(dom, u.s.name, u.s.backend); c.PID == 0 {
+			return fmt.Errorf("its process on the host cannot be found, with which its published ports would end")
+		}
+	}
+	return forward.Ensure(c)
+}
+
+// ports are the host's that are to lead to the sandbox.
+func (s *sandbox) ports() []forward.Port {
+	var list []forward.Port
+	for _, p := range s.metadata.Publish {
+		list = append(list, forward.Port{Listen: p.Listen, Target: p.Target})
+	}
+	return list
+}
+
+// showPorts writes ports in one line: ":8080 to 10.0.0.2:80, [::1]:80 to …".
+func showPorts(ports []forward.Port) string {
+	var words []string
+	for _, p := range ports {
+		words = append(words, p.Listen+" to "+p.Target)
+	}
+	return strings.Join(words, ", ")
+}
+
+// publishedPorts are the host's that lead to the sandbox whose folder is dir.
+func publishedPorts(dir string) ([]forward.Port, error) {
+	return forward.Running(filepath.Join(dir, forwardRecord))
+}
+
+// unpublish gives the host's ports free.
+func unpublish(dir string) error {
+	return forward.Stop(filepath.Join(dir, forwardRecord))
+}
+
+// self is how this program starts a forwarder.
+func self() []string { return []string{os.Args[0], "forward"} }
