@@ -26,6 +26,10 @@ var (
 	secretCapabilities = []string{"chown"}
 )
 
+// hostnameCapability is sbx-init's too, where the host name is not the domain's
+// name, which libvirt sets by itself.
+const hostnameCapability = "sys_admin"
+
 // lxcDomain lowers a profile to a container: an empty read-only root with one
 // mount for each path, in namespaces of its own. Everything that it leaves out
 // is closed. See libvirt's "LXC container driver" and "Domain XML format" pages.
@@ -205,6 +209,9 @@ func (s *sandbox) lxcCapabilities() (*libvirtxml.DomainFeatureCapabilities, erro
 	list := &libvirtxml.DomainFeatureCapabilities{Policy: "deny"}
 	for _, name := range own {
 		setCapability(list, name)
+	}
+	if s.Hostname != s.Name {
+		setCapability(list, hostnameCapability)
 	}
 	for i, name := range s.Capabilities {
 		if setCapability(list, name) {

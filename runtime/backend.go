@@ -19,6 +19,9 @@ type backend interface {
 	prepare(s *sandbox) error
 	// start starts the defined domain.
 	start(s *sandbox, dom *libvirt.Domain) error
+	// startTransient starts the domain without defining it; it ends with conn
+	// at the latest. The connection to its first process is that one's first.
+	startTransient(s *sandbox, conn *libvirt.Connect) (*libvirt.Domain, net.Conn, error)
 	// clear removes what prepare and start made in the sandbox's folder; it
 	// removes nothing that the sandbox itself wrote.
 	clear(dir string) error

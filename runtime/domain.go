@@ -66,10 +66,20 @@ func lookupOwn(conn *libvirt.Connect, name string) (*libvirt.Domain, *compiler.M
 	return dom, m, nil
 }
 
+// isActive says whether the domain runs; a transient one that has ended is gone.
+func isActive(dom *libvirt.Domain) (bool, error) {
+	active, err := dom.IsActive()
+	if errorCode(err) == libvirt.ERR_NO_DOMAIN {
+		return false, nil
+	}
+	return active, plain(err)
+}
+
 // stop ends a running domain at once.
 func stop(dom *libvirt.Domain) error {
 	err := dom.Destroy()
-	if errorCode(err) == libvirt.ERR_OPERATION_INVALID { // it is not running
+	switch errorCode(err) {
+	case libvirt.ERR_OPERATION_INVALID, libvirt.ERR_NO_DOMAIN: // it is not running; a transient one is no more
 		return nil
 	}
 	return plain(err)

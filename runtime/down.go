@@ -58,9 +58,9 @@ func (r *Runtime) down(ctx context.Context, conn *libvirt.Connect, name string, 
 // it. A sandbox that cannot be asked, or ctx's end, is no error: Down goes on to
 // end it at once.
 func (r *Runtime) stopGently(ctx context.Context, dom *libvirt.Domain, name string) error {
-	active, err := dom.IsActive()
+	active, err := isActive(dom)
 	if !active || err != nil {
-		return plain(err)
+		return err
 	}
 	dir := filepath.Join(r.options.StateDir, name)
 	ctx, cancel := context.WithTimeout(ctx, stopLimit(dir))
@@ -78,10 +78,10 @@ func (r *Runtime) stopGently(ctx context.Context, dom *libvirt.Domain, name stri
 		select {
 		case <-ctx.Done():
 		case <-time.After(5 * time.Millisecond):
-			active, err = dom.IsActive()
+			active, err = isActive(dom)
 		}
 		if err != nil {
-			return plain(err)
+			return err
 		}
 	}
 	return nil

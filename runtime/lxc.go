@@ -110,27 +110,58 @@ func (l lxc) clear(dir string) error {
 	return removeFile(filepath.Join(dir, channelSocket))
 }
 
-// start starts the container. Its first process gets the socket on which it
-// will speak with the host as descriptor 3, already listening: whoever may open
-// the socket's file can connect, now and after sbx has ended.
+// start starts the container, which gets its end of the channel.
 func (l lxc) start(s *sandbox, dom *libvirt.Domain) error {
+	socket, err := listen(s)
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+	if err := dom.CreateWithFiles([]os.File{*socket}, 0); err != nil {
+		return plain(err)
+	}
+	return limitPids(dom, s.name, s.manifest.Run.Pids)
+}
+
+// startTransient starts a container that libvirt forgets when it ends, and ends
+// when conn does. This process connects before there is a container, so that
+// nobody can come before it.
+func (l lxc) startTransient(s *sandbox, conn *libvirt.Connect) (*libvirt.Domain, net.Conn, error) {
+	socket, err := listen(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer socket.Close()
+	first, err := net.Dial("unix", filepath.Join(s.dir, channelSocket))
+	if err != nil {
+		return nil, nil, err
+	}
+	text, err := s.domain.Marshal()
+	if err != nil {
+		first.Close()
+		return nil, nil, err
+	}
+	dom, err := conn.DomainCreateXMLWithFiles(text, []os.File{*socket}, libvirt.DOMAIN_START_AUTODESTROY)
+	if err != nil {
+		first.Close()
+		return nil, nil, plain(err)
+	}
+	return dom, first, limitPids(dom, s.name, s.manifest.Run.Pids)
+}
+
+// listen makes the socket on which the container's first process, which gets it
+// as descriptor 3, will speak with hosts. It listens already: whoever may open
+// the socket's file can connect, now and after sbx has ended.
+func listen(s *sandbox) (*os.File, error) {
 	path := filepath.Join(s.dir, channelSocket)
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
-		return fmt.Errorf("channel: %w", err)
+		return nil, fmt.Errorf("channel: %w", err)
 	}
 	listener.SetUnlinkOnClose(false)
 	defer listener.Close()
 	if err := os.Chmod(path, 0o600); err != nil {
-		return err
+		return nil, err
 	}
-	f, err := listener.File()
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := dom.CreateWithFiles([]os.File{*f}, 0); err != nil {
-		return plain(err)
-	}
-	return limitPids(dom, s.name, s.manifest.Run.Pids)
+	return listener.File()
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -28,12 +29,16 @@ type app struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
+
+	command []string // what stands after "--", for the verbs that run commands
 }
 
 // cli is the command line: one field a verb, one file a verb.
 type cli struct {
 	Vet        vetCmd        `cmd:"" help:"Check profiles."`
 	Compile    compileCmd    `cmd:"" help:"Check a profile and lower it to libvirt XML, a firewall and an initrd manifest."`
+	Run        runCmd        `cmd:"" help:"Run a command in a sandbox of its own that is gone afterwards."`
+	Exec       execCmd       `cmd:"" help:"Run a command in a sandbox that runs."`
 	Up         upCmd         `cmd:"" help:"Make sandboxes run as their profiles say."`
 	Down       downCmd       `cmd:"" help:"Stop sandboxes and remove what was made for them."`
 	Stop       stopCmd       `cmd:"" help:"Stop sandboxes and keep what was made for them."`
@@ -79,13 +84,24 @@ func run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, args []
 			panic(r)
 		}
 	}()
+	args, command := splitCommand(args)
 	parsed, err := parser.Parse(args)
 	if err != nil {
 		fmt.Fprintf(stderr, "sbx: %v\nRun \"sbx --help\" for the verbs and flags.\n", err)
 		return exitError
 	}
-	err = parsed.Run(&app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr})
+	err = parsed.Run(&app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, command: command})
 	return report(stderr, err)
+}
+
+// splitCommand takes the command after "--" off a command line of `sbx run` or
+// `sbx exec`, whose flags are not sbx's.
+func splitCommand(args []string) (own, command []string) {
+	i := slices.Index(args, "--")
+	if i < 0 || args[0] != "run" && args[0] != "exec" {
+		return args, nil
+	}
+	return args[:i], args[i+1:]
 }
 
 // errKongExit unwinds the stack when kong has answered by itself (--help).

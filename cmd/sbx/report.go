@@ -20,12 +20,17 @@ func report(stderr io.Writer, err error) int {
 	case errors.As(err, &code):
 		return int(code)
 	}
+	status := exitError
+	var coded *codedError
+	if errors.As(err, &coded) {
+		status = coded.code
+	}
 	if list, ok := diag.From(err); ok {
 		diag.Text(stderr, here(list), diag.Style{Color: colorful(stderr)})
-		return exitError
+		return status
 	}
 	fmt.Fprintf(stderr, "sbx: %v\n", err)
-	return exitError
+	return status
 }
 
 // here names the files of a list as seen from the current folder.

@@ -19,7 +19,7 @@ const channelFD = 3
 
 // links is where hosts come from; the zero value has none.
 type links struct {
-	one      io.ReadWriteCloser // a single host, with which the sandbox ends
+	one      io.ReadWriteCloser // a single stream, whose end is the sandbox's own
 	listener net.Listener       // any number of hosts
 }
 
@@ -46,27 +46,27 @@ func openChannel() (links, error) {
 	return l, err
 }
 
-// serve serves hosts as long as they come. When a single host is lost, the
-// sandbox has nobody left to run for.
+// serve serves hosts as long as they come.
 func (l links) serve(a *agent.Agent) {
 	switch {
 	case l.one != nil:
-		_ = channel.Serve(l.one, a.Handle)
-		a.HostLost()
+		serveHost(l.one, a.NewHost(true))
 	case l.listener != nil:
-		for {
+		for first := true; ; {
 			conn, err := l.listener.Accept()
 			if errors.Is(err, net.ErrClosed) {
 				return
 			}
 			if err == nil {
-				go serveOne(conn, a)
+				go serveHost(conn, a.NewHost(first))
+				first = false
 			}
 		}
 	}
 }
 
-func serveOne(conn io.ReadWriteCloser, a *agent.Agent) {
+func serveHost(conn io.ReadWriteCloser, host *agent.Host) {
 	defer conn.Close()
-	_ = channel.Serve(conn, a.Handle) // ends with the host
+	_ = channel.Serve(conn, host.Handle) // ends with the host
+	host.Lost()
 }

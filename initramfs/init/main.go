@@ -42,7 +42,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	supervise(m, links, nil, nil)
+	supervise(m, links, nil, setModes(m.Mounts))
 	return nil
 }
 
@@ -81,8 +81,15 @@ func setUp(m *initramfs.Manifest) error {
 		return err
 	}
 	syscall.Umask(int(m.Run.Umask))
-	return privilege.Confine(allowed)
+	if err := privilege.Confine(allowed); err != nil || machine.Here() {
+		return err // a machine's first process unmounts and powers off at the end
+	}
+	return privilege.GiveUp(setUpOnly, allowed)
 }
+
+// setUpOnly are the capabilities that a container's first process needs for
+// nothing but to set up.
+var setUpOnly = []string{"setpcap", "sys_admin"}
 
 // setHostname is for machines, and for containers whose name is not what
 // libvirt has called them already.

@@ -12,7 +12,6 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
 	"github.com/sbx-dev/sbx/initramfs/init/service"
-	"github.com/sbx-dev/sbx/initramfs/init/session"
 )
 
 // Agent is the sandbox's first process as hosts see it.
@@ -147,90 +146,4 @@ func (a *Agent) Restart(ctx context.Context) error {
 		return &channel.Failure{Reason: channel.ReasonRefused, Message: "only a service that has started can be restarted"}
 	}
 	return a.service.Restart(ctx)
-}
-
-// Handle answers a request.
-func (a *Agent) Handle(r channel.Request, s *channel.Stream) {
-	a.requests.Add(1)
-	defer a.requests.Done()
-	a.once.Do(func() { close(a.asked) })
-	switch r.Op {
-	case channel.OpRun:
-		a.runOwn(r, s)
-	case channel.OpExec:
-		a.exec(r, s)
-	case channel.OpStatus:
-		a.showStatus(s)
-	case channel.OpOutput:
-		a.sendOutput(r, s)
-	case channel.OpStop:
-		answer(s, a.Stop)
-	case channel.OpRestart:
-		answer(s, a.Restart)
-	case channel.OpSecret:
-		a.takeSecret(r, s)
-	default:
-		_ = s.Fail(channel.ReasonRefused, "this sbx-init does not know the request "+string(r.Op))
-	}
-}
-
-// begin starts a session, or tells the host why not.
-func (a *Agent) begin(r channel.Request, s *channel.Stream) (*session.Session, bool) {
-	command := channel.Command{}
-	if r.Command != nil {
-		command = *r.Command
-	}
-	var started *session.Session
-	err := a.broken
-	if err == nil && a.secrets.missing() {
-		err = &channel.Failure{Reason: channel.ReasonRefused, Message: "the sandbox waits for its secrets: sbx up sends them"}
-	}
-	if err == nil {
-		var spec proc.Spec
-		if spec, err = a.commands.spec(command); err == nil {
-			started, err = session.Start(a.table, spec, command.TTY, command.Stdin, s)
-		}
-	}
-	if err != nil {
-		fail(s, err)
-		return nil, false
-	}
-	return started, true
-}
-
-func (a *Agent) exec(r channel.Request, s *channel.Stream) {
-	if started, ok := a.begin(r, s); ok {
-		started.Serve(func() {})
-	}
-}
-
-// runOwn runs the sandbox's own command for the host; the sandbox ends with it.
-func (a *Agent) runOwn(r channel.Request, s *channel.Stream) {
-	a.mu.Lock()
-	refused := a.manifest.Service || a.started
-	a.started = true
-	a.mu.Unlock()
-	if refused {
-		_ = s.Fail(channel.ReasonRefused, "the sandbox's own command runs already")
-		return
-	}
-	defer a.end()
-	started, ok := a.begin(r, s)
-	if !ok {
-		return
-	}
-	a.mu.Lock()
-	a.own = started.Process()
-	a.mu.Unlock()
-	a.board.Set(func(b *channel.Status) { b.State, b.PID = channel.Ready, a.own.PID })
-	exit := started.Serve(a.killAll)
-	a.board.Set(func(b *channel.Status) { b.State, b.PID, b.Exit = channel.Ended, 0, &exit })
-}
-
-// HostLost ends a sandbox that runs for one host, once that is gone and the
-// command with it.
-func (a *Agent) HostLost() {
-	if !a.manifest.Service {
-		a.end()
-	}
 }

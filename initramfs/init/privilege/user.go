@@ -26,6 +26,14 @@ func (u User) Credential() *syscall.Credential {
 	return &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups}
 }
 
+// String is the user as a person knows it.
+func (u User) String() string {
+	if u.Name != "" {
+		return u.Name
+	}
+	return strconv.FormatUint(uint64(u.UID), 10)
+}
+
 // Databases are the files that name users and groups; a file that does not
 // exist names none.
 type Databases struct{ Passwd, Group string }

@@ -124,6 +124,9 @@ func (t *Table) Start(s Spec) (*Process, error) {
 	defer t.mu.Unlock()
 	pid, err := syscall.ForkExec(path, s.Argv, attr)
 	if err != nil {
+		if errors.Is(err, syscall.EACCES) && !s.User.MayEnter(s.Dir) {
+			return nil, failed("the user %s may not enter the working directory %s", s.User, s.Dir)
+		}
 		return nil, notStarted(path, err)
 	}
 	p := &Process{PID: pid, done: make(chan struct{})}

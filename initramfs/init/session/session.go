@@ -48,7 +48,7 @@ func Start(table *proc.Table, spec proc.Spec, tty *channel.Size, stdin bool, str
 
 func open(spec proc.Spec, tty *channel.Size, stdin bool) (*ends, error) {
 	if tty != nil {
-		return openTerminal(*tty, spec.User.UID)
+		return openTerminal(*tty, spec.User)
 	}
 	return openPipes(stdin)
 }

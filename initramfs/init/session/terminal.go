@@ -2,16 +2,16 @@ package session
 
 import (
 	"os"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/initramfs/init/privilege"
 )
 
-// openTerminal makes a terminal that belongs to the user uid (pts(4)).
-func openTerminal(size channel.Size, uid uint32) (*ends, error) {
-	master, err := openMaster(int(uid))
+// openTerminal makes a terminal that belongs to the user (pts(4)).
+func openTerminal(size channel.Size, user privilege.User) (*ends, error) {
+	master, err := openMaster(user)
 	if err != nil {
 		return nil, err
 	}
@@ -26,23 +26,15 @@ func openTerminal(size channel.Size, uid uint32) (*ends, error) {
 	return e, nil
 }
 
-// openMaster opens a new terminal's master. The slave belongs to whoever opens
-// the master, so this thread is the user for a moment: giving the slave away
-// later would take CAP_CHOWN, which sbx-init does not have in a container.
-func openMaster(uid int) (int, error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if uid != 0 {
-		if err := unix.Setfsuid(uid); err != nil {
-			return -1, err
-		}
-		defer unix.Setfsuid(0)
-	}
-	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return -1, &os.PathError{Op: "open", Path: "/dev/ptmx", Err: err}
-	}
-	return fd, nil
+// openMaster opens a new terminal's master as the user, to whom the slave
+// belongs then: to give it away later would take CAP_CHOWN, which sbx-init does
+// not have in a container.
+func openMaster(user privilege.User) (fd int, err error) {
+	err = user.As(func() error {
+		fd, err = unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+		return os.NewSyscallError("open /dev/ptmx", err)
+	})
+	return fd, err
 }
 
 // openSlave opens the command's end of a terminal, without its path: /dev/pts

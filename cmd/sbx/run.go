@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// runCmd runs a command in a sandbox of its own.
+type runCmd struct {
+	hostFlags
+	Tag     []string `name:"tag" placeholder:"KEY=VALUE" help:"Set the profile's @tag(KEY)."`
+	Profile string   `arg:"" optional:"" help:"A profile to start from: a file, a folder or a name." default:"shell"`
+
+	runFlags
+
+	Name    string        `placeholder:"NAME" help:"Call the sandbox this. (default: the profile's name and random letters)"`
+	TTY     bool          `short:"t" name:"tty" help:"Give the command a terminal."`
+	Timeout time.Duration `placeholder:"TIME" help:"End the command after this time: 90s, 5m."`
+	Print   bool          `help:"Print the profile that the flags amount to, as CUE, and run nothing."`
+}
+
+func (runCmd) Help() string {
+	return `Makes a sandbox, runs the command that stands after "--" in it (or the profile's
+own), and removes it. Without a profile the command sees the host's programs and
+configuration, read-only, nothing of any home folder, and no network; flags open
+more, and --print shows the profile that they amount to.
+
+` + sessionCodes + `
+
+A rule of --allow is "in" or "out", a protocol with its ports, and, after "to" or
+"from", addresses: "out tcp:443 to 192.0.2.7", "in tcp:80,8000-8010", "out any".
+
+Examples:
+  sbx run -- ls /
+  sbx run --ro ~/src:/src --tmpfs /build:1GiB -w /build -- make -f /src/Makefile
+  sbx run --network default --allow "out tcp:443" -- curl https://example.org
+  sbx run -t -- /bin/bash
+  sbx run --name data --rw /srv/data --print > data.cue`
+}
+
+func (c *runCmd) Run(a *app) error {
+	p, err := c.profile(a)
+	if err != nil {
+		return &codedError{exitSbx, err}
+	}
+	if c.Print {
+		text, err := schema.Format(p)
+		if err != nil {
+			return &codedError{exitSbx, err}
+		}
+		_, err = a.stdout.Write(text)
+		return err
+	}
+	return session(a, c.TTY, c.Timeout, func(ctx context.Context, t *terminal) (channel.Exit, error) {
+		bundle, err := compiler.Compile(p, compiler.Options{Ephemeral: true, Peers: compiler.Peers([]*schema.Profile{p})})
+		if err != nil {
+			return channel.Exit{}, err
+		}
+		host := c.open(a)
+		defer host.Close()
+		return host.Run(ctx, bundle, channel.Command{Argv: a.command, Env: t.env(), TTY: t.size}, t.stdio)
+	})
+}
+
+// profile is the one that the command line amounts to.
+func (c *runCmd) profile(a *app) (*schema.Profile, error) {
+	p, err := (&profileFlags{Tag: c.Tag}).loadOne(a, c.Profile)
+	if err != nil {
+		return nil, err
+	}
+	changed, err := c.apply(p)
+	if err != nil {
+		return nil, err
+	}
+	set(&changed, &p.Machine.Kernel, c.Kernel)
+	set(&changed, &p.Machine.Modules, c.Modules)
+	if c.Print && len(a.command) > 0 {
+		p.Run.Argv, changed = a.command, true
+	}
+	if c.Name != "" {
+		rename(p, c.Name)
+		changed = true
+	}
+	if changed {
+		if p, err = recheck(p); err != nil {
+			return nil, err
+		}
+	}
+	if c.Name == "" && !c.Print {
+		rename(p, uniqueName(p.Name))
+	}
+	return p, nil
+}
+
+// rename changes the profile's name, and the host name that follows it.
+func rename(p *schema.Profile, name string) {
+	if p.Hostname == p.Name {
+		p.Hostname = name
+	}
+	p.Name = name
+}
+
+// uniqueName is a sandbox's name that no other one has.
+func uniqueName(base string) string {
+	const longest = 40
+	return base[:min(len(base), longest)] + "-" + strings.ToLower(rand.Text()[:10])
+}
+
+// hostEnv fills in the values of variables that are named alone, as they are
+// here; one that is not set here stays out.
+func hostEnv(list []string) []string {
+	var env []string
+	for _, entry := range list {
+		if !strings.Contains(entry, "=") {
+			value, set := os.LookupEnv(entry)
+			if !set {
+				continue
+			}
+			entry += "=" + value
+		}
+		env = append(env, entry)
+	}
+	return env
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// runFlags are the flags of `sbx run` that change a profile.
+type runFlags struct {
+	Backend string   `short:"b" placeholder:"lxc|kvm" help:"The kind of walls: a container or a machine."`
+	Expose  []string `sep:"none" placeholder:"PATH" help:"Show a file or folder of the host, read-only, at the same path."`
+	RO      []string `name:"ro" sep:"none" placeholder:"HOST[:PATH]" help:"Show a file or folder of the host, read-only, at PATH."`
+	RW      []string `name:"rw" sep:"none" placeholder:"HOST[:PATH]" help:"The same, writable."`
+	Tmpfs   []string `sep:"none" placeholder:"PATH[:SIZE]" help:"An empty folder in memory. (default size: 64MiB)"`
+	Env     []string `short:"e" sep:"none" placeholder:"NAME[=VALUE]" help:"Set a variable; without a value, as it is here."`
+	User    string   `short:"u" placeholder:"USER[:GROUP]" help:"Run the command as this user of the sandbox, in / unless -w is given."`
+	Workdir string   `short:"w" placeholder:"DIR" help:"Start the command in this folder."`
+	Network string   `placeholder:"NAME" help:"Attach it to this libvirt network, with an address by DHCP unless --address gives one."`
+	Address []string `placeholder:"ADDRESS/LENGTH" help:"Its address on the network."`
+	Gateway []string `placeholder:"ADDRESS" help:"Its default route."`
+	Allow   []string `sep:"none" placeholder:"RULE" help:"Let packets pass. All others are dropped, both ways."`
+	Memory  string   `placeholder:"SIZE" help:"The most memory that it may use: 256MiB, 2GiB."`
+	CPUs    float64  `name:"cpus" placeholder:"N" help:"The processors that it may use; 0.5 is half of one."`
+}
+
+// apply changes the profile as the flags say, and tells whether they say
+// anything. What they amount to is checked by recheck.
+func (f *runFlags) apply(p *schema.Profile) (changed bool, err error) {
+	set(&changed, (*string)(&p.Backend), f.Backend)
+	if f.User != "" {
+		p.Run.Workdir = "/" // the profile's may be closed to another user
+	}
+	set(&changed, &p.Run.User, f.User)
+	set(&changed, &p.Run.Workdir, f.Workdir)
+	if f.CPUs != 0 {
+		p.Resources.CPUs, changed = f.CPUs, true
+	}
+	if f.Memory != "" {
+		changed = true
+		if p.Resources.Memory, err = schema.ParseSize(f.Memory); err != nil {
+			return changed, fmt.Errorf("--memory: %w", err)
+		}
+	}
+	for _, entry := range hostEnv(f.Env) {
+		changed = true
+		name, value, _ := strings.Cut(entry, "=")
+		if p.Run.Env == nil {
+			p.Run.Env = map[string]string{}
+		}
+		p.Run.Env[name] = value
+	}
+	files, err := f.applyFiles(p)
+	if err != nil {
+		return changed, err
+	}
+	network, err := f.applyNetwork(p)
+	return changed || files || network, err
+}
+
+func set(changed *bool, to *string, value string) {
+	if value != "" {
+		*to, *changed = value, true
+	}
+}
+
+// applyFiles adds what the sandbox sees of the host. A flag takes the place of
+// what the profile has at the same path.
+func (f *runFlags) applyFiles(p *schema.Profile) (changed bool, err error) {
+	add := func(target string, m schema.Mount) {
+		changed = true
+		p.Expose = slices.DeleteFunc(p.Expose, func(e string) bool { return e == target })
+		if p.Mounts == nil {
+			p.Mounts = map[string]schema.Mount{}
+		}
+		delete(p.Mounts, target)
+		if m.Host == target && !m.Writable {
+			p.Expose = append(p.Expose, target)
+			return
+		}
+		p.Mounts[target] = m
+	}
+	hosts := func(list []string, writable bool) error {
+		for _, entry := range list {
+			host, target, _ := strings.Cut(entry, ":")
+			if host, err = filepath.Abs(host); err != nil {
+				return err
+			}
+			if target == "" {
+				target = host
+			}
+			add(target, schema.Mount{Host: host, Writable: writable})
+		}
+		return nil
+	}
+	if err := hosts(append(f.Expose[:len(f.Expose):len(f.Expose)], f.RO...), false); err != nil {
+		return changed, err
+	}
+	if err := hosts(f.RW, true); err != nil {
+		return changed, err
+	}
+	for _, entry := range f.Tmpfs {
+		target, text, _ := strings.Cut(entry, ":")
+		size := schema.Size(64 << 20)
+		if text != "" {
+			if size, err = schema.ParseSize(text); err != nil {
+				return changed, fmt.Errorf("--tmpfs %s: %w", entry, err)
+			}
+		}
+		add(target, schema.Mount{Tmpfs: size, Mode: "1777"})
+	}
+	return changed, nil
+}
+
+// applyNetwork gives the sandbox its one interface, or changes the one that it
+// has.
+func (f *runFlags) applyNetwork(p *schema.Profile) (changed bool, err error) {
+	if f.Network == "" && len(f.Address) == 0 && len(f.Gateway) == 0 && len(f.Allow) == 0 {
+		return false, nil
+	}
+	switch {
+	case p.Networks != nil:
+		return true, fmt.Errorf("the profile has several networks; --network, --address, --gateway and --allow are for one with a single network")
+	case f.Network != "":
+		p.Network = &schema.Network{Attach: f.Network, DHCP: len(f.Address) == 0}
+	case p.Network == nil:
+		return true, fmt.Errorf("there is no network to which --address, --gateway or --allow could apply: name one with --network")
+	}
+	if len(f.Address) > 0 {
+		p.Network.Address, p.Network.DHCP = f.Address, false
+	}
+	if len(f.Gateway) > 0 {
+		p.Network.Gateway = f.Gateway
+	}
+	for _, text := range f.Allow {
+		rule, err := parseRule(text)
+		if err != nil {
+			return true, fmt.Errorf("--allow %q: %w", text, err)
+		}
+		p.Network.Allow = append(p.Network.Allow, rule)
+	}
+	return true, nil
+}
+
+// recheck puts a profile that flags have changed through the schema, as if a
+// person had written it.
+func recheck(p *schema.Profile) (*schema.Profile, error) {
+	text, err := schema.Format(p)
+	if err != nil {
+		return nil, err
+	}
+	checked, err := (&schema.Config{Stdin: bytes.NewReader(text)}).Load("-")
+	if err != nil {
+		return nil, fmt.Errorf("the flags amount to a profile that cannot be (--print shows it):\n%w", err)
+	}
+	return checked[0], nil
+}

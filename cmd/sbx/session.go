@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/sbx-dev/sbx/initramfs/channel"
+)
+
+// The exit codes of run and exec besides the command's own, as env(1) and
+// timeout(1) have them.
+const (
+	exitTimeout       = 124
+	exitSbx           = 125
+	exitNotExecutable = 126
+	exitNotFound      = 127
+)
+
+const sessionCodes = `The exit code is the command's own, or 128 and the number of the signal that
+killed it. sbx itself ends with 124 when --timeout was over, 125 when the
+sandbox or the session failed, 126 when the command cannot be executed and 127
+when it does not exist inside the sandbox.`
+
+// signalPatience is how long a signal waits for a command to be there; when it
+// is over, the signal is for sbx.
+const signalPatience = 200 * time.Millisecond
+
+// terminal is the user's end of a session.
+type terminal struct {
+	stdio   channel.Stdio
+	size    *channel.Size // nil: no terminal is asked for
+	restore func()
+}
+
+// openTerminal connects a session to sbx's own standard streams. With tty, the
+// user's terminal passes every key on to the command, as ssh -t does.
+func openTerminal(a *app, tty bool) (*terminal, error) {
+	t := &terminal{
+		stdio:   channel.Stdio{Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr},
+		restore: func() {},
+	}
+	if !tty {
+		return t, nil
+	}
+	t.size = &channel.Size{Rows: 24, Cols: 80}
+	in, ok := a.stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return t, nil
+	}
+	before, err := term.MakeRaw(int(in.Fd()))
+	if err != nil {
+		return nil, fmt.Errorf("cannot prepare the terminal: %w", err)
+	}
+	t.restore = func() { _ = term.Restore(int(in.Fd()), before) } // it may be gone
+	t.size = windowSize(in)
+	return t, nil
+}
+
+func windowSize(f *os.File) *channel.Size {
+	cols, rows, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return &channel.Size{Rows: 24, Cols: 80}
+	}
+	return &channel.Size{Rows: uint16(rows), Cols: uint16(cols)}
+}
+
+// env is what a terminal's programs need to know of it.
+func (t *terminal) env() []string {
+	if name := os.Getenv("TERM"); t.size != nil && name != "" {
+		return []string{"TERM=" + name}
+	}
+	return nil
+}
+
+// watch passes signals and new window sizes on to the command until ctx ends. A
+// signal that no command is there to take ends the session.
+func (t *terminal) watch(ctx context.Context, a *app, end context.CancelCauseFunc) {
+	signal.Ignore(syscall.SIGPIPE) // a reader that leaves is the command's matter
+	caught := make(chan os.Signal, 8)
+	signal.Notify(caught, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
+	signals := make(chan syscall.Signal)
+	sizes := make(chan channel.Size)
+	t.stdio.Signals, t.stdio.Resize = signals, sizes
+	in, _ := a.stdin.(*os.File)
+	tty := t.size != nil && in != nil
+	go func() {
+		defer signal.Stop(caught)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case s := <-caught:
+				if s != syscall.SIGWINCH {
+					pass(signals, s.(syscall.Signal), end)
+				} else if tty {
+					offer(sizes, *windowSize(in))
+				}
+			}
+		}
+	}()
+}
+
+func pass(to chan<- syscall.Signal, s syscall.Signal, end context.CancelCauseFunc) {
+	if !offer(to, s) {
+		end(fmt.Errorf("interrupted by %v", s))
+	}
+}
+
+// offer sends v if somebody takes it in good time.
+func offer[T any](to chan<- T, v T) bool {
+	select {
+	case to <- v:
+		return true
+	case <-time.After(signalPatience):
+		return false
+	}
+}
+
+// session runs a command through do and turns what becomes of it into an exit
+// code.
+func session(a *app, tty bool, timeout time.Duration, do func(context.Context, *terminal) (channel.Exit, error)) error {
+	t, err := openTerminal(a, tty)
+	if err != nil {
+		return &codedError{exitSbx, err}
+	}
+	defer t.restore()
+	// From here on an interrupt is the command's.
+	ctx, end := context.WithCancelCause(context.WithoutCancel(a.ctx))
+	defer end(nil)
+	if timeout != 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, timeout, errTimeout)
+		defer cancel()
+	}
+	t.watch(ctx, a, end)
+	exit, err := do(ctx, t)
+	if err != nil {
+		return sessionError(err)
+	}
+	if status := exit.Status(); status != 0 {
+		return exitCode(status)
+	}
+	return nil
+}
+
+var errTimeout = errors.New("the command was ended: --timeout is over")
+
+// sessionError gives an error the exit code that it stands for.
+func sessionError(err error) error {
+	var failure *channel.Failure
+	switch {
+	case errors.Is(err, errTimeout):
+		return &codedError{exitTimeout, err}
+	case !errors.As(err, &failure):
+		return &codedError{exitSbx, err}
+	case failure.Reason == channel.ReasonNotFound:
+		return &codedError{exitNotFound, err}
+	case failure.Reason == channel.ReasonNotExecutable:
+		return &codedError{exitNotExecutable, err}
+	}
+	return &codedError{exitSbx, err}
+}
+
+// codedError is an error that ends sbx with another code than 1.
+type codedError struct {
+	code int
+	err  error
+}
+
+func (e *codedError) Error() string { return e.err.Error() }
+func (e *codedError) Unwrap() error { return e.err }

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/sbx-dev/sbx/initramfs"
+)
+
+// setModes gives each tmpfs of a container its permissions: libvirt's domain XML
+// has no place for them, and makes all of them open to everyone.
+func setModes(mounts []initramfs.Mount) error {
+	for _, m := range mounts {
+		if m.Kind != initramfs.Tmpfs || m.Mode == 0 {
+			continue
+		}
+		mode := os.FileMode(m.Mode) & os.ModePerm
+		if m.Mode&0o1000 != 0 {
+			mode |= os.ModeSticky
+		}
+		if err := os.Chmod(m.Target, mode); err != nil {
+			return fmt.Errorf("cannot set the mode of a tmpfs: %w", err)
+		}
+	}
+	return nil
+}

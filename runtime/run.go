@@ -1,0 +1,161 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/initramfs/channel"
+)
+
+// endLimit is how long a sandbox whose command has ended may take to end by
+// itself.
+const endLimit = 2 * time.Second
+
+// Run makes the sandbox of a bundle that was compiled as ephemeral, runs the
+// command in it and removes it again, however the command ends. libvirt keeps
+// nothing of it: it ends with this process, too.
+//
+// A command that does not start is a *channel.Failure. The end of ctx ends the
+// command.
+func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.Command, stdio channel.Stdio) (exit channel.Exit, err error) {
+	s, err := r.bind(b)
+	if err != nil {
+		return exit, err
+	}
+	if !r.local() {
+		return exit, fmt.Errorf("%s: %s is another machine's libvirt, and a sandbox is made of files of the machine that it runs on: run sbx there", s.name, r.options.URI)
+	}
+	conn, err := r.connectEphemeral(s.backend)
+	if err != nil {
+		return exit, err
+	}
+	if err := r.sweep(); err != nil {
+		return exit, err
+	}
+	release, err := r.claim(s)
+	if err != nil {
+		return exit, err
+	}
+	defer release()
+	run := ephemeral{r: r, conn: conn, s: s}
+	if err := run.checkName(); err != nil {
+		return exit, err
+	}
+	defer func() {
+		if end := run.remove(err == nil); end != nil {
+			err = errors.Join(err, fmt.Errorf("%s: cannot clean up: %w", s.name, end))
+		}
+	}()
+	client, err := run.start(ctx)
+	if err != nil {
+		return exit, fmt.Errorf("%s: %w", s.name, err)
+	}
+	defer client.Close()
+	return client.Run(ctx, command, stdio)
+}
+
+// ephemeral is the sandbox of one Run.
+type ephemeral struct {
+	r    *Runtime
+	conn *libvirt.Connect
+	s    *sandbox
+	dom  *libvirt.Domain // nil until it has started
+}
+
+// checkName refuses a name that another sandbox has, whoever made it.
+func (e *ephemeral) checkName() error {
+	dom, err := lookup(e.conn, e.s.name)
+	if dom == nil || err != nil {
+		return err
+	}
+	dom.Free()
+	return fmt.Errorf("%s: libvirt has a domain of this name already: give another one with --name", e.s.name)
+}
+
+// start makes all that the sandbox needs and starts it.
+func (e *ephemeral) start(ctx context.Context) (*channel.Client, error) {
+	backend, err := e.r.backend(e.s.backend)
+	if err != nil {
+		return nil, err
+	}
+	u := up{r: e.r, conn: e.conn, s: e.s, result: new(UpResult)}
+	if err := u.network(); err != nil {
+		return nil, err
+	}
+	if err := backend.prepare(e.s); err != nil {
+		return nil, err
+	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	first, err := e.create(ctx, backend)
+	if err != nil {
+		if first != nil {
+			first.Close()
+		}
+		return nil, fmt.Errorf("cannot start: %w", err)
+	}
+	if err := waitForBridge(ctx, e.s.domain); err != nil {
+		first.Close()
+		return nil, err
+	}
+	return channel.Dial(ctx, first)
+}
+
+// create starts the domain, while no other sandbox can take its host ids.
+func (e *ephemeral) create(ctx context.Context, backend backend) (first net.Conn, err error) {
+	unlock, err := e.r.lock(ctx, allNames)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := checkIDs(e.conn, e.s.domain); err != nil {
+		return nil, err
+	}
+	e.dom, first, err = backend.startTransient(e.s, e.conn)
+	return first, err
+}
+
+// remove takes the sandbox away; ended says that its command has ended, and
+// thereby the sandbox. Such a domain is gone some 0.2 seconds later, which
+// nobody has to wait for: it is transient, and goes with the connection at the
+// latest. A filter can only be removed after it.
+func (e *ephemeral) remove(ended bool) error {
+	if e.dom != nil {
+		defer e.dom.Free()
+	}
+	if m := e.s.metadata; ended && len(m.Filters) == 0 && len(m.Networks) == 0 {
+		return e.removeFiles()
+	}
+	if ended {
+		e.awaitEnd()
+	}
+	return e.r.remove(e.conn, e.s.name, e.s.backend, e.s.metadata)
+}
+
+func (e *ephemeral) removeFiles() error {
+	unlock, err := e.r.lock(context.Background(), allNames)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return e.r.removeFiles(e.s.name, e.s.backend)
+}
+
+// awaitEnd waits until the domain has ended by itself, which is gentler than
+// what remove would do.
+func (e *ephemeral) awaitEnd() {
+	limit := time.Now().Add(endLimit)
+	for pause := time.Millisecond; time.Now().Before(limit); pause = min(2*pause, 20*time.Millisecond) {
+		if active, err := e.dom.IsActive(); err != nil || !active {
+			return
+		}
+		time.Sleep(pause)
+	}
+}
