@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
+	"golang.org/x/sys/unix"
 	"libvirt.org/go/libvirt"
 )
 
@@ -136,9 +138,15 @@ func moveProcesses(from, to, except string) error {
 
 // releasePids removes the group that limitPids made, if it did.
 func releasePids(name string) error {
-	err := os.Remove(pidsGroup(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	limit := time.Now().Add(endLimit)
+	for {
+		err := os.Remove(pidsGroup(name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case !errors.Is(err, unix.EBUSY) || time.Now().After(limit):
+			return err
+		}
+		time.Sleep(time.Millisecond) // a container that ends has processes for a moment yet
 	}
-	return err
 }
