@@ -29,6 +29,10 @@ type Config struct {
 	Stdin io.Reader // what the argument "-" means
 	Tests bool      // read the files of a package that end in _test.cue, too
 
+	// Without names a file of the disk that is read as if it were not there: an
+	// older version of a profile beside the newer one, for instance.
+	Without string
+
 	// Policy is a folder of rules: CUE packages that every complete profile,
 	// defaults and all, must unify with. "" is none.
 	Policy string

@@ -31,6 +31,7 @@ type project struct {
 	disk    fs.FS
 	overlay map[string][]byte // files that stand over those on the disk
 
+	without   string // a file that is not to be seen
 	mark      string // begins the file names of positions
 	schemaDir string // where the schema's files stand in the tree
 }
@@ -211,7 +212,10 @@ func (s *session) ReadDir(name string) ([]fs.DirEntry, error) {
 			return nil, err
 		}
 	}
-	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return hidden(path.Join(name, e.Name())) })
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool {
+		at := path.Join(name, e.Name())
+		return hidden(at) || at == s.without
+	})
 	if len(entries) > maxFiles {
 		return nil, fmt.Errorf("folder %s is %w: it has %d entries, and a folder of profiles may have %d", name, errTooLarge, len(entries), maxFiles)
 	}

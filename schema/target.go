@@ -99,9 +99,32 @@ func (c *Config) projectOf(real string, open map[string]*project) (*project, err
 		if err != nil {
 			return nil, loadError(diag.Pos{File: "cue.mod/module.cue", Dir: root}, err)
 		}
+		if p.without, err = c.without(root); err != nil {
+			return nil, err
+		}
 		open[root] = p
 	}
 	return open[root], nil
+}
+
+// without is the file that is left out, as the project with that root names it.
+func (c *Config) without(root string) (string, error) {
+	if c.Without == "" {
+		return "", nil
+	}
+	abs, err := filepath.Abs(filepath.Join(c.Dir, c.Without))
+	if filepath.IsAbs(c.Without) {
+		abs, err = c.Without, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	real, err := filepath.EvalSymlinks(abs)
+	if err != nil {
+		return "", notThere(c.Without, err)
+	}
+	rel, err := filepath.Rel(root, real)
+	return filepath.ToSlash(rel), err
 }
 
 func (c *Config) stdinTarget(open map[string]*project) ([]target, error) {

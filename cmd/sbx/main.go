@@ -48,6 +48,7 @@ type cli struct {
 	Doctor     doctorCmd     `cmd:"" help:"Check what of sbx works on this host, and how to mend the rest."`
 	Cache      cacheCmd      `cmd:"" help:"See and clear the kept kernels and initrds of machines."`
 	Explain    explainCmd    `cmd:"" help:"Say what becomes of a packet, and by which line of the profile."`
+	Review     reviewCmd     `cmd:"" help:"Show what a change to profiles opens, and what it closes."`
 	Test       testCmd       `cmd:"" help:"Check what profiles claim about their firewalls."`
 	Export     exportCmd     `cmd:"" help:"Print a profile with all defaults filled in."`
 	Fmt        fmtCmd        `cmd:"" help:"Write CUE files in their usual form."`

@@ -17,7 +17,8 @@ type profileFlags struct {
 	Tag    []string `short:"t" name:"tag" placeholder:"KEY=VALUE" help:"Set the profile's @tag(KEY)."`
 	Policy string   `placeholder:"DIR" help:"Refuse profiles that break the CUE rules of a folder."`
 
-	tests bool // read NAME_test.cue, too
+	tests   bool   // read NAME_test.cue, too
+	without string // a file to leave out
 }
 
 // load reads the profiles that args name: files, folders, "-", or the bare
@@ -40,7 +41,7 @@ func (f *profileFlags) load(a *app, args ...string) ([]*schema.Profile, error) {
 
 // config says how to read what arg names, and its path.
 func (f *profileFlags) config(a *app, arg string) (*schema.Config, string) {
-	c := &schema.Config{Tags: f.Tag, Policy: f.Policy, Stdin: a.stdin, Tests: f.tests}
+	c := &schema.Config{Tags: f.Tag, Policy: f.Policy, Stdin: a.stdin, Tests: f.tests, Without: f.without}
 	path, shipped := findProfile(arg)
 	if shipped {
 		c.FS = profiles.FS()

@@ -155,14 +155,33 @@ const clientPort = 40000
 // witness makes the packet that opens one of the conversations.
 func (p *Policy) witness(d *Difference) Packet {
 	remote := d.Remotes[0].From
+	if remote != d.Remotes[0].To {
+		remote = remote.Next() // the first of a range is often the network itself
+	}
+	service := d.Services[0].typical()
 	for _, r := range d.Remotes {
 		for _, example := range exampleRemotes {
 			if r.From.Is4() == example.Is4() && !example.Less(r.From) && !r.To.Less(example) {
-				return p.opener(d.In, example, d.Services[0])
+				return p.opener(d.In, example, service)
 			}
 		}
 	}
-	return p.opener(d.In, remote, d.Services[0])
+	return p.opener(d.In, remote, service)
+}
+
+// typical is one service of the range that people know: an echo request, or no
+// port 0.
+func (s Service) typical() Service {
+	for _, kind := range []uint16{8 << 8, 128 << 8} {
+		if s.Proto == ICMP && s.Low <= kind && kind <= s.High {
+			s.Low = kind
+			return s
+		}
+	}
+	if s.Proto != ICMP && s.Low == 0 && s.High > 0 {
+		s.Low = 1
+	}
+	return s
 }
 
 // opener is the packet with which one side speaks to the other.

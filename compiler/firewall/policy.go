@@ -215,3 +215,8 @@ func resolveRemote(word string, peers map[string][]netip.Addr) ([]Range, error) 
 	}
 	return nil, fmt.Errorf("%q is neither an address nor another sandbox whose addresses are known: write an address, a prefix, a range or the name of a sandbox that has a fixed address", word)
 }
+
+// Closed is the policy of the same card that lets nothing be opened.
+func (p *Policy) Closed() *Policy {
+	return &Policy{iface: p.iface, local: p.local}
+}

@@ -55,6 +55,7 @@ const (
 	FirewallRule  = "SBX0401" // a rule that cannot be resolved or enforced
 	RedundantRule = "SBX0402" // a rule that others make needless
 	PartialBound  = "SBX0403" // a bound on connections that does not hold for everyone
+	Widened       = "SBX0501" // a change that lets a sandbox do more
 )
 
 // The codes of what is wrong with a port that a profile publishes.

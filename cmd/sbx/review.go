@@ -1,0 +1,201 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/compiler/review"
+	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+type reviewCmd struct {
+	Old    string   `arg:"" help:"A file, a folder, a git revision, or two revisions as OLD..NEW."`
+	New    string   `arg:"" optional:"" help:"The same. Without it, a revision is compared with the current folder."`
+	Format string   `enum:"text,markdown,json,sarif,github" default:"text" help:"text, markdown, json, sarif or github."`
+	Allow  []string `sep:"none" placeholder:"NAME" help:"Accept a widening: PROFILE, DIMENSION, PROFILE/DIMENSION, or PROFILE/DIMENSION/WHAT as the json format names it."`
+	profileFlags
+}
+
+func (reviewCmd) Help() string {
+	return `Compares what two versions of profiles mean: which packets, host paths,
+capabilities, resources and so on one lets a sandbox have and the other does not,
+each with a packet or path that shows it and the line that lets it through.
+
+With git revisions, all profiles below the current folder are compared. The exit
+code is 0 when nothing widened, 2 when something did that --allow does not name,
+and 1 on errors.
+
+Examples:
+  sbx review old.cue new.cue
+  sbx review main..HEAD                        # every profile that changed
+  sbx review main --format markdown            # the current folder against main
+  sbx review main..HEAD --allow apache/ingress # in CI, this one is meant`
+}
+
+func (c *reviewCmd) Run(a *app) error {
+	before, after, err := c.sides(a)
+	if err != nil {
+		return err
+	}
+	reports, err := compareSides(before, after)
+	if err != nil {
+		return err
+	}
+	widened := false
+	for _, r := range reports {
+		r.Allow(c.Allow)
+		widened = widened || len(r.Widenings()) > 0
+	}
+	if err := c.print(a, reports); err != nil {
+		return err
+	}
+	if widened {
+		return exitCode(exitChanges)
+	}
+	return nil
+}
+
+// sides loads both versions.
+func (c *reviewCmd) sides(a *app) (before, after *side, err error) {
+	from, to := c.Old, c.New
+	if to == "" {
+		var two bool
+		if from, to, two = strings.Cut(c.Old, ".."); !two && exists(c.Old) {
+			return nil, nil, fmt.Errorf("%s is compared with nothing: name a second file or folder, or a git revision", c.Old)
+		} else if two && to == "" {
+			to = "HEAD"
+		} else if !two {
+			to = "."
+		}
+	}
+	if before, err = c.side(a, from, to); err != nil {
+		return nil, nil, err
+	}
+	after, err = c.side(a, to, from)
+	return before, after, err
+}
+
+// side is one version of some profiles.
+type side struct {
+	profiles []*schema.Profile
+	read     func(diag.Pos) ([]byte, error) // the file that a place is in
+	prefix   string                         // from the repository's root to the project's, for revisions
+}
+
+// side loads what stands on the disk, or else what a revision holds. A file that
+// stands beside the other version is read without that.
+func (c *reviewCmd) side(a *app, arg, other string) (*side, error) {
+	if !exists(arg) && !strings.HasSuffix(arg, ".cue") {
+		return c.revision(a, arg)
+	}
+	if info, err := os.Stat(arg); err == nil && info.IsDir() {
+		arg += "/..."
+	}
+	flags := c.profileFlags
+	if info, err := os.Stat(other); err == nil && !info.IsDir() && filepath.Dir(arg) == filepath.Dir(other) {
+		flags.without = other
+	}
+	profiles, err := flags.load(a, arg)
+	if err != nil {
+		return nil, err
+	}
+	return &side{profiles: profiles, read: readOnDisk}, nil
+}
+
+func readOnDisk(p diag.Pos) ([]byte, error) {
+	return os.ReadFile(joinPath(p.Dir, p.File))
+}
+
+// compareSides compares the profiles of the same name, and the only profiles of
+// two sides that have one each. Those whose text and meaning are the same are
+// left out.
+func compareSides(before, after *side) ([]*review.Report, error) {
+	var reports []*review.Report
+	for _, pair := range pairs(before.profiles, after.profiles) {
+		report, err := review.Compare(
+			review.Version{Profile: pair[0], Peers: compiler.Peers(before.profiles)},
+			review.Version{Profile: pair[1], Peers: compiler.Peers(after.profiles)})
+		if err != nil {
+			return nil, err
+		}
+		report.Text = pair[0] != nil && pair[1] != nil && textOf(before, pair[0]) != textOf(after, pair[1])
+		if report.Text || report.Verdict != review.Equivalent || report.New || report.Gone {
+			for i := range report.Changes {
+				change := &report.Changes[i]
+				if from := after; change.Added || from == nil {
+					change.Pos = from.place(change.Pos)
+				} else {
+					change.Pos = before.place(change.Pos)
+				}
+			}
+			reports = append(reports, report)
+		}
+	}
+	return reports, nil
+}
+
+// place names a file as seen from the repository's root or the current folder.
+func (s *side) place(p diag.Pos) diag.Pos {
+	if p.File == "" || p.Dir != "" {
+		return here(diag.List{{Pos: p}})[0].Pos
+	}
+	p.File = joinPath(s.prefix, p.File)
+	return p
+}
+
+func textOf(s *side, p *schema.Profile) string {
+	data, err := s.read(p.Source.Pos(""))
+	if err != nil {
+		return err.Error() // a profile from nowhere, such as standard input
+	}
+	return string(data)
+}
+
+func pairs(before, after []*schema.Profile) (out [][2]*schema.Profile) {
+	if len(before) == 1 && len(after) == 1 {
+		return [][2]*schema.Profile{{before[0], after[0]}}
+	}
+	named := func(list []*schema.Profile, name string) *schema.Profile {
+		for _, p := range list {
+			if p.Name == name {
+				return p
+			}
+		}
+		return nil
+	}
+	all := slices.Concat(names(before), names(after))
+	slices.Sort(all)
+	for _, name := range slices.Compact(all) {
+		out = append(out, [2]*schema.Profile{named(before, name), named(after, name)})
+	}
+	return out
+}
+
+func (c *reviewCmd) print(a *app, reports []*review.Report) error {
+	switch c.Format {
+	case "json":
+		return review.JSON(a.stdout, reports)
+	case "markdown":
+		return review.Markdown(a.stdout, reports)
+	case "sarif":
+		return diag.SARIF(a.stdout, diagnosticsOf(reports), version())
+	case "github":
+		return diag.GitHub(a.stdout, diagnosticsOf(reports))
+	}
+	if len(reports) == 0 {
+		fmt.Fprintln(a.stderr, "no profile changed")
+	}
+	return review.Text(a.stdout, reports)
+}
+
+func diagnosticsOf(reports []*review.Report) (out diag.List) {
+	for _, r := range reports {
+		out = append(out, r.Diagnostics()...)
+	}
+	return out
+}

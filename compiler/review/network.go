@@ -1,0 +1,173 @@
+package review
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// card is one interface of one version.
+type card struct {
+	compiler.Firewall
+	network schema.Network
+}
+
+func cards(v Version) (map[string]card, error) {
+	out := map[string]card{}
+	if v.Profile == nil {
+		return out, nil
+	}
+	walls, err := compiler.Firewalls(v.Profile, v.Peers)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range walls {
+		n := v.Profile.Networks[w.Key]
+		if w.Key == "" {
+			n = *v.Profile.Network
+		}
+		out[w.Key] = card{w, n}
+	}
+	return out, nil
+}
+
+// network compares the interfaces that have the same key, and the only
+// interfaces of profiles that have one.
+func (c *comparer) network(before, after Version) error {
+	old, err := cards(before)
+	if err != nil {
+		return err
+	}
+	new, err := cards(after)
+	if err != nil {
+		return err
+	}
+	if len(old) == 1 && len(new) == 1 {
+		for _, o := range old {
+			for _, n := range new {
+				c.cards(&o, &n)
+			}
+		}
+		return nil
+	}
+	for _, key := range keys(old, new) {
+		o, had := old[key]
+		n, has := new[key]
+		switch {
+		case had && has:
+			c.cards(&o, &n)
+		case had:
+			c.cards(&o, nil)
+		default:
+			c.cards(nil, &n)
+		}
+	}
+	return nil
+}
+
+// cards compares two interfaces, of which one may be nil.
+func (c *comparer) cards(old, new *card) {
+	key := ""
+	var differences firewall.Comparison
+	switch {
+	case old == nil:
+		key, differences = new.Key, firewall.Compare(new.Policy.Closed(), new.Policy)
+	case new == nil:
+		key, differences = old.Key, firewall.Compare(old.Policy, old.Policy.Closed())
+	default:
+		key, differences = new.Key, firewall.Compare(old.Policy, new.Policy)
+		c.bounds(old.Policy, new.Policy)
+	}
+	suffix := ""
+	if key != "" {
+		suffix = " on " + key
+	}
+	for _, d := range differences.Added {
+		c.add(direction(d.In), true, d.String()+suffix, d.Witness.String(), d.Rule.Path)
+	}
+	for _, d := range differences.Removed {
+		c.add(direction(d.In), false, d.String()+suffix, d.Witness.String(), d.Rule.Path)
+	}
+	c.set(Network, attachment(old, suffix), attachment(new, suffix))
+}
+
+func direction(in bool) Dimension {
+	if in {
+		return Ingress
+	}
+	return Egress
+}
+
+// bounds compares how many connections rules of the same meaning allow at once.
+func (c *comparer) bounds(old, new *firewall.Policy) {
+	before := map[string]firewall.Rule{}
+	for _, r := range old.Rules() {
+		before[r.String()] = r
+	}
+	for _, r := range new.Rules() {
+		o, ok := before[r.String()]
+		if !ok || o.Connections == r.Connections {
+			continue
+		}
+		wider := r.Connections == 0 || o.Connections != 0 && r.Connections > o.Connections
+		what := fmt.Sprintf("%s: %s connections at once from one address, were %s", r, amount(r.Connections), amount(o.Connections))
+		if wider {
+			c.add(Ingress, true, what, "", r.Path)
+		} else {
+			c.add(Ingress, false, what, "", o.Path)
+		}
+	}
+}
+
+func amount(n int) string {
+	if n == 0 {
+		return "any number of"
+	}
+	return fmt.Sprint(n)
+}
+
+// attachment lists where an interface is attached and what it is called there.
+func attachment(c *card, suffix string) (out []item) {
+	if c == nil {
+		return nil
+	}
+	n := &c.network
+	add := func(field, format string, args ...any) {
+		out = append(out, item{fmt.Sprintf(format, args...) + suffix, c.Path + "." + field})
+	}
+	if n.Attach != "" {
+		add("attach", "network %s", n.Attach)
+	}
+	if n.Bridge != "" {
+		add("bridge", "bridge %s", n.Bridge)
+	}
+	if s := n.Create; s != nil {
+		add("create", "a network of its own: %s %s %s %s", s.Mode, strings.Join(s.Address, " "), s.DHCP, s.Domain)
+	}
+	for i, a := range n.Address {
+		add(fmt.Sprintf("address[%d]", i), "address %s", a)
+	}
+	if n.DHCP {
+		add("dhcp", "an address by dhcp")
+	}
+	for i, a := range n.Gateway {
+		add(fmt.Sprintf("gateway[%d]", i), "gateway %s", a)
+	}
+	for i, r := range n.Routes {
+		add(fmt.Sprintf("routes[%d]", i), "route to %s by way of %s", r.To, r.Via)
+	}
+	for i, p := range n.Publish {
+		on := "every address"
+		if len(p.On) > 0 {
+			on = strings.Join(p.On, ", ")
+		}
+		add(fmt.Sprintf("publish[%d]", i), "the host's tcp port %d on %s leads to %d", p.TCP, on, p.To)
+	}
+	for i, a := range n.DNS {
+		add(fmt.Sprintf("dns[%d]", i), "name server %s", a)
+	}
+	return out
+}
