@@ -77,12 +77,14 @@ func (u *up) schedule() *libvirt.DomainSchedulerParameters {
 	return p
 }
 
-// rulesMoved says whether the kernel's rules are not those of the filter, which
-// libvirt does not see.
-func (u *up) rulesMoved() bool {
-	return slices.ContainsFunc(u.result.Changes, func(c plan.Change) bool {
-		return strings.HasPrefix(c.Object, rulesObject("")) && c.Effect == plan.Live
-	})
+// rulesMoved says whether the kernel's rules are not those of the filter although
+// that is the same: libvirt does not see that by itself.
+func (u *up) rulesMoved(filter string) bool {
+	moved := func(prefix string) func(plan.Change) bool {
+		return func(c plan.Change) bool { return strings.HasPrefix(c.Object, prefix) }
+	}
+	return slices.ContainsFunc(u.result.Changes, moved(rulesObject(""))) &&
+		!slices.ContainsFunc(u.result.Changes, moved(filterObject(filter)))
 }
 
 // networkRestarts says whether a network has to be started anew.
@@ -101,8 +103,8 @@ func (u *up) refuseMoved() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
-	if moved := movedObjects(u.expect, now); len(moved) > 0 {
-		return fmt.Errorf("%s: the %s has changed since the plan was made", u.s.name, strings.Join(moved, ", the "))
+	if moved := plan.Moved(u.expect, now); len(moved) > 0 {
+		return fmt.Errorf("%s: changed since the plan was made: %s", u.s.name, strings.Join(moved, ", "))
 	}
 	return nil
 }
@@ -169,7 +171,7 @@ func (u *up) record(now *observed) error {
 	if err != nil {
 		return err
 	}
-	if now.metadata != nil && now.metadata.Bundle == u.s.digest && len(movedObjects(noted(now.metadata), objects)) == 0 {
+	if now.metadata != nil && now.metadata.Bundle == u.s.digest && len(plan.Moved(noted(now.metadata), objects)) == 0 {
 		return nil
 	}
 	notes := *u.s.metadata

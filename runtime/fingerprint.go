@@ -113,23 +113,6 @@ func noted(m *compiler.Metadata) map[string]string {
 	return objects
 }
 
-// movedObjects are those whose fingerprints differ, sorted.
-func movedObjects(before, now map[string]string) []string {
-	var moved []string
-	for name, print := range now {
-		if before[name] != print {
-			moved = append(moved, name)
-		}
-	}
-	for name := range before {
-		if _, still := now[name]; !still {
-			moved = append(moved, name)
-		}
-	}
-	slices.Sort(moved)
-	return moved
-}
-
 // madeParts are what prepare makes in a sandbox's folder and nobody changes
 // while it runs. A machine's exports are the host's own files.
 var madeParts = map[schema.Backend][]string{

@@ -241,8 +241,8 @@ func (u *up) network() error {
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}
 	}
-	for _, document := range u.s.filters {
-		if err := ensureFilter(u.conn, document, u.rulesMoved()); err != nil {
+	for i, document := range u.s.filters {
+		if err := ensureFilter(u.conn, document, u.rulesMoved(u.s.metadata.Filters[i])); err != nil {
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}
 	}

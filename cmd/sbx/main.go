@@ -41,6 +41,9 @@ type cli struct {
 	Exec       execCmd       `cmd:"" help:"Run a command in a sandbox that runs."`
 	Up         upCmd         `cmd:"" help:"Make sandboxes run as their profiles say."`
 	Down       downCmd       `cmd:"" help:"Stop sandboxes and remove what was made for them."`
+	Plan       planCmd       `cmd:"" help:"Show what apply would change, and what each change takes."`
+	Apply      applyCmd      `cmd:"" help:"Make what runs the same as what the profiles say."`
+	Drift      driftCmd      `cmd:"" help:"Find what has been changed by hand."`
 	Stop       stopCmd       `cmd:"" help:"Stop sandboxes and keep what was made for them."`
 	Restart    restartCmd    `cmd:"" help:"Restart the commands of sandboxes."`
 	Ps         psCmd         `cmd:"" help:"List the sandboxes."`

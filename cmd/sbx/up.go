@@ -23,8 +23,8 @@ type upCmd struct {
 func (upCmd) Help() string {
 	return `Compiles the profiles and makes their sandboxes run, each behind its firewall,
 and waits until they are ready. A sandbox that runs as its profile says is left
-as it is; one that runs otherwise is started anew. When a step fails, what it
-did before is undone.
+as it is. What can change while it runs does so, and everything else starts it
+anew: sbx plan shows which. When a step fails, what it did before is undone.
 
 Examples:
   sbx up apache

@@ -11,6 +11,9 @@ type rules struct {
 	// filled are the paths of what libvirt adds by itself. Whatever else a
 	// document of libvirt's has beyond the desired one is a difference.
 	filled []string
+	// filledAs are elements that libvirt adds, by their paths and words. With
+	// other words they are a difference.
+	filledAs map[string][]string
 	// keys name the elements that tell elements of the same path apart: a child
 	// and an attribute of it, "target@dev", or an attribute, "@name". Elements
 	// of other paths are told apart by their order.
@@ -50,7 +53,7 @@ func (c *comparison) children(where, path string, want, have *element) {
 		case h == nil:
 			c.add(at, "", w.words())
 		case w == nil:
-			if !c.isFilled(join(path, h.name)) {
+			if !c.isFilledElement(join(path, h.name), h) {
 				c.add(at, h.words(), "")
 			}
 		default:
@@ -92,6 +95,10 @@ func (c *comparison) key(path string, e *element) string {
 }
 
 func (c *comparison) isFilled(path string) bool { return slices.Contains(c.filled, path) }
+
+func (c *comparison) isFilledElement(path string, e *element) bool {
+	return c.isFilled(path) || slices.Contains(c.filledAs[path], e.words())
+}
 
 // union are the names that either has, sorted.
 func union[V any](a, b map[string]V) []string {

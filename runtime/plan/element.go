@@ -41,6 +41,7 @@ func parse(document string) (*element, error) {
 			open = append(open, e)
 		case xml.EndElement:
 			inner.text = strings.TrimSpace(inner.text)
+			inner.remove("alias") // libvirt's own name for a device
 			open = open[:len(open)-1]
 		case xml.CharData:
 			inner.text += string(t)

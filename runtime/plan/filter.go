@@ -21,11 +21,7 @@ func Filter(desired, live string) ([]Difference, error) {
 	c := new(comparison)
 	c.elements("", "", want, have)
 	for _, e := range edits(there, wanted) {
-		if e.added {
-			c.add("rule", "", e.text)
-		} else {
-			c.add("rule", e.text, "")
-		}
+		c.found = append(c.found, e.difference("rule"))
 	}
 	return c.found, nil
 }
@@ -87,6 +83,13 @@ func without(attributes map[string]string, names ...string) map[string]string {
 type edit struct {
 	text  string
 	added bool
+}
+
+func (e edit) difference(field string) Difference {
+	if e.added {
+		return Difference{Field: field, Desired: clip(e.text)}
+	}
+	return Difference{Field: field, Live: clip(e.text)}
 }
 
 // edits are the fewest that lead from one sequence to the other.

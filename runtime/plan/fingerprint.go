@@ -11,17 +11,20 @@ import (
 
 // DomainFingerprint is the digest of all that Domain compares.
 func DomainFingerprint(document string) (string, error) {
-	return fingerprint(document, domainRules, func(*element) {})
+	return fingerprint(document, domainRules, tidy)
 }
 
 // RunningFingerprint is the digest of all that RunningDomain compares.
 func RunningFingerprint(document string) (string, error) {
-	return fingerprint(document, domainRules, settle)
+	return fingerprint(document, runningRules, func(e *element) {
+		tidy(e)
+		settle(e)
+	})
 }
 
 // NetworkFingerprint is the digest of all that Network compares.
 func NetworkFingerprint(document string) (string, error) {
-	return fingerprint(document, networkRules, withoutNames)
+	return fingerprint(document, networkRules, tidyNetwork)
 }
 
 // FilterFingerprint is the digest of all that Filter compares.
@@ -40,7 +43,6 @@ func fingerprint(document string, r rules, prepare func(*element)) (string, erro
 	if err != nil {
 		return "", err
 	}
-	e.remove("metadata")
 	prepare(e)
 	var b strings.Builder
 	c := &comparison{rules: r}
@@ -60,7 +62,7 @@ func (c *comparison) write(b *strings.Builder, path string, e *element) {
 	named := c.byKey(path, e)
 	for _, name := range slices.Sorted(maps.Keys(named)) {
 		child := named[name]
-		if at := join(path, child.name); !c.isFilled(at) {
+		if at := join(path, child.name); !c.isFilledElement(at, child) {
 			fmt.Fprintf(b, "{%q ", name)
 			c.write(b, at, child)
 			b.WriteString("}")

@@ -12,17 +12,17 @@ func Network(desired, live string) ([]Difference, error) {
 	if err != nil {
 		return nil, err
 	}
-	want.remove("metadata")
-	have.remove("metadata")
-	withoutNames(have)
+	tidyNetwork(want)
+	tidyNetwork(have)
 	c := &comparison{rules: networkRules}
 	c.elements("", "", want, have)
 	return c.found, nil
 }
 
-// withoutNames removes the records of the name server, which each sandbox on the
-// network adds and removes for itself.
-func withoutNames(network *element) {
+// tidyNetwork removes sbx's metadata, and the records of the name server, which
+// each sandbox on the network adds and removes for itself.
+func tidyNetwork(network *element) {
+	network.remove("metadata")
 	dns := network.child("dns")
 	if dns == nil {
 		return

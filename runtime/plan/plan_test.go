@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -149,5 +150,43 @@ func TestDomainFingerprint(t *testing.T) {
 		if (before != after) != moves || err != nil {
 			t.Errorf("%s: moves %t, want %t (%v)", old, before != after, moves, err)
 		}
+	}
+}
+
+func TestValues(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	for _, c := range []struct {
+		what          string
+		desired, live string
+		want          []string
+	}{
+		{"nothing", `{"a": [1, {"b": 2}]}`, `{"a": [1, {"b": 2}]}`, nil},
+		{"a value", `{"run": {"user": "root"}}`, `{"run": {"user": "nobody"}}`, []string{`run user is "nobody" instead of "root"`}},
+		{"an argument", `{"argv": ["a", "b"]}`, `{"argv": ["a", "c"]}`, []string{`argv has "c"`, `argv lacks "b"`}},
+		{"an object of a list", `{"mounts": [{"target": "/a"}, {"target": "/b", "size": 1}]}`, `{"mounts": [{"target": "/b", "size": 2}]}`,
+			[]string{`mounts [/a] lacks {"target":"/a"}`, `mounts [/b] size is 2 instead of 1`}},
+		{"all of it", `{"a": 1}`, `null`, []string{` lacks {"a":1}`}},
+		{"the end of a long value", `["` + long + `a"]`, `["` + long + `b"]`, []string{
+			` has "` + long[:199] + `… (303 bytes, sha256:`, ` lacks "` + long[:199] + `… (303 bytes, sha256:`}},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			var desired, live any
+			if err := json.Unmarshal([]byte(c.desired), &desired); err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal([]byte(c.live), &live); err != nil {
+				t.Fatal(err)
+			}
+			got := Values(desired, live)
+			if len(got) != len(c.want) {
+				t.Fatalf("got %v, want %v", got, c.want)
+			}
+			for i, d := range got {
+				line := d.Field + " " + Change{Live: d.Live, Desired: d.Desired}.Values()
+				if !strings.HasPrefix(line, c.want[i]) {
+					t.Errorf("got %s, want %s", line, c.want[i])
+				}
+			}
+		})
 	}
 }

@@ -1,14 +1,18 @@
 package plan
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
+
+	"github.com/sbx-dev/sbx/compiler"
 )
 
-// Values compares two JSON values, as package json decodes them into any. The
-// elements of a list of objects are compared one by one, any other list as a
-// whole.
+// Values compares two JSON values, as package json decodes them into any. Lists
+// of objects are compared object by object; of other lists each value that only
+// one of them has is a difference.
 func Values(desired, live any) []Difference {
 	var list []Difference
 	values(&list, "", desired, live)
@@ -19,6 +23,12 @@ func values(list *[]Difference, field string, want, have any) {
 	if reflect.DeepEqual(want, have) {
 		return
 	}
+	if wanted, there := scalars(want), scalars(have); wanted != nil && there != nil {
+		for _, e := range edits(there, wanted) {
+			*list = append(*list, e.difference(field))
+		}
+		return
+	}
 	w, h := members(want), members(have)
 	if w == nil || h == nil {
 		*list = append(*list, Difference{Field: field, Live: show(have), Desired: show(want)})
@@ -27,6 +37,24 @@ func values(list *[]Difference, field string, want, have any) {
 	for _, name := range union(w, h) {
 		values(list, join(field, name), w[name], h[name])
 	}
+}
+
+// scalars are the values of a list that holds no objects and no lists; nil for
+// anything else.
+func scalars(v any) []string {
+	list, ok := v.([]any)
+	if !ok {
+		return nil
+	}
+	values := make([]string, 0, len(list))
+	for _, e := range list {
+		switch e.(type) {
+		case map[string]any, []any:
+			return nil
+		}
+		values = append(values, encode(e))
+	}
+	return values
 }
 
 // members are an object's values by name, or a list's objects by their path,
@@ -65,12 +93,22 @@ func show(v any) string {
 	if v == nil {
 		return ""
 	}
-	text, err := json.Marshal(v)
-	if err != nil {
+	return clip(encode(v))
+}
+
+func clip(text string) string {
+	if len(text) > maxShown {
+		return fmt.Sprintf("%s… (%d bytes, %s)", text[:maxShown], len(text), compiler.Digest([]byte(text)))
+	}
+	return text
+}
+
+func encode(v any) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
 		return fmt.Sprint(v)
 	}
-	if len(text) > maxShown {
-		return fmt.Sprintf("%s… (%d bytes)", text[:maxShown], len(text))
-	}
-	return string(text)
+	return strings.TrimSpace(b.String())
 }

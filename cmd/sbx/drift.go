@@ -1,0 +1,76 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/plan"
+)
+
+// driftCmd finds what was changed behind sbx's back.
+type driftCmd struct {
+	profileFlags
+	hostFlags
+	Profiles []string `arg:"" optional:"" name:"profile" help:"Profiles, so that what differs is shown field by field; without any, all sandboxes are looked at."`
+	JSON     bool     `help:"Print a JSON array."`
+}
+
+func (driftCmd) Help() string {
+	return `Compares each sandbox with what sbx left behind when it last applied it, and says
+what has been changed since, and since when as far as libvirt and the file system
+know. It changes nothing; sbx apply puts it right.
+
+It ends with 0 when nothing has been changed, with 2 when something has, and with
+1 when it cannot tell.
+
+Examples:
+  sbx drift
+  sbx drift profiles/    # with both values of each field`
+}
+
+func (c *driftCmd) Run(a *app) error {
+	var bundles []*compiler.Bundle
+	if len(c.Profiles) > 0 {
+		profiles, err := c.load(a, c.Profiles...)
+		if err != nil {
+			return err
+		}
+		if bundles, err = compileAll(profiles); err != nil {
+			return err
+		}
+	}
+	host := c.open(a)
+	defer host.Close()
+	found, err := host.Drift(bundles)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		e := json.NewEncoder(a.stdout)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		if err := e.Encode(found); err != nil {
+			return err
+		}
+	} else {
+		printDrift(a, found)
+	}
+	if len(found) > 0 {
+		return exitCode(exitChanges)
+	}
+	return nil
+}
+
+func printDrift(a *app, found []plan.Change) {
+	if len(found) == 0 {
+		fmt.Fprintln(a.stdout, "nothing has been changed by hand")
+		return
+	}
+	for _, c := range found {
+		fmt.Fprintf(a.stdout, "%s: %s\n", c.Sandbox, strings.TrimSpace(c.Object+" "+c.Field))
+		fmt.Fprintf(a.stdout, "    %s\n", shorten(c.Values()))
+		fmt.Fprintf(a.stdout, "    %s\n", c.Since)
+	}
+}

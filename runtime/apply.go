@@ -1,0 +1,111 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/plan"
+)
+
+// ApplyOptions say how Apply works.
+type ApplyOptions struct {
+	// Parallel is how many sandboxes are worked on at once; less than one
+	// means one.
+	Parallel int
+	// Exact refuses a sandbox that is no longer as the plan saw it, and leaves
+	// it alone. Otherwise it is made what its bundle says, whatever that takes
+	// by now.
+	Exact bool
+	// Started and Done are told of each sandbox, one call at a time. They may
+	// be nil.
+	Started func(name string)
+	Done    func(Outcome)
+}
+
+// Outcome is what became of one sandbox.
+type Outcome struct {
+	Name    string
+	Up      *UpResult // nil unless it is up
+	Removed bool
+	Err     error
+}
+
+// Apply makes the changes of a plan, which was made for the bundles. One
+// sandbox's error does not stop the others. The outcomes are in the order of the
+// names; sandboxes that need nothing have none.
+func (r *Runtime) Apply(ctx context.Context, p *plan.Plan, bundles []*compiler.Bundle, o ApplyOptions) []Outcome {
+	byName := map[string]*compiler.Bundle{}
+	for _, b := range bundles {
+		byName[b.Index.Name] = b
+	}
+	var names []string
+	for _, name := range p.Sandboxes() {
+		if len(p.Of(name)) > 0 {
+			names = append(names, name)
+		}
+	}
+	a := &applying{r: r, plan: p, bundles: byName, options: o}
+	outcomes := make([]Outcome, len(names))
+	slots := make(chan struct{}, max(o.Parallel, 1))
+	var all sync.WaitGroup
+	for i, name := range names {
+		slots <- struct{}{}
+		all.Go(func() {
+			outcomes[i] = a.one(ctx, name)
+			<-slots
+		})
+	}
+	all.Wait()
+	return outcomes
+}
+
+// applying is one Apply under way.
+type applying struct {
+	r       *Runtime
+	plan    *plan.Plan
+	bundles map[string]*compiler.Bundle
+	options ApplyOptions
+	told    sync.Mutex
+}
+
+func (a *applying) one(ctx context.Context, name string) (o Outcome) {
+	a.tell(func() {
+		if a.options.Started != nil {
+			a.options.Started(name)
+		}
+	})
+	defer func() {
+		a.tell(func() {
+			if a.options.Done != nil {
+				a.options.Done(o)
+			}
+		})
+	}()
+	o = Outcome{Name: name}
+	if o.Err = context.Cause(ctx); o.Err != nil {
+		o.Err = fmt.Errorf("%s: not begun: %w", name, o.Err)
+		return o
+	}
+	if b := a.bundles[name]; b != nil {
+		var expect map[string]string
+		if a.options.Exact {
+			expect = a.plan.Live[name]
+		}
+		o.Up, o.Err = a.r.up(ctx, b, expect)
+		return o
+	}
+	if !plan.Needs(a.plan.Of(name), plan.Remove) {
+		o.Err = fmt.Errorf("%s: the plan is about it, but there is no profile of this name", name)
+		return o
+	}
+	o.Removed, o.Err = a.r.Down(ctx, name)
+	return o
+}
+
+func (a *applying) tell(f func()) {
+	a.told.Lock()
+	defer a.told.Unlock()
+	f()
+}

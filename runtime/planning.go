@@ -1,0 +1,129 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+
+	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/plan"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// Plan says what Apply would change for the bundles; with prune, also which
+// sandboxes it would take down because no bundle is theirs. It changes nothing.
+// Sandboxes that cannot be planned are in the error.
+func (r *Runtime) Plan(bundles []*compiler.Bundle, prune bool) (*plan.Plan, error) {
+	if err := r.needLocal("plan"); err != nil {
+		return nil, err
+	}
+	p := &plan.Plan{
+		Version: plan.Version,
+		Prune:   prune,
+		Bundles: map[string]string{},
+		Live:    map[string]map[string]string{},
+		Changes: []plan.Change{},
+	}
+	o := &observer{r: r}
+	var failed []error
+	for _, b := range bundles {
+		failed = append(failed, o.plan(p, b))
+	}
+	if prune {
+		failed = append(failed, o.planRemovals(p))
+	}
+	plan.Sort(p.Changes)
+	return p, errors.Join(failed...)
+}
+
+// needLocal refuses another machine's libvirt, whose files and kernel cannot be
+// looked at from here.
+func (r *Runtime) needLocal(verb string) error {
+	if r.local() {
+		return nil
+	}
+	return fmt.Errorf("%s is another machine's libvirt, and its firewall and files are seen on that machine only: run sbx %s there", r.options.URI, verb)
+}
+
+func (o *observer) plan(p *plan.Plan, b *compiler.Bundle) error {
+	s, err := o.r.bind(b)
+	if err != nil {
+		return err
+	}
+	p.Bundles[s.name] = s.digest
+	conn, err := o.r.connect(s.backend)
+	if err != nil {
+		return err
+	}
+	have, err := o.observe(conn, s.name, s.backend, s.metadata)
+	if err != nil {
+		return err
+	}
+	if p.Live[s.name], err = have.fingerprints(); err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	changes, err := compare(s, have)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	p.Changes = append(p.Changes, changes...)
+	return nil
+}
+
+// planRemovals adds the sandboxes of sbx that the plan has no bundle for.
+func (o *observer) planRemovals(p *plan.Plan) error {
+	return o.r.eachOwn(func(conn *libvirt.Connect, name string, kind schema.Backend) error {
+		if _, wanted := p.Bundles[name]; wanted {
+			return nil
+		}
+		have, err := o.observe(conn, name, kind, nil)
+		if err != nil || have.metadata == nil {
+			return err
+		}
+		if p.Live[name], err = have.fingerprints(); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		p.Changes = append(p.Changes, plan.Change{Sandbox: name, Object: stateObject, Live: have.state, Effect: plan.Remove, Why: whyGone})
+		return nil
+	})
+}
+
+// eachOwn calls f for each persistent sandbox that sbx made; those of sbx run
+// are not among them. It goes on after an error.
+func (r *Runtime) eachOwn(f func(conn *libvirt.Connect, name string, kind schema.Backend) error) error {
+	var failed []error
+	for _, kind := range []schema.Backend{schema.LXC, schema.KVM} {
+		conn, err := r.connect(kind)
+		if errorCode(err) == libvirt.ERR_NO_CONNECT { // this libvirt has no such driver
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		domains, err := conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_PERSISTENT)
+		if err != nil {
+			return fmt.Errorf("cannot list domains: %w", plain(err))
+		}
+		for i := range domains {
+			name, err := ownName(&domains[i])
+			domains[i].Free()
+			if err == nil && name != "" {
+				err = f(conn, name, kind)
+			}
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// ownName is the name of a domain that sbx made; empty for any other, and for
+// one that is gone meanwhile.
+func ownName(dom *libvirt.Domain) (string, error) {
+	m, err := metadata(dom)
+	if errorCode(err) == libvirt.ERR_NO_DOMAIN || m == nil && err == nil {
+		return "", nil
+	}
+	name, nameErr := dom.GetName()
+	return name, errors.Join(err, plain(nameErr))
+}
