@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -48,58 +46,10 @@ func (r *Runtime) down(ctx context.Context, conn *libvirt.Connect, name string, 
 		return false, err
 	}
 	defer dom.Free()
-	if err := r.stopGently(ctx, dom, name); err != nil {
+	if err := r.stopGently(ctx, dom, name, kind); err != nil {
 		return true, err
 	}
 	return true, r.remove(conn, name, kind, m)
-}
-
-// stopGently asks the service to end and waits for as long as its profile gives
-// it. A sandbox that cannot be asked, or ctx's end, is no error: Down goes on to
-// end it at once.
-func (r *Runtime) stopGently(ctx context.Context, dom *libvirt.Domain, name string) error {
-	active, err := isActive(dom)
-	if !active || err != nil {
-		return err
-	}
-	dir := filepath.Join(r.options.StateDir, name)
-	ctx, cancel := context.WithTimeout(ctx, stopLimit(dir))
-	defer cancel()
-	client, err := r.dial(ctx, dir)
-	if err != nil {
-		return nil
-	}
-	err = client.Stop(ctx)
-	client.Close() // a machine waits for that before it switches itself off
-	if err != nil {
-		return nil
-	}
-	for active && ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case <-time.After(5 * time.Millisecond):
-			active, err = isActive(dom)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// stopLimit is how long a sandbox may take to stop: the time that its profile
-// gives the service, and some for its first process.
-func stopLimit(dir string) time.Duration {
-	const grace = 5 * time.Second
-	data, err := os.ReadFile(filepath.Join(dir, sbxDir, "manifest.json"))
-	if err != nil {
-		return grace
-	}
-	m, err := initramfs.Decode(data)
-	if err != nil {
-		return grace
-	}
-	return time.Duration(m.Run.StopTimeout)*time.Millisecond + grace
 }
 
 // remove takes a sandbox away, its domain last. It may be called again after it
@@ -124,6 +74,8 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 		if err := r.removeFiles(name, kind); err != nil {
 			return err
 		}
+	} else {
+		r.options.Log(fmt.Sprintf("%s: its folder stays on that machine, where sbx down removes it: %s", name, filepath.Join(compiler.StateDir, name)))
 	}
 	for _, f := range m.Filters {
 		if err := removeFilter(conn, f, compiler.UUID("filter", f)); err != nil {

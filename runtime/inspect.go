@@ -10,6 +10,7 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/schema"
 )
 
 // Inspection is all that is known of one sandbox.
@@ -63,7 +64,7 @@ func (r *Runtime) Inspect(ctx context.Context, name string) (*Inspection, error)
 	}
 	one := []Sandbox{*s}
 	r.Measure(ctx, one)
-	found := &Inspection{Sandbox: one[0], Run: r.runOf(name)}
+	found := &Inspection{Sandbox: one[0], Run: r.runOf(name, kind)}
 	m, err := metadata(dom)
 	if m == nil || err != nil {
 		return nil, fmt.Errorf("%s: it has just been changed: %w", name, err)
@@ -83,8 +84,11 @@ func (r *Runtime) Inspect(ctx context.Context, name string) (*Inspection, error)
 
 // runOf is what the sandbox's manifest says of its command; nil where the
 // sandbox's files are not here.
-func (r *Runtime) runOf(name string) *initramfs.Run {
-	data, err := os.ReadFile(filepath.Join(r.options.StateDir, name, sbxDir, "manifest.json"))
+func (r *Runtime) runOf(name string, kind schema.Backend) *initramfs.Run {
+	if !r.local() {
+		return nil
+	}
+	data, err := os.ReadFile(manifestFile(kind, filepath.Join(r.options.StateDir, name)))
 	if err != nil {
 		return nil
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/schema"
@@ -21,7 +23,7 @@ var refused = []struct{ what, profile, want string }{
 	{"a bridge that is not there", `network: bridge: "nowhere0"`, "no bridge nowhere0"},
 	{"a network of another maker", `network: {attach: "resting", create: {mode: "isolated", address: ["10.87.0.1/24"]}, address: "10.87.0.2/24"}`, "sbx did not make"},
 	{"an exposed path that is not there", `mounts: "/x": host: "/no/such/path"`, "/no/such/path"},
-	{"a path with a mount inside", `mounts: "/x": host: "/sys/fs"`, "is mounted inside it"},
+	{"a path with a mount inside", `mounts: "/x": host: "/srv"`, "is mounted inside it"},
 	{"a writable folder of somebody else", `mounts: "/x": {host: "/usr/share", writable: true}`, "chown"},
 	{"a mount point that the host would need", `mounts: "/usr/no-such": host: "/opt"`, "no /usr/no-such to mount it on"},
 	{"ids of an account", `users: base: 65536*3`, "somebody in /etc/passwd"},
@@ -65,6 +67,17 @@ func foreign(t *testing.T) {
 	t.Helper()
 	appendTo(t, "/etc/passwd", "somebody:x:200000:200000::/:/bin/false\n")
 	appendTo(t, "/etc/subuid", "somebody:460000:10\n")
+	if err := os.Mkdir("/srv/inner", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("none", "/srv/inner", "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount("/srv/inner", 0); err != nil {
+			t.Error(err)
+		}
+	})
 	dir := t.TempDir()
 	for _, d := range []struct{ command, text string }{
 		{"net-define", `<network><name>resting</name><ip address="10.87.0.1" netmask="255.255.255.0"/></network>`},

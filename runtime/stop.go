@@ -3,10 +3,13 @@ package runtime
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
+	"time"
 
 	"libvirt.org/go/libvirt"
 
+	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -18,7 +21,7 @@ func (r *Runtime) Stop(ctx context.Context, name string) (ran bool, err error) {
 		return false, err
 	}
 	defer unlock()
-	dom, _, err := r.find(name)
+	dom, kind, err := r.find(name)
 	if err != nil {
 		return false, err
 	}
@@ -26,7 +29,7 @@ func (r *Runtime) Stop(ctx context.Context, name string) (ran bool, err error) {
 	if ran, err = dom.IsActive(); err != nil || !ran {
 		return false, plain(err)
 	}
-	if err := r.stopGently(ctx, dom, name); err != nil {
+	if err := r.stopGently(ctx, dom, name, kind); err != nil {
 		return true, fmt.Errorf("%s: %w", name, err)
 	}
 	if err := stop(dom); err != nil {
@@ -35,23 +38,71 @@ func (r *Runtime) Stop(ctx context.Context, name string) (ran bool, err error) {
 	return true, nil
 }
 
+// stopGently asks the sandbox's service to end and waits for as long as its
+// profile gives it. A sandbox that cannot be asked, or ctx's end, is no error:
+// the caller goes on to end it at once.
+func (r *Runtime) stopGently(ctx context.Context, dom *libvirt.Domain, name string, kind schema.Backend) error {
+	active, err := isActive(dom)
+	if !active || err != nil {
+		return err
+	}
+	dir := filepath.Join(r.options.StateDir, name)
+	ctx, cancel := context.WithTimeout(ctx, stopLimit(dir, kind))
+	defer cancel()
+	if !r.askToStop(ctx, dom, dir, kind) {
+		return nil
+	}
+	for active && ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(5 * time.Millisecond):
+			active, err = isActive(dom)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// askToStop asks the first process to stop the service and says whether it will:
+// through the channel or, on another machine, where that cannot be reached, by
+// the signal that libvirt sends a container.
+func (r *Runtime) askToStop(ctx context.Context, dom *libvirt.Domain, dir string, kind schema.Backend) bool {
+	if !r.local() {
+		return kind == schema.LXC && dom.ShutdownFlags(libvirt.DOMAIN_SHUTDOWN_SIGNAL) == nil
+	}
+	client, err := r.dial(ctx, dir)
+	if err != nil {
+		return false
+	}
+	defer client.Close() // a machine waits for that before it switches itself off
+	return client.Stop(ctx) == nil
+}
+
+// stopLimit is how long a sandbox may take to stop: the time that its profile
+// gives the service, and some for its first process. Where the profile's time is
+// not known it is the schema's own.
+func stopLimit(dir string, kind schema.Backend) time.Duration {
+	const grace = 5 * time.Second
+	const usual = 10 * time.Second
+	data, err := os.ReadFile(manifestFile(kind, dir))
+	if err != nil {
+		return usual + grace
+	}
+	m, err := initramfs.Decode(data)
+	if err != nil {
+		return usual + grace
+	}
+	return time.Duration(m.Run.StopTimeout)*time.Millisecond + grace
+}
+
 // Restart stops the sandbox's command and starts it again, and waits until it is
 // ready. The sandbox itself, its interface and its mounts stay.
 func (r *Runtime) Restart(ctx context.Context, name string) error {
-	dom, _, err := r.find(name)
+	client, err := r.Attach(ctx, name)
 	if err != nil {
 		return err
-	}
-	defer dom.Free()
-	if active, err := dom.IsActive(); err != nil || !active {
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, plain(err))
-		}
-		return fmt.Errorf("%s is stopped: sbx up %s starts it", name, name)
-	}
-	client, err := r.dial(ctx, filepath.Join(r.options.StateDir, name))
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
 	}
 	defer client.Close()
 	if err := client.Restart(ctx); err != nil {

@@ -157,7 +157,7 @@ func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
 
 // stopOlder ends what runs by an older bundle, in that one's own way.
 func (u *up) stopOlder(ctx context.Context, dom *libvirt.Domain) error {
-	if err := u.r.stopGently(ctx, dom, u.s.name); err != nil {
+	if err := u.r.stopGently(ctx, dom, u.s.name, u.s.backend); err != nil {
 		return err
 	}
 	return stop(dom)
