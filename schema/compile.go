@@ -4,9 +4,13 @@ import (
 	"embed"
 
 	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/ast/astutil"
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/load"
+	"cuelang.org/go/cue/parser"
+	"cuelang.org/go/cue/token"
 	"cuelang.org/go/mod/modfile"
 )
 
@@ -17,6 +21,41 @@ func compileSchema() cue.Value {
 		panic(err) // the schema is part of the program
 	}
 	return v
+}
+
+// compilePlain builds the schema's package without its messages for people.
+func compilePlain() (cue.Value, error) {
+	inst := build.NewContext().NewInstance("schema", nil)
+	for name, data := range Files() {
+		f, err := parser.ParseFile(name, data)
+		if err != nil {
+			return cue.Value{}, err
+		}
+		if err := inst.AddSyntax(withoutMessages(f)); err != nil {
+			return cue.Value{}, err
+		}
+	}
+	v := cuecontext.New().BuildInstance(inst)
+	return v, v.Err()
+}
+
+// withoutMessages takes the `| error(…)` out of a file of the schema.
+func withoutMessages(f *ast.File) *ast.File {
+	return astutil.Apply(f, nil, func(c astutil.Cursor) bool {
+		if b, ok := c.Node().(*ast.BinaryExpr); ok && b.Op == token.OR && isCallOf(b.Y, "error") {
+			c.Replace(b.X)
+		}
+		return true
+	}).(*ast.File)
+}
+
+func isCallOf(e ast.Expr, name string) bool {
+	call, ok := e.(*ast.CallExpr)
+	if !ok {
+		return false
+	}
+	id, ok := call.Fun.(*ast.Ident)
+	return ok && id.Name == name
 }
 
 // schemaProject is a project of nothing but the schema.

@@ -11,22 +11,15 @@ import (
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/errors"
-	"cuelang.org/go/cue/inject/embed"
 	"cuelang.org/go/cue/parser"
 
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // diagnose says all that is wrong with a target that the schema has refused with
-// err. It evaluates the user's files by themselves and holds every value against
-// the schema; what that does not explain, CUE's own errors do.
-func (c *Config) diagnose(e *evaluator, t target, src *source, err error) diag.List {
-	lenient, loadErr := c.build(t, true)
-	if loadErr != nil {
-		return diagnoseLoad(t, loadErr)
-	}
-	ctx := cuecontext.New(cuecontext.WithInjection(embed.New()))
-	v := ctx.BuildInstance(lenient)
+// err. It holds every value of v, which is what the user's files say by
+// themselves, against the schema; what that does not explain, CUE's own errors do.
+func (c *Config) diagnose(e *evaluator, src *source, v cue.Value, err error) diag.List {
 	own := &rawErrors{src: src, tags: c.Tags}
 	own.add(v.Validate(cue.All()))
 	if own.whole {
@@ -34,7 +27,7 @@ func (c *Config) diagnose(e *evaluator, t target, src *source, err error) diag.L
 	}
 	w := &walker{src: src, ctx: cuecontext.New(), defs: e.schema(), bad: own.bad, list: own.list, slips: make(map[string][]string)}
 	w.top = w.ctx.CompileString("_")
-	data, _ := w.value("", w.defs.LookupPath(cue.MakePath(cue.Def("#Profile"))), v)
+	data, _ := w.value("", e.profile(), v)
 	w.list = append(w.list, checkPartial(data, src, w.bad)...)
 	if len(w.list) == 0 {
 		rest := &rawErrors{src: src, tags: c.Tags}

@@ -3,13 +3,15 @@ package schema
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"path"
-	"strings"
 
 	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/inject/embed"
+	cuejson "cuelang.org/go/encoding/json"
 
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -18,6 +20,7 @@ import (
 // use.
 type evaluator struct {
 	compiled cue.Value // the schema package, once it is needed
+	checks   cue.Value // the same without its messages for people, which cost time
 }
 
 // schema is the schema's package in a context of its own.
@@ -28,25 +31,47 @@ func (e *evaluator) schema() cue.Value {
 	return e.compiled
 }
 
-// evaluate makes a profile of a target.
+// check is #Profile without messages: it says only whether a value conforms.
+func (e *evaluator) check() (cue.Value, error) {
+	if !e.checks.Exists() {
+		v, err := compilePlain()
+		if err != nil {
+			return v, err
+		}
+		e.checks = v.LookupPath(cue.MakePath(cue.Def("#Profile")))
+	}
+	return e.checks, nil
+}
+
+// profile is #Profile.
+func (e *evaluator) profile() cue.Value {
+	return e.schema().LookupPath(cue.MakePath(cue.Def("#Profile")))
+}
+
+// evaluate makes a profile of a target. The user's files are evaluated against
+// the schema without its constraints, and what comes out of them, which is plain
+// data, against the schema: that takes half the time of evaluating both at once,
+// and a file that opens the schema's structs is held to them all the same.
 func (c *Config) evaluate(e *evaluator, t target, rules *policy) result {
 	ctx := cuecontext.New(cuecontext.WithInjection(embed.New()))
-	inst, err := c.build(t, false)
+	inst, err := c.build(t, true)
 	if err != nil {
 		return result{list: diagnoseLoad(t, err)}
+	}
+	src := newSource(t.project, inst.Files)
+	if list := weigh(inst, src); list != nil {
+		return result{list: list}
 	}
 	value := ctx.BuildInstance(inst)
 	if t.walked && isLibrary(value) {
 		return result{}
 	}
-	src := newSource(t.project, inst.Files)
-	full := value.Unify(e.profile(ctx, inst))
-	if err := full.Validate(cue.Concrete(true), cue.Final()); err != nil {
-		return result{list: c.diagnose(e, t, src, err)}
+	data, err := e.conforming(value)
+	if err != nil && !errors.Is(err, errManyParts) {
+		data, err = c.strict(e, t)
 	}
-	data, err := full.MarshalJSON()
 	if err != nil {
-		return result{list: c.diagnose(e, t, src, err)}
+		return result{list: c.diagnose(e, src, value, err)}
 	}
 	p, err := decode(data)
 	if err != nil {
@@ -59,36 +84,66 @@ func (c *Config) evaluate(e *evaluator, t target, rules *policy) result {
 	if list := rules.check(p, src); list.Err() != nil {
 		return result{list: list}
 	}
-	src.addEvaluated(full, "")
+	p.Source = src.final(value)
 	return result{profile: p}
 }
 
-// profile is #Profile: that of the schema which the instance imports already,
-// else that of the evaluator's own.
-func (e *evaluator) profile(ctx *cue.Context, inst *build.Instance) cue.Value {
-	var schema cue.Value
-	if imp := importedSchema(inst, 0); imp != nil {
-		schema = ctx.BuildInstance(imp)
-	} else {
-		schema = e.schema()
+// conforming gives a value as JSON if that is a profile.
+func (e *evaluator) conforming(v cue.Value) ([]byte, error) {
+	if err := v.Validate(cue.Concrete(true), cue.Final()); err != nil {
+		return nil, err
 	}
-	return schema.LookupPath(cue.MakePath(cue.Def("#Profile")))
+	data, err := v.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	expr, err := cuejson.Extract("profile", data)
+	if err != nil {
+		return nil, err
+	}
+	if manyParts(expr) {
+		return nil, errManyParts
+	}
+	def, err := e.check()
+	if err != nil {
+		return nil, err
+	}
+	full := cuecontext.New().BuildExpr(expr).Unify(def)
+	return data, full.Validate(cue.Concrete(true), cue.Final())
 }
 
-// importedSchema finds the schema's package among what an instance imports.
-func importedSchema(inst *build.Instance, depth int) *build.Instance {
-	for _, imp := range inst.Imports {
-		path, _, _ := strings.Cut(imp.ImportPath, "@")
-		if path == ImportPath || strings.TrimSuffix(imp.ImportPath, ":schema") == ImportPath {
-			return imp
+// errManyParts keeps what no profile can be from CUE, which would check every
+// part of it before it counts them.
+var errManyParts = errors.New("too many entries")
+
+// manyParts reports whether a list or struct has more parts than the schema
+// allows anywhere.
+func manyParts(expr ast.Expr) (many bool) {
+	const most = 1024
+	ast.Walk(expr, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.StructLit:
+			many = many || len(n.Elts) > most
+		case *ast.ListLit:
+			many = many || len(n.Elts) > most
 		}
-		if depth < 4 {
-			if found := importedSchema(imp, depth+1); found != nil {
-				return found
-			}
-		}
+		return !many
+	}, nil)
+	return many
+}
+
+// strict evaluates a target and the schema at once, for files in which the
+// schema's constraints choose between values.
+func (c *Config) strict(e *evaluator, t target) ([]byte, error) {
+	inst, err := c.build(t, false)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	v := cuecontext.New(cuecontext.WithInjection(embed.New())).BuildInstance(inst).Unify(e.profile())
+	if err := v.Validate(cue.Concrete(true), cue.Final()); err != nil {
+		return nil, err
+	}
+	return v.MarshalJSON()
 }
 
 // build reads a target's files; YAML and JSON become CUE with their positions.

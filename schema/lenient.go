@@ -2,6 +2,7 @@ package schema
 
 import (
 	"strings"
+	"sync"
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/format"
@@ -12,7 +13,7 @@ import (
 // them evaluates to just what the user's files say, so that each value can be
 // held against the schema by itself; CUE's own errors for a whole profile hide
 // one mistake behind another.
-func lenientFiles() (map[string][]byte, error) {
+var lenientFiles = sync.OnceValues(func() (map[string][]byte, error) {
 	m := make(map[string][]byte)
 	for name, data := range Files() {
 		f, err := parser.ParseFile(name, data)
@@ -29,7 +30,7 @@ func lenientFiles() (map[string][]byte, error) {
 		}
 	}
 	return m, nil
-}
+})
 
 // basesFile holds the definitions that give values to profiles, which stay.
 const basesFile = "bases.cue"

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/load"
@@ -70,12 +71,20 @@ type result struct {
 // context of its own for the schema.
 func (c *Config) evaluateAll(targets []target, results []result, rules *policy) {
 	next := make(chan int)
+	var abandoned atomic.Bool
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(targets)) {
 		workers.Go(func() {
 			e := new(evaluator)
 			for i := range next {
-				results[i] = c.evaluate(e, targets[i], rules)
+				if abandoned.Load() {
+					continue
+				}
+				r, stopped := watched(targets[i].pos(), func() result { return c.evaluate(e, targets[i], rules) })
+				results[i] = r
+				if stopped {
+					abandoned.Store(true)
+				}
 			}
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"cuelang.org/go/mod/modfile"
 	"golang.org/x/mod/semver"
@@ -20,6 +21,7 @@ import (
 const (
 	maxFile  = 1 << 20
 	maxFiles = 1000
+	maxNames = 100_000 // in a folder
 	maxTotal = 8 << 20
 )
 
@@ -31,9 +33,10 @@ type project struct {
 	disk    fs.FS
 	overlay map[string][]byte // files that stand over those on the disk
 
-	without   string // a file that is not to be seen
-	mark      string // begins the file names of positions
-	schemaDir string // where the schema's files stand in the tree
+	without   string   // a file that is not to be seen
+	listed    sync.Map // folders whose names were read, as every profile below reads them
+	mark      string   // begins the file names of positions
+	schemaDir string   // where the schema's files stand in the tree
 }
 
 // findRoot is the nearest folder at or above dir that holds cue.mod, or dir.
@@ -149,10 +152,31 @@ func (s *session) Open(name string) (fs.File, error) {
 	if info.IsDir() {
 		return s.disk.Open(name)
 	}
+	data, err := s.readFile(name, info)
+	if err != nil {
+		return nil, err
+	}
+	return &memFile{Reader: bytes.NewReader(data), info: memInfo{path.Base(name), int64(len(data)), false}}, nil
+}
+
+// readFile reads a whole file of the disk within the session's bounds.
+func (s *session) readFile(name string, info fs.FileInfo) ([]byte, error) {
 	if err := s.charge(name, info); err != nil {
 		return nil, err
 	}
-	return s.disk.Open(name)
+	f, err := s.disk.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("%s is %w: a file of a profile may have %d bytes", name, errTooLarge, maxFile)
+	}
+	if err == nil {
+		err = boundText(name, data)
+	}
+	return data, err
 }
 
 // hidden reports whether a path is one of the folders of a module in which plain
@@ -207,19 +231,33 @@ func (s *session) ReadDir(name string) ([]fs.DirEntry, error) {
 	var entries []fs.DirEntry
 	if name != s.schemaDir {
 		var err error
-		entries, err = fs.ReadDir(s.disk, name)
+		entries, err = s.list(name)
 		if err != nil && (!errors.Is(err, fs.ErrNotExist) || !s.overlaidDir(name)) {
 			return nil, err
 		}
 	}
-	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool {
-		at := path.Join(name, e.Name())
-		return hidden(at) || at == s.without
-	})
-	if len(entries) > maxFiles {
-		return nil, fmt.Errorf("folder %s is %w: it has %d entries, and a folder of profiles may have %d", name, errTooLarge, len(entries), maxFiles)
+	if len(entries) > maxNames {
+		return nil, fmt.Errorf("folder %s is %w: it has %d entries, and a folder of profiles may have %d", name, errTooLarge, len(entries), maxNames)
 	}
 	return append(entries, s.overlayEntries(name, entries)...), nil
+}
+
+// list reads the names of a folder of the disk, once.
+func (p *project) list(name string) ([]fs.DirEntry, error) {
+	if known, ok := p.listed.Load(name); ok {
+		return known.([]fs.DirEntry), nil
+	}
+	entries, err := fs.ReadDir(p.disk, name)
+	if err != nil {
+		return nil, err
+	}
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool {
+		at := path.Join(name, e.Name())
+		return hidden(at) || at == p.without
+	})
+	entries = slices.Clip(entries)
+	p.listed.Store(name, entries)
+	return entries, nil
 }
 
 // overlayEntries is what the overlay adds to a folder that has those entries.

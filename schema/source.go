@@ -35,7 +35,6 @@ type source struct {
 	places    map[string]place
 	others    map[string][]ast.Node // values that are given for a path again
 	rules     map[diag.Pos]bool     // calls of error(), which are rules that a person wrote
-	computed  map[string]diag.Pos   // where values come from that no file writes at their path
 	policyDir string                // what the names of a policy's files are relative to
 	tags      map[string]string     // the names of fields with an @tag, and its key
 }
@@ -55,7 +54,7 @@ func (p place) node() ast.Node {
 }
 
 func newSource(p *project, trees []*ast.File) *source {
-	s := &source{project: p, places: make(map[string]place), others: make(map[string][]ast.Node), computed: make(map[string]diag.Pos), rules: make(map[diag.Pos]bool), tags: make(map[string]string)}
+	s := &source{project: p, places: make(map[string]place), others: make(map[string][]ast.Node), rules: make(map[diag.Pos]bool), tags: make(map[string]string)}
 	trees = slices.Clone(trees)
 	slices.SortStableFunc(trees, func(a, b *ast.File) int {
 		return strings.Count(b.Filename, "/") - strings.Count(a.Filename, "/")
@@ -97,31 +96,61 @@ func (s *source) Origin(path string) (diag.Pos, bool) {
 	if p, ok := s.places[path]; ok {
 		return s.nodePos(p.node()), true
 	}
-	if list, ok := strings.CutSuffix(path, "[0]"); ok && isLiteral(s.places[list].value) {
-		return s.nodePos(s.places[list].value), true // a list that is written as its one element
-	}
-	p, ok := s.computed[path]
-	return p, ok
+	return diag.Pos{}, false
 }
 
-// addEvaluated remembers where those values come from that no file writes at
-// their own path: from a comprehension, a template, or a base of the schema.
-func (s *source) addEvaluated(v cue.Value, path string) {
+// final is the source of a profile that is right. It keeps the places alone,
+// not the syntax trees, so that many profiles take little memory. For values
+// that no file writes at their own path it finds where v has them from: a
+// comprehension, a template, or a base of the schema.
+func (s *source) final(v cue.Value) places {
+	p := make(places, len(s.places)+1)
+	for path, at := range s.places {
+		p[path] = s.nodePos(at.node())
+		if isLiteral(at.value) { // which may be a list that is written as its one element
+			p[Elem(path, 0)] = p[path]
+		}
+	}
+	s.addComputed(p, v, "")
+	p[""] = s.first
+	return p
+}
+
+func (s *source) addComputed(p places, v cue.Value, path string) {
 	switch v.IncompleteKind() {
 	case cue.StructKind:
 		for it, err := v.Fields(); err == nil && it.Next(); {
-			s.addEvaluated(it.Value(), Field(path, it.Selector().Unquoted()))
+			s.addComputed(p, it.Value(), Field(path, it.Selector().Unquoted()))
 		}
 	case cue.ListKind:
 		it, err := v.List()
 		for i := 0; err == nil && it.Next(); i++ {
-			s.addEvaluated(it.Value(), Elem(path, i))
+			s.addComputed(p, it.Value(), Elem(path, i))
 		}
 	default:
-		if p := v.Pos(); !s.has(path) && p.IsValid() {
-			s.computed[path] = s.pos(p)
+		if at := v.Pos(); at.IsValid() && p[path] == (diag.Pos{}) {
+			p[path] = s.pos(at)
 		}
 	}
+}
+
+// places are where the values of a profile stand; "" is the profile itself.
+type places map[string]diag.Pos
+
+// Origin implements Source.
+func (p places) Origin(path string) (diag.Pos, bool) {
+	at, ok := p[path]
+	return at, ok
+}
+
+// Pos implements Source.
+func (p places) Pos(path string) diag.Pos {
+	for ; path != ""; path = enclosing(path) {
+		if at, ok := p[path]; ok {
+			return at
+		}
+	}
+	return p[""]
 }
 
 // pos is a position of CUE's as a place of the project.

@@ -29,6 +29,17 @@ type target struct {
 	stdin   []byte
 }
 
+// pos is the target's file, or its folder.
+func (t target) pos() diag.Pos {
+	switch t.file {
+	case stdinFile:
+		return diag.Pos{File: "<stdin>"}
+	case "":
+		return t.project.pos(t.dir)
+	}
+	return t.project.pos(t.file)
+}
+
 // session is a view of the target's project for reading it.
 func (t target) session() *session {
 	s := t.project.session()
@@ -135,6 +146,9 @@ func (c *Config) stdinTarget(open map[string]*project) ([]target, error) {
 	dir, err := filepath.Abs(c.Dir)
 	if err != nil {
 		return nil, err
+	}
+	if err := boundText(stdinFile, data); err != nil {
+		return nil, loadError(diag.Pos{File: "<stdin>"}, err)
 	}
 	p, err := c.projectOf(dir, open)
 	if err != nil {

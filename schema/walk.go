@@ -171,6 +171,9 @@ func (w *walker) structure(path string, def, v cue.Value) (any, bool) {
 		return nil, false
 	}
 	names := fieldNames(def)
+	if len(names) == 0 && w.count(path, def, v, countFields(v)) {
+		return nil, false
+	}
 	for fields.Next() {
 		name := fields.Selector().Unquoted()
 		at := Field(path, name)
@@ -188,8 +191,14 @@ func (w *walker) structure(path string, def, v cue.Value) (any, bool) {
 	}
 	w.required(path, def, v)
 	w.exactlyOne(path, def, v)
-	w.count(path, def, v, len(data))
 	return data, true
+}
+
+func countFields(v cue.Value) (n int) {
+	for it, err := v.Fields(); err == nil && it.Next(); {
+		n++
+	}
+	return n
 }
 
 // fieldDef is what the schema says of a field of def.

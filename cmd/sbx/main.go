@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"syscall"
 
@@ -65,12 +66,17 @@ type cli struct {
 	Version    versionCmd    `cmd:"" help:"Print sbx's version."`
 }
 
+// softMemory is how much sbx uses, in bytes, before it collects eagerly.
+const softMemory = 256 << 20
+
 // exitCode is an error that carries nothing but the code to end with.
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 func main() {
+	debug.SetGCPercent(400) // most commands have ended before collecting is worth its time
+	debug.SetMemoryLimit(softMemory)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Stdin, os.Stdout, os.Stderr, os.Args[1:])
 	stop()
