@@ -79,6 +79,15 @@ func (s *sandbox) compileFirewalls(peers map[string][]netip.Addr) (diag.List, er
 }
 
 func (c *networkCard) compileFirewall(source schema.Source, peers map[string][]netip.Addr) (*firewall.Compiled, error) {
+	iface, rules, err := c.firewallInput(source, peers)
+	if err != nil {
+		return nil, err
+	}
+	return firewall.Compile(iface, rules)
+}
+
+// firewallInput is what package firewall is told of the interface.
+func (c *networkCard) firewallInput(source schema.Source, peers map[string][]netip.Addr) (firewall.Interface, firewall.Rules, error) {
 	iface := firewall.Interface{
 		Filter: c.filter,
 		UUID:   UUID("filter", c.filter),
@@ -88,14 +97,14 @@ func (c *networkCard) compileFirewall(source schema.Source, peers map[string][]n
 	for _, text := range c.Address {
 		a, err := netip.ParsePrefix(text)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %s: %w", source.Pos(c.path), c.path, err)
+			return iface, firewall.Rules{}, fmt.Errorf("%s: %s: %w", source.Pos(c.path), c.path, err)
 		}
 		iface.Addresses = append(iface.Addresses, a.Addr())
 	}
-	return firewall.Compile(iface, firewall.Rules{
+	return iface, firewall.Rules{
 		Allow:  c.Allow,
 		Path:   c.path + ".allow",
 		Source: source,
 		Peers:  peers,
-	})
+	}, nil
 }

@@ -42,6 +42,10 @@ type Rules struct {
 	Peers  map[string][]netip.Addr // the addresses of other sandboxes on the same network, by name
 }
 
+// MaxFilterRules bounds the nwfilter of one interface. libvirt runs a program or
+// more for each of its rules, and the proof looks at how all of them overlap.
+const MaxFilterRules = 6000
+
 // Compiled is a policy with the filter that enforces it.
 type Compiled struct {
 	Policy *Policy
@@ -56,6 +60,11 @@ func Compile(i Interface, r Rules) (*Compiled, error) {
 	policy, err := Resolve(i, r)
 	if err != nil {
 		return nil, err
+	}
+	if n := policy.size(); n > MaxFilterRules {
+		return nil, &diag.Diagnostic{Pos: r.pos(r.Path), Severity: diag.Error, Code: diag.FirewallRule, Path: r.Path,
+			Message: fmt.Sprintf("the rules become %d rules of a packet filter, of which sbx takes %d", n, MaxFilterRules),
+			Help:    "a rule is written out for each port, address and own address: use ranges of ports, and prefixes in place of odd ranges of addresses"}
 	}
 	filter := policy.Lower()
 	text, err := filter.Marshal()

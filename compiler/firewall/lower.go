@@ -74,6 +74,21 @@ func (l *lowering) addB(action, direction string, r libvirtxml.NWFilterRule) {
 	l.b = min(l.b+1, lastInB)
 }
 
+// size is how many rules the allow-list becomes, without the fixed ones.
+func (p *Policy) size() int {
+	n := 0
+	for _, r := range p.rules {
+		services := len(r.Services)
+		if r.Any {
+			services = 1
+		}
+		for _, v6 := range []bool{false, true} {
+			n += len(prefixes(r.Remotes, v6)) * services * (2*len(p.locals(v6)) + 1)
+		}
+	}
+	return n
+}
+
 // comment says which line of the profile asked for a rule.
 func comment(r Rule) string {
 	s := r.Path

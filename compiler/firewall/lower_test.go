@@ -161,6 +161,17 @@ func TestBadRulesAreRefused(t *testing.T) {
 	}
 }
 
+func TestHugeFiltersAreRefused(t *testing.T) {
+	var many []schema.Rule
+	for i := range 200 {
+		many = append(many, schema.Rule{In: &schema.Match{TCP: port(uint16(i+1), uint16(i+1001))}, From: []string{"10.0.0.1-10.255.255.254"}})
+	}
+	_, err := Compile(card("10.0.0.80"), allow(many...))
+	if err == nil || !strings.Contains(err.Error(), "rules of a packet filter") {
+		t.Errorf("got %v, want an error about the filter's size", err)
+	}
+}
+
 func TestPrefixesCoverARangeExactly(t *testing.T) {
 	for text, want := range map[string]string{
 		"10.0.0.5-10.0.0.9":       "[10.0.0.5/32 10.0.0.6/31 10.0.0.8/31]",

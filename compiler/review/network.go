@@ -11,7 +11,7 @@ import (
 
 // card is one interface of one version.
 type card struct {
-	compiler.Firewall
+	compiler.Policy
 	network schema.Network
 }
 
@@ -20,16 +20,16 @@ func cards(v Version) (map[string]card, error) {
 	if v.Profile == nil {
 		return out, nil
 	}
-	walls, err := compiler.Firewalls(v.Profile, v.Peers)
+	policies, err := compiler.Policies(v.Profile, v.Peers)
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range walls {
-		n := v.Profile.Networks[w.Key]
-		if w.Key == "" {
+	for _, p := range policies {
+		n := v.Profile.Networks[p.Key]
+		if p.Key == "" {
 			n = *v.Profile.Network
 		}
-		out[w.Key] = card{w, n}
+		out[p.Key] = card{p, n}
 	}
 	return out, nil
 }
@@ -74,12 +74,12 @@ func (c *comparer) cards(old, new *card) {
 	var differences firewall.Comparison
 	switch {
 	case old == nil:
-		key, differences = new.Key, firewall.Compare(new.Policy.Closed(), new.Policy)
+		key, differences = new.Key, firewall.Compare(new.Closed(), new.Policy.Policy)
 	case new == nil:
-		key, differences = old.Key, firewall.Compare(old.Policy, old.Policy.Closed())
+		key, differences = old.Key, firewall.Compare(old.Policy.Policy, old.Closed())
 	default:
-		key, differences = new.Key, firewall.Compare(old.Policy, new.Policy)
-		c.bounds(old.Policy, new.Policy)
+		key, differences = new.Key, firewall.Compare(old.Policy.Policy, new.Policy.Policy)
+		c.bounds(old.Policy.Policy, new.Policy.Policy)
 	}
 	suffix := ""
 	if key != "" {
