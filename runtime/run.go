@@ -105,6 +105,8 @@ func (e *ephemeral) start(ctx context.Context) (*channel.Client, error) {
 		first.Close()
 		return nil, err
 	}
+	ctx, cancel := e.r.untilAnswer(ctx)
+	defer cancel()
 	return channel.Dial(ctx, first)
 }
 

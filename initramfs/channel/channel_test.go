@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -239,4 +240,31 @@ func TestALostGuestEndsWhatIsUnderWay(t *testing.T) {
 	if !errors.Is(err, ErrLost) {
 		t.Fatalf("got %v", err)
 	}
+}
+
+func TestProcessesShareAChannel(t *testing.T) {
+	owner := connect(t, cat)
+	l, err := net.Listen("unix", t.TempDir()+"/shared")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go owner.Share(l)
+	var wg sync.WaitGroup
+	for range 4 {
+		conn, err := net.Dial("unix", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := dial(t, conn)
+		wg.Go(func() {
+			in := strings.Repeat("shared ", 1<<16)
+			var out bytes.Buffer
+			exit, err := c.Exec(t.Context(), Command{}, Stdio{Stdin: strings.NewReader(in), Stdout: &out})
+			if err != nil || exit.Code != 7 || out.String() != in {
+				t.Errorf("got %v, %v and %d bytes", exit, err, out.Len())
+			}
+		})
+	}
+	wg.Wait()
 }
