@@ -37,12 +37,16 @@ func (r *Runtime) backend(kind schema.Backend) (backend, error) {
 	return nil, fmt.Errorf("backend %q is not one that this sbx can apply", kind)
 }
 
-// dial connects to the first process of the running sandbox whose folder is dir.
+// dial connects to the first process of the running sandbox whose folder is dir,
+// through the process that shares its channel, if there is one.
 func (r *Runtime) dial(ctx context.Context, dir string) (*channel.Client, error) {
 	ctx, cancel := r.untilAnswer(ctx)
 	defer cancel()
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", filepath.Join(dir, channelSocket))
+	conn, err := d.DialContext(ctx, "unix", filepath.Join(dir, keeperSocket))
+	if err != nil {
+		conn, err = d.DialContext(ctx, "unix", filepath.Join(dir, channelSocket))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach the sandbox's first process: %w", err)
 	}

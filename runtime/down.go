@@ -125,6 +125,9 @@ func (r *Runtime) removeFiles(name string, kind schema.Backend) error {
 	if err := unpublish(dir); err != nil {
 		return err
 	}
+	if err := removeKept(dir); err != nil {
+		return err
+	}
 	if err := backend.clear(dir); err != nil {
 		return err
 	}

@@ -57,6 +57,11 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 		return exit, fmt.Errorf("%s: %w", s.name, err)
 	}
 	defer client.Close()
+	stop, err := share(s.dir, client)
+	if err != nil {
+		return exit, fmt.Errorf("%s: %w", s.name, err)
+	}
+	defer stop()
 	return client.Run(ctx, command, stdio)
 }
 

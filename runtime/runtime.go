@@ -50,6 +50,9 @@ type Options struct {
 	// Self starts this program so that it calls forward.Main with one further
 	// argument. Empty: this program's own name and "forward".
 	Self []string
+	// Keeper starts this program so that it calls Keep with one further
+	// argument, the sandbox's name. Empty: sandboxes have no keeper.
+	Keeper []string
 	// Log is told, in a few words a line, what takes a while. It may be nil.
 	Log func(line string)
 }

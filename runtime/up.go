@@ -113,6 +113,9 @@ func (u *up) apply(ctx context.Context) error {
 	if err := u.wait(ctx); err != nil {
 		return err
 	}
+	if err := u.startKeeper(); err != nil {
+		return fmt.Errorf("%s: %w", u.s.name, err)
+	}
 	if !u.result.Unchanged() {
 		if err := u.publish(); err != nil {
 			return fmt.Errorf("%s: %w", u.s.name, err)
@@ -139,6 +142,9 @@ func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
 	}
 	if err := u.stopOlder(ctx, dom); err != nil {
 		return fmt.Errorf("%s: cannot stop the older one: %w", u.s.name, err)
+	}
+	if err := awaitKeeper(u.s.dir); err != nil {
+		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
 	if err := u.check(); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)

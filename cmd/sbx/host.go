@@ -26,6 +26,7 @@ func (h *hostFlags) open(a *app) *runtime.Runtime {
 		Accel:   h.Accel,
 		Kernel:  h.Kernel,
 		Modules: h.Modules,
+		Keeper:  []string{"sbx", "keep"},
 		Log:     func(line string) { fmt.Fprintln(a.stderr, "sbx:", line) },
 	})
 }

@@ -40,6 +40,10 @@ type cli struct {
 	Compile    compileCmd    `cmd:"" help:"Check a profile and lower it to libvirt XML, a firewall and an initrd manifest."`
 	Run        runCmd        `cmd:"" help:"Run a command in a sandbox of its own that is gone afterwards."`
 	Exec       execCmd       `cmd:"" help:"Run a command in a sandbox that runs."`
+	Logs       logsCmd       `cmd:"" help:"Show what the service of a sandbox wrote."`
+	Attach     attachCmd     `cmd:"" help:"Pass on what the service of a sandbox writes."`
+	Wait       waitCmd       `cmd:"" help:"Wait until the command of a sandbox has ended."`
+	Keep       keepCmd       `cmd:"" hidden:""`
 	Up         upCmd         `cmd:"" help:"Make sandboxes run as their profiles say."`
 	Down       downCmd       `cmd:"" help:"Stop sandboxes and remove what was made for them."`
 	Plan       planCmd       `cmd:"" help:"Show what apply would change, and what each change takes."`

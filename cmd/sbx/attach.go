@@ -1,0 +1,50 @@
+package main
+
+import (
+	"github.com/sbx-dev/sbx/initramfs/channel"
+)
+
+// attachCmd shows a service's output as it comes.
+type attachCmd struct {
+	hostFlags
+	Name string `arg:"" help:"The sandbox, as sbx ps lists it."`
+}
+
+func (attachCmd) Help() string {
+	return `Passes on what the sandbox's service writes from now on, until it has ended for
+good, and then ends as sbx wait does. Ctrl-C leaves the service alone.`
+}
+
+func (c *attachCmd) Run(a *app) error {
+	host := c.open(a)
+	defer host.Close()
+	client, err := host.Attach(a.ctx, c.Name)
+	if err != nil {
+		return &codedError{exitSbx, err}
+	}
+	defer client.Close()
+	next, err := nextRecord(a, client)
+	if err == nil {
+		err = client.Output(a.ctx, next, true, func(r channel.Record) error {
+			w := a.stdout
+			if r.Stream == 2 {
+				w = a.stderr
+			}
+			_, err := w.Write(r.Data)
+			return err
+		})
+	}
+	if err != nil {
+		return &codedError{exitSbx, err}
+	}
+	return ending(a.ctx, client)
+}
+
+// nextRecord is the number that the service's next output will have.
+func nextRecord(a *app, client *channel.Client) (next uint64, err error) {
+	err = client.Output(a.ctx, 0, false, func(r channel.Record) error {
+		next = r.Number + 1
+		return nil
+	})
+	return next, err
+}

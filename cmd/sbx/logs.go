@@ -1,0 +1,78 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/sbx-dev/sbx/internal/logfile"
+)
+
+// logsCmd shows a service's output.
+type logsCmd struct {
+	hostFlags
+	Follow bool   `short:"f" help:"Go on with what comes."`
+	Since  string `placeholder:"TIME" help:"Only what is newer: a time like 2026-01-31T08:00:00Z, or a span like 10m."`
+	Times  bool   `help:"Begin each line with its time."`
+	JSON   bool   `help:"Print a JSON object a line: time, stream, text, and piece where the line goes on."`
+	Name   string `arg:"" help:"The sandbox, as sbx ps lists it."`
+}
+
+func (logsCmd) Help() string {
+	return `Prints what the service of a sandbox wrote: its standard output here on standard
+output, its standard error on standard error. The newest 12 to 16 MiB are kept,
+also while the sandbox is stopped and started, until sbx down.
+
+Examples:
+  sbx logs apache --since 10m
+  sbx logs apache -f --json | jq -r .text`
+}
+
+func (c *logsCmd) Run(a *app) error {
+	since, err := parseSince(c.Since, time.Now())
+	if err != nil {
+		return err
+	}
+	host := c.open(a)
+	defer host.Close()
+	show := c.plain(a.stdout, a.stderr)
+	if c.JSON {
+		e := json.NewEncoder(a.stdout)
+		e.SetEscapeHTML(false)
+		show = func(l logfile.Line) error { return e.Encode(l) }
+	}
+	return host.Logs(a.ctx, c.Name, since, c.Follow, show)
+}
+
+func (c *logsCmd) plain(stdout, stderr io.Writer) func(logfile.Line) error {
+	return func(l logfile.Line) error {
+		w, text := stdout, l.Text
+		if l.Stream == "stderr" {
+			w = stderr
+		}
+		if c.Times {
+			text = l.Time.Format(time.RFC3339Nano) + " " + text
+		}
+		if !l.Piece {
+			text += "\n"
+		}
+		_, err := io.WriteString(w, text)
+		return err
+	}
+}
+
+// parseSince reads a time, or a span of time before now; nothing is all time.
+func parseSince(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if span, err := time.ParseDuration(text); err == nil {
+		return now.Add(-span), nil
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return at, fmt.Errorf("--since %q is neither a span like 10m nor a time like 2026-01-31T08:00:00Z", text)
+	}
+	return at, nil
+}

@@ -1,0 +1,186 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/internal/logfile"
+)
+
+// The keeper's parts of a sandbox's folder. A keeper is a process beside a
+// sandbox that writes its service's output to a log and shares its channel,
+// which in a machine only one process can hold. The sandbox does not need it:
+// without one, output is lost but for the latest, and a machine has one session
+// at a time.
+const (
+	keeperLock   = "keeper.lock"
+	keeperSocket = "keeper"
+	logDir       = "log"
+)
+
+// keeperLimit is how long a keeper may take to begin, and to write the rest of
+// the output when its sandbox has ended.
+const keeperLimit = 5 * time.Second
+
+// Keep is the keeper of the named sandbox. It ends with the sandbox; at once,
+// where there is a keeper already.
+func (r *Runtime) Keep(ctx context.Context, name string) error {
+	dir := filepath.Join(r.options.StateDir, name)
+	lock, err := lockKeeper(dir)
+	if err != nil || lock == nil {
+		return err
+	}
+	defer lock.Close()
+	log, err := logfile.NewWriter(filepath.Join(dir, logDir))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	conn, err := net.Dial("unix", filepath.Join(dir, channelSocket))
+	if err != nil {
+		return err
+	}
+	answer, cancel := r.untilAnswer(ctx)
+	defer cancel()
+	client, err := channel.Dial(answer, conn)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	stop, err := share(dir, client)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	return keepLog(ctx, client, log)
+}
+
+// keepLog writes the output to the log. What an earlier keeper has written
+// already is older than the log's last line.
+func keepLog(ctx context.Context, client *channel.Client, log *logfile.Writer) error {
+	last := log.Last()
+	return client.Output(ctx, 0, true, func(record channel.Record) error {
+		if !record.Time.After(last) {
+			return nil
+		}
+		return log.Write(record.Time, record.Stream, record.Data)
+	})
+}
+
+// lockKeeper makes this process the keeper of the folder's sandbox; nil when
+// there is one.
+func lockKeeper(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, keeperLock), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		return f, nil
+	}
+	f.Close()
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = nil
+	}
+	return nil, err
+}
+
+// share lets other processes of root's use the channel, through a socket in the
+// sandbox's folder, until stop is called.
+func share(dir string, client *channel.Client) (stop func(), err error) {
+	path := filepath.Join(dir, keeperSocket)
+	if err := removeFile(path); err != nil { // left behind by one that was killed
+		return nil, err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return nil, err
+	}
+	go client.Share(l)
+	return func() { l.Close() }, nil
+}
+
+// startKeeper starts a keeper, as a process of its own, and returns when it
+// holds the channel. Without Options.Keeper there is none.
+func (u *up) startKeeper() error {
+	argv := u.r.options.Keeper
+	if len(argv) == 0 {
+		return nil
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	keeper := exec.Command(program, u.s.name)
+	keeper.Args = append(append([]string{}, argv...), u.s.name)
+	keeper.Dir = "/"
+	keeper.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := keeper.Start(); err != nil {
+		return fmt.Errorf("cannot start its keeper: %w", err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = keeper.Wait() // where there is a keeper already, it ends at once
+		close(ended)
+	}()
+	for limit := time.After(keeperLimit); ; {
+		if conn, err := net.Dial("unix", filepath.Join(u.s.dir, keeperSocket)); err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-ended:
+			return nil
+		case <-limit:
+			return nil // a service that keeps its machine busy is still a service
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+// awaitKeeper waits until the keeper of a sandbox that has ended has written the
+// rest of the output and ended, too.
+func awaitKeeper(dir string) error {
+	for limit := time.Now().Add(keeperLimit); ; time.Sleep(2 * time.Millisecond) {
+		lock, err := lockKeeper(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if lock != nil {
+			defer lock.Close()
+			return removeFile(filepath.Join(dir, keeperSocket))
+		}
+		if time.Now().After(limit) {
+			return fmt.Errorf("its keeper does not end: find \"sbx keep %s\" with ps, and end it", filepath.Base(dir))
+		}
+	}
+}
+
+// removeKept removes what the keepers of a sandbox have made, once the last one
+// has ended.
+func removeKept(dir string) error {
+	if err := awaitKeeper(dir); err != nil {
+		return err
+	}
+	if err := removeFile(filepath.Join(dir, keeperLock)); err != nil {
+		return err
+	}
+	return removeTree(filepath.Join(dir, logDir))
+}
