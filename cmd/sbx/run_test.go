@@ -12,13 +12,36 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sbx-dev/sbx/internal/guestkernel"
 	"github.com/sbx-dev/sbx/internal/testhost"
 )
 
-// walls are the command lines that `sbx run` is tested with: what holds in one
+// walls are the command lines of `sbx run` that the tests try: what holds in one
 // backend holds in the other.
-var walls = map[string][]string{
-	"lxc": {"run", "-b", "lxc"},
+func walls(t *testing.T) map[string][]string {
+	kernel, modules := guestkernel.Get(t)
+	return map[string][]string{
+		"lxc": {"run", "-b", "lxc"},
+		"kvm": {"run", "-b", "kvm", "--accel", "tcg", "--kernel", kernel, "--modules", modules},
+	}
+}
+
+func eachBackend(t *testing.T, test func(t *testing.T, b walled)) {
+	testhost.Need(t)
+	bin, err := guestInit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SBX_INIT", bin)
+	for name, args := range walls(t) {
+		t.Run(name, func(t *testing.T) { test(t, walled{name, args}) })
+	}
+}
+
+// walled is a backend to run commands in.
+type walled struct {
+	backend string
+	args    []string
 }
 
 // result is what a person at a shell sees of a command.
@@ -27,58 +50,38 @@ type result struct {
 	stdout, stderr string
 }
 
-// sbxRun runs `sbx run` in the backend's walls with further flags and a command.
-func sbxRun(t *testing.T, backend string, stdin io.Reader, args ...string) result {
-	t.Helper()
-	return sbxAt(t, stdin, append(walls[backend][:len(walls[backend]):len(walls[backend])], args...)...)
+// run runs `sbx run` with further flags and a command.
+func (b walled) run(t *testing.T, stdin io.Reader, args ...string) result {
+	return call(t, stdin, append(b.args[:len(b.args):len(b.args)], args...)...)
 }
 
-func sbxAt(t *testing.T, stdin io.Reader, args ...string) result {
+// slow is what sbx says of machines without KVM, which the tests' are.
+const slow = "sbx: the machine runs without hardware virtualisation, as --accel tcg asks: it is many times slower\n"
+
+// call calls sbx.
+func call(t *testing.T, stdin io.Reader, args ...string) result {
 	t.Helper()
-	bin, err := guestInit()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("SBX_INIT", bin)
 	var stdout, stderr bytes.Buffer
 	code := run(t.Context(), stdin, &stdout, &stderr, args)
-	return result{code, stdout.String(), stderr.String()}
+	return result{code, stdout.String(), strings.TrimPrefix(stderr.String(), slow)}
 }
 
-func eachBackend(t *testing.T, test func(t *testing.T, backend string)) {
-	testhost.Need(t)
-	for backend := range walls {
-		t.Run(backend, func(t *testing.T) { test(t, backend) })
-	}
-}
-
+// TestRunEndsAsItsCommandDoes makes a sandbox for each command.
 func TestRunEndsAsItsCommandDoes(t *testing.T) {
-	eachBackend(t, func(t *testing.T, backend string) {
-		for _, c := range []struct {
-			name string
+	eachBackend(t, func(t *testing.T, b walled) {
+		for name, c := range map[string]struct {
 			args []string
 			want result
 		}{
-			{"false", []string{"--", "/bin/false"}, result{code: 1}},
-			{"streams apart", []string{"--", "sh", "-c", "echo out; echo err >&2; exit 200"}, result{200, "out\n", "err\n"}},
-			{"TERM", []string{"--", "sh", "-c", "kill -TERM $$"}, result{code: 143}},
-			{"KILL", []string{"--", "sh", "-c", "kill -KILL $$"}, result{code: 137}},
-			{"SEGV", []string{"--", "sh", "-c", "kill -SEGV $$"}, result{code: 139}},
-			{"not found", []string{"--", "/no/such"}, result{127, "", "sbx: /no/such does not exist inside the sandbox\n"}},
-			{"not in PATH", []string{"-e", "PATH=/bin", "--", "nosuch"}, result{127, "", "sbx: nosuch is in no folder of PATH=/bin inside the sandbox\n"}},
-			{"not executable", []string{"--", "/etc/passwd"}, result{126, "", "sbx: cannot execute /etc/passwd: permission denied\n"}},
-			{"timeout", []string{"--timeout", "300ms", "--", "sleep", "60"}, result{124, "", "sbx: the command was ended: --timeout is over\n"}},
-			{"user", []string{"-u", "daemon", "--", "id", "-un"}, result{0, "daemon\n", ""}},
-			{"a closed folder", []string{"-u", "daemon", "-w", "/root", "--", "id"}, result{125, "", "sbx: the user daemon may not enter the working directory /root\n"}},
-			{"a user's terminal", []string{"-t", "-u", "daemon", "--", "sh", "-c", "stat -c %U $(tty)"}, result{0, "daemon\r\n", ""}},
-			{"no such user", []string{"-u", "nosuch", "--", "id"}, result{125, "", "sbx: the user \"nosuch\" is not in the sandbox's /etc/passwd: expose that file, or give a number\n"}},
-			{"environment", []string{"-e", "A=b=c", "--", "sh", "-c", "echo $A"}, result{0, "b=c\n", ""}},
-			{"folder", []string{"-w", "/usr/lib", "--", "pwd"}, result{0, "/usr/lib\n", ""}},
-			{"terminal", []string{"-t", "--", "sh", "-c", "test -t 0 && test -t 2 && stty size"}, result{0, "24 80\r\n", ""}},
-			{"background", []string{"--", "sh", "-c", "sleep 60 & echo started"}, result{0, "started\n", ""}},
+			"false":         {[]string{"--", "/bin/false"}, result{code: 1}},
+			"streams apart": {[]string{"--", "sh", "-c", "echo out; echo err >&2; exit 200"}, result{200, "out\n", "err\n"}},
+			"SEGV":          {[]string{"--", "sh", "-c", "kill -SEGV $$"}, result{code: 139}},
+			"not found":     {[]string{"--", "/no/such"}, result{127, "", "sbx: /no/such does not exist inside the sandbox\n"}},
+			"timeout":       {[]string{"--timeout", "2s", "--", "sleep", "60"}, result{124, "", "sbx: the command was ended: --timeout is over\n"}},
+			"background":    {[]string{"--", "sh", "-c", "sleep 60 & echo started"}, result{0, "started\n", ""}},
 		} {
-			t.Run(c.name, func(t *testing.T) {
-				if got := sbxRun(t, backend, strings.NewReader(""), c.args...); got != c.want {
+			t.Run(name, func(t *testing.T) {
+				if got := b.run(t, strings.NewReader(""), c.args...); got != c.want {
 					t.Errorf("got %+v, want %+v", got, c.want)
 				}
 			})
@@ -86,41 +89,98 @@ func TestRunEndsAsItsCommandDoes(t *testing.T) {
 	})
 }
 
-// TestEveryExitCode ends 256 commands with every code there is, several at a
-// time, beside one sandbox's own command.
-func TestEveryExitCode(t *testing.T) {
-	eachBackend(t, func(t *testing.T, backend string) {
-		name := "codes-" + backend
-		end := background(t, backend, name)
+// TestSessions tries commands beside one sandbox's own.
+func TestSessions(t *testing.T) {
+	eachBackend(t, func(t *testing.T, b walled) {
+		sandbox := "sessions-" + b.backend
+		end := b.background(t, sandbox)
 		defer end()
-		var wg sync.WaitGroup
-		free := make(chan struct{}, 8)
-		for code := range 256 {
-			free <- struct{}{}
-			wg.Go(func() {
-				defer func() { <-free }()
-				got := sbxAt(t, nil, "exec", name, "--", "sh", "-c", fmt.Sprintf("echo %d; exit %d", code, code))
-				if want := (result{code, fmt.Sprintln(code), ""}); got != want {
-					t.Errorf("got %+v, want %+v", got, want)
+		for name, c := range map[string]struct {
+			flags, command []string
+			want           result
+		}{
+			"streams apart":   {nil, []string{"sh", "-c", "echo out; echo err >&2; exit 200"}, result{200, "out\n", "err\n"}},
+			"TERM":            {nil, []string{"sh", "-c", "kill -TERM $$"}, result{code: 143}},
+			"KILL":            {nil, []string{"sh", "-c", "kill -KILL $$"}, result{code: 137}},
+			"SEGV":            {nil, []string{"sh", "-c", "kill -SEGV $$"}, result{code: 139}},
+			"not found":       {nil, []string{"/no/such"}, result{127, "", "sbx: /no/such does not exist inside the sandbox\n"}},
+			"not in PATH":     {[]string{"-e", "PATH=/bin"}, []string{"nosuch"}, result{127, "", "sbx: nosuch is in no folder of PATH=/bin inside the sandbox\n"}},
+			"not executable":  {nil, []string{"/etc/passwd"}, result{126, "", "sbx: cannot execute /etc/passwd: permission denied\n"}},
+			"timeout":         {[]string{"--timeout", "1s"}, []string{"sleep", "60"}, result{124, "", "sbx: the command was ended: --timeout is over\n"}},
+			"user":            {[]string{"-u", "daemon"}, []string{"id", "-un"}, result{0, "daemon\n", ""}},
+			"no such user":    {[]string{"-u", "nosuch"}, []string{"id"}, result{125, "", "sbx: the user \"nosuch\" is not in the sandbox's /etc/passwd: expose that file, or give a number\n"}},
+			"environment":     {[]string{"-e", "A=b=c"}, []string{"sh", "-c", "echo $A"}, result{0, "b=c\n", ""}},
+			"folder":          {[]string{"-w", "/usr/lib"}, []string{"pwd"}, result{0, "/usr/lib\n", ""}},
+			"closed folder":   {[]string{"-u", "daemon", "-w", "/root"}, []string{"id"}, result{125, "", "sbx: the user daemon may not enter the working directory /root\n"}},
+			"terminal":        {[]string{"-t"}, []string{"sh", "-c", "test -t 0 && test -t 2 && stty size"}, result{0, "24 80\r\n", ""}},
+			"user's terminal": {[]string{"-t", "-u", "daemon"}, []string{"sh", "-c", "stat -c %U $(tty)"}, result{0, "daemon\r\n", ""}},
+			"no new rights":   {nil, []string{"grep", "NoNewPrivs", "/proc/self/status"}, result{0, "NoNewPrivs:\t1\n", ""}},
+			"capabilities":    {nil, []string{"grep", "-E", "Cap(Inh|Prm|Bnd|Amb)", "/proc/self/status"}, result{0, shellCapabilities, ""}},
+			"of a user":       {[]string{"-u", "daemon"}, []string{"grep", "CapEff", "/proc/self/status"}, result{0, "CapEff:\t00000000000000eb\n", ""}},
+			"untraced":        {nil, []string{"sh", "-c", "cat /proc/1/environ"}, result{1, "", "cat: /proc/1/environ: Permission denied\n"}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				args := append(append([]string{"exec"}, c.flags...), sandbox, "--")
+				if got := call(t, strings.NewReader(""), append(args, c.command...)...); got != c.want {
+					t.Errorf("got %+v, want %+v", got, c.want)
 				}
 			})
 		}
-		wg.Wait()
+		t.Run("the end of input", func(t *testing.T) {
+			got := call(t, strings.NewReader("hello"), "exec", sandbox, "--", "wc", "-c")
+			if want := (result{0, "5\n", ""}); got != want {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+		})
+		t.Run("a reader that leaves", func(t *testing.T) { aReaderLeaves(t, sandbox) })
+		t.Run("every exit code", func(t *testing.T) { everyExitCode(t, sandbox) })
+		t.Run("eight at once", func(t *testing.T) { eightAtOnce(t, sandbox) })
 	})
+}
+
+// shellCapabilities are those of profiles/shell.cue, as the kernel shows them:
+// chown, dac_override, fowner, kill, setgid, setuid.
+const shellCapabilities = "CapInh:\t0000000000000000\nCapPrm:\t00000000000000eb\nCapBnd:\t00000000000000eb\nCapAmb:\t0000000000000000\n"
+
+// everyExitCode ends 256 commands with every code there is, several at a time.
+func everyExitCode(t *testing.T, sandbox string) {
+	var wg sync.WaitGroup
+	free := make(chan struct{}, 8)
+	for code := range 256 {
+		free <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-free }()
+			got := call(t, nil, "exec", sandbox, "--", "sh", "-c", fmt.Sprintf("echo %d; exit %d", code, code))
+			if want := (result{code, fmt.Sprintln(code), ""}); got != want {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// eightAtOnce has eight sessions carry 10 MB each, there and back.
+func eightAtOnce(t *testing.T, sandbox string) {
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			data := make([]byte, 10_000_000)
+			rand.Read(data)
+			if got := call(t, bytes.NewReader(data), "exec", sandbox, "--", "cat"); got.code != 0 || got.stdout != string(data) {
+				t.Errorf("exit code %d, %d bytes, %s", got.code, len(got.stdout), got.stderr)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // background runs a sandbox whose command reads until end is called, and waits
 // until that command runs.
-func background(t *testing.T, backend, name string, flags ...string) (end func()) {
+func (b walled) background(t *testing.T, name string, flags ...string) (end func()) {
 	t.Helper()
 	in, stop := io.Pipe()
 	runs, started := io.Pipe()
-	bin, err := guestInit()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("SBX_INIT", bin)
-	args := append(walls[backend][:len(walls[backend]):len(walls[backend])], "--name", name)
+	args := append(b.args[:len(b.args):len(b.args)], "--name", name)
 	args = append(append(args, flags...), "--", "sh", "-c", "echo started; cat")
 	ended := make(chan int, 1)
 	var stderr bytes.Buffer
@@ -140,19 +200,14 @@ func background(t *testing.T, backend, name string, flags ...string) (end func()
 	}
 }
 
-// TestRunIsAPipe sends random bytes through cat. SBX_TEST_BYTES sets how many.
+// TestRunIsAPipe sends random bytes through cat.
 func TestRunIsAPipe(t *testing.T) {
 	sizes := map[string]int64{"lxc": 1 << 30, "kvm": 64 << 20}
-	eachBackend(t, func(t *testing.T, backend string) {
+	eachBackend(t, func(t *testing.T, b walled) {
 		in, out := sha256.New(), sha256.New()
-		random := io.TeeReader(io.LimitReader(rand.Reader, sizes[backend]), in)
-		bin, err := guestInit()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Setenv("SBX_INIT", bin)
+		random := io.TeeReader(io.LimitReader(rand.Reader, sizes[b.backend]), in)
 		var stderr bytes.Buffer
-		args := append(walls[backend][:len(walls[backend]):len(walls[backend])], "--", "cat")
+		args := append(b.args[:len(b.args):len(b.args)], "--", "cat")
 		if code := run(t.Context(), random, out, &stderr, args); code != 0 {
 			t.Fatalf("exit code %d: %s", code, &stderr)
 		}
@@ -162,71 +217,33 @@ func TestRunIsAPipe(t *testing.T) {
 	})
 }
 
-func TestTheEndOfInputIsSeen(t *testing.T) {
-	eachBackend(t, func(t *testing.T, backend string) {
-		got := sbxRun(t, backend, strings.NewReader("hello"), "--", "wc", "-c")
-		if want := (result{0, "5\n", ""}); got != want {
-			t.Errorf("got %+v, want %+v", got, want)
-		}
-	})
-}
-
-// TestAReaderThatLeaves: the command finds its pipe closed, as at a shell.
-func TestAReaderThatLeaves(t *testing.T) {
-	eachBackend(t, func(t *testing.T, backend string) {
-		bin, err := guestInit()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Setenv("SBX_INIT", bin)
-		r, w, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		go func() {
-			io.ReadFull(r, make([]byte, 2))
-			r.Close()
-		}()
-		args := append(walls[backend][:len(walls[backend]):len(walls[backend])], "--", "yes")
-		var stderr bytes.Buffer
-		if code := run(t.Context(), nil, w, &stderr, args); code != 128+13 || stderr.Len() > 0 {
-			t.Errorf("exit code %d: %s", code, &stderr)
-		}
-		w.Close()
-	})
-}
-
-// TestManySessionsAtOnce has eight sessions in one sandbox carry 10 MB each.
-func TestManySessionsAtOnce(t *testing.T) {
-	eachBackend(t, func(t *testing.T, backend string) {
-		name := "sessions-" + backend
-		end := background(t, backend, name)
-		defer end()
-		var wg sync.WaitGroup
-		for range 8 {
-			wg.Go(func() {
-				data := make([]byte, 10_000_000)
-				rand.Read(data)
-				if got := sbxAt(t, bytes.NewReader(data), "exec", name, "--", "cat"); got.code != 0 || got.stdout != string(data) {
-					t.Errorf("exit code %d, %d bytes, %s", got.code, len(got.stdout), got.stderr)
-				}
-			})
-		}
-		wg.Wait()
-	})
+// aReaderLeaves has the reader of `yes` leave: the command finds its pipe closed.
+func aReaderLeaves(t *testing.T, sandbox string) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	go func() {
+		io.ReadFull(r, make([]byte, 2))
+		r.Close()
+	}()
+	var stderr bytes.Buffer
+	if code := run(t.Context(), nil, w, &stderr, []string{"exec", sandbox, "--", "yes"}); code != 128+13 || stderr.Len() > 0 {
+		t.Errorf("exit code %d: %s", code, &stderr)
+	}
 }
 
 func TestRunLeavesNothing(t *testing.T) {
-	eachBackend(t, func(t *testing.T, backend string) {
-		sbxRun(t, backend, nil, "--name", "gone-"+backend, "--", "true")
-		sbxRun(t, backend, nil, "--name", "gone-"+backend, "--timeout", "200ms", "--", "sleep", "60")
+	eachBackend(t, func(t *testing.T, b walled) {
+		name := "gone-" + b.backend
+		b.run(t, nil, "--name", name, "--", "true")
+		b.run(t, nil, "--name", name, "--timeout", "200ms", "--", "sleep", "60")
 		for limit := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-			ps := sbxAt(t, nil, "ps")
+			ps := call(t, nil, "ps")
 			left, err := os.ReadDir("/var/lib/sbx/.run")
-			if err == nil && len(left) == 0 && !strings.Contains(ps.stdout, "gone-"+backend) {
-				if _, err := os.Stat("/var/lib/sbx/gone-" + backend); err != nil {
-					return
-				}
+			if _, stat := os.Stat("/var/lib/sbx/" + name); err == nil && len(left) == 0 && stat != nil && !strings.Contains(ps.stdout, name) {
+				return
 			}
 			if time.Now().After(limit) {
 				t.Fatalf("left: %v\n%s", left, ps.stdout)
