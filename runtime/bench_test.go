@@ -3,17 +3,18 @@ package runtime_test
 import (
 	"fmt"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/runtime"
 )
 
-// BenchmarkMany brings up, lists and takes down as many sandboxes from one
+// BenchmarkMany plans, applies, lists and takes down as many sandboxes from one
 // profile as the sub-benchmark is named for, four at a time. It reports the
-// seconds for each sandbox: what grows faster than their number shows there.
+// milliseconds for each sandbox: what grows faster than their number shows
+// there.
 func BenchmarkMany(b *testing.B) {
 	testhost.Need(b)
 	for _, count := range []int{5, 50} {
@@ -32,38 +33,37 @@ func many(b *testing.B, count int) {
 	for n := range count {
 		bundles = append(bundles, compile(b, "many.cue", fmt.Sprintf("n=%d", n+2)))
 	}
-	each := func(work func(*compiler.Bundle) error) time.Duration {
+	each := func(what string, work func()) {
 		began := time.Now()
-		inParallel(b, bundles, work)
-		return time.Since(began) / time.Duration(count)
+		work()
+		b.ReportMetric(float64(time.Since(began).Milliseconds())/float64(count), what+"-ms/sandbox")
 	}
-	b.ReportMetric(each(func(one *compiler.Bundle) error { _, err := r.Up(b.Context(), one); return err }).Seconds(), "up-s/sandbox")
-	began := time.Now()
-	list, err := r.List()
-	if err != nil || len(list) != count {
-		b.Fatalf("%d sandboxes are listed (%v), want %d", len(list), err, count)
-	}
-	b.ReportMetric(float64(time.Since(began).Milliseconds())/float64(count), "list-ms/sandbox")
-	b.ReportMetric(each(func(one *compiler.Bundle) error { _, err := r.Down(b.Context(), one.Index.Name); return err }).Seconds(), "down-s/sandbox")
+	each("apply", func() { apply(b, r, bundles, false) })
+	each("list", func() {
+		list, err := r.List()
+		if err != nil || len(list) != count {
+			b.Fatalf("%d sandboxes are listed (%v), want %d", len(list), err, count)
+		}
+		r.Measure(b.Context(), list)
+	})
+	each("unchanged", func() {
+		if p, err := r.Plan(bundles, false); err != nil || len(p.Changes) > 0 {
+			b.Errorf("after it was applied, a plan has %v (%v)", p.Changes, err)
+		}
+	})
+	each("down", func() { apply(b, r, nil, true) })
 }
 
-// inParallel works on four bundles at a time.
-func inParallel(b *testing.B, bundles []*compiler.Bundle, work func(*compiler.Bundle) error) {
+// apply makes the bundles' sandboxes be all that there is.
+func apply(b *testing.B, r *runtime.Runtime, bundles []*compiler.Bundle, prune bool) {
 	b.Helper()
-	queue := make(chan *compiler.Bundle)
-	var workers sync.WaitGroup
-	for range 4 {
-		workers.Go(func() {
-			for one := range queue {
-				if err := work(one); err != nil {
-					b.Error(err)
-				}
-			}
-		})
+	p, err := r.Plan(bundles, prune)
+	if err != nil {
+		b.Fatal(err)
 	}
-	for _, one := range bundles {
-		queue <- one
+	for _, o := range r.Apply(b.Context(), p, bundles, runtime.ApplyOptions{Parallel: 4}) {
+		if o.Err != nil {
+			b.Error(o.Err)
+		}
 	}
-	close(queue)
-	workers.Wait()
 }

@@ -30,6 +30,7 @@ type Measurement struct {
 	Uptime   int64         `json:"uptime"`            // seconds since the sandbox has started
 	Memory   int64         `json:"memory"`            // bytes in use
 	CPU      float64       `json:"cpu"`               // processors in use: 0.5 is half of one
+	Drifted  bool          `json:"drifted"`           // somebody else has changed it; Drift says what
 }
 
 // Measure fills in the measurements of those that run. A sandbox that ends

@@ -3,12 +3,14 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/sbx-dev/sbx/runtime"
+	"github.com/sbx-dev/sbx/runtime/plan"
 )
 
 // psCmd lists sandboxes.
@@ -20,7 +22,8 @@ type psCmd struct {
 func (psCmd) Help() string {
 	return `Lists the sandboxes that sbx made, with what each uses of the host now: memory,
 and processor time in percent of one processor. SERVICE is the state of its
-command: starting, ready, backoff (it has ended and is started again), stopping.`
+command: starting, ready, backoff (it has ended and is started again), stopping.
+DRIFTED is what somebody else has changed; sbx drift says more.`
 }
 
 func (c *psCmd) Run(a *app) error {
@@ -31,6 +34,7 @@ func (c *psCmd) Run(a *app) error {
 		return err
 	}
 	host.Measure(a.ctx, list)
+	markDrifted(a, host, list)
 	if c.JSON {
 		e := json.NewEncoder(a.stdout)
 		e.SetIndent("", "  ")
@@ -39,13 +43,30 @@ func (c *psCmd) Run(a *app) error {
 	return printSandboxes(a, list)
 }
 
+// markDrifted notes which sandboxes others have changed. Where that cannot be
+// looked at, as on another machine, it says so and the rest is listed all the
+// same.
+func markDrifted(a *app, host *runtime.Runtime, list []runtime.Sandbox) {
+	changes, err := host.Drift(nil)
+	if err != nil {
+		fmt.Fprintf(a.stderr, "sbx: drift is not known: %v\n", err)
+	}
+	for i := range list {
+		list[i].Drifted = slices.ContainsFunc(changes, func(c plan.Change) bool { return c.Sandbox == list[i].Name })
+	}
+}
+
 func printSandboxes(a *app, list []runtime.Sandbox) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tBACKEND\tSTATE\tSERVICE\tADDRESS\tUPTIME\tMEMORY\tCPU\tRESTARTS\tPROFILE")
+	fmt.Fprintln(w, "NAME\tBACKEND\tSTATE\tSERVICE\tADDRESS\tUPTIME\tMEMORY\tCPU\tRESTARTS\tPROFILE\tDRIFTED")
 	for _, s := range list {
 		columns := []string{s.Name, string(s.Backend), s.State, orDash(string(s.Service)), orDash(strings.Join(s.Addresses, ","))}
 		columns = append(columns, measurements(s)...)
-		fmt.Fprintln(w, strings.Join(append(columns, shortDigest(s.Profile)), "\t"))
+		drifted := "no"
+		if s.Drifted {
+			drifted = "yes"
+		}
+		fmt.Fprintln(w, strings.Join(append(columns, shortDigest(s.Profile), drifted), "\t"))
 	}
 	return w.Flush()
 }
