@@ -1,11 +1,14 @@
 package runtime
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sbx-dev/sbx/compiler"
 )
@@ -26,13 +29,32 @@ var ruleLists = [][]string{
 func readKernelRules() (kernelRules, error) {
 	var all kernelRules
 	for _, argv := range ruleLists {
-		out, err := exec.Command(argv[0], argv[1:]...).Output()
+		out, err := list(argv)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the firewall's rules: %s: %w", strings.Join(argv, " "), err)
 		}
-		all = append(all, ruleLines(argv[0], string(out))...)
+		all = append(all, ruleLines(argv[0], out)...)
 	}
 	return all, nil
+}
+
+// listLimit is how long others may keep changing the tables.
+const listLimit = 10 * time.Second
+
+// list runs a command that prints a table. It fails while others change tables,
+// which libvirt does when another sandbox starts, and is then run again.
+func list(argv []string) (string, error) {
+	for deadline := time.Now().Add(listLimit); ; time.Sleep(20 * time.Millisecond) {
+		out, err := exec.Command(argv[0], argv[1:]...).Output()
+		var failed *exec.ExitError
+		if errors.As(err, &failed) && time.Now().Before(deadline) {
+			continue
+		}
+		if failed != nil {
+			err = fmt.Errorf("%w: %s", err, bytes.TrimSpace(failed.Stderr))
+		}
+		return string(out), err
+	}
 }
 
 // ruleComment is a comment as iptables -S prints it.
