@@ -20,14 +20,27 @@ type probe struct {
 
 // TestModelAgreesWithTheKernel applies random policies to a container through
 // libvirt and compares what arrives with what the model says, packet by packet,
-// with bridge-nf-call on and off. SBX_KERNEL_POLICIES and SBX_KERNEL_PROBES say
-// how much of it; make test-firewall runs all of it.
+// with bridge-nf-call on and off. SBX_KERNEL_POLICIES, SBX_KERNEL_MACHINE_POLICIES
+// and SBX_KERNEL_PROBES say how much of it; make test-firewall runs all of it.
 func TestModelAgreesWithTheKernel(t *testing.T) {
 	testhost.Need(t)
-	policies, probes := setting(t, "SBX_KERNEL_POLICIES", 6), setting(t, "SBX_KERNEL_PROBES", 200)
+	differential(t, startContainer, setting(t, "SBX_KERNEL_POLICIES", 6))
+}
+
+// TestModelAgreesWithTheKernelForMachines does the same with the port of a
+// machine. No system runs in it: the frames enter and leave where QEMU hands
+// them to the port and takes them from it.
+func TestModelAgreesWithTheKernelForMachines(t *testing.T) {
+	testhost.Need(t)
+	differential(t, startMachine, setting(t, "SBX_KERNEL_MACHINE_POLICIES", 2))
+}
+
+func differential(t *testing.T, start func(*testing.T) sandboxEnd, policies int) {
+	t.Helper()
+	probes := setting(t, "SBX_KERNEL_PROBES", 200)
 	r := rand.New(rand.NewPCG(uint64(setting(t, "SBX_KERNEL_SEED", 17)), 18))
 	defineFilter(t, randomFor(t, r, labCard))
-	l := newLab(t)
+	l := newLab(t, start)
 	d := &differ{lab: l, random: r, seen: map[string]int{}}
 	for n := range policies {
 		d.compiled = randomFor(t, r, labCard)
@@ -122,18 +135,18 @@ func (d *differ) round(t *testing.T, probes []*probe) (arrived []*probe) {
 	got := d.transmit(t, probes)
 	for _, p := range probes {
 		want := d.compiled.Model.Eval(p.Packet, d.nfCall)
-		if got[p.number] != want.Accept && want.Accept {
+		if got[p.arrival()] != want.Accept && want.Accept {
 			// A loaded machine may be slow, but not lose: look once more.
 			time.Sleep(time.Second)
-			for n := range d.collect() {
-				got[n] = true
+			for at := range d.collect() {
+				got[at] = true
 			}
 		}
-		if got[p.number] != want.Accept {
-			t.Errorf("bridge-nf-call %t, %s: %s (from %s): arrived %t, the model says %+v", d.nfCall, p.Source, p.Packet, p.SrcMAC, got[p.number], want)
+		if got[p.arrival()] != want.Accept {
+			t.Errorf("bridge-nf-call %t, %s: %s (from %s): arrived %t, the model says %+v", d.nfCall, p.Source, p.Packet, p.SrcMAC, got[p.arrival()], want)
 		}
 		d.count(p, want.Accept)
-		if got[p.number] {
+		if got[p.arrival()] {
 			arrived = append(arrived, p)
 		}
 	}
@@ -149,18 +162,18 @@ func (d *differ) count(p *probe, accept bool) {
 	}
 }
 
-func (d *differ) transmit(t *testing.T, probes []*probe) map[uint32]bool {
+func (d *differ) transmit(t *testing.T, probes []*probe) map[arrival]bool {
 	t.Helper()
 	for _, p := range probes {
 		if err := d.send(p); err != nil {
 			t.Fatalf("%s: %v", p.Packet, err)
 		}
 	}
-	got := map[uint32]bool{}
+	got := map[arrival]bool{}
 	for quiet := 0; quiet < 3 && len(probes) > 0; quiet++ {
 		time.Sleep(15 * time.Millisecond)
-		for n := range d.collect() {
-			got[n], quiet = true, 0
+		for at := range d.collect() {
+			got[at], quiet = true, 0
 		}
 	}
 	return got
@@ -178,13 +191,32 @@ func (d *differ) send(p *probe) error {
 	return d.peer.send(ethernet(p.Packet, p.number, p.about))
 }
 
-// collect gives what has arrived at all ends. A probe counts at the end that it
-// was for; what the host answers of itself carries the token of another way.
-func (d *differ) collect() map[uint32]bool {
-	out := map[uint32]bool{}
-	for _, tokens := range [][]uint32{d.sandbox.received(), d.peer.received(), d.routed.received(), d.host.received()} {
+// arrival is a probe at an end. A bridge floods what it knows no port for, and
+// the host answers of itself with what it was sent, so a probe may be seen where
+// it was not for.
+type arrival struct {
+	in     bool   // at the sandbox
+	end    Source // else
+	number uint32
+}
+
+// arrival is the probe where it is for.
+func (p *probe) arrival() arrival {
+	if p.In {
+		return arrival{in: true, number: p.number}
+	}
+	return arrival{end: p.Source, number: p.number}
+}
+
+// collect gives what has arrived at all ends.
+func (d *differ) collect() map[arrival]bool {
+	out := map[arrival]bool{}
+	for _, n := range d.sandbox.received() {
+		out[arrival{in: true, number: n}] = true
+	}
+	for end, tokens := range map[Source][]uint32{Peer: d.peer.received(), Routed: d.routed.received(), Host: d.host.received()} {
 		for _, n := range tokens {
-			out[n] = true
+			out[arrival{end: end, number: n}] = true
 		}
 	}
 	return out

@@ -19,14 +19,21 @@ import (
 	"github.com/sbx-dev/sbx/internal/testhost"
 )
 
+// sandboxEnd is where frames enter and leave as the sandbox's own.
+type sandboxEnd interface {
+	send(frame []byte) error
+	received() []uint32
+}
+
 // lab is a sandbox behind a real filter, with all that can speak to it: a peer on
 // its bridge, the host that the bridge belongs to, and a machine behind the
 // host's routing. Peer, sandbox and machine have no addresses of their own, so
 // nothing but probes is ever said; frames go in and come out raw.
 type lab struct {
-	sandbox, peer, routed *wire
-	host                  *hostWire
-	routerMAC             [3]net.HardwareAddr // the bridge's own, by whom it is spoken to
+	sandbox      sandboxEnd
+	peer, routed *wire
+	host         *hostWire
+	routerMAC    [3]net.HardwareAddr // the bridge's own, by whom it is spoken to
 }
 
 const (
@@ -45,13 +52,12 @@ var (
 )
 
 // newLab starts the sandbox, whose filter must be defined already.
-func newLab(t *testing.T) *lab {
+func newLab(t *testing.T, start func(*testing.T) sandboxEnd) *lab {
 	t.Helper()
 	makeBridge(t, labBridge, hostOwn)
 	makeBridge(t, labUplink, nil)
 	l := &lab{host: newHostWire(t)}
-	startSandbox(t)
-	l.sandbox = wireIn(t, sandboxNamespace(t))
+	l.sandbox = start(t)
 	testhost.WaitFor(t, "the sandbox's port", 10*time.Second, func() bool {
 		state, err := os.ReadFile("/sys/class/net/" + labDevice + "/brport/state")
 		return err == nil && strings.TrimSpace(string(state)) == "3"
@@ -145,19 +151,14 @@ func routeTo(t *testing.T, bridge string, a netip.Addr, mac net.HardwareAddr) {
 	neighbour(t, bridge, a, mac)
 }
 
-// startSandbox starts a container on the bridge, behind the filter.
-func startSandbox(t *testing.T) {
+// startContainer starts a container on the bridge, behind the filter.
+func startContainer(t *testing.T) sandboxEnd {
 	t.Helper()
 	domain := &libvirtxml.Domain{
 		Type: "lxc", Name: labDomain, Memory: &libvirtxml.DomainMemory{Value: 65536, Unit: "KiB"},
 		OS:       &libvirtxml.DomainOS{Type: &libvirtxml.DomainOSType{Type: "exe"}, Init: "/bin/sleep", InitArgs: []string{"infinity"}},
 		Features: &libvirtxml.DomainFeatureList{PrivNet: &libvirtxml.DomainFeature{}},
-		Devices: &libvirtxml.DomainDeviceList{Consoles: []libvirtxml.DomainConsole{{Source: &libvirtxml.DomainChardevSource{Pty: &libvirtxml.DomainChardevSourcePty{}}}}, Interfaces: []libvirtxml.DomainInterface{{
-			MAC:       &libvirtxml.DomainInterfaceMAC{Address: labCard.MAC.String()},
-			Source:    &libvirtxml.DomainInterfaceSource{Bridge: &libvirtxml.DomainInterfaceSourceBridge{Bridge: labBridge}},
-			Target:    &libvirtxml.DomainInterfaceTarget{Dev: labDevice},
-			FilterRef: (&Compiled{Policy: &Policy{iface: labCard}}).Ref(),
-		}}},
+		Devices:  &libvirtxml.DomainDeviceList{Consoles: []libvirtxml.DomainConsole{{Source: &libvirtxml.DomainChardevSource{Pty: &libvirtxml.DomainChardevSourcePty{}}}}, Interfaces: []libvirtxml.DomainInterface{labInterface()}},
 	}
 	text, err := domain.Marshal()
 	if err != nil {
@@ -165,6 +166,7 @@ func startSandbox(t *testing.T) {
 	}
 	virsh(t, "create", writeFile(t, text))
 	t.Cleanup(func() { virsh(t, "destroy", labDomain) })
+	return wireIn(t, sandboxNamespace(t))
 }
 
 func writeFile(t *testing.T, text string) string {
