@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/compiler/firewall"
@@ -11,11 +12,13 @@ import (
 )
 
 type explainCmd struct {
-	Profile   string `arg:"" help:"A profile: a file, a folder of one profile, or a name."`
+	Profile   string `arg:"" help:"A profile: a file, a folder of one profile, or a name; or an nwfilter's XML file."`
 	Packet    string `arg:"" help:"A packet, such as 'in tcp 203.0.113.5 -> :443'."`
 	Interface string `placeholder:"KEY" help:"The interface, where the profile has several networks."`
 	JSON      bool   `help:"Print JSON."`
 	profileFlags
+
+	Var map[string]string `placeholder:"NAME=VALUE" help:"A variable of an nwfilter: MAC, IP, …; values of a list have commas between them." mapsep:"none"`
 }
 
 func (explainCmd) Help() string {
@@ -29,10 +32,18 @@ A packet is written as
 Examples:
   sbx explain apache 'in tcp 203.0.113.5 -> :443'
   sbx explain apache 'out udp -> 10.83.0.1:53'
-  sbx explain apache 'in icmp 10.83.0.7 -> type echo-request'`
+  sbx explain apache 'in icmp 10.83.0.7 -> type echo-request'
+
+An nwfilter that sbx did not write can be asked too; what of it cannot be modelled
+exactly is refused by name:
+  sbx explain /etc/libvirt/nwfilter/clean-traffic.xml --var MAC=02:00:00:00:00:01 \
+    --var IP=10.0.0.9 'out tcp 10.0.0.8 -> 203.0.113.5:80'`
 }
 
 func (c *explainCmd) Run(a *app) error {
+	if strings.HasSuffix(c.Profile, ".xml") {
+		return c.explainFilter(a)
+	}
 	profile, wall, err := c.firewall(a)
 	if err != nil {
 		return err
@@ -41,7 +52,10 @@ func (c *explainCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	e := explain(profile, wall, packet)
+	return c.print(a, explain(profile, wall, packet))
+}
+
+func (c *explainCmd) print(a *app, e explanation) error {
 	if c.JSON {
 		return printJSON(a.stdout, e)
 	}
@@ -71,7 +85,8 @@ func (c *explainCmd) firewall(a *app) (*schema.Profile, *compiler.Firewall, erro
 
 // explanation is what `sbx explain --json` prints.
 type explanation struct {
-	Profile string      `json:"profile"`
+	Profile string      `json:"profile,omitempty"`
+	Filter  string      `json:"filter,omitempty"`
 	Packet  string      `json:"packet"`
 	Accept  bool        `json:"accept"` // what the rules say
 	Rule    *ruleJSON   `json:"rule,omitempty"`
@@ -106,19 +121,25 @@ func explain(p *schema.Profile, w *compiler.Firewall, packet firewall.Packet) ex
 	if r := decision.Rule; r != nil {
 		e.Rule = &ruleJSON{Text: r.String(), Path: r.Path, Pos: r.Pos.String()}
 	}
+	e.Sources = layers(w.Model, packet)
+	return e
+}
+
+// layers asks a filter about the packet from every source.
+func layers(filter *firewall.Filter, packet firewall.Packet) (out []layerJSON) {
 	for _, nfCall := range []bool{true, false} {
 		for _, from := range []firewall.Source{firewall.Peer, firewall.Host, firewall.Routed} {
 			if !nfCall && from != firewall.Peer {
 				continue // the same as for a peer: only ebtables is left
 			}
 			packet.Source = from
-			v := w.Model.Eval(packet, nfCall)
-			e.Sources = append(e.Sources, layerJSON{Source: from.String(), NFCall: nfCall, Accept: v.Accept,
+			v := filter.Eval(packet, nfCall)
+			out = append(out, layerJSON{Source: from.String(), NFCall: nfCall, Accept: v.Accept,
 				A: stepJSON{true, v.A.Accept, v.A.Rule, v.A.Comment},
 				B: stepJSON{v.MetB, v.MetB && v.B.Accept, v.B.Rule, v.B.Comment}})
 		}
 	}
-	return e
+	return out
 }
 
 func (e explanation) print(w io.Writer) error {
@@ -126,6 +147,8 @@ func (e explanation) print(w io.Writer) error {
 	switch {
 	case e.Rule != nil:
 		fmt.Fprintf(w, "  by %s, %s: %s\n", e.Rule.Pos, e.Rule.Path, e.Rule.Text)
+	case e.Profile == "":
+		fmt.Fprintf(w, "  as a packet between sandboxes on one bridge\n")
 	case e.Accept:
 		fmt.Fprintf(w, "  by no rule of the profile: addresses need it to work at all\n")
 	default:

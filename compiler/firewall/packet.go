@@ -83,9 +83,13 @@ const (
 	kindV4 kind = iota
 	kindV6
 	kindARP
+	kindRARP
 	kindOther
 	numKinds
 )
+
+// isARP says whether frames of the kind are messages of ARP's form.
+func (k kind) isARP() bool { return k == kindARP || k == kindRARP }
 
 // slice is one space: a direction and a kind of frame.
 type slice struct {
@@ -101,6 +105,8 @@ func kindOf(etherType uint16) kind {
 		return kindV6
 	case etherARP:
 		return kindARP
+	case etherRARP:
+		return kindRARP
 	}
 	return kindOther
 }
@@ -123,7 +129,7 @@ func (p *Packet) place() (slice, point) {
 	}
 	at[dProto] = number(uint64(p.Protocol))
 	at[dSrc], at[dDst] = addressValue(p.Src), addressValue(p.Dst)
-	if s.kind == kindARP {
+	if s.kind.isARP() {
 		at[dSrcPort], at[dDstPort] = macValue(p.ARPSource), macValue(p.ARPTarget)
 		return s, at
 	}
@@ -142,8 +148,11 @@ func packetAt(s slice, at point, from Source) Packet {
 	case kindOther:
 		p.EtherType = uint16(at[dProto].lo)
 		return p
-	case kindARP:
+	case kindARP, kindRARP:
 		p.EtherType = etherARP
+		if s.kind == kindRARP {
+			p.EtherType = etherRARP
+		}
 		p.ARPSource, p.ARPTarget = macOf(at[dSrcPort]), macOf(at[dDstPort])
 	case kindV4:
 		p.EtherType = etherIPv4
@@ -153,7 +162,7 @@ func packetAt(s slice, at point, from Source) Packet {
 	p.Protocol, p.State = uint8(at[dProto].lo), State(at[dState].lo)
 	p.Src, p.Dst = at[dSrc].address(s.kind == kindV6), at[dDst].address(s.kind == kindV6)
 	switch {
-	case s.kind == kindARP:
+	case s.kind.isARP():
 	case p.Protocol == icmpOf(s.kind):
 		p.Type, p.Code = uint8(at[dDstPort].lo>>8), uint8(at[dDstPort].lo)
 	default:
@@ -175,7 +184,7 @@ func (s slice) universe() box {
 	case kindOther:
 		b[dProto] = span(0, port)
 		return b
-	case kindARP:
+	case kindARP, kindRARP:
 		b[dProto], b[dSrcPort], b[dDstPort] = span(0, port), span(0, mac), span(0, mac)
 		b[dSrc], b[dDst] = addresses(everyV4), addresses(everyV4)
 		return b
@@ -205,7 +214,7 @@ func (p Packet) String() string {
 	switch kindOf(p.EtherType) {
 	case kindOther:
 		return fmt.Sprintf("%s frame 0x%04x %s -> %s", text, p.EtherType, p.SrcMAC, p.DstMAC)
-	case kindARP:
+	case kindARP, kindRARP:
 		return fmt.Sprintf("%s arp %d %s (%s) -> %s", text, p.Protocol, p.Src, p.ARPSource, p.Dst)
 	}
 	name, known := protocolNames[p.Protocol]

@@ -69,7 +69,8 @@ func matchA(e *element, k kind, b *box) (matches bool, err error) {
 		f.arp(b)
 		matches = k == kindARP
 	case "rarp":
-		return false, fmt.Errorf("the fields of <rarp> are not modelled")
+		f.arp(b)
+		matches = k == kindRARP
 	case "ip":
 		f.ip(b, false)
 		matches = k == kindV4

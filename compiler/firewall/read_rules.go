@@ -43,11 +43,11 @@ func chainKinds(chain string) ([]kind, interval) {
 	case "arp":
 		return []kind{kindARP}, full
 	case "rarp":
-		return []kind{kindOther}, single(number(etherRARP))
+		return []kind{kindRARP}, full
 	case "vlan":
 		return []kind{kindOther}, single(number(etherVLAN))
 	}
-	return []kind{kindV4, kindV6, kindARP, kindOther}, full
+	return []kind{kindV4, kindV6, kindARP, kindRARP, kindOther}, full
 }
 
 // layerBElements are the protocols of layer B: the number that they ask for, −1

@@ -14,7 +14,7 @@ import (
 //
 //	        state  proto      srcMAC dstMAC src        dst        srcPort     dstPort
 //	IP      yes    protocol   yes    yes    address    address    port        port, or ICMP type<<8|code
-//	ARP     0      operation  yes    yes    sender IP  target IP  sender MAC  target MAC
+//	(R)ARP  0      operation  yes    yes    sender IP  target IP  sender MAC  target MAC
 //	other   0      EtherType  yes    yes    -          -          -           -
 const (
 	dState = iota
