@@ -121,7 +121,7 @@ func (r *Runtime) sweepOne(path, name string) error {
 // removeLeft removes a dead process's sandbox. A persistent domain of the name
 // is another one, made since.
 func (r *Runtime) removeLeft(name string, c claim) error {
-	conn, err := r.connect(c.Backend)
+	conn, err := r.connectEphemeral(c.Backend)
 	if err != nil {
 		return err
 	}

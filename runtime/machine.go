@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/schema"
 )
 
 // QbootROM is a firmware that does no more than start a kernel (package
@@ -133,4 +135,10 @@ func (s *sandbox) prepareMachineWritable(m initramfs.Mount) error {
 		return nil
 	}
 	return setOwner(m.Source, s.qemu.uid, s.qemu.gid, 0o755)
+}
+
+// machineWrites says whether this is a machine that can write to the host, and
+// so may hold what is not yet written there.
+func (s *sandbox) machineWrites() bool {
+	return s.backend == schema.KVM && slices.ContainsFunc(s.manifest.Mounts, func(m initramfs.Mount) bool { return m.Writable })
 }

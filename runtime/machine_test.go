@@ -16,7 +16,7 @@ import (
 )
 
 // machineOptions are those of newRuntime, for a test to spoil one.
-func machineOptions(t *testing.T) runtime.Options {
+func machineOptions(t testing.TB) runtime.Options {
 	t.Helper()
 	kernel, modules := guestkernel.Get(t)
 	return runtime.Options{

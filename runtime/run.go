@@ -132,15 +132,18 @@ func (e *ephemeral) create(ctx context.Context, backend backend) (first net.Conn
 // remove takes the sandbox away; ended says that its command has ended, and
 // thereby the sandbox. Such a domain is gone some 0.2 seconds later, which
 // nobody has to wait for: it is transient, and goes with the connection at the
-// latest. A filter can only be removed after it.
+// latest. A filter can only be removed after it, and a machine that writes to the
+// host must have written all. By the embedded driver, nobody else ends it.
 func (e *ephemeral) remove(ended bool) error {
 	if e.dom != nil {
 		defer e.dom.Free()
 	}
-	if m := e.s.metadata; ended && len(m.Filters) == 0 && len(m.Networks) == 0 {
+	m, written := e.s.metadata, !e.s.machineWrites()
+	switch {
+	case !ended, written && e.r.embed.is(e.conn):
+	case written && len(m.Filters) == 0 && len(m.Networks) == 0:
 		return e.removeFiles()
-	}
-	if ended {
+	default:
 		e.awaitEnd()
 	}
 	return e.r.remove(e.conn, e.s.name, e.s.backend, e.s.metadata)

@@ -1,0 +1,188 @@
+package runtime_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"libvirt.org/go/libvirtxml"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/cache"
+	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/initramfs/kernel"
+	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/runtime"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// BenchmarkMachine measures, in turns, the time to the exit status of /bin/false
+// in a machine: by sbx run, and by a bare QEMU with the same kernel, initrd and
+// devices whose channel this process speaks on. It reports the medians and
+// their ratio.
+func BenchmarkMachine(b *testing.B) {
+	testhost.Need(b)
+	b.ReportMetric(0, "ns/op") // a round of both says nothing
+	sbx := buildSbx(b)
+	bare := newBareMachine(b)
+	bySbx(b, sbx) // fills the caches
+	var through, direct []time.Duration
+	for b.Loop() {
+		direct = append(direct, measure(func() { bare.run(b) }))
+		through = append(through, measure(func() { bySbx(b, sbx) }))
+	}
+	b.ReportMetric(median(through).Seconds(), "sbx-s")
+	b.ReportMetric(median(direct).Seconds(), "bare-s")
+	b.ReportMetric(median(through).Seconds()/median(direct).Seconds(), "ratio")
+}
+
+func measure(do func()) time.Duration {
+	start := time.Now()
+	do()
+	return time.Since(start)
+}
+
+func median(d []time.Duration) time.Duration {
+	slices.Sort(d)
+	return d[len(d)/2]
+}
+
+func buildSbx(b *testing.B) string {
+	b.Helper()
+	bin := filepath.Join(b.TempDir(), "sbx")
+	if out, err := exec.Command("go", "build", "-o", bin, "../cmd/sbx").CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	return bin
+}
+
+// bySbx runs /bin/false by sbx run.
+func bySbx(b *testing.B, bin string) {
+	b.Helper()
+	o := machineOptions(b)
+	cmd := exec.CommandContext(b.Context(), bin, "run", "-b", "kvm", "--", "/bin/false")
+	cmd.Env = append(os.Environ(), "SBX_INIT="+o.Init, "SBX_ACCEL=tcg", "SBX_KERNEL="+o.Kernel, "SBX_MODULES="+o.Modules)
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != 1 {
+		b.Fatalf("sbx run: %v\n%s", err, out)
+	}
+}
+
+// bareMachine is what sbx run makes of the shell profile, without sbx and
+// libvirt.
+type bareMachine struct {
+	argv   []string
+	socket string
+}
+
+func newBareMachine(b *testing.B) *bareMachine {
+	b.Helper()
+	profiles, err := (&schema.Config{Dir: "../profiles"}).Load("shell.cue")
+	if err != nil {
+		b.Fatal(err)
+	}
+	profiles[0].Backend = schema.KVM
+	bundle, err := compiler.Compile(profiles[0], compiler.Options{Ephemeral: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	dir := b.TempDir()
+	placeBoot(b, bundle, dir)
+	m := &bareMachine{socket: filepath.Join(dir, "channel")}
+	m.argv = qemuArguments(b, bundle, dir, m.socket)
+	return m
+}
+
+func placeBoot(b *testing.B, bundle *compiler.Bundle, dir string) {
+	b.Helper()
+	o := machineOptions(b)
+	files, err := cache.Open(filepath.Join(dir, "cache"), 1<<30)
+	if err != nil {
+		b.Fatal(err)
+	}
+	manifest, err := initramfs.Decode(bundle.File("initrd.json"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	builder := initramfs.Builder{Kernel: &kernel.Kernel{Image: o.Kernel, Modules: o.Modules}, Init: o.Init, Cache: files}
+	if _, err := builder.PlaceKernel(filepath.Join(dir, "kernel")); err != nil {
+		b.Fatal(err)
+	}
+	if err := builder.PlaceInitrd(manifest, filepath.Join(dir, "initrd")); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// qemuArguments give QEMU the devices of the bundle's domain.
+func qemuArguments(b *testing.B, bundle *compiler.Bundle, dir, socket string) []string {
+	b.Helper()
+	var d libvirtxml.Domain
+	if err := d.Unmarshal(string(bundle.File("domain.xml"))); err != nil {
+		b.Fatal(err)
+	}
+	args := []string{
+		"-no-user-config", "-nodefaults", "-display", "none",
+		"-machine", "q35,usb=off,accel=tcg", "-cpu", "max",
+		"-m", strconv.Itoa(int(d.Memory.Value / 1024)), "-smp", strconv.Itoa(int(d.VCPU.Value)),
+		"-kernel", filepath.Join(dir, "kernel"), "-initrd", filepath.Join(dir, "initrd"), "-append", d.OS.Cmdline,
+		"-chardev", "socket,id=channel,server=on,wait=off,path=" + socket,
+		"-device", "virtio-serial-pci,addr=0x2", "-device", "virtserialport,chardev=channel,name=" + initramfs.PortName,
+		"-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng,addr=0x3",
+	}
+	if _, err := os.Stat(runtime.QbootROM); err == nil {
+		args = append(args, "-bios", runtime.QbootROM)
+	}
+	for i, f := range d.Devices.Filesystems {
+		args = append(args,
+			"-fsdev", fmt.Sprintf("local,security_model=none,multidevs=remap,readonly=on,id=fs%d,path=%s", i, f.Source.Mount.Dir),
+			"-device", fmt.Sprintf("virtio-9p-pci,fsdev=fs%d,mount_tag=%s,addr=%#x", i, f.Target.Dir, 4+i))
+	}
+	return args
+}
+
+// run boots the machine, runs /bin/false in it and ends it once it has the exit
+// status.
+func (m *bareMachine) run(b *testing.B) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.Context(), 2*time.Minute)
+	defer cancel()
+	_ = os.Remove(m.socket)
+	var said bytes.Buffer
+	qemu := exec.CommandContext(ctx, "qemu-system-x86_64", m.argv...)
+	qemu.Stderr = &said
+	if err := qemu.Start(); err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		b.StopTimer()
+		_ = qemu.Process.Kill()
+		_ = qemu.Wait()
+		b.StartTimer()
+	}()
+	conn, err := net.Dial("unix", m.socket)
+	for ; err != nil && ctx.Err() == nil; conn, err = net.Dial("unix", m.socket) {
+		time.Sleep(time.Millisecond)
+	}
+	if err != nil {
+		b.Fatalf("%v: %s", err, said.String())
+	}
+	client, err := channel.Dial(ctx, conn)
+	if err != nil {
+		b.Fatalf("%v: %s", err, said.String())
+	}
+	defer client.Close()
+	exit, err := client.Run(ctx, channel.Command{Argv: []string{"/bin/false"}}, channel.Stdio{Stdout: io.Discard, Stderr: io.Discard})
+	if err != nil || exit.Code != 1 {
+		b.Fatalf("%v, %v", exit, err)
+	}
+}
