@@ -35,8 +35,15 @@ const embedConfig = "stdio_handler = \"file\"\n"
 // alone: the embedded driver where nobody has named a connection and no libvirtd
 // can be used.
 func (r *Runtime) connectEphemeral(kind schema.Backend) (*libvirt.Connect, error) {
-	if r.options.URI != "" || kind != schema.KVM {
+	if r.options.URI != "" {
 		return r.connect(kind)
+	}
+	if kind != schema.KVM {
+		conn, err := r.connect(kind)
+		if err != nil {
+			err = fmt.Errorf("%w\nA machine (backend kvm) needs neither libvirtd nor root", err)
+		}
+		return conn, err
 	}
 	if os.Geteuid() == 0 {
 		conn, err := r.connect(kind)

@@ -35,6 +35,11 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 	if err != nil {
 		return exit, err
 	}
+	if r.embed.is(conn) {
+		if err := checkEmbedded(s.domain); err != nil {
+			return exit, fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
 	if err := r.sweep(); err != nil {
 		return exit, err
 	}

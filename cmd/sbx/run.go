@@ -79,8 +79,10 @@ func (c *runCmd) profile(a *app) (*schema.Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	set(&changed, &p.Machine.Kernel, c.Kernel)
-	set(&changed, &p.Machine.Modules, c.Modules)
+	if p.Backend == schema.KVM { // the environment may name a kernel for all machines
+		set(&changed, &p.Machine.Kernel, c.Kernel)
+		set(&changed, &p.Machine.Modules, c.Modules)
+	}
 	if c.Print && len(a.command) > 0 {
 		p.Run.Argv, changed = a.command, true
 	}
