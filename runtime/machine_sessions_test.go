@@ -1,0 +1,118 @@
+package runtime_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/internal/testhost"
+)
+
+// TestMachineSessions has one machine run all that a command can do to its exit
+// status and its streams, since each boot takes seconds.
+func TestMachineSessions(t *testing.T) {
+	testhost.Need(t)
+	r := newRuntime(t)
+	up(t, r, compile(t, "plain.cue"))
+	client, err := r.Attach(t.Context(), "plain")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	s := machineSessions{client}
+	t.Run("every exit code", s.everyExitCode)
+	t.Run("death by signals", s.signals)
+	t.Run("random bytes", s.randomBytes)
+	t.Run("the end of input", s.endOfInput)
+	t.Run("a reader that leaves", s.leavingReader)
+	t.Run("several at once", s.severalAtOnce)
+}
+
+type machineSessions struct{ client *channel.Client }
+
+func (s machineSessions) run(t *testing.T, stdin io.Reader, argv ...string) (exit channel.Exit, out, stderr string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	exit, err := s.client.Exec(t.Context(), channel.Command{Argv: argv, Stdin: stdin != nil}, channel.Stdio{Stdin: stdin, Stdout: &o, Stderr: &e})
+	if err != nil {
+		t.Errorf("%q: %v", argv, err)
+	}
+	return exit, o.String(), e.String()
+}
+
+func (s machineSessions) everyExitCode(t *testing.T) {
+	free := make(chan struct{}, 8)
+	var all sync.WaitGroup
+	for code := range 256 {
+		free <- struct{}{}
+		all.Go(func() {
+			defer func() { <-free }()
+			exit, out, stderr := s.run(t, nil, "/usr/bin/sh", "-c", fmt.Sprintf("echo out %d; echo err >&2; exit %d", code, code))
+			if exit.Status() != code || out != fmt.Sprintf("out %d\n", code) || stderr != "err\n" {
+				t.Errorf("exit %d: %v, %q, %q", code, exit, out, stderr)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func (s machineSessions) signals(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL, syscall.SIGSEGV} {
+		exit, _, _ := s.run(t, nil, "/usr/bin/sh", "-c", fmt.Sprintf("kill -%d $$", signal))
+		if exit.Signal != int(signal) || exit.Status() != 128+int(signal) {
+			t.Errorf("%v: %v", signal, exit)
+		}
+	}
+}
+
+func (s machineSessions) randomBytes(t *testing.T) {
+	in, out := sha256.New(), sha256.New()
+	random := io.TeeReader(io.LimitReader(rand.Reader, 64<<20), in)
+	exit, err := s.client.Exec(t.Context(), channel.Command{Argv: []string{"/usr/bin/cat"}, Stdin: true}, channel.Stdio{Stdin: random, Stdout: out, Stderr: io.Discard})
+	if err != nil || exit.Status() != 0 {
+		t.Fatalf("cat: %v, %v", exit, err)
+	}
+	if !bytes.Equal(in.Sum(nil), out.Sum(nil)) {
+		t.Error("what came out is not what went in")
+	}
+}
+
+func (s machineSessions) endOfInput(t *testing.T) {
+	if exit, out, _ := s.run(t, strings.NewReader("hello"), "/usr/bin/wc", "-c"); exit.Status() != 0 || out != "5\n" {
+		t.Errorf("wc -c: %v, %q", exit, out)
+	}
+}
+
+// leavingReader takes one line of an endless output.
+func (s machineSessions) leavingReader(t *testing.T) {
+	r, w := io.Pipe()
+	go func() {
+		_, _ = io.ReadFull(r, make([]byte, 2))
+		r.Close()
+	}()
+	exit, err := s.client.Exec(t.Context(), channel.Command{Argv: []string{"/usr/bin/yes"}}, channel.Stdio{Stdout: w, Stderr: io.Discard})
+	if err != nil || exit.Signal != int(syscall.SIGPIPE) {
+		t.Errorf("yes: %v, %v", exit, err)
+	}
+}
+
+func (s machineSessions) severalAtOnce(t *testing.T) {
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			data := make([]byte, 2_000_000)
+			_, _ = rand.Read(data)
+			if exit, out, _ := s.run(t, bytes.NewReader(data), "/usr/bin/cat"); exit.Status() != 0 || out != string(data) {
+				t.Errorf("cat: %v, %d bytes of %d", exit, len(out), len(data))
+			}
+		})
+	}
+	all.Wait()
+}
