@@ -25,7 +25,7 @@ const (
 	whyFiles       = "sbx makes the sandbox's files before it starts"
 	whyFilter      = "libvirt puts a filter's rules in place of the older ones at once"
 	whyRules       = "libvirt makes the rules anew from the filter"
-	whyNoRecord    = "sbx was interrupted before it could note the rules"
+	whyNoRecord    = "sbx was interrupted before it could note what it had done"
 	whyNetwork     = "a network changes only while nothing is on it"
 	whyNetworkIdle = "libvirt starts it"
 	whyNames       = "libvirt's name server on the network learns it at once"
@@ -62,11 +62,22 @@ func compare(want *sandbox, have *observed) ([]plan.Change, error) {
 	}
 	c.cards()
 	c.files()
-	if len(c.changes) == 0 && have.metadata.Profile != want.metadata.Profile {
-		c.add("metadata", plan.Difference{Field: "profile", Live: have.metadata.Profile, Desired: want.metadata.Profile}, plan.Redefine, whyProfile)
+	if len(c.changes) == 0 {
+		c.metadata()
 	}
 	plan.Sort(c.changes)
 	return c.changes, nil
+}
+
+// metadata compares sbx's own notes, which change together with anything else.
+func (c *comparison) metadata() {
+	have, want := c.have.metadata, c.want.metadata
+	switch {
+	case have.Applied == nil:
+		c.add(metadataObject, plan.Difference{Field: "applied", Live: "in part"}, plan.Redefine, whyNoRecord)
+	case have.Profile != want.Profile:
+		c.add(metadataObject, plan.Difference{Field: "profile", Live: have.Profile, Desired: want.Profile}, plan.Redefine, whyProfile)
+	}
 }
 
 func (c *comparison) add(object string, d plan.Difference, effect plan.Effect, why string) {

@@ -27,7 +27,9 @@ const (
 	runningObject = "running domain"
 	stateObject   = "state"
 	filesObject   = "files"
-	portsObject   = "published ports"
+
+	metadataObject = "metadata"
+	portsObject    = "published ports"
 )
 
 func filterObject(name string) string         { return "filter " + name }
