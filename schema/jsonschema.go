@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"bytes"
 	"encoding/json"
 
 	"cuelang.org/go/cue"
@@ -24,7 +23,31 @@ func JSONSchema() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	err = json.Indent(&b, data, "", "  ")
-	return b.Bytes(), err
+	var tree map[string]any
+	if err := json.Unmarshal(data, &tree); err != nil {
+		return nil, err
+	}
+	closeMaps(tree)
+	if data, err = json.MarshalIndent(tree, "", "  "); err != nil {
+		return nil, err
+	}
+	return data, nil
+}
+
+// closeMaps refuses the keys that no pattern of a map takes, which generating
+// leaves open.
+func closeMaps(tree any) {
+	switch t := tree.(type) {
+	case map[string]any:
+		if _, ok := t["patternProperties"]; ok && t["additionalProperties"] == nil {
+			t["additionalProperties"] = false
+		}
+		for _, v := range t {
+			closeMaps(v)
+		}
+	case []any:
+		for _, v := range t {
+			closeMaps(v)
+		}
+	}
 }

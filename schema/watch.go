@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/metrics"
 	"time"
 
@@ -11,8 +12,8 @@ import (
 // Bounds of the evaluation of one profile. They are the second line: what weigh
 // lets pass seldom comes near.
 const (
-	maxTime   = 2 * time.Second
-	maxMemory = 400 << 20 // bytes that the whole program has on its heap
+	maxTime   = 2 * time.Second // of a processor
+	maxMemory = 400 << 20       // bytes that the whole program has on its heap
 )
 
 // watched evaluates a target in at most maxTime and maxMemory. CUE has no way to
@@ -20,7 +21,11 @@ const (
 // so that nothing else is evaluated beside it; the program is expected to end.
 func watched(pos diag.Pos, evaluate func() result) (r result, stopped bool) {
 	done := make(chan result, 1)
+	clocks := make(chan func() time.Duration, 1)
 	go func() {
+		runtime.LockOSThread() // so that the thread's time is that of the evaluation
+		defer runtime.UnlockOSThread()
+		clocks <- cpuClock()
 		defer func() {
 			if p := recover(); p != nil {
 				done <- result{list: refused(pos, fmt.Sprintf("CUE fails on it: %v", p))}
@@ -28,16 +33,16 @@ func watched(pos diag.Pos, evaluate func() result) (r result, stopped bool) {
 		}()
 		done <- evaluate()
 	}()
+	used := <-clocks
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.Now().Add(maxTime)
 	for {
 		select {
 		case r := <-done:
 			return r, false
-		case now := <-tick.C:
+		case <-tick.C:
 			switch {
-			case now.After(deadline):
+			case used() > maxTime:
 				return result{list: refused(pos, fmt.Sprintf("the profile takes more than %v to evaluate", maxTime))}, true
 			case heap() > maxMemory:
 				return result{list: refused(pos, fmt.Sprintf("the profile takes more than %d MiB to evaluate", maxMemory>>20))}, true

@@ -103,7 +103,8 @@ func dismiss(t *testing.T) {
 
 // Killed at whatever moment, an apply is taken up by the next one. Each turn
 // changes the rules of one sandbox and the commands of half of them; only every
-// fifth apply is followed by one that may end, so that what the killed ones leave adds up.
+// fifth apply is followed by one that may end, so that what the killed ones leave
+// adds up.
 func TestApplyKilledAnywhere(t *testing.T) {
 	testhost.Need(t)
 	profiles := crowd(t)

@@ -1,6 +1,11 @@
 package diag_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -52,5 +57,116 @@ func TestEveryCodeIsExplained(t *testing.T) {
 	}
 	if !slices.IsSortedFunc(diag.Explanations, func(a, b diag.Explanation) int { return strings.Compare(a.Code, b.Code) }) {
 		t.Error("the explanations are not in the order of their codes")
+	}
+}
+
+var update = flag.Bool("update", false, "rewrite docs/diagnostics.md")
+
+// docs/diagnostics.md is the explanations, one after the other.
+func TestThePageOfDiagnosticsIsTrue(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("# Diagnostics\n\nWhat each code means; `sbx help CODE` says the same. A test keeps this page true.\n")
+	for _, e := range diag.Explanations {
+		fmt.Fprintf(&b, "\n## %s: %s\n\n%s\n", e.Code, e.Title, e.Text)
+		if e.Wrong != "" {
+			fmt.Fprintf(&b, "\nWrong:\n\n```text\n%s\n```\n", e.Wrong)
+		}
+		if e.Right != "" {
+			fmt.Fprintf(&b, "\nRight:\n\n```text\n%s\n```\n", e.Right)
+		}
+	}
+	const page = "../../docs/diagnostics.md"
+	if *update {
+		if err := os.WriteFile(page, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(have) != b.String() {
+		t.Errorf("%s is not what the explanations say; rewrite it with -update", page)
+	}
+}
+
+func example() diag.List {
+	return diag.List{
+		{Pos: diag.Pos{File: "a,b.cue", Line: 3, Column: 7, End: 9}, Severity: diag.Error, Code: diag.BadName, Path: "name", Message: "50% wrong", Help: "mend it",
+			Notes: []diag.Note{{Pos: diag.Pos{File: "c.cue", Line: 1, Column: 1}, Message: "because"}}},
+		{Pos: diag.Pos{File: "a,b.cue"}, Severity: diag.Warning, Code: diag.RedundantRule, Message: "two\nlines"},
+	}
+}
+
+func TestFormats(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		write func(io.Writer, diag.List) error
+		want  string
+	}{
+		{"github", diag.GitHub, "::error file=a%2Cb.cue,line=3,col=7,title=SBX0020::name: 50%25 wrong%0Ahelp: mend it\n" +
+			"::warning file=a%2Cb.cue,line=1,col=1,title=SBX0402::two%0Alines\n"},
+		{"text", func(w io.Writer, l diag.List) error { return diag.Text(w, l, diag.Style{}) },
+			"a,b.cue:3:7: error[SBX0020]: name: 50% wrong\nc.cue:1:1: note: because\n  help: mend it\n\n" +
+				"a,b.cue: warning[SBX0402]: two<U+000A>lines\n"},
+	} {
+		var b strings.Builder
+		if err := c.write(&b, example()); err != nil || b.String() != c.want {
+			t.Errorf("%s: %v\n%s\nwant\n%s", c.name, err, b.String(), c.want)
+		}
+	}
+}
+
+// What a profile's text holds cannot steer the terminal, nor read as other text
+// than it is.
+func TestTextIsSafe(t *testing.T) {
+	var b strings.Builder
+	l := diag.List{{Severity: diag.Error, Code: diag.BadText, Path: "\x1b[2J", Message: "a\x1b]0;x\x07\u202eb", Help: "\x9b31m"}}
+	if err := diag.Text(&b, l, diag.Style{}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsAny(b.String(), "\x1b\x07\x9b\u202e") {
+		t.Errorf("unsafe: %q", b.String())
+	}
+}
+
+// Annotations need the lines as numbers from 1, and a rule for each code.
+func TestSARIF(t *testing.T) {
+	var b bytes.Buffer
+	if err := diag.SARIF(&b, example(), "v1"); err != nil {
+		t.Fatal(err)
+	}
+	var log struct {
+		Version string
+		Runs    []struct {
+			Tool struct {
+				Driver struct{ Rules []struct{ ID string } }
+			}
+			Results []struct {
+				RuleID    string
+				Level     string
+				Locations []struct {
+					PhysicalLocation struct {
+						Region *struct{ StartLine, EndColumn int }
+					}
+				}
+				RelatedLocations []any
+			}
+		}
+	}
+	if err := json.Unmarshal(b.Bytes(), &log); err != nil {
+		t.Fatal(err)
+	}
+	run := log.Runs[0]
+	if log.Version != "2.1.0" || len(run.Tool.Driver.Rules) != 2 || len(run.Results) != 2 {
+		t.Fatalf("got %+v", log)
+	}
+	first := run.Results[0]
+	if first.RuleID != diag.BadName || first.Level != "error" || first.Locations[0].PhysicalLocation.Region.StartLine != 3 ||
+		first.Locations[0].PhysicalLocation.Region.EndColumn != 9 || len(first.RelatedLocations) != 1 {
+		t.Errorf("got %+v", first)
+	}
+	if run.Results[1].Locations[0].PhysicalLocation.Region != nil {
+		t.Error("a place without a line has a region")
 	}
 }
