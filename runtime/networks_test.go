@@ -32,7 +32,7 @@ func TestSeveralNetworks(t *testing.T) {
 		{back, "10.88.0.11:80", true}, {back, "10.88.0.11:8080", false},
 		{front, "10.89.0.11:8080", true}, {front, "10.89.0.11:80", false},
 	} {
-		err := c.from.Do(func() error { return reach("tcp4", c.address) })
+		err := c.from.Do(func() error { return reach("tcp4", c.address, patience(c.open)) })
 		if c.open && err != nil || !c.open && !silent(err) {
 			t.Errorf("%s: %v, want answered = %v", c.address, err, c.open)
 		}

@@ -27,6 +27,17 @@ type source struct {
 // whose packets the host forwards.
 func sources(t *testing.T, peer *testhost.Peer) []source {
 	t.Helper()
+	routed := beyondHost(t)
+	return []source{
+		{"peer", peer.Do},
+		{"host", func(f func() error) error { return f() }},
+		{"routed", routed.Do},
+	}
+}
+
+// beyondHost is somebody on another wire of the host, which forwards.
+func beyondHost(t *testing.T) *testhost.Peer {
+	t.Helper()
 	ip(t, "link", "add", "routed0", "type", "bridge")
 	t.Cleanup(func() { ip(t, "link", "del", "routed0") })
 	ip(t, "addr", "add", "10.85.0.1/24", "dev", "routed0")
@@ -39,12 +50,9 @@ func sources(t *testing.T, peer *testhost.Peer) []source {
 	}
 	routed := testhost.NewPeer(t, "routed0", "10.85.0.50/24", "fd85::50/64")
 	routed.Route(t, "10.84.0.0/24", "10.85.0.1")
+	routed.Route(t, "10.91.0.0/24", "10.85.0.1")
 	routed.Route(t, "fd84::/64", "fd85::1")
-	return []source{
-		{"peer", peer.Do},
-		{"host", func(f func() error) error { return f() }},
-		{"routed", routed.Do},
-	}
+	return routed
 }
 
 func ip(t *testing.T, args ...string) {
@@ -87,7 +95,9 @@ func (p *prober) testIn(t *testing.T) {
 		for _, port := range ports {
 			for family, address := range map[string]string{"4": "10.84.0." + p.host, "6": "fd84::" + p.host} {
 				all.Go(func() {
-					err := from.do(func() error { return reach(port.network+family, net.JoinHostPort(address, port.port)) })
+					err := from.do(func() error {
+						return reach(port.network+family, net.JoinHostPort(address, port.port), patience(port.open))
+					})
 					if port.open && err != nil {
 						t.Errorf("%s by IPv%s: %s %s: %v", from.name, family, port.network, port.port, err)
 					}
@@ -104,9 +114,18 @@ func (p *prober) testIn(t *testing.T) {
 	}
 }
 
+// patience is how long an answer may take: one that must come has time on a busy
+// machine, too.
+func patience(answer bool) time.Duration {
+	if answer {
+		return 20 * time.Second
+	}
+	return time.Second
+}
+
 // reach connects by TCP; by UDP it sends a packet and waits for the answer.
-func reach(network, address string) error {
-	conn, err := net.DialTimeout(network, address, time.Second)
+func reach(network, address string, limit time.Duration) error {
+	conn, err := net.DialTimeout(network, address, limit)
 	if err != nil || strings.HasPrefix(network, "tcp") {
 		if err == nil {
 			conn.Close()
@@ -114,7 +133,7 @@ func reach(network, address string) error {
 		return err
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(time.Second))
+	conn.SetDeadline(time.Now().Add(limit))
 	if _, err := conn.Write([]byte("from outside")); err != nil {
 		return err
 	}
@@ -159,7 +178,7 @@ func (p *prober) testOut(t *testing.T) {
 		{"udp4", "10.84.0.1:53", false}, {"tcp4", "192.168.122.1:5432", false}, {"tcp4", "8.8.8.8:53", false},
 	} {
 		all.Go(func() {
-			text, ok := p.try(t, query("/dial", "network", c.network, "address", c.address))
+			text, ok := p.try(t, query("/dial", "network", c.network, "address", c.address, "limit", patience(c.open).String()))
 			if ok != c.open {
 				t.Errorf("the sandbox reached for %s %s: %q, want reached = %v", c.network, c.address, text, c.open)
 			}

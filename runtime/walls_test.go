@@ -176,8 +176,14 @@ func TestSandboxesAreClosedToEachOther(t *testing.T) {
 		t.Fatalf("writing: %s", got)
 	}
 	b := &prober{name: "closed-b", backend: "lxc", host: "21", data: filepath.Join(sharedDir(t), "data")}
-	up(t, r, compile(t, "probe.cue", "name="+b.name, "backend=lxc", "host="+b.host, "bin="+program(t, "probe"), "data="+b.data))
+	up(t, r, compile(t, "probe.cue", "name="+b.name, "backend=lxc", "host="+b.host, "bin="+program(t, "probe"), "data="+b.data, "other="+a.data))
 	b.attach(peer)
+	if got, ok := b.try(t, "/read?path=/other"); !ok || got != "secret" {
+		t.Fatalf("the other's folder shows %q", got)
+	}
+	if got, ok := b.try(t, "/read?path=/other/secret"); ok || got != "EACCES" {
+		t.Errorf("reading the other's file gave %q", got)
+	}
 	if owner(t, a.data) == owner(t, b.data) {
 		t.Errorf("both sandboxes' folders belong to the user %d", owner(t, a.data))
 	}

@@ -54,7 +54,9 @@ var attempts = map[string]func(r *http.Request) (string, error){
 	},
 	"/spawn":      func(r *http.Request) (string, error) { return "", spawn(r.FormValue("n")) },
 	"/interfaces": func(*http.Request) (string, error) { return interfaces() },
-	"/dial":       func(r *http.Request) (string, error) { return dial(r.FormValue("network"), r.FormValue("address")) },
+	"/dial": func(r *http.Request) (string, error) {
+		return dial(r.FormValue("network"), r.FormValue("address"), limit(r))
+	},
 	"/resolve": func(r *http.Request) (string, error) {
 		return resolve(r.Context(), r.FormValue("server"), r.FormValue("name"))
 	},
@@ -89,5 +91,10 @@ func errorName(err error) string {
 	return err.Error()
 }
 
-// patience is how long an attempt to reach somebody may take.
-const patience = time.Second
+// limit is how long an attempt to reach somebody may take.
+func limit(r *http.Request) time.Duration {
+	if d, err := time.ParseDuration(r.FormValue("limit")); err == nil {
+		return d
+	}
+	return time.Second
+}

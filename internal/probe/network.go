@@ -85,8 +85,8 @@ func interfaces() (string, error) {
 }
 
 // dial connects by TCP; by UDP it sends a packet and waits for the answer.
-func dial(network, address string) (string, error) {
-	conn, err := net.DialTimeout(network, address, patience)
+func dial(network, address string, limit time.Duration) (string, error) {
+	conn, err := net.DialTimeout(network, address, limit)
 	if err != nil {
 		return "", err
 	}
@@ -94,7 +94,7 @@ func dial(network, address string) (string, error) {
 	if !strings.HasPrefix(network, "udp") {
 		return "connected", nil
 	}
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(limit))
 	if _, err := conn.Write([]byte("probe")); err != nil {
 		return "", err
 	}
