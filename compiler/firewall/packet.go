@@ -208,6 +208,21 @@ func allSlices() (out []slice) {
 
 var protocolNames = map[uint8]string{ipTCP: "tcp", ipUDP: "udp", ipSCTP: "sctp"}
 
+// end writes an address; the one that DHCP will give has no number yet.
+func end(a netip.Addr) string {
+	if a == leased {
+		return "leased"
+	}
+	return a.String()
+}
+
+func endPort(a netip.Addr, port uint16) string {
+	if a == leased {
+		return fmt.Sprintf("leased:%d", port)
+	}
+	return netip.AddrPortFrom(a, port).String()
+}
+
 // String writes the packet as `sbx explain` reads it, and what else matters.
 func (p Packet) String() string {
 	text := way(p.In)
@@ -220,11 +235,11 @@ func (p Packet) String() string {
 	name, known := protocolNames[p.Protocol]
 	switch {
 	case p.Protocol == icmpOf(kindOf(p.EtherType)):
-		text += fmt.Sprintf(" icmp %s -> %s type %d/%d", p.Src, p.Dst, p.Type, p.Code)
+		text += fmt.Sprintf(" icmp %s -> %s type %d/%d", end(p.Src), end(p.Dst), p.Type, p.Code)
 	case known:
-		text += fmt.Sprintf(" %s %s -> %s", name, netip.AddrPortFrom(p.Src, p.SrcPort), netip.AddrPortFrom(p.Dst, p.DstPort))
+		text += fmt.Sprintf(" %s %s -> %s", name, endPort(p.Src, p.SrcPort), endPort(p.Dst, p.DstPort))
 	default:
-		text += fmt.Sprintf(" protocol %d %s -> %s", p.Protocol, p.Src, p.Dst)
+		text += fmt.Sprintf(" protocol %d %s -> %s", p.Protocol, end(p.Src), end(p.Dst))
 	}
 	if p.State != New {
 		text += " state " + p.State.String()

@@ -68,7 +68,7 @@ func newLab(t *testing.T, start func(*testing.T) sandboxEnd) *lab {
 		neighbour(t, labBridge, own, labCard.MAC)
 	}
 	for _, own := range routedOwn {
-		routeTo(t, labUplink, own, l.routed.mac)
+		neighbour(t, labUplink, own, l.routed.mac)
 	}
 	for source, name := range map[Source]string{Peer: labBridge, Host: labBridge, Routed: labUplink} {
 		l.routerMAC[source] = linkOf(t, name).Attrs().HardwareAddr
@@ -144,11 +144,6 @@ func neighbour(t *testing.T, bridge string, a netip.Addr, mac net.HardwareAddr) 
 	if err := netlink.NeighSet(entry); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func routeTo(t *testing.T, bridge string, a netip.Addr, mac net.HardwareAddr) {
-	t.Helper()
-	neighbour(t, bridge, a, mac)
 }
 
 // startContainer starts a container on the bridge, behind the filter.
