@@ -114,9 +114,18 @@ func forget(conn *libvirt.Connect, dom *libvirt.Domain) error {
 	return withdrawNames(conn, d)
 }
 
-// removeFiles removes the sandbox's folder. What somebody else put into it
-// stays, and so does the folder then.
+// removeFiles removes the sandbox's folder, and the versions of sbx-init that
+// only it had.
 func (r *Runtime) removeFiles(name string, kind schema.Backend) error {
+	if err := r.removeDir(name, kind); err != nil {
+		return err
+	}
+	return r.pruneInit()
+}
+
+// removeDir removes the sandbox's folder. What somebody else put into it stays,
+// and so does the folder then.
+func (r *Runtime) removeDir(name string, kind schema.Backend) error {
 	backend, err := r.backend(kind)
 	if err != nil {
 		return err
@@ -134,5 +143,5 @@ func (r *Runtime) removeFiles(name string, kind schema.Backend) error {
 	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	return r.pruneInit()
+	return nil
 }

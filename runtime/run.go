@@ -147,20 +147,11 @@ func (e *ephemeral) remove(ended bool) error {
 	switch {
 	case !ended, written && e.r.embed.is(e.conn):
 	case written && len(m.Filters) == 0 && len(m.Networks) == 0:
-		return e.removeFiles()
+		return e.r.removeDir(e.s.name, e.s.backend) // sbx-init stays for the next one
 	default:
 		e.awaitEnd()
 	}
 	return e.r.remove(e.conn, e.s.name, e.s.backend, e.s.metadata)
-}
-
-func (e *ephemeral) removeFiles() error {
-	unlock, err := e.r.lock(context.Background(), allNames)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	return e.r.removeFiles(e.s.name, e.s.backend)
 }
 
 // awaitEnd waits until the domain has ended by itself, which is gentler than
