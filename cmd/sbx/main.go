@@ -40,6 +40,7 @@ type cli struct {
 	Compile    compileCmd    `cmd:"" help:"Check a profile and lower it to libvirt XML, a firewall and an initrd manifest."`
 	Run        runCmd        `cmd:"" help:"Run a command in a sandbox of its own that is gone afterwards."`
 	Exec       execCmd       `cmd:"" help:"Run a command in a sandbox that runs."`
+	Cp         cpCmd         `cmd:"" help:"Copy files into a sandbox or out of it."`
 	Logs       logsCmd       `cmd:"" help:"Show what the service of a sandbox wrote."`
 	Attach     attachCmd     `cmd:"" help:"Pass on what the service of a sandbox writes."`
 	Wait       waitCmd       `cmd:"" help:"Wait until the command of a sandbox has ended."`
