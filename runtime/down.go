@@ -36,6 +36,11 @@ func (r *Runtime) Down(ctx context.Context, name string) (found bool, err error)
 			return found, fmt.Errorf("%s: %w", name, err)
 		}
 	}
+	if !found && r.local() {
+		if found, err = r.downLost(name); err != nil {
+			return found, fmt.Errorf("%s: %w", name, err)
+		}
+	}
 	return found, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -34,6 +33,9 @@ func (r *Runtime) Drift(bundles []*compiler.Bundle) ([]plan.Change, error) {
 	o, seen := &observer{r: r}, map[string]bool{}
 	err := r.eachOwn(func(conn *libvirt.Connect, name string, kind schema.Backend) error {
 		seen[name] = true
+		if r.isBusy(name) {
+			return nil // what it is just now is another sbx's doing
+		}
 		if len(bundles) > 0 && byName[name] == nil {
 			return nil
 		}
@@ -165,66 +167,4 @@ func newest(paths []string) (at time.Time) {
 		})
 	}
 	return at
-}
-
-// lost finds sandboxes whose domain somebody has removed: their folders are
-// there still. Those of sbx run are not meant.
-func (r *Runtime) lost(seen map[string]bool) ([]plan.Change, error) {
-	entries, err := os.ReadDir(r.options.StateDir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var found []plan.Change
-	for _, e := range entries {
-		name := e.Name()
-		if !e.IsDir() || strings.HasPrefix(name, ".") || seen[name] {
-			continue
-		}
-		if r.madeAt(name) == "" {
-			continue
-		}
-		there, err := r.hasDomain(name) // of sbx run
-		if err != nil {
-			return nil, err
-		}
-		if !there {
-			found = append(found, plan.Change{Sandbox: name, Object: stateObject, Live: "libvirt has no such domain", Desired: "running",
-				Effect: plan.Create, Why: whyAbsent, Since: "after sbx made its files at " + r.madeAt(name)})
-		}
-	}
-	return found, nil
-}
-
-// hasDomain says whether libvirt has a domain of the name, whoever made it.
-func (r *Runtime) hasDomain(name string) (bool, error) {
-	for _, kind := range []schema.Backend{schema.LXC, schema.KVM} {
-		conn, err := r.connect(kind)
-		if errorCode(err) == libvirt.ERR_NO_CONNECT { // this libvirt has no such driver
-			continue
-		}
-		if err != nil {
-			return false, err
-		}
-		dom, err := lookup(conn, name)
-		if err != nil {
-			return false, err
-		}
-		if dom != nil {
-			return true, dom.Free()
-		}
-	}
-	return false, nil
-}
-
-// madeAt is when prepare made the sandbox's files; empty if it did not.
-func (r *Runtime) madeAt(name string) string {
-	for _, part := range []string{rootDir, bootDir} {
-		if info, err := os.Stat(filepath.Join(r.options.StateDir, name, part)); err == nil {
-			return info.ModTime().UTC().Format(time.RFC3339)
-		}
-	}
-	return ""
 }

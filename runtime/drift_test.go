@@ -130,6 +130,21 @@ func planFor(t *testing.T, r *runtime.Runtime, b *compiler.Bundle) *plan.Plan {
 	return p
 }
 
+// Down removes what is left of a sandbox whose domain somebody has removed.
+func TestDownOfALostSandbox(t *testing.T) {
+	testhost.Need(t)
+	r := newRuntime(t)
+	before := defined(t)
+	up(t, r, compileText(t, strings.ReplaceAll(tamperedProfile, "tampered", "lost")))
+	tamper(t, "virsh destroy lost; virsh undefine lost")
+	if found, err := r.Down(t.Context(), "lost"); !found || err != nil {
+		t.Errorf("found %t, error %v", found, err)
+	}
+	if after := defined(t); after != before {
+		t.Errorf("something is left:\n%s\nbefore:\n%s", after, before)
+	}
+}
+
 // A filter and a network that the profile no longer has are removed.
 func TestUpRemovesWhatTheProfileNoLongerHas(t *testing.T) {
 	testhost.Need(t)

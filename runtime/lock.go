@@ -45,3 +45,13 @@ func (r *Runtime) lock(ctx context.Context, name string) (unlock func(), err err
 		}
 	}
 }
+
+// isBusy says whether an sbx works on the sandbox just now.
+func (r *Runtime) isBusy(name string) bool {
+	f, err := os.Open(filepath.Join(r.options.StateDir, ".lock", name))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == unix.EWOULDBLOCK
+}

@@ -71,9 +71,16 @@ func (o *observer) plan(p *plan.Plan, b *compiler.Bundle) error {
 	return nil
 }
 
-// planRemovals adds the sandboxes of sbx that the plan has no bundle for.
+// planRemovals adds the sandboxes of sbx that the plan has no bundle for, and
+// what is left of those whose domain somebody has removed.
 func (o *observer) planRemovals(p *plan.Plan) error {
-	return o.r.eachOwn(func(conn *libvirt.Connect, name string, kind schema.Backend) error {
+	seen := map[string]bool{}
+	remove := func(name string, live map[string]string) {
+		p.Live[name] = live
+		p.Changes = append(p.Changes, plan.Change{Sandbox: name, Object: stateObject, Live: live[stateObject], Effect: plan.Remove, Why: whyGone})
+	}
+	err := o.r.eachOwn(func(conn *libvirt.Connect, name string, kind schema.Backend) error {
+		seen[name] = true
 		if _, wanted := p.Bundles[name]; wanted {
 			return nil
 		}
@@ -81,12 +88,20 @@ func (o *observer) planRemovals(p *plan.Plan) error {
 		if err != nil || have.metadata == nil {
 			return err
 		}
-		if p.Live[name], err = have.fingerprints(); err != nil {
+		live, err := have.fingerprints()
+		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		p.Changes = append(p.Changes, plan.Change{Sandbox: name, Object: stateObject, Live: have.state, Effect: plan.Remove, Why: whyGone})
+		remove(name, live)
 		return nil
 	})
+	lost, lostErr := o.r.lost(seen)
+	for _, c := range lost {
+		if _, wanted := p.Bundles[c.Sandbox]; !wanted {
+			remove(c.Sandbox, map[string]string{stateObject: c.Live})
+		}
+	}
+	return errors.Join(err, lostErr)
 }
 
 // eachOwn calls f for each persistent sandbox that sbx made; those of sbx run

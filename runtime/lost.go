@@ -1,0 +1,161 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/plan"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// lost finds sandboxes whose domain somebody has removed: their folders are
+// there still. Those of sbx run are not meant.
+func (r *Runtime) lost(seen map[string]bool) ([]plan.Change, error) {
+	entries, err := os.ReadDir(r.options.StateDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var found []plan.Change
+	for _, e := range entries {
+		name := e.Name()
+		if !e.IsDir() || strings.HasPrefix(name, ".") || seen[name] || r.isBusy(name) {
+			continue
+		}
+		lost, err := r.isLost(name)
+		if err != nil {
+			return nil, err
+		}
+		if lost {
+			found = append(found, plan.Change{Sandbox: name, Object: stateObject, Live: "libvirt has no such domain", Desired: "running",
+				Effect: plan.Create, Why: whyAbsent, Since: "after sbx made its files at " + r.madeAt(name)})
+		}
+	}
+	return found, nil
+}
+
+// isLost says whether there is a sandbox's folder and nothing else of it. What an
+// interrupted sbx run has left behind is the next one's to remove.
+func (r *Runtime) isLost(name string) (bool, error) {
+	if r.madeAt(name) == "" {
+		return false, nil
+	}
+	if _, err := os.Lstat(filepath.Join(r.options.StateDir, claimDir, name)); err == nil {
+		return false, nil
+	}
+	there, err := r.hasDomain(name)
+	return !there, err
+}
+
+// hasDomain says whether libvirt has a domain of the name, whoever made it.
+func (r *Runtime) hasDomain(name string) (bool, error) {
+	for _, kind := range []schema.Backend{schema.LXC, schema.KVM} {
+		conn, err := r.connect(kind)
+		if errorCode(err) == libvirt.ERR_NO_CONNECT { // this libvirt has no such driver
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		dom, err := lookup(conn, name)
+		if err != nil {
+			return false, err
+		}
+		if dom != nil {
+			return true, dom.Free()
+		}
+	}
+	return false, nil
+}
+
+// downLost removes what is left of a sandbox whose domain somebody has removed,
+// and says whether there was anything. Nothing tells any more which networks it
+// was on: those that sbx made go, unless somebody is on them.
+func (r *Runtime) downLost(name string) (bool, error) {
+	lost, err := r.isLost(name)
+	if !lost || err != nil {
+		return false, err
+	}
+	kind := schema.LXC
+	if _, err := os.Stat(filepath.Join(r.options.StateDir, name, bootDir)); err == nil {
+		kind = schema.KVM
+	}
+	conn, err := r.connect(kind)
+	if err != nil {
+		return true, err
+	}
+	left := new(compiler.Metadata)
+	if left.Filters, err = filtersOf(conn, name); err != nil {
+		return true, err
+	}
+	if left.Networks, err = ownNetworks(conn); err != nil {
+		return true, err
+	}
+	for _, network := range left.Networks {
+		if err := setNames(conn, network, name, nil); err != nil {
+			return true, err
+		}
+	}
+	return true, r.remove(conn, name, kind, left)
+}
+
+// filtersOf are the filters that sbx made for the named sandbox: for its only
+// interface, or for each of several.
+func filtersOf(conn *libvirt.Connect, sandbox string) ([]string, error) {
+	all, err := conn.ListAllNWFilters(0)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list filters: %w", plain(err))
+	}
+	var own []string
+	for i := range all {
+		name, nameErr := all[i].GetName()
+		uuid, uuidErr := all[i].GetUUIDString()
+		all[i].Free()
+		if nameErr != nil || uuidErr != nil {
+			continue // gone meanwhile
+		}
+		of := name == "sbx-"+sandbox || strings.HasPrefix(name, "sbx-"+sandbox+".")
+		if of && uuid == compiler.UUID("filter", name) {
+			own = append(own, name)
+		}
+	}
+	return own, nil
+}
+
+// ownNetworks are all networks that sbx made.
+func ownNetworks(conn *libvirt.Connect) ([]string, error) {
+	all, err := conn.ListAllNetworks(0)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list networks: %w", plain(err))
+	}
+	var own []string
+	for i := range all {
+		name, nameErr := all[i].GetName()
+		uuid, uuidErr := all[i].GetUUIDString()
+		all[i].Free()
+		if nameErr == nil && uuidErr == nil && uuid == compiler.UUID("network", name) {
+			own = append(own, name)
+		}
+	}
+	return own, nil
+}
+
+// madeAt is when prepare made the sandbox's files; empty if it did not.
+func (r *Runtime) madeAt(name string) string {
+	for _, part := range []string{rootDir, bootDir} {
+		if info, err := os.Stat(filepath.Join(r.options.StateDir, name, part)); err == nil {
+			return info.ModTime().UTC().Format(time.RFC3339)
+		}
+	}
+	return ""
+}
