@@ -96,7 +96,7 @@ func verbPage(verb *kong.Node) manPage {
 	for _, p := range verb.Positional {
 		fmt.Fprintf(&b, ".TP\n.I %s\n%s\n", roff(p.Name), roff(p.Help))
 	}
-	b.WriteString(".SH FLAGS\n")
+	b.WriteString(".SH FLAGS\n.TP\n.B \\-h, \\-\\-help\nShow the verb's help.\n")
 	for _, f := range verb.Flags {
 		if !f.Hidden {
 			fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(f.String()), roff(f.Help))

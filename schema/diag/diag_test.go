@@ -121,11 +121,11 @@ func TestFormats(t *testing.T) {
 // than it is.
 func TestTextIsSafe(t *testing.T) {
 	var b strings.Builder
-	l := diag.List{{Severity: diag.Error, Code: diag.BadText, Path: "\x1b[2J", Message: "a\x1b]0;x\x07\u202eb", Help: "\x9b31m"}}
+	l := diag.List{{Severity: diag.Error, Code: diag.BadText, Path: "\x1b[2J", Message: "a\x1b]0;x\x07\u202eb", Help: "\u009b31m"}}
 	if err := diag.Text(&b, l, diag.Style{}); err != nil {
 		t.Fatal(err)
 	}
-	if strings.ContainsAny(b.String(), "\x1b\x07\x9b\u202e") {
+	if strings.ContainsAny(b.String(), "\x1b\x07\u009b\u202e") {
 		t.Errorf("unsafe: %q", b.String())
 	}
 }
