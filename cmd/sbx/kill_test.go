@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,7 +13,8 @@ import (
 	"github.com/sbx-dev/sbx/internal/testhost"
 )
 
-// killedProfile has everything that up makes: a network, a filter, a folder.
+// killedProfile has everything that up makes: a network, a filter, a folder, a
+// process that passes a published port on.
 const killedProfile = `package killed
 
 import "github.com/sbx-dev/sbx/schema"
@@ -30,6 +32,8 @@ schema.#Profile & {
 		attach: "killed"
 		create: {mode: "isolated", address: ["10.86.0.1/24"]}
 		address: "10.86.0.2/24"
+		allow: [{in: tcp: [80]}]
+		publish: [{tcp: 18999, to: 80}]
 	}
 }
 `
@@ -76,6 +80,10 @@ var steps = []struct {
 	{"the domain runs", func() bool {
 		out, _ := exec.Command("virsh", "-q", "-c", "lxc:///system", "domstate", "killed").Output()
 		return strings.TrimSpace(string(out)) == "running"
+	}},
+	{"its port is published", func() bool {
+		c, err := net.Dial("tcp", "127.0.0.1:18999")
+		return err == nil && c.Close() == nil
 	}},
 }
 
@@ -142,7 +150,7 @@ func killWhen(t *testing.T, seen func() bool, args ...string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	testhost.WaitFor(t, "the step", 30*time.Second, seen)
+	testhost.WaitFor(t, "the step", 2*time.Minute, seen)
 	cmd.Process.Kill()
 	cmd.Wait() // killed, or faster than we were
 }
@@ -161,6 +169,7 @@ func traces(t *testing.T) string {
 		{"find", "/sys/fs/cgroup", "-type", "d", "-name", "*.libvirt-lxc"},
 		{"findmnt", "-n", "-o", "TARGET"},
 		{"ls", "/sys/class/net"},
+		{"sh", "-c", "ss -Hltn | grep 18999 || true"},
 		{"sh", "-c", "{ ebtables-save; iptables-save; ip6tables-save; } | grep -i sbx || true"},
 	} {
 		out, err := exec.Command(argv[0], argv[1:]...).Output()
