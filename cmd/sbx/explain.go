@@ -12,10 +12,11 @@ import (
 )
 
 type explainCmd struct {
-	Profile   string `arg:"" help:"A profile: a file, a folder of one profile, or a name; or an nwfilter's XML file."`
-	Packet    string `arg:"" help:"A packet, such as 'in tcp 203.0.113.5 -> :443'."`
-	Interface string `placeholder:"KEY" help:"The interface, where the profile has several networks."`
-	JSON      bool   `help:"Print JSON."`
+	Profile   string   `arg:"" help:"A profile: a file, a folder of one profile, or a name; or an nwfilter's XML file."`
+	Packet    string   `arg:"" help:"A packet, such as 'in tcp 203.0.113.5 -> :443'."`
+	Interface string   `placeholder:"KEY" help:"The interface, where the profile has several networks."`
+	With      []string `placeholder:"PATH" help:"Profiles of the sandboxes that the rules name."`
+	JSON      bool     `help:"Print JSON."`
 	profileFlags
 
 	Var map[string]string `placeholder:"NAME=VALUE" help:"A variable of an nwfilter: MAC, IP, …; values of a list have commas between them." mapsep:"none"`
@@ -68,7 +69,11 @@ func (c *explainCmd) firewall(a *app) (*schema.Profile, *compiler.Firewall, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	walls, err := compiler.Firewalls(profile, compiler.Peers([]*schema.Profile{profile}))
+	others, err := c.load(a, c.With...)
+	if err != nil {
+		return nil, nil, err
+	}
+	walls, err := compiler.Firewalls(profile, compiler.Peers(append(others, profile)))
 	if err != nil {
 		return nil, nil, err
 	}
