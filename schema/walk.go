@@ -129,20 +129,6 @@ func (w *walker) wrongType(path string, def, v cue.Value, kind cue.Kind) {
 	w.report(diag.WrongType, path, w.src.Pos(path), fmt.Sprintf("want %s, not %s", kindName(want), got), help)
 }
 
-// forms show how the structs are written that people often write otherwise.
-var forms = map[string]string{
-	"mounts":   `write it as mounts: "/path/inside": {host: "/path/on/the/host"}`,
-	"env":      `write it as env: NAME: "value"`,
-	"run":      `write it as run: argv: ["/path/to/program", "argument"]`,
-	"network":  `write it as network: {attach: "default", …}`,
-	"networks": `write it as networks: lan: {attach: "default", …}`,
-	"labels":   `write it as labels: name: "value"`,
-	"ready":    `write it as ready: tcp: 80`,
-	"in":       `write it as in: tcp: [80]`,
-	"out":      `write it as out: tcp: [443]`,
-	"mounts.":  `write it as {host: "/path/on/the/host"}`,
-}
-
 // lastField is the field that a path ends with, or the map and "." for an entry
 // of a map.
 func lastField(path string) string {
@@ -247,18 +233,6 @@ func (w *walker) unknown(path, at, name string, def cue.Value, names []string) {
 	w.report(diag.Unknown, at, pos, message, help)
 }
 
-// elsewhere says where words belong that people look for in another place.
-var elsewhere = map[string]string{
-	"ports":    `ports are opened with network: allow: [{in: tcp: [80]}]`,
-	"image":    `the sandbox is made of the host's own files; list them in expose`,
-	"volumes":  `folders of the host are given with mounts: "/path": {host: "/path"}`,
-	"command":  `the command is run: argv: ["/path/to/program", "argument"]`,
-	"cmd":      `the command is run: argv: ["/path/to/program", "argument"]`,
-	"source":   `the folder of the host is given with host`,
-	"readonly": `a mount is read-only unless it says writable: true`,
-	"size":     `the size of a memory folder is given with tmpfs`,
-}
-
 func (w *walker) required(path string, def, v cue.Value) {
 	it, err := def.Fields(cue.Optional(true))
 	for err == nil && it.Next() {
@@ -272,19 +246,6 @@ func (w *walker) required(path string, def, v cue.Value) {
 			w.report(diag.Missing, at, w.src.Pos(path), fmt.Sprintf("%s is missing", name), examples[name])
 		}
 	}
-}
-
-// examples show a field that must be there.
-var examples = map[string]string{
-	"name":    `give the sandbox a name, as in name: "hello"`,
-	"backend": `say backend: "lxc" for a container or backend: "kvm" for a machine of its own`,
-	"run":     `say what runs, as in run: argv: ["/usr/bin/sleep", "60"]`,
-	"argv":    `say what runs, as in argv: ["/usr/bin/sleep", "60"]`,
-	"port":    `say the port, as in port: 80`,
-	"mode":    `say mode: "nat", "route" or "isolated"`,
-	"address": `say the host's own address on it, as in address: "10.83.0.1/24"`,
-	"to":      `say the network that the route leads to, as in to: "10.0.0.0/8"`,
-	"via":     `say the next router, as in via: "10.83.0.1"`,
 }
 
 // exactlyOne checks the fields of which a struct has one.
@@ -351,65 +312,4 @@ func oneOf(def cue.Value) (names []string) {
 		}
 	}
 	return names
-}
-
-func (w *walker) sequence(path string, def, v cue.Value) (any, bool) {
-	it, err := v.List()
-	if err != nil {
-		return nil, false
-	}
-	var elems []cue.Value
-	for it.Next() {
-		elems = append(elems, it.Value())
-	}
-	data := make([]any, len(elems))
-	if w.count(path, def, v, len(elems)) {
-		return nil, false
-	}
-	blank := w.ctx.CompileString("[" + strings.Repeat("_,", len(elems)) + "]")
-	defs := def.Unify(blank)
-	for i, e := range elems {
-		data[i], _ = w.value(Elem(path, i), defs.LookupPath(cue.MakePath(cue.Index(i))), e)
-	}
-	return data, true
-}
-
-// count checks how many parts a list or map has.
-func (w *walker) count(path string, def, v cue.Value, n int) (wrong bool) {
-	least, most := bounds(def)
-	unit := "entries"
-	switch {
-	case n < least && !w.badBelow(path):
-		w.report(diag.TooMany, path, w.src.Pos(path), "the list is empty", "give at least one entry, or leave the field out")
-	case most > 0 && n > most:
-		w.report(diag.TooMany, path, w.src.Pos(path), fmt.Sprintf("%d %s are too many: at most %d are allowed", n, unit, most), "")
-	default:
-		return false
-	}
-	return true
-}
-
-// bounds finds list.MinItems, list.MaxItems and struct.MaxFields in def.
-func bounds(def cue.Value) (least, most int) {
-	op, args := operands(def)
-	switch op {
-	case cue.AndOp:
-		for _, a := range args {
-			l, m := bounds(a)
-			least, most = max(least, l), max(most, m)
-		}
-	case cue.CallOp:
-		if len(args) != 2 {
-			return 0, 0
-		}
-		n, err := args[1].Int64()
-		switch name := fmt.Sprint(args[0]); {
-		case err != nil:
-		case strings.HasSuffix(name, "MinItems"):
-			least = int(n)
-		case strings.HasSuffix(name, "MaxItems"), strings.HasSuffix(name, "MaxFields"):
-			most = int(n)
-		}
-	}
-	return least, most
 }

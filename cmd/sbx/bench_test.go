@@ -1,122 +1,42 @@
 package main
 
 import (
-	"bytes"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 	"time"
-
-	"libvirt.org/go/libvirtxml"
-
-	"github.com/sbx-dev/sbx/internal/testhost"
 )
 
-// BenchmarkRun times `sbx run -- /bin/false` in a container, to its exit code,
-// beside a bare `virsh create` of the same domain, which ends when the container
-// has started. It reports both medians and their ratio.
-func BenchmarkRun(b *testing.B) {
-	testhost.Need(b)
-	init, err := guestInit()
-	if err != nil {
-		b.Fatal(err)
+// BenchmarkAgainstCue runs `sbx compile` and `cue export` of the same profile one
+// after the other, each a process of its own, and reports how many times as long
+// sbx takes.
+func BenchmarkAgainstCue(b *testing.B) {
+	dir := b.TempDir()
+	sbx, cue := filepath.Join(dir, "sbx"), filepath.Join(dir, "cue")
+	for _, build := range [][]string{
+		{"build", "-tags", "libvirt_dlopen", "-o", sbx, "."},
+		{"build", "-o", cue, "cuelang.org/go/cmd/cue"},
+	} {
+		if out, err := exec.Command("go", build...).CombinedOutput(); err != nil {
+			b.Fatalf("%v\n%s", err, out)
+		}
 	}
-	sbx := filepath.Join(b.TempDir(), "sbx")
-	command(b, "go", "build", "-tags", "libvirt_dlopen", "-o", sbx, ".")
-	b.Setenv("SBX_INIT", init)
-	domain := bareDomain(b, sbx)
-	var bare, whole []time.Duration
+	var ours, theirs time.Duration
 	for b.Loop() {
-		settle()
-		bare = append(bare, timed(b, 0, "virsh", "-q", "-c", "lxc:///system", "create", domain))
-		command(b, "virsh", "-q", "-c", "lxc:///system", "destroy", "bare")
-		settle()
-		whole = append(whole, timed(b, 1, sbx, "run", "--", "/bin/false"))
+		ours += timed(b, sbx, "compile", "profiles/apache.cue")
+		theirs += timed(b, cue, "export", "./profiles:apache")
 	}
-	slices.Sort(bare)
-	slices.Sort(whole)
-	floor, got := bare[len(bare)/2].Seconds(), whole[len(whole)/2].Seconds()
-	b.ReportMetric(floor*1000, "virsh-ms")
-	b.ReportMetric(got*1000, "sbx-ms")
-	b.ReportMetric(got/floor, "ratio")
+	b.ReportMetric(ours.Seconds()*1000/float64(b.N), "sbx-ms")
+	b.ReportMetric(theirs.Seconds()*1000/float64(b.N), "cue-ms")
+	b.ReportMetric(ours.Seconds()/theirs.Seconds(), "ratio")
 }
 
-// settle gives libvirtd the time to take the container before apart.
-func settle() { time.Sleep(500 * time.Millisecond) }
-
-// bareDomain writes the XML of a domain like that of a running `sbx run`, with
-// files of its own, and gives its path.
-func bareDomain(b *testing.B, sbx string) string {
-	b.Helper()
-	run := exec.Command(sbx, "run", "--name", "model", "--", "cat")
-	in, err := run.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
+func timed(b *testing.B, program string, args ...string) time.Duration {
+	cmd := exec.Command(program, args...)
+	cmd.Dir = "../.."
+	start := time.Now()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
 	}
-	if err := run.Start(); err != nil {
-		b.Fatal(err)
-	}
-	defer func() {
-		in.Close()
-		if err := run.Wait(); err != nil {
-			b.Error(err)
-		}
-	}()
-	for exec.Command(sbx, "exec", "model", "--", "true").Run() != nil {
-		time.Sleep(50 * time.Millisecond)
-	}
-	var d libvirtxml.Domain
-	if err := d.Unmarshal(command(b, "virsh", "-c", "lxc:///system", "dumpxml", "--inactive", "model")); err != nil {
-		b.Fatal(err)
-	}
-	dir := filepath.Join(b.TempDir(), "bare")
-	command(b, "cp", "-a", "/var/lib/sbx/model", dir)
-	for at := filepath.Dir(dir); at != "/"; at = filepath.Dir(at) {
-		if err := os.Chmod(at, 0o755); err != nil {
-			b.Fatal(err)
-		}
-	}
-	d.Name, d.UUID, d.Metadata = "bare", "", nil
-	for _, f := range d.Devices.Filesystems {
-		if f.Source.Mount != nil {
-			f.Source.Mount.Dir = strings.Replace(f.Source.Mount.Dir, "/var/lib/sbx/model", dir, 1)
-		}
-	}
-	text, err := d.Marshal()
-	if err != nil {
-		b.Fatal(err)
-	}
-	path := filepath.Join(b.TempDir(), "bare.xml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	return path
-}
-
-// timed is how long a command takes that must end with the code.
-func timed(b *testing.B, code int, argv ...string) time.Duration {
-	b.Helper()
-	c := exec.Command(argv[0], argv[1:]...)
-	var said bytes.Buffer
-	c.Stderr = &said
-	began := time.Now()
-	err := c.Run()
-	took := time.Since(began)
-	if c.ProcessState == nil || c.ProcessState.ExitCode() != code {
-		b.Fatalf("%v: %v\n%s", argv, err, &said)
-	}
-	return took
-}
-
-// command runs a command that must succeed, and gives what it prints.
-func command(b *testing.B, argv ...string) string {
-	b.Helper()
-	out, err := exec.Command(argv[0], argv[1:]...).Output()
-	if err != nil {
-		b.Fatalf("%v: %v", argv, err)
-	}
-	return string(out)
+	return time.Since(start)
 }
