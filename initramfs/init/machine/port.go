@@ -23,8 +23,13 @@ const (
 
 // Port is a virtio-serial port: a byte stream to a host process that may leave
 // and come back.
+//
+// It is read and written by blocking calls, each on a thread of its own, and not
+// by way of Go's poller: in kernels without the change of the end of 2025 "virtio:
+// console: fix lost wakeup when device is written and polled", polling a port
+// takes notice of data that the sleeper is then never woken for.
 type Port struct {
-	file     *os.File
+	fd       int
 	outlives bool
 	met      bool // a host has been there
 }
@@ -39,9 +44,9 @@ func OpenPort(name string, outlives bool) (*Port, error) {
 			return nil, err
 		}
 		if device != "" {
-			file, err := os.OpenFile("/dev/"+device, os.O_RDWR, 0)
-			if !errors.Is(err, os.ErrNotExist) {
-				return &Port{file: file, outlives: outlives}, err
+			fd, err := unix.Open("/dev/"+device, unix.O_RDWR|unix.O_CLOEXEC, 0)
+			if !errors.Is(err, unix.ENOENT) {
+				return &Port{fd: fd, outlives: outlives}, err
 			}
 		}
 		if time.Now().After(deadline) {
@@ -68,23 +73,36 @@ func findPort(name string) (string, error) {
 // the end of the file at once.
 func (p *Port) Read(b []byte) (int, error) {
 	for start := time.Now(); ; {
-		n, err := p.file.Read(b)
-		if n > 0 {
+		n, err := unix.Read(p.fd, b)
+		switch {
+		case n > 0:
 			p.met = true
 			return n, nil
-		}
-		if err != nil && !errors.Is(err, io.EOF) {
-			return 0, err
-		}
-		if !p.outlives && (p.met || time.Since(start) > hostLimit) {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return 0, fmt.Errorf("reading the port: %w", err)
+		case !p.outlives && (p.met || time.Since(start) > hostLimit):
 			return 0, io.EOF
 		}
 		time.Sleep(portPause)
 	}
 }
 
-// Write implements io.Writer.
-func (p *Port) Write(b []byte) (int, error) { return p.file.Write(b) }
+// Write implements io.Writer. The kernel takes at most 32 KiB at a time.
+func (p *Port) Write(b []byte) (written int, err error) {
+	for written < len(b) {
+		n, err := unix.Write(p.fd, b[written:])
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return written, fmt.Errorf("writing to the port: %w", err)
+		}
+		written += n
+	}
+	return written, nil
+}
 
 // Close does nothing: the port goes with the machine.
 func (p *Port) Close() error { return nil }
@@ -92,12 +110,6 @@ func (p *Port) Close() error { return nil }
 // AwaitLeave waits until the host has left, at most for limit: what it has not
 // taken by the time that the machine is off is lost.
 func (p *Port) AwaitLeave(limit time.Duration) {
-	conn, err := p.file.SyscallConn()
-	if err != nil {
-		return
-	}
-	_ = conn.Control(func(fd uintptr) {
-		// The kernel hangs up a port that no host has open.
-		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd)}}, int(limit.Milliseconds()))
-	})
+	// The kernel hangs up a port that no host has open.
+	_, _ = unix.Poll([]unix.PollFd{{Fd: int32(p.fd)}}, int(limit.Milliseconds()))
 }
