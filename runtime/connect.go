@@ -3,6 +3,7 @@ package runtime
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"strings"
 	"sync"
@@ -37,6 +38,15 @@ func (c *connections) get(uri string) (*libvirt.Connect, error) {
 	}
 	c.open[uri] = conn
 	return conn, nil
+}
+
+// leave leaves a connection to the end of this process, which closes it without
+// waiting: an answer to closing comes only when libvirt has taken apart what was
+// to end with the connection.
+func (c *connections) leave(conn *libvirt.Connect) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.open, func(_ string, open *libvirt.Connect) bool { return open == conn })
 }
 
 func (c *connections) close() {

@@ -147,6 +147,7 @@ func (e *ephemeral) remove(ended bool) error {
 	switch {
 	case !ended, written && e.r.embed.is(e.conn):
 	case written && len(m.Filters) == 0 && len(m.Networks) == 0:
+		e.r.conns.leave(e.conn)
 		return e.r.removeDir(e.s.name, e.s.backend) // sbx-init stays for the next one
 	default:
 		e.awaitEnd()
