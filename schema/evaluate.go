@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"path"
+	"sync"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
@@ -20,7 +21,14 @@ import (
 // use.
 type evaluator struct {
 	compiled cue.Value // the schema package, once it is needed
-	checks   cue.Value // the same without its messages for people, which cost time
+	plain    func() (cue.Value, error)
+}
+
+// newEvaluator begins to compile the schema, while the first profile is read.
+func newEvaluator() *evaluator {
+	e := &evaluator{plain: sync.OnceValues(compilePlain)}
+	go e.plain()
+	return e
 }
 
 // schema is the schema's package in a context of its own.
@@ -31,16 +39,11 @@ func (e *evaluator) schema() cue.Value {
 	return e.compiled
 }
 
-// check is #Profile without messages: it says only whether a value conforms.
+// check is #Profile without its messages for people, which cost time: it says
+// only whether a value conforms.
 func (e *evaluator) check() (cue.Value, error) {
-	if !e.checks.Exists() {
-		v, err := compilePlain()
-		if err != nil {
-			return v, err
-		}
-		e.checks = v.LookupPath(cue.MakePath(cue.Def("#Profile")))
-	}
-	return e.checks, nil
+	v, err := e.plain()
+	return v.LookupPath(cue.MakePath(cue.Def("#Profile"))), err
 }
 
 // profile is #Profile.

@@ -75,7 +75,7 @@ func (c *Config) evaluateAll(targets []target, results []result, rules *policy) 
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(targets)) {
 		workers.Go(func() {
-			e := new(evaluator)
+			e := newEvaluator()
 			for i := range next {
 				if abandoned.Load() {
 					continue
