@@ -74,6 +74,13 @@ func connectHelp(err error) string {
 // drivers are the backends' names in libvirt URIs.
 var drivers = map[schema.Backend]string{schema.LXC: "lxc", schema.KVM: "qemu"}
 
+// Warm connects to the backend's libvirt in the background, so that the
+// connection is there when it is needed. What fails is tried again then, and
+// said then.
+func (r *Runtime) Warm(backend schema.Backend) {
+	go func() { _, _ = r.connect(backend) }()
+}
+
 // connect gives the connection for sandboxes of the backend.
 func (r *Runtime) connect(backend schema.Backend) (*libvirt.Connect, error) {
 	uri, err := r.uri(backend)

@@ -40,6 +40,9 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 			return exit, fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
+	if err := s.readSecrets(ctx); err != nil {
+		return exit, fmt.Errorf("%s: %w", s.name, err)
+	}
 	if err := r.sweep(); err != nil {
 		return exit, err
 	}
@@ -67,6 +70,9 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 		return exit, fmt.Errorf("%s: %w", s.name, err)
 	}
 	defer stop()
+	if err := s.sendSecrets(ctx, client); err != nil {
+		return exit, fmt.Errorf("%s: %w", s.name, err)
+	}
 	return client.Run(ctx, command, stdio)
 }
 

@@ -46,6 +46,11 @@ Examples:
 }
 
 func (c *runCmd) Run(a *app) error {
+	host := c.open(a)
+	defer host.Close()
+	if !c.Print && c.Backend != string(schema.KVM) { // a machine may do without a libvirtd
+		host.Warm(schema.LXC)
+	}
 	p, err := c.profile(a)
 	if err != nil {
 		return &codedError{exitSbx, err}
@@ -63,8 +68,6 @@ func (c *runCmd) Run(a *app) error {
 		if err != nil {
 			return channel.Exit{}, err
 		}
-		host := c.open(a)
-		defer host.Close()
 		return host.Run(ctx, bundle, channel.Command{Argv: a.command, Env: t.env(), TTY: t.size}, t.stdio)
 	})
 }
