@@ -13,7 +13,7 @@ import (
 // lets pass seldom comes near.
 const (
 	maxTime   = 2 * time.Second // of a processor
-	maxMemory = 400 << 20       // bytes that the whole program has on its heap
+	maxMemory = 400 << 20       // bytes by which the program's heap grows
 )
 
 // watched evaluates a target in at most maxTime and maxMemory. CUE has no way to
@@ -33,7 +33,7 @@ func watched(pos diag.Pos, evaluate func() result) (r result, stopped bool) {
 		}()
 		done <- evaluate()
 	}()
-	used := <-clocks
+	used, before := <-clocks, heap()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -44,7 +44,7 @@ func watched(pos diag.Pos, evaluate func() result) (r result, stopped bool) {
 			switch {
 			case used() > maxTime:
 				return result{list: refused(pos, fmt.Sprintf("the profile takes more than %v to evaluate", maxTime))}, true
-			case heap() > maxMemory:
+			case heap() > before+maxMemory:
 				return result{list: refused(pos, fmt.Sprintf("the profile takes more than %d MiB to evaluate", maxMemory>>20))}, true
 			}
 		}

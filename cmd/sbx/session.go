@@ -156,8 +156,8 @@ var errTimeout = errors.New("the command was ended: --timeout is over")
 func sessionError(err error) error {
 	var failure *channel.Failure
 	switch {
-	case errors.Is(err, errTimeout):
-		return &codedError{exitTimeout, err}
+	case errors.Is(err, errTimeout): // whatever was under way
+		return &codedError{exitTimeout, errTimeout}
 	case !errors.As(err, &failure):
 		return &codedError{exitSbx, err}
 	case failure.Reason == channel.ReasonNotFound:
