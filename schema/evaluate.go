@@ -6,6 +6,7 @@ import (
 	"errors"
 	"path"
 	"sync"
+	"sync/atomic"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
@@ -24,11 +25,26 @@ type evaluator struct {
 	plain    func() (cue.Value, error)
 }
 
-// newEvaluator begins to compile the schema, while the first profile is read.
+// newEvaluator begins to compile the schema, while the first profile is read,
+// unless Preload has begun already.
 func newEvaluator() *evaluator {
+	if ahead := preloaded.Swap(nil); ahead != nil {
+		return &evaluator{plain: *ahead}
+	}
 	e := &evaluator{plain: sync.OnceValues(compilePlain)}
 	go e.plain()
 	return e
+}
+
+// preloaded is the schema of the next evaluator, on its way.
+var preloaded atomic.Pointer[func() (cue.Value, error)]
+
+// Preload begins to compile the schema on another processor. A program that will
+// load profiles may call it first of all, and do something else meanwhile.
+func Preload() {
+	ahead := sync.OnceValues(compilePlain)
+	go ahead()
+	preloaded.Store(&ahead)
 }
 
 // schema is the schema's package in a context of its own.

@@ -10,11 +10,16 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/schema"
 )
 
 // The exit codes of every verb; `sbx run` and `sbx exec` document their own.
@@ -71,6 +76,9 @@ type cli struct {
 	Version    versionCmd    `cmd:"" help:"Print sbx's version."`
 }
 
+// readers are the verbs that read profiles and whose users wait for that.
+var readers = []string{"compile", "vet", "export", "explain", "test", "run", "up", "plan", "apply"}
+
 // softMemory is how much sbx uses, in bytes, before it collects eagerly.
 const softMemory = 256 << 20
 
@@ -82,6 +90,10 @@ func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 func main() {
 	debug.SetGCPercent(400) // most commands have ended before collecting is worth its time
 	debug.SetMemoryLimit(softMemory)
+	if len(os.Args) > 1 && slices.Contains(readers, os.Args[1]) {
+		schema.Preload() // while the command line is read
+		compiler.Preload()
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Stdin, os.Stdout, os.Stderr, os.Args[1:])
 	stop()
@@ -90,7 +102,7 @@ func main() {
 
 // run is the whole of sbx as a function, so that tests can call it.
 func run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, args []string) (code int) {
-	parser, err := newParser(stdout, stderr, &code)
+	parser, err := newParser(grammar(args), stdout, stderr, &code)
 	if err != nil {
 		panic(err) // a mistake in the cli struct's tags, which every test finds
 	}
@@ -122,8 +134,18 @@ func splitCommand(args []string) (own, command []string) {
 // errKongExit unwinds the stack when kong has answered by itself (--help).
 var errKongExit = errors.New("kong asked to exit")
 
-func newParser(stdout, stderr io.Writer, code *int) (*kong.Kong, error) {
-	return kong.New(new(cli),
+// grammar is the command line that args are parsed by: for a reader, that verb
+// alone, because kong takes milliseconds to build them all.
+func grammar(args []string) any {
+	if len(args) == 0 || !slices.Contains(readers, args[0]) {
+		return new(cli)
+	}
+	verb, _ := reflect.TypeFor[cli]().FieldByNameFunc(func(name string) bool { return strings.ToLower(name) == args[0] })
+	return reflect.New(reflect.StructOf([]reflect.StructField{verb})).Interface()
+}
+
+func newParser(grammar any, stdout, stderr io.Writer, code *int) (*kong.Kong, error) {
+	return kong.New(grammar,
 		kong.Name("sbx"),
 		kong.Description("Run programs and services behind walls that you can read, review and prove."),
 		kong.Writers(stdout, stderr),
