@@ -104,16 +104,23 @@ func (f *fields) rest() error {
 	return f.err
 }
 
-func (f *fields) mac(address, mask string) interval {
-	text, ok := f.take(address)
-	maskText, masked := "", false
+// takeMasked takes an address and its mask, and says which of them is there; the
+// name mask is empty for an address that can have none. libvirt ignores a mask
+// that stands alone, which is refused here.
+func (f *fields) takeMasked(address, mask string) (text, maskText string, ok, masked bool) {
+	text, ok = f.take(address)
 	if mask != "" {
 		maskText, masked = f.take(mask)
 	}
+	if !ok && masked {
+		f.fail("%s without %s matches every address", mask, address)
+	}
+	return text, maskText, ok, masked
+}
+
+func (f *fields) mac(address, mask string) interval {
+	text, maskText, ok, masked := f.takeMasked(address, mask)
 	if !ok {
-		if masked {
-			f.fail("%s without %s matches every address", mask, address)
-		}
 		return full
 	}
 	mac, err := net.ParseMAC(text)
@@ -137,15 +144,8 @@ func (f *fields) mac(address, mask string) interval {
 }
 
 func (f *fields) addr(address, mask string, v6 bool) interval {
-	text, ok := f.take(address)
-	maskText, masked := "", false
-	if mask != "" {
-		maskText, masked = f.take(mask)
-	}
+	text, maskText, ok, masked := f.takeMasked(address, mask)
 	if !ok {
-		if masked {
-			f.fail("%s without %s matches every address", mask, address)
-		}
 		return full
 	}
 	a, err := netip.ParseAddr(text)
