@@ -54,14 +54,18 @@ func sharedDir(t *testing.T) string {
 func (p *prober) attach(peer *testhost.Peer) { p.attachAt(peer, "10.84.0."+p.host) }
 
 func (p *prober) attachAt(peer *testhost.Peer, address string) {
-	p.peer, p.address = peer, address
-	p.client.Transport = &http.Transport{
+	p.peer, p.address, p.client = peer, address, clientOf(source{"peer", peer.Do})
+}
+
+// clientOf speaks HTTP from where the source is.
+func clientOf(from source) http.Client {
+	return http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(_ context.Context, network, address string) (conn net.Conn, err error) {
-			err = peer.Do(func() error { conn, err = net.Dial(network, address); return err })
+			err = from.do(func() error { conn, err = net.Dial(network, address); return err })
 			return conn, err
 		},
-	}
+	}}
 }
 
 // try asks for an attempt, such as "/read?path=/etc/shadow". What came of it is
