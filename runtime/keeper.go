@@ -33,11 +33,14 @@ const (
 // the output when its sandbox has ended.
 const keeperLimit = 5 * time.Second
 
+// passLimit is how long a keeper's end waits for the requests of others.
+const passLimit = 2 * time.Second
+
 // Keep is the keeper of the named sandbox. It ends with the sandbox; at once,
 // where there is a keeper already.
 func (r *Runtime) Keep(ctx context.Context, name string) error {
 	dir := filepath.Join(r.options.StateDir, name)
-	lock, err := lockKeeper(dir)
+	lock, err := lockKeeper(dir, os.O_CREATE)
 	if err != nil || lock == nil {
 		return err
 	}
@@ -63,7 +66,10 @@ func (r *Runtime) Keep(ctx context.Context, name string) error {
 		return err
 	}
 	defer stop()
-	return keepLog(ctx, client, log)
+	noted := make(chan error, 1)
+	go func() { noted <- noteEnd(ctx, client, dir) }()
+	err = keepLog(ctx, client, log)
+	return errors.Join(err, <-noted)
 }
 
 // keepLog writes the output to the log. What an earlier keeper has written
@@ -80,8 +86,8 @@ func keepLog(ctx context.Context, client *channel.Client, log *logfile.Writer) e
 
 // lockKeeper makes this process the keeper of the folder's sandbox; nil when
 // there is one.
-func lockKeeper(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, keeperLock), os.O_CREATE|os.O_RDWR, 0o600)
+func lockKeeper(dir string, flags int) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, keeperLock), flags|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +103,8 @@ func lockKeeper(dir string) (*os.File, error) {
 }
 
 // share lets other processes of root's use the channel, through a socket in the
-// sandbox's folder, until stop is called.
+// sandbox's folder, until stop is called: that lets the requests under way end,
+// so that whoever waits is told the end, but not for long.
 func share(dir string, client *channel.Client) (stop func(), err error) {
 	path := filepath.Join(dir, keeperSocket)
 	if err := removeFile(path); err != nil { // left behind by one that was killed
@@ -111,8 +118,15 @@ func share(dir string, client *channel.Client) (stop func(), err error) {
 		l.Close()
 		return nil, err
 	}
-	go client.Share(l)
-	return func() { l.Close() }, nil
+	shared := make(chan struct{})
+	go func() { client.Share(l); close(shared) }()
+	return func() {
+		l.Close()
+		select {
+		case <-shared:
+		case <-time.After(passLimit):
+		}
+	}, nil
 }
 
 // startKeeper starts a keeper, as a process of its own, and returns when it
@@ -139,8 +153,8 @@ func (u *up) startKeeper() error {
 		close(ended)
 	}()
 	for limit := time.After(keeperLimit); ; {
-		if conn, err := net.Dial("unix", filepath.Join(u.s.dir, keeperSocket)); err == nil {
-			return conn.Close()
+		if hasKeeper(u.s.dir) {
+			return nil
 		}
 		select {
 		case <-ended:
@@ -152,11 +166,21 @@ func (u *up) startKeeper() error {
 	}
 }
 
+// hasKeeper says whether a keeper shares the sandbox's channel.
+func hasKeeper(dir string) bool {
+	conn, err := net.Dial("unix", filepath.Join(dir, keeperSocket))
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
 // awaitKeeper waits until the keeper of a sandbox that has ended has written the
-// rest of the output and ended, too.
+// rest of the output and ended, too, and makes room for the next one.
 func awaitKeeper(dir string) error {
 	for limit := time.Now().Add(keeperLimit); ; time.Sleep(2 * time.Millisecond) {
-		lock, err := lockKeeper(dir)
+		lock, err := lockKeeper(dir, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -165,7 +189,7 @@ func awaitKeeper(dir string) error {
 		}
 		if lock != nil {
 			defer lock.Close()
-			return removeFile(filepath.Join(dir, keeperSocket))
+			return errors.Join(removeFile(filepath.Join(dir, keeperSocket)), removeFile(filepath.Join(dir, endFile)))
 		}
 		if time.Now().After(limit) {
 			return fmt.Errorf("its keeper does not end: find \"sbx keep %s\" with ps, and end it", filepath.Base(dir))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"libvirt.org/go/libvirt"
@@ -56,8 +55,13 @@ func (r *Runtime) up(ctx context.Context, b *compiler.Bundle, expect map[string]
 	if err != nil {
 		return nil, err
 	}
-	u := up{r: r, conn: conn, s: s, expect: expect, result: &UpResult{Name: s.name, Addresses: s.metadata.Address}}
-	if err := u.apply(ctx); err != nil {
+	u := newUp(r, conn, s, expect)
+	err = u.apply(ctx)
+	if err != nil && u.endedMeanwhile(ctx) {
+		u = newUp(r, conn, s, expect)
+		err = u.apply(ctx)
+	}
+	if err != nil {
 		return nil, u.undo(err)
 	}
 	return u.result, nil
@@ -72,6 +76,10 @@ type up struct {
 	have   *observed
 	expect map[string]string // the fingerprints that have must have; nil: any
 	ours   bool              // the domain is defined by us, so that there is something to undo
+}
+
+func newUp(r *Runtime, conn *libvirt.Connect, s *sandbox, expect map[string]string) *up {
+	return &up{r: r, conn: conn, s: s, expect: expect, result: &UpResult{Name: s.name, Addresses: s.metadata.Address}}
 }
 
 func (u *up) apply(ctx context.Context) error {
@@ -124,61 +132,27 @@ func (u *up) apply(ctx context.Context) error {
 	return u.settle()
 }
 
-// renew starts the sandbox, in place of an older one that may run.
-func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
-	backend, err := u.r.backend(u.s.backend)
-	if err != nil {
-		return err
+// noticeLimit is how long libvirt may take to see that a sandbox has ended.
+const noticeLimit = 2 * time.Second
+
+// endedMeanwhile says whether the sandbox ran as it should when it was looked at,
+// and has ended since. libvirt takes a moment to see that.
+func (u *up) endedMeanwhile(ctx context.Context) bool {
+	if u.have == nil || !u.have.active || u.renews() {
+		return false
 	}
-	// A network that has changed must be idle to be started anew. Otherwise the
-	// older one runs on until its successor's surroundings are known to be good.
-	if u.networkRestarts() {
-		if err := u.stopOlder(ctx, dom); err != nil {
-			return fmt.Errorf("%s: cannot stop the older one: %w", u.s.name, err)
+	for limit := time.Now().Add(noticeLimit); time.Now().Before(limit) && ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+		dom, err := lookup(u.conn, u.s.name)
+		if dom == nil || err != nil {
+			return err == nil
+		}
+		active, err := isActive(dom)
+		dom.Free()
+		if !active || err != nil {
+			return err == nil
 		}
 	}
-	if err := u.network(); err != nil {
-		return err
-	}
-	if err := u.stopOlder(ctx, dom); err != nil {
-		return fmt.Errorf("%s: cannot stop the older one: %w", u.s.name, err)
-	}
-	if err := awaitKeeper(u.s.dir); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
-	}
-	if err := u.check(); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
-	}
-	if err := backend.prepare(u.s); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
-	}
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	if err := backend.start(u.s, dom); err != nil {
-		return fmt.Errorf("%s: cannot start: %w", u.s.name, err)
-	}
-	return nil
-}
-
-// stopOlder ends what runs by an older bundle, in that one's own way.
-func (u *up) stopOlder(ctx context.Context, dom *libvirt.Domain) error {
-	if err := u.r.stopGently(ctx, dom, u.s.name, u.s.backend); err != nil {
-		return err
-	}
-	return stop(dom)
-}
-
-// check refuses interfaces whose filter would not hold, and says so where it
-// holds by one of its two halves only.
-func (u *up) check() error {
-	if err := checkWires(u.conn, u.s.domain); err != nil {
-		return err
-	}
-	if off := statefulOff(); len(off) > 0 && len(u.s.filters) > 0 {
-		u.r.options.Log(fmt.Sprintf("%s: %s is not 1 on this host: the firewall holds by its stateless rules alone", u.s.name, strings.Join(off, ", ")))
-	}
-	return nil
+	return false
 }
 
 // compare notes what has to change.
@@ -232,30 +206,6 @@ func (u *up) define(ctx context.Context) error {
 		return nil
 	}
 	return setNotes(dom, notes, libvirt.DOMAIN_AFFECT_LIVE)
-}
-
-// network makes the networks, the filters and the sandbox's names be there,
-// before anything starts that depends on them.
-func (u *up) network() error {
-	unlock, err := u.r.lock(context.Background(), allNames)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	for _, document := range u.s.networks {
-		if err := ensureNetwork(u.conn, document); err != nil {
-			return fmt.Errorf("%s: %w", u.s.name, err)
-		}
-	}
-	for i, document := range u.s.filters {
-		if err := ensureFilter(u.conn, document, u.rulesMoved(u.s.metadata.Filters[i])); err != nil {
-			return fmt.Errorf("%s: %w", u.s.name, err)
-		}
-	}
-	if err := publishNames(u.conn, u.s); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
-	}
-	return nil
 }
 
 // wait returns when the sandbox can be used: its service says so, and packets

@@ -37,7 +37,11 @@ func (c *attachCmd) Run(a *app) error {
 	if err != nil {
 		return &codedError{exitSbx, err}
 	}
-	return ending(a.ctx, client)
+	last, err := client.WaitEnd(a.ctx)
+	if err != nil { // it had nothing more to tell, and is gone
+		last, err = host.Wait(a.ctx, c.Name)
+	}
+	return ending(last, err)
 }
 
 // nextRecord is the number that the service's next output will have.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,9 +13,11 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/internal/guestkernel"
 	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/runtime"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -46,7 +50,23 @@ func TestScripts(t *testing.T) {
 // it, side by side, so each has sandboxes and addresses of its own.
 func TestHostScripts(t *testing.T) {
 	testhost.Need(t)
+	t.Cleanup(func() { takeDown(t) }) // the scripts run side by side
 	testscript.Run(t, params("testdata/host"))
+}
+
+// takeDown takes down what scripts that failed have left, so that it does not
+// fail other tests. The others leave nothing.
+func takeDown(t *testing.T) {
+	var left []runtime.Sandbox
+	if err := json.Unmarshal([]byte(mustSbx(t, "ps", "--json")), &left); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range left {
+		if !t.Failed() {
+			t.Errorf("%s is left", s.Name)
+		}
+		mustSbx(t, "down", s.Name)
+	}
 }
 
 func params(dir string) testscript.Params {
@@ -56,7 +76,7 @@ func params(dir string) testscript.Params {
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
 		Setup:               setUp,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "killkeeper": killKeeper},
 	}
 }
 
@@ -114,4 +134,23 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("%s exited with %d, not %d", args[1], got, want)
 	}
+}
+
+// killKeeper is a script's command "killkeeper SANDBOX": it ends the process that
+// listens on the sandbox's shared channel, without a chance to tidy up.
+func killKeeper(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: killkeeper SANDBOX")
+	}
+	conn, err := net.Dial("unix", filepath.Join("/var/lib/sbx", args[0], "keeper"))
+	ts.Check(err)
+	defer conn.Close()
+	raw, err := conn.(*net.UnixConn).SyscallConn()
+	ts.Check(err)
+	var peer *unix.Ucred
+	ts.Check(raw.Control(func(fd uintptr) {
+		peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}))
+	ts.Check(err)
+	ts.Check(unix.Kill(int(peer.Pid), unix.SIGKILL))
 }

@@ -20,6 +20,7 @@ import (
 // their folders is pruned.
 func TestOperations(t *testing.T) {
 	testhost.Need(t)
+	t.Cleanup(func() { takeDown(t) })
 	testscript.Run(t, params("testdata/operations"))
 }
 

@@ -159,6 +159,19 @@ func (c *Client) WaitReady(ctx context.Context) (status Status, err error) {
 	return status, err
 }
 
+// WaitEnd waits until the command has ended for good, and gives its last state.
+// A sandbox that ends before its command does is an error.
+func (c *Client) WaitEnd(ctx context.Context) (last Status, err error) {
+	err = c.Watch(ctx, func(s Status) bool {
+		last = s
+		return s.State != Ended
+	})
+	if err == nil && last.State != Ended {
+		err = errors.New("the sandbox ended before its command did")
+	}
+	return last, err
+}
+
 // describe says how the command ended last, and why.
 func describe(s Status) string {
 	switch {

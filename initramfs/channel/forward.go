@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 )
 
 // Forward passes a request of another host process on to the guest, and the
@@ -40,19 +41,27 @@ func (c *Client) Forward(r Request, from *Stream) {
 }
 
 // Share serves other host processes that connect to l with Forward, until l is
-// closed.
+// closed. It returns when all requests that are under way then have ended.
 func (c *Client) Share(l net.Listener) {
+	var under sync.RWMutex // held by each request
+	forward := func(r Request, s *Stream) {
+		under.RLock()
+		defer under.RUnlock()
+		c.Forward(r, s)
+	}
 	for {
 		conn, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
-			return
+			break
 		}
 		if err != nil {
 			continue
 		}
 		go func() {
 			defer conn.Close()
-			_ = Serve(conn, c.Forward) // until the other process leaves
+			_ = Serve(conn, forward) // until the other process leaves
 		}()
 	}
+	under.Lock()
+	defer under.Unlock()
 }

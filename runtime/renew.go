@@ -1,0 +1,90 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"libvirt.org/go/libvirt"
+)
+
+// renew starts the sandbox, in place of an older one that may run.
+func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
+	backend, err := u.r.backend(u.s.backend)
+	if err != nil {
+		return err
+	}
+	// A network that has changed must be idle to be started anew. Otherwise the
+	// older one runs on until its successor's surroundings are known to be good.
+	if u.networkRestarts() {
+		if err := u.stopOlder(ctx, dom); err != nil {
+			return fmt.Errorf("%s: cannot stop the older one: %w", u.s.name, err)
+		}
+	}
+	if err := u.network(); err != nil {
+		return err
+	}
+	if err := u.stopOlder(ctx, dom); err != nil {
+		return fmt.Errorf("%s: cannot stop the older one: %w", u.s.name, err)
+	}
+	if err := awaitKeeper(u.s.dir); err != nil {
+		return fmt.Errorf("%s: %w", u.s.name, err)
+	}
+	if err := u.check(); err != nil {
+		return fmt.Errorf("%s: %w", u.s.name, err)
+	}
+	if err := backend.prepare(u.s); err != nil {
+		return fmt.Errorf("%s: %w", u.s.name, err)
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if err := backend.start(u.s, dom); err != nil {
+		return fmt.Errorf("%s: cannot start: %w", u.s.name, err)
+	}
+	return nil
+}
+
+// stopOlder ends what runs by an older bundle, in that one's own way.
+func (u *up) stopOlder(ctx context.Context, dom *libvirt.Domain) error {
+	if err := u.r.stopGently(ctx, dom, u.s.name, u.s.backend); err != nil {
+		return err
+	}
+	return stop(dom)
+}
+
+// check refuses interfaces whose filter would not hold, and says so where it
+// holds by one of its two halves only.
+func (u *up) check() error {
+	if err := checkWires(u.conn, u.s.domain); err != nil {
+		return err
+	}
+	if off := statefulOff(); len(off) > 0 && len(u.s.filters) > 0 {
+		u.r.options.Log(fmt.Sprintf("%s: %s is not 1 on this host: the firewall holds by its stateless rules alone", u.s.name, strings.Join(off, ", ")))
+	}
+	return nil
+}
+
+// network makes the networks, the filters and the sandbox's names be there,
+// before anything starts that depends on them.
+func (u *up) network() error {
+	unlock, err := u.r.lock(context.Background(), allNames)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for _, document := range u.s.networks {
+		if err := ensureNetwork(u.conn, document); err != nil {
+			return fmt.Errorf("%s: %w", u.s.name, err)
+		}
+	}
+	for i, document := range u.s.filters {
+		if err := ensureFilter(u.conn, document, u.rulesMoved(u.s.metadata.Filters[i])); err != nil {
+			return fmt.Errorf("%s: %w", u.s.name, err)
+		}
+	}
+	if err := publishNames(u.conn, u.s); err != nil {
+		return fmt.Errorf("%s: %w", u.s.name, err)
+	}
+	return nil
+}

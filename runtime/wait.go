@@ -1,0 +1,80 @@
+package runtime
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sbx-dev/sbx/initramfs/channel"
+)
+
+// endFile is where a keeper notes how the sandbox's command has ended.
+const endFile = "ended"
+
+// Wait waits until the sandbox's command has ended for good, and gives its last
+// state. Of a sandbox that is stopped already it gives what its keeper noted,
+// until it starts again. The error says that the sandbox ended before its
+// command did, or that nothing tells how.
+func (r *Runtime) Wait(ctx context.Context, name string) (channel.Status, error) {
+	status, err := r.watchEnd(ctx, name)
+	if err == nil || ctx.Err() != nil || !r.local() {
+		return status, err
+	}
+	if there, findErr := r.hasDomain(name); !there || findErr != nil {
+		return status, err
+	}
+	noted, noteErr := notedEnd(filepath.Join(r.options.StateDir, name))
+	if errors.Is(noteErr, fs.ErrNotExist) {
+		return status, err
+	}
+	if noteErr != nil {
+		return status, fmt.Errorf("%w; how it ended before cannot be read: %w", err, noteErr)
+	}
+	return noted, nil
+}
+
+// watchEnd asks the sandbox's first process.
+func (r *Runtime) watchEnd(ctx context.Context, name string) (last channel.Status, err error) {
+	client, err := r.Attach(ctx, name)
+	if err != nil {
+		return last, err
+	}
+	defer client.Close()
+	if last, err = client.WaitEnd(ctx); err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return last, err
+}
+
+// noteEnd waits for the command's end and notes it in the sandbox's folder.
+func noteEnd(ctx context.Context, client *channel.Client, dir string) error {
+	status, err := client.WaitEnd(ctx)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(status)
+	if err != nil {
+		return err
+	}
+	return writeAtomic(filepath.Join(dir, endFile), data, 0o600)
+}
+
+// notedEnd is the state that the sandbox's keeper has noted, or is about to. The
+// error is fs.ErrNotExist where there is none.
+func notedEnd(dir string) (status channel.Status, err error) {
+	for limit := time.Now().Add(keeperLimit); ; time.Sleep(2 * time.Millisecond) {
+		kept := hasKeeper(dir)
+		data, err := os.ReadFile(filepath.Join(dir, endFile))
+		if err == nil {
+			return status, json.Unmarshal(data, &status)
+		}
+		if !kept || !errors.Is(err, fs.ErrNotExist) || time.Now().After(limit) {
+			return status, err
+		}
+	}
+}
