@@ -33,7 +33,7 @@ test: packages build lint
 
 # The firewall's model against the kernel in full; `make test` takes a sample.
 test-firewall: packages
-	SBX_KERNEL_POLICIES=60 SBX_KERNEL_MACHINE_POLICIES=5 $(GO) test -count=1 -run TestModelAgreesWithTheKernel -timeout 30m -v ./compiler/firewall
+	SBX_KERNEL_POLICIES=60 SBX_KERNEL_MACHINE_POLICIES=10 $(GO) test -count=1 -run TestModelAgreesWithTheKernel -timeout 30m -v ./compiler/firewall
 
 bench: packages build
 	$(GO) test -run '^$$' -bench . ./...

@@ -1,106 +1,216 @@
 package firewall
 
 import (
+	"bytes"
 	"encoding/binary"
-	"errors"
+	"encoding/json"
+	"io"
 	"net"
+	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
-	"time"
 
-	"libvirt.org/go/libvirtxml"
-
-	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/internal/guestkernel"
+	"github.com/sbx-dev/sbx/schema"
 )
 
-// labInterface is the sandbox's card on the bridge, behind the filter.
-func labInterface() libvirtxml.DomainInterface {
-	return libvirtxml.DomainInterface{
-		MAC:       &libvirtxml.DomainInterfaceMAC{Address: labCard.MAC.String()},
-		Source:    &libvirtxml.DomainInterfaceSource{Bridge: &libvirtxml.DomainInterfaceSourceBridge{Bridge: labBridge}},
-		Target:    &libvirtxml.DomainInterfaceTarget{Dev: labDevice},
-		FilterRef: (&Compiled{Policy: &Policy{iface: labCard}}).Ref(),
+// machine is a sandbox as users have it: sbx has compiled its profile, booted
+// it, and run internal/probe in it, which takes part in the wire from inside.
+type machine struct {
+	sbx     string // the program
+	profile string // its file
+	card    Interface
+	frames  io.Writer // that are to leave it
+
+	mu     sync.Mutex
+	tokens []uint32 // of those that have reached it
+}
+
+const machineName = "lab"
+
+// startMachine starts a machine on the lab's bridge.
+func startMachine(t *testing.T) (sandbox, Interface) {
+	t.Helper()
+	kernel, modules := guestkernel.Get(t)
+	dir := sharedDir(t)
+	build(t, "make", "-C", "../..", "build", "BIN="+dir)
+	build(t, "env", "CGO_ENABLED=0", "go", "build", "-o", filepath.Join(dir, "probe"), "../../internal/probe")
+	t.Setenv("SBX_ACCEL", "tcg")
+	t.Setenv("SBX_KERNEL", kernel)
+	t.Setenv("SBX_MODULES", modules)
+	m := &machine{sbx: filepath.Join(dir, "sbx"), profile: filepath.Join(dir, "lab.json")}
+	t.Cleanup(func() { m.run(t, "down", machineName) })
+	m.up(t, Rules{})
+	m.card = Interface{Filter: "sbx-" + machineName, MAC: m.mac(t), Addresses: labCard.Addresses}
+	m.connect(t)
+	return m, m.card
+}
+
+func build(t *testing.T, argv ...string) {
+	t.Helper()
+	if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
+		t.Fatalf("%q: %v\n%s", argv, err, out)
 	}
 }
 
-// startMachine starts a machine on the bridge, whose network back end takes
-// frames from one socket as if its card had sent them, and hands those for its
-// card to another.
-func startMachine(t *testing.T) sandboxEnd {
+// sharedDir is a folder that QEMU's user reaches.
+func sharedDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/run", "lab") // socket paths are short
-	if err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	for d := dir; d != os.TempDir(); d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	in, out := filepath.Join(dir, "in"), filepath.Join(dir, "out")
-	card := labInterface()
-	card.Model = &libvirtxml.DomainInterfaceModel{Type: "e1000"} // frames without a virtio header
-	card.ROM = &libvirtxml.DomainROM{Enabled: "no"}
-	domain := &libvirtxml.Domain{
-		Type: "qemu", Name: labDomain, Memory: &libvirtxml.DomainMemory{Value: 65536, Unit: "KiB"},
-		OS:      &libvirtxml.DomainOS{Type: &libvirtxml.DomainOSType{Arch: "x86_64", Machine: "q35", Type: "hvm"}},
-		Devices: &libvirtxml.DomainDeviceList{Interfaces: []libvirtxml.DomainInterface{card}},
-		QEMUCommandline: &libvirtxml.DomainQEMUCommandline{Args: []libvirtxml.DomainQEMUCommandlineArg{
-			{Value: "-chardev"}, {Value: "socket,id=labin,server=on,wait=off,path=" + in},
-			{Value: "-chardev"}, {Value: "socket,id=labout,server=on,wait=off,path=" + out},
-			{Value: "-object"}, {Value: "filter-redirector,id=labfin,netdev=hostnet0,queue=rx,indev=labin"},
-			{Value: "-object"}, {Value: "filter-redirector,id=labfout,netdev=hostnet0,queue=tx,outdev=labout"},
-		}},
-	}
-	text, err := domain.Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
-	virsh(t, "-c", "qemu:///system", "create", writeFile(t, text))
-	t.Cleanup(func() { virsh(t, "-c", "qemu:///system", "destroy", labDomain) })
-	return &socketEnd{in: dial(t, in), out: dial(t, out)}
+	return dir
 }
 
-func dial(t *testing.T, path string) (c net.Conn) {
+// up has sbx make the machine run under these rules; one that runs is given
+// another filter.
+func (m *machine) up(t *testing.T, rules Rules) {
 	t.Helper()
-	testhost.WaitFor(t, path, 10*time.Second, func() (ok bool) {
-		var err error
-		c, err = net.Dial("unix", path)
-		return err == nil
+	var addresses []string
+	for _, a := range labCard.Addresses {
+		bits := 24
+		if a.Is6() {
+			bits = 64
+		}
+		addresses = append(addresses, netip.PrefixFrom(a, bits).String())
+	}
+	profile, err := json.Marshal(map[string]any{
+		"name": machineName, "backend": "kvm",
+		"run":          map[string]any{"argv": []string{"/probe"}, "ready": map[string]any{"tcp": 80, "timeout": "3m"}},
+		"mounts":       map[string]any{"/probe": map[string]any{"host": filepath.Join(filepath.Dir(m.sbx), "probe")}},
+		"network":      map[string]any{"bridge": labBridge, "address": addresses, "allow": append([]schema.Rule{}, rules.Allow...)},
+		"capabilities": []string{"net_admin", "net_bind_service", "net_raw"},
+		"resources":    map[string]any{"memory": "128MiB"},
 	})
-	t.Cleanup(func() { c.Close() })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(m.profile, profile, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m.run(t, "up", m.profile)
+}
+
+// run runs sbx.
+func (m *machine) run(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(m.sbx, args...).CombinedOutput(); err != nil {
+		t.Fatalf("sbx %q: %v\n%s", args, err, out)
+	}
+}
+
+// mac is the address that sbx has given the machine's card.
+func (m *machine) mac(t *testing.T) net.HardwareAddr {
+	t.Helper()
+	fields := strings.Fields(virsh(t, "-c", "qemu:///system", "domiflist", machineName))
+	mac, err := net.ParseMAC(fields[len(fields)-1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mac
+}
+
+// connect runs the probe's end of the wire in the machine until the test ends,
+// and returns when it is there.
+func (m *machine) connect(t *testing.T) {
+	t.Helper()
+	session := exec.Command(m.sbx, "exec", machineName, "--", "/probe", "wire")
+	var complaints bytes.Buffer
+	session.Stderr = &complaints
+	in, err := session.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := session.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := session.Start(); err != nil {
+		t.Fatal(err)
+	}
+	m.frames = in
+	open, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		m.listen(out, open)
+	}()
+	t.Cleanup(func() {
+		in.Close()
+		<-ended
+		if err := session.Wait(); err != nil {
+			t.Errorf("the probe in the machine: %v\n%s", err, &complaints)
+		}
+	})
+	select {
+	case <-open:
+	case <-ended:
+		t.Fatalf("the probe in the machine has ended:\n%s", &complaints)
+	}
+}
+
+// listen notes the probes among the frames that reach the machine, until it has
+// no more to say. An empty one at the start says that the wire is open.
+func (m *machine) listen(out io.Reader, open chan<- struct{}) {
+	for {
+		size := make([]byte, 4)
+		if _, err := io.ReadFull(out, size); err != nil {
+			return
+		}
+		frame := make([]byte, min(binary.BigEndian.Uint32(size), maxProbeLen))
+		if _, err := io.ReadFull(out, frame); err != nil {
+			return
+		}
+		if len(frame) == 0 {
+			close(open)
+		}
+		if number, ok := tokenIn(frame); ok {
+			m.mu.Lock()
+			m.tokens = append(m.tokens, number)
+			m.mu.Unlock()
+		}
+	}
+}
+
+func (m *machine) enforce(t *testing.T, rules Rules) *Compiled {
+	t.Helper()
+	c, err := Compile(m.card, rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.up(t, rules)
 	return c
 }
 
-// socketEnd speaks with QEMU's filter-redirector: each frame behind its length.
-type socketEnd struct {
-	in, out net.Conn
-	partial []byte
-}
-
-func (s *socketEnd) send(frame []byte) error {
-	_, err := s.in.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(frame))), frame...))
+func (m *machine) send(frame []byte) error {
+	_, err := m.frames.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(frame))), frame...))
 	return err
 }
 
-func (s *socketEnd) received() (tokens []uint32) {
-	buffer := make([]byte, 1<<16)
-	for {
-		if err := s.out.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
-			panic(err) // a unix socket has deadlines
-		}
-		n, err := s.out.Read(buffer)
-		s.partial = append(s.partial, buffer[:n]...)
-		if errors.Is(err, os.ErrDeadlineExceeded) || n == 0 {
-			break
-		}
-	}
-	for len(s.partial) >= 4 {
-		size := int(binary.BigEndian.Uint32(s.partial))
-		if len(s.partial) < 4+size {
-			break
-		}
-		if number, ok := tokenIn(s.partial[4 : 4+size]); ok {
-			tokens = append(tokens, number)
-		}
-		s.partial = s.partial[4+size:]
-	}
+func (m *machine) received() []uint32 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	tokens := m.tokens
+	m.tokens = nil
 	return tokens
+}
+
+// inProfile says whether a profile by itself can hold the rules: it knows ICMP
+// types by their names, without codes, and no other sandboxes.
+func inProfile(rules Rules) bool {
+	return !slices.ContainsFunc(rules.Allow, func(r schema.Rule) bool {
+		match := r.In
+		if match == nil {
+			match = r.Out
+		}
+		odd := func(word string) bool { return word == "13" || strings.Contains(word, "/") }
+		return slices.ContainsFunc(slices.Concat(match.ICMP, match.ICMPv6), odd) || slices.Contains(slices.Concat(r.From, r.To), "db")
+	})
 }

@@ -78,7 +78,6 @@ func TestCleanTraffic(t *testing.T) {
 func TestForeignFiltersAgreeWithTheKernel(t *testing.T) {
 	testhost.Need(t)
 	r := rand.New(rand.NewPCG(41, 42))
-	defineFilter(t, randomFor(t, r, labCard))
 	d := &differ{lab: newLab(t, startContainer), random: r, seen: map[string]int{}}
 	for _, name := range []string{"clean-traffic", "no-ip-spoofing", "foreign"} {
 		var err error
@@ -96,7 +95,9 @@ func TestForeignFiltersAgreeWithTheKernel(t *testing.T) {
 			t.Fatal(err)
 		}
 		virsh(t, "nwfilter-define", writeFile(t, text))
-		d.compiled = randomFor(t, r, labCard) // the probes are drawn near its rules
+		if d.compiled, err = Compile(labCard, randomFor(t, r, labCard)); err != nil { // the probes are drawn near its rules
+			t.Fatal(err)
+		}
 		for _, nfCall := range []bool{true, false} {
 			setNFCall(t, nfCall)
 			d.nfCall = nfCall

@@ -8,20 +8,19 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/internal/testhost"
 )
 
-// sandboxEnd is where frames enter and leave as the sandbox's own.
-type sandboxEnd interface {
-	send(frame []byte) error
+// sandbox is what stands behind the filter.
+type sandbox interface {
+	// enforce gives it a filter by the rules, which fit its card.
+	enforce(t *testing.T, rules Rules) *Compiled
+	send(frame []byte) error // as its own
 	received() []uint32
 }
 
@@ -30,7 +29,8 @@ type sandboxEnd interface {
 // host's routing. Peer, sandbox and machine have no addresses of their own, so
 // nothing but probes is ever said; frames go in and come out raw.
 type lab struct {
-	sandbox      sandboxEnd
+	card         Interface // the sandbox's
+	sandbox      sandbox
 	peer, routed *wire
 	host         *hostWire
 	routerMAC    [3]net.HardwareAddr // the bridge's own, by whom it is spoken to
@@ -39,8 +39,6 @@ type lab struct {
 const (
 	labBridge   = "labbr0"
 	labUplink   = "labbr1"
-	labDevice   = "lab0"
-	labDomain   = "lab"
 	maxProbeLen = 2048
 )
 
@@ -51,21 +49,17 @@ var (
 	bridgedOwn = addrs("10.0.0.9", "10.0.0.60", "10.0.0.200", "192.168.3.77", "203.0.113.9", "fd00::9", "fd00::ee", "fd00::1:1", "2001:db8::9")
 )
 
-// newLab starts the sandbox, whose filter must be defined already.
-func newLab(t *testing.T, start func(*testing.T) sandboxEnd) *lab {
+// newLab makes the lab with a sandbox in it, which lets nothing pass.
+func newLab(t *testing.T, start func(*testing.T) (sandbox, Interface)) *lab {
 	t.Helper()
 	makeBridge(t, labBridge, hostOwn)
 	makeBridge(t, labUplink, nil)
 	l := &lab{host: newHostWire(t)}
-	l.sandbox = start(t)
-	testhost.WaitFor(t, "the sandbox's port", 10*time.Second, func() bool {
-		state, err := os.ReadFile("/sys/class/net/" + labDevice + "/brport/state")
-		return err == nil && strings.TrimSpace(string(state)) == "3"
-	})
+	l.sandbox, l.card = start(t)
 	peer, routed := testhost.NewPeer(t, labBridge), testhost.NewPeer(t, labUplink)
 	l.peer, l.routed = peerWire(t, peer), peerWire(t, routed)
-	for _, own := range labCard.Addresses {
-		neighbour(t, labBridge, own, labCard.MAC)
+	for _, own := range l.card.Addresses {
+		neighbour(t, labBridge, own, l.card.MAC)
 	}
 	for _, own := range routedOwn {
 		neighbour(t, labUplink, own, l.routed.mac)
@@ -146,24 +140,6 @@ func neighbour(t *testing.T, bridge string, a netip.Addr, mac net.HardwareAddr) 
 	}
 }
 
-// startContainer starts a container on the bridge, behind the filter.
-func startContainer(t *testing.T) sandboxEnd {
-	t.Helper()
-	domain := &libvirtxml.Domain{
-		Type: "lxc", Name: labDomain, Memory: &libvirtxml.DomainMemory{Value: 65536, Unit: "KiB"},
-		OS:       &libvirtxml.DomainOS{Type: &libvirtxml.DomainOSType{Type: "exe"}, Init: "/bin/sleep", InitArgs: []string{"infinity"}},
-		Features: &libvirtxml.DomainFeatureList{PrivNet: &libvirtxml.DomainFeature{}},
-		Devices:  &libvirtxml.DomainDeviceList{Consoles: []libvirtxml.DomainConsole{{Source: &libvirtxml.DomainChardevSource{Pty: &libvirtxml.DomainChardevSourcePty{}}}}, Interfaces: []libvirtxml.DomainInterface{labInterface()}},
-	}
-	text, err := domain.Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
-	virsh(t, "create", writeFile(t, text))
-	t.Cleanup(func() { virsh(t, "destroy", labDomain) })
-	return wireIn(t, sandboxNamespace(t))
-}
-
 func writeFile(t *testing.T, text string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "file.xml")
@@ -171,29 +147,6 @@ func writeFile(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	return name
-}
-
-// sandboxNamespace opens the network namespace of the container's first
-// process, which is the only child of the process whose id is the domain's.
-func sandboxNamespace(t *testing.T) string {
-	t.Helper()
-	controller := strings.TrimSpace(virsh(t, "domid", labDomain))
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, stat := range stats {
-		data, err := os.ReadFile(stat)
-		if err != nil {
-			continue // it has ended
-		}
-		fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
-		if fields[1] == controller {
-			return filepath.Join(filepath.Dir(stat), "ns/net")
-		}
-	}
-	t.Fatalf("the container's controller %s has no child", controller)
-	return ""
 }
 
 // wire is one end of an Ethernet cable, raw.

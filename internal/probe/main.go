@@ -5,12 +5,16 @@
 //
 //	probe tcp/22 udp/514
 //
+// As "probe wire" it is an end of a cable instead: frames go through standard
+// input and output.
+//
 // It needs nothing of the sandbox but its own file.
 package main
 
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -25,6 +29,12 @@ import (
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == idle {
 		select {}
+	}
+	if len(os.Args) == 2 && os.Args[1] == asWire {
+		if err := wire(os.Stdin, os.Stdout); err != io.EOF {
+			log.Fatalf("probe: %v", err)
+		}
+		return
 	}
 	seen := new(journal)
 	for _, arg := range os.Args[1:] {
