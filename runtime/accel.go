@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+	"libvirt.org/go/libvirtxml"
 )
 
 // The accelerators that Options.Accel may force.
@@ -94,4 +95,23 @@ func (r *Runtime) chooseAccel(wanted string) (string, error) {
 		return AccelTCG, nil
 	}
 	return "", fmt.Errorf("machine.accel requires hardware virtualisation: %w; or go on without, many times slower, with --accel tcg or machine: accel: \"prefer\"", err)
+}
+
+// translationCache is how much translated code an emulating QEMU keeps, in KiB.
+// Its own default is 1 GiB on a host with enough memory.
+//
+// Every process of a guest has its libraries at other addresses, and before
+// version 8.0 QEMU translates their code anew for each. When the guest uses such
+// a page of memory for something else, QEMU drops the page's translations one by
+// one and looks for each among all of them: after some hundred processes the
+// machine stands still for seconds, after more for minutes. A full cache is
+// dropped as a whole, in no time; a machine's start about fills this one.
+const translationCache = 64 << 10
+
+// emulate has the domain do without hardware virtualisation.
+func emulate(d *libvirtxml.Domain) {
+	d.Type = "qemu"
+	d.Features.TCG = &libvirtxml.DomainFeatureTCG{
+		TBCache: &libvirtxml.DomainFeatureTCGTBCache{Unit: "KiB", Size: translationCache},
+	}
 }

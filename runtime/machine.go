@@ -28,7 +28,7 @@ func (r *Runtime) bindMachine(s *sandbox) error {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
 	if accel == AccelTCG {
-		s.domain.Type = "qemu"
+		emulate(s.domain)
 	}
 	if _, err := os.Stat(QbootROM); err == nil {
 		s.domain.OS.Loader = &libvirtxml.DomainLoader{Path: QbootROM, Type: "rom"}

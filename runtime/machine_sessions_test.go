@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
@@ -28,6 +29,7 @@ func TestMachineSessions(t *testing.T) {
 	defer client.Close()
 	s := machineSessions{client}
 	t.Run("every exit code", s.everyExitCode)
+	t.Run("translated code", translatedCode)
 	t.Run("death by signals", s.signals)
 	t.Run("random bytes", s.randomBytes)
 	t.Run("the end of input", s.endOfInput)
@@ -61,6 +63,23 @@ func (s machineSessions) everyExitCode(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// translatedCode sees to it that an emulated machine does not slow down with the
+// number of its sessions: what QEMU keeps of translated code is bounded.
+func translatedCode(t *testing.T) {
+	out, err := exec.Command("virsh", "-q", "-c", "qemu:///system", "qemu-monitor-command", "plain", "--hmp", "info jit").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, sizes, _ := strings.Cut(string(out), "gen code size")
+	var used, most int
+	if _, err := fmt.Sscanf(sizes, "%d/%d", &used, &most); err != nil {
+		t.Fatalf("%v:\n%s", err, out)
+	}
+	if used > most || most > 64<<20 {
+		t.Errorf("QEMU keeps %d bytes of translated code and would keep %d, want at most 64 MiB", used, most)
+	}
 }
 
 func (s machineSessions) signals(t *testing.T) {
