@@ -122,12 +122,12 @@ func (p *Policy) tidy(in []Difference) []Difference {
 	for i := range in {
 		in[i].Witness = p.witness(&in[i])
 	}
-	slices.SortStableFunc(in, func(a, b Difference) int { return cmp.Compare(p.indexOf(a.Rule), p.indexOf(b.Rule)) })
+	written := make(map[string]int, len(p.rules))
+	for n, r := range p.rules {
+		written[r.Path] = n
+	}
+	slices.SortStableFunc(in, func(a, b Difference) int { return cmp.Compare(written[a.Rule.Path], written[b.Rule.Path]) })
 	return in
-}
-
-func (p *Policy) indexOf(r Rule) int {
-	return slices.IndexFunc(p.rules, func(q Rule) bool { return q.Path == r.Path })
 }
 
 // join merges the differences of one rule and direction that have the same key.

@@ -152,7 +152,7 @@ func TestWarningsNameWhatCanGo(t *testing.T) {
 				t.Fatalf("%s is covered by nobody: %+v", w.Path, rules)
 			}
 			var by []small
-			self := rules[p.indexOf(Rule{Path: w.Path})]
+			self := rules[slices.IndexFunc(p.rules, func(q Rule) bool { return q.Path == w.Path })]
 			for _, n := range w.Notes {
 				for i, q := range p.rules {
 					if len(n.Message) > len(q.Path) && n.Message[:len(q.Path)+1] == q.Path+":" {

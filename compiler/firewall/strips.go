@@ -8,39 +8,40 @@ import (
 
 // strips compares the two lists of one topic by walking over the remote
 // addresses. Between two addresses at which a rule begins or ends lies a strip,
-// in which only the services count. What a rule covers of those is kept per
-// elementary range of services (a cell), so that each strip costs what changed
-// since the one before, and not the number of rules.
+// in which only the services count. Those are kept as elementary ranges (cells),
+// each with the rule that owns it: the first of a list that covers it, where the
+// other list does not. A strip costs what changed since the one before, and not
+// what all of its rules cover.
 type strips struct {
 	topic   topic
 	clauses []clause
-	cells   []uint64    // where each cell begins; the last is the end
-	count   [2][]int32  // by list and cell: how many rules cover it
-	only    [2][]uint64 // by list: the cells that it alone covers, as a bit set
-	active  [2][]int32  // by list: the rules of the current strip, ascending
-	open    [2]map[int]*patch
+	cells   []uint64       // where each cell begins; the last is the end
+	spans   [][2]int       // by clause: the cells that it covers, the end excluded
+	count   [2][]int32     // by list and cell: how many rules cover it
+	only    [2]bitSet      // by list: the cells that it alone covers
+	active  [2][]int32     // by list: the rules of the current strip, ascending
+	owner   [2][]int32     // by list and cell: the rule that owns it, or nobody
+	stale   [2]bitSet      // by list: the cells whose owner may have changed
+	moved   map[int32]bool // rules that have gained or lost a cell
+	open    map[int32]*patch
 	done    [2][]*patch
 }
 
+// nobody owns what both lists cover, or neither.
+const nobody = -1
+
 // patch is what one rule admits beyond the other list, in neighbouring strips.
 type patch struct {
-	rule    int
-	cells   [][2]int // ranges of cells, the end excluded
-	from    value    // the first address
-	to      value    // the last
-	touched bool
-
-	services []interval // cells, once the patch is over
+	rule     int
+	services []interval
+	from     value // the first address
+	to       value // the last
 }
 
 // compareTopic gives the patches of each list that the other does not cover.
 func compareTopic(t topic, clauses []clause) [2][]*patch {
-	s := &strips{topic: t, clauses: clauses}
-	for l := range s.open {
-		s.open[l] = map[int]*patch{}
-	}
+	s := &strips{topic: t, clauses: clauses, moved: map[int32]bool{}, open: map[int32]*patch{}}
 	s.makeCells()
-	universe := t.universe()[dSrc]
 	var edges []edge
 	for i := range clauses {
 		bounds := clauses[i].box[dSrc]
@@ -55,17 +56,12 @@ func compareTopic(t topic, clauses []clause) [2][]*patch {
 		for ; n < len(edges) && edges[n].at == at; n++ {
 			s.flip(edges[n].clause)
 		}
-		end := universe.high
-		if n < len(edges) {
-			end = before(edges[n].at)
-		}
-		if at.compare(end) <= 0 {
-			s.strip(0, at, end)
-			s.strip(1, at, end)
-		}
+		s.strip(at)
 	}
-	for l := range s.open {
-		s.close(l, func(*patch) bool { return true })
+	for _, p := range s.open { // of rules that reach to the last address there is
+		p.to = t.universe()[dSrc].high
+	}
+	for l := range s.done {
 		slices.SortFunc(s.done[l], func(p, q *patch) int {
 			return cmp.Or(cmp.Compare(p.rule, q.rule), p.from.compare(q.from), p.services[0].low.compare(q.services[0].low))
 		})
@@ -82,22 +78,20 @@ func (s *strips) makeCells() {
 	}
 	slices.Sort(s.cells)
 	s.cells = slices.Compact(s.cells)
+	at := func(service uint64) int {
+		n, _ := slices.BinarySearch(s.cells, service)
+		return n
+	}
+	for i := range s.clauses {
+		b := s.clauses[i].box[dDstPort]
+		s.spans = append(s.spans, [2]int{at(b.low.lo), at(b.high.lo + 1)})
+	}
 	n := len(s.cells) - 1
 	for l := range s.count {
 		s.count[l] = make([]int32, n)
-		s.only[l] = make([]uint64, n/64+1)
+		s.only[l], s.stale[l] = newBitSet(n), newBitSet(n)
+		s.owner[l] = slices.Repeat([]int32{nobody}, n)
 	}
-}
-
-func (s *strips) cellAt(service uint64) int {
-	n, _ := slices.BinarySearch(s.cells, service)
-	return n
-}
-
-// span is the range of cells that a rule covers, the end excluded.
-func (s *strips) span(i int32) (from, to int) {
-	b := s.clauses[i].box[dDstPort]
-	return s.cellAt(b.low.lo), s.cellAt(b.high.lo + 1)
 }
 
 // flip lets a rule begin, or end.
@@ -111,11 +105,11 @@ func (s *strips) flip(i int32) {
 	} else {
 		s.active[list] = slices.Insert(s.active[list], n, i)
 	}
-	from, to := s.span(i)
 	count := s.count[list]
-	for c := from; c < to; c++ {
+	for c := s.spans[i][0]; c < s.spans[i][1]; c++ {
 		was := count[c]
 		count[c] += by
+		s.stale[list].add(c)
 		if was == 0 || count[c] == 0 {
 			s.settle(c)
 		}
@@ -124,76 +118,113 @@ func (s *strips) flip(i int32) {
 
 // settle finds out which list alone covers a cell.
 func (s *strips) settle(c int) {
-	word, bit := c/64, uint64(1)<<(c%64)
 	for l := range s.only {
+		s.stale[l].add(c)
 		if s.count[l][c] > 0 && s.count[1-l][c] == 0 {
-			s.only[l][word] |= bit
+			s.only[l].add(c)
 		} else {
-			s.only[l][word] &^= bit
+			s.only[l].remove(c)
 		}
 	}
 }
 
-// strip shares the cells that a list alone covers among its rules, the earliest
-// first, and carries the rules' patches on.
-func (s *strips) strip(l int, from, to value) {
-	left := slices.Clone(s.only[l])
-	for _, p := range s.open[l] {
-		p.touched = false
+// strip gives the stale cells to their new owners, and ends and begins the
+// patches of the rules that this concerns.
+func (s *strips) strip(at value) {
+	for l := range s.stale {
+		s.share(l)
 	}
+	for i := range s.moved {
+		list := s.clauses[i].list
+		if p := s.open[i]; p != nil {
+			p.to = before(at)
+			delete(s.open, i)
+		}
+		if services := s.owned(list, i); services != nil {
+			p := &patch{rule: s.clauses[i].rule, services: services, from: at}
+			s.open[i] = p
+			s.done[list] = append(s.done[list], p)
+		}
+	}
+	clear(s.moved)
+}
+
+// share gives each stale cell of a list to the first rule that covers it.
+func (s *strips) share(l int) {
+	owner, left := s.owner[l], 0
+	low, high := len(owner), 0
+	s.stale[l].each(0, len(owner), func(c int) {
+		if s.only[l].has(c) {
+			left++
+			low, high = min(low, c), c+1
+			return
+		}
+		s.stale[l].remove(c)
+		s.give(l, c, nobody)
+	})
 	for _, i := range s.active[l] {
-		cells := s.take(left, i)
-		if len(cells) == 0 {
-			continue
-		}
-		p := s.open[l][int(i)]
-		if p != nil && slices.Equal(p.cells, cells) {
-			p.to, p.touched = to, true
-			continue
-		}
-		if p != nil {
-			s.finish(l, p)
-		}
-		s.open[l][int(i)] = &patch{rule: s.clauses[i].rule, cells: cells, from: from, to: to, touched: true}
-	}
-	s.close(l, func(p *patch) bool { return !p.touched })
-}
-
-// take removes the cells of rule i from the set and gives them as ranges.
-func (s *strips) take(left []uint64, i int32) (out [][2]int) {
-	from, to := s.span(i)
-	for c := from; c < to; c++ {
-		if left[c/64]>>(c%64) == 0 { // nothing more in this word
-			c |= 63
-			continue
-		}
-		c += bits.TrailingZeros64(left[c/64] >> (c % 64))
-		if c >= to {
+		if left == 0 {
 			break
 		}
-		left[c/64] &^= 1 << (c % 64)
-		if n := len(out); n > 0 && out[n-1][1] == c {
-			out[n-1][1] = c + 1
+		from, to := max(s.spans[i][0], low), min(s.spans[i][1], high)
+		s.stale[l].each(from, to, func(c int) {
+			s.stale[l].remove(c)
+			s.give(l, c, i)
+			left--
+		})
+	}
+}
+
+// give makes a rule the owner of a cell.
+func (s *strips) give(l, c int, i int32) {
+	was := s.owner[l][c]
+	if was == i {
+		return
+	}
+	s.owner[l][c] = i
+	for _, rule := range []int32{was, i} {
+		if rule != nobody {
+			s.moved[rule] = true
+		}
+	}
+}
+
+// owned are the services of the cells that a rule owns.
+func (s *strips) owned(l int, i int32) (services []interval) {
+	owner := s.owner[l]
+	for c := s.spans[i][0]; c < s.spans[i][1]; c++ {
+		if owner[c] != i {
 			continue
 		}
-		out = append(out, [2]int{c, c + 1})
+		first := c
+		for c+1 < s.spans[i][1] && owner[c+1] == i {
+			c++
+		}
+		services = append(services, span(s.cells[first], s.cells[c+1]-1))
 	}
-	return out
+	return services
 }
 
-// close ends the patches that are over.
-func (s *strips) close(l int, over func(*patch) bool) {
-	for i, p := range s.open[l] {
-		if over(p) {
-			s.finish(l, p)
-			delete(s.open[l], i)
+// bitSet is a set of small numbers.
+type bitSet []uint64
+
+func newBitSet(n int) bitSet { return make(bitSet, n/64+1) }
+
+func (b bitSet) add(n int)      { b[n/64] |= 1 << (n % 64) }
+func (b bitSet) remove(n int)   { b[n/64] &^= 1 << (n % 64) }
+func (b bitSet) has(n int) bool { return b[n/64]>>(n%64)&1 == 1 }
+
+// each visits the members from from up to to, which is excluded, in order. The
+// one that it visits may be removed meanwhile.
+func (b bitSet) each(from, to int, visit func(int)) {
+	for n := from; n < to; n++ {
+		word := b[n/64] >> (n % 64)
+		if word == 0 {
+			n |= 63
+			continue
+		}
+		if n += bits.TrailingZeros64(word); n < to {
+			visit(n)
 		}
 	}
-}
-
-func (s *strips) finish(l int, p *patch) {
-	for _, c := range p.cells {
-		p.services = append(p.services, span(s.cells[c[0]], s.cells[c[1]]-1))
-	}
-	s.done[l] = append(s.done[l], p)
 }
