@@ -11,7 +11,7 @@ import (
 // Bounds of a file's text, which are checked before anything is parsed: parsers
 // and evaluators call themselves for what is nested.
 const (
-	maxTokens  = 50_000
+	maxTokens  = 200_000
 	maxNesting = 100
 	maxChain   = 500 // operators and colons in one expression
 )

@@ -14,9 +14,9 @@ import (
 	"cuelang.org/go/mod/modfile"
 )
 
-// compileSchema builds the schema's package in a context of its own.
-func compileSchema() cue.Value {
-	v := cuecontext.New().BuildInstance(schemaProject().schemaInstance())
+// compileSchema builds the schema's package of its files in a context of its own.
+func compileSchema(files map[string][]byte) cue.Value {
+	v := cuecontext.New().BuildInstance(schemaProject(files).schemaInstance())
 	if err := v.Err(); err != nil {
 		panic(err) // the schema is part of the program
 	}
@@ -58,13 +58,13 @@ func isCallOf(e ast.Expr, name string) bool {
 	return ok && id.Name == name
 }
 
-// schemaProject is a project of nothing but the schema.
-func schemaProject() *project {
+// schemaProject is a project of nothing but the schema's files.
+func schemaProject(files map[string][]byte) *project {
 	p := &project{disk: embed.FS{}, schemaDir: "schema"}
 	p.overlay = map[string][]byte{
 		"cue.mod/module.cue": moduleFile(&modfile.File{Module: modulePath + "@v0", Language: &modfile.Language{Version: language}}),
 	}
-	for name, data := range Files() {
+	for name, data := range files {
 		p.overlay["schema/"+name] = data
 	}
 	return p

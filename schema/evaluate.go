@@ -13,6 +13,7 @@ import (
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/inject/embed"
+	"cuelang.org/go/cue/token"
 	cuejson "cuelang.org/go/encoding/json"
 
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -50,7 +51,7 @@ func Preload() {
 // schema is the schema's package in a context of its own.
 func (e *evaluator) schema() cue.Value {
 	if !e.compiled.Exists() {
-		e.compiled = compileSchema()
+		e.compiled = compileSchema(Files())
 	}
 	return e.compiled
 }
@@ -73,7 +74,7 @@ func (e *evaluator) profile() cue.Value {
 // and a file that opens the schema's structs is held to them all the same.
 func (c *Config) evaluate(e *evaluator, t target, rules *policy) result {
 	ctx := cuecontext.New(cuecontext.WithInjection(embed.New()))
-	inst, err := c.build(t, true)
+	inst, err := c.build(t, lenient)
 	if err != nil {
 		return result{list: diagnoseLoad(t, err)}
 	}
@@ -86,8 +87,12 @@ func (c *Config) evaluate(e *evaluator, t target, rules *policy) result {
 		return result{}
 	}
 	data, err := e.conforming(value)
-	if err != nil && !errors.Is(err, errManyParts) {
+	switch {
+	case err == nil || errors.Is(err, errManyParts):
+	case !manyRules(value):
 		data, err = c.strict(e, t)
+	case hasChoices(withImports(inst, nil)):
+		data, err = c.strictButRules(e, t)
 	}
 	if err != nil {
 		return result{list: c.diagnose(e, src, value, err)}
@@ -116,7 +121,11 @@ func (e *evaluator) conforming(v cue.Value) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	expr, err := cuejson.Extract("profile", data)
+	rest, err := withoutRules(data)
+	if err != nil {
+		return nil, err
+	}
+	expr, err := cuejson.Extract("profile", rest)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +163,7 @@ func manyParts(expr ast.Expr) (many bool) {
 // strict evaluates a target and the schema at once, for files in which the
 // schema's constraints choose between values.
 func (c *Config) strict(e *evaluator, t target) ([]byte, error) {
-	inst, err := c.build(t, false)
+	inst, err := c.build(t, full)
 	if err != nil {
 		return nil, err
 	}
@@ -165,13 +174,41 @@ func (c *Config) strict(e *evaluator, t target) ([]byte, error) {
 	return v.MarshalJSON()
 }
 
+// strictButRules is strict for more rules than CUE can evaluate in the time that
+// a profile has: the schema chooses nothing within rules, and holds them to their
+// form once they are data.
+func (c *Config) strictButRules(e *evaluator, t target) ([]byte, error) {
+	inst, err := c.build(t, openRules)
+	if err != nil {
+		return nil, err
+	}
+	files, err := openRules()
+	if err != nil {
+		return nil, err
+	}
+	def := compileSchema(files).LookupPath(cue.MakePath(cue.Def("#Profile")))
+	return e.conforming(cuecontext.New(cuecontext.WithInjection(embed.New())).BuildInstance(inst).Unify(def))
+}
+
+// hasChoices reports whether files hold a disjunction.
+func hasChoices(files []*ast.File) (has bool) {
+	for _, f := range files {
+		ast.Walk(f, func(n ast.Node) bool {
+			b, ok := n.(*ast.BinaryExpr)
+			has = has || ok && b.Op == token.OR
+			return !has
+		}, nil)
+	}
+	return has
+}
+
 // build reads a target's files; YAML and JSON become CUE with their positions.
-func (c *Config) build(t target, lenient bool) (*build.Instance, error) {
+func (c *Config) build(t target, form schemaForm) (*build.Instance, error) {
 	switch path.Ext(t.file) {
 	case ".yaml", ".yml", ".json":
 		return dataInstance(t)
 	}
-	return c.instance(t, lenient)
+	return c.instance(t, form)
 }
 
 func dataInstance(t target) (*build.Instance, error) {

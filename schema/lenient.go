@@ -9,11 +9,11 @@ import (
 	"cuelang.org/go/cue/parser"
 )
 
-// lenientFiles are the schema without its constraints. A profile that imports
+// lenient is the schema without its constraints. A profile that imports
 // them evaluates to just what the user's files say, so that each value can be
 // held against the schema by itself; CUE's own errors for a whole profile hide
 // one mistake behind another.
-var lenientFiles = sync.OnceValues(func() (map[string][]byte, error) {
+var lenient = sync.OnceValues(func() (map[string][]byte, error) {
 	m := make(map[string][]byte)
 	for name, data := range Files() {
 		f, err := parser.ParseFile(name, data)
@@ -30,6 +30,31 @@ var lenientFiles = sync.OnceValues(func() (map[string][]byte, error) {
 		}
 	}
 	return m, nil
+})
+
+// schemaForm gives the schema's files as a profile imports them, by name.
+type schemaForm func() (map[string][]byte, error)
+
+// full is the schema as it is.
+func full() (map[string][]byte, error) { return nil, nil }
+
+// openRules is the schema that takes anything for a rule.
+var openRules = sync.OnceValues(func() (map[string][]byte, error) {
+	const name = "network.cue"
+	m := Files()
+	f, err := parser.ParseFile(name, m[name])
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range f.Decls {
+		if field, ok := d.(*ast.Field); ok {
+			if name, _, err := ast.LabelName(field.Label); err == nil && name == "#Rule" {
+				field.Value = ast.NewIdent("_")
+			}
+		}
+	}
+	m[name], err = format.Node(f)
+	return m, err
 })
 
 // basesFile holds the definitions that give values to profiles, which stay.

@@ -111,13 +111,11 @@ func collect(results []result) (profiles []*Profile, err error) {
 }
 
 // instance loads a target's files into syntax trees.
-func (c *Config) instance(t target, lenient bool) (*build.Instance, error) {
+func (c *Config) instance(t target, form schemaForm) (*build.Instance, error) {
 	s := t.session()
-	if lenient {
-		var err error
-		if s.lenient, err = lenientFiles(); err != nil {
-			return nil, err
-		}
+	var err error
+	if s.schema, err = form(); err != nil {
+		return nil, err
 	}
 	cfg := &load.Config{
 		FS:         s,

@@ -2,8 +2,11 @@ package schema
 
 import (
 	"math"
+	"strconv"
 
 	"cuelang.org/go/cue/ast"
+	cueliteral "cuelang.org/go/cue/literal"
+	"cuelang.org/go/cue/token"
 )
 
 // parts is how many elements or fields an expression has at most, and what the
@@ -84,4 +87,18 @@ func (s *scale) partsOfCall(e *ast.CallExpr, unknown parts) parts {
 		}
 	}
 	return unknown
+}
+
+// number reads a number that is written out.
+func number(e ast.Expr) (float64, bool) {
+	l, ok := e.(*ast.BasicLit)
+	if !ok || l.Kind != token.INT && l.Kind != token.FLOAT {
+		return 0, false
+	}
+	var n cueliteral.NumInfo
+	if err := cueliteral.ParseNum(l.Value, &n); err != nil {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(n.String(), 64)
+	return f, err == nil
 }

@@ -52,7 +52,7 @@ func (p *policy) check(prof *Profile, src *source) (list diag.List) {
 		return asList(err)
 	}
 	for _, t := range p.targets {
-		inst, err := new(Config).build(t, false)
+		inst, err := new(Config).build(t, full)
 		if err != nil {
 			return diagnoseLoad(t, err)
 		}

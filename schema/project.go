@@ -127,7 +127,7 @@ type session struct {
 	*project
 	files, left int
 	stdin       []byte
-	lenient     map[string][]byte // the schema's files without constraints, in place of it
+	schema      map[string][]byte // the schema's files, in place of the full ones
 }
 
 // Open implements fs.FS.
@@ -208,8 +208,8 @@ func (s *session) overlaid(name string) ([]byte, bool) {
 	if name == stdinFile && s.stdin != nil {
 		return s.stdin, true
 	}
-	if s.lenient != nil && path.Dir(name) == s.schemaDir {
-		data, ok := s.lenient[path.Base(name)]
+	if s.schema != nil && path.Dir(name) == s.schemaDir {
+		data, ok := s.schema[path.Base(name)]
 		return data, ok
 	}
 	data, ok := s.overlay[name]

@@ -11,7 +11,7 @@ import (
 
 // The Go structs and the CUE definitions have the same fields.
 func TestStructsMatchTheSchema(t *testing.T) {
-	defs := compileSchema()
+	defs := compileSchema(Files())
 	for name, v := range map[string]any{
 		"#Profile": Profile{}, "#Run": Run{}, "#Ready": Ready{}, "#HTTP": HTTP{}, "#Stop": Stop{}, "#Mount": Mount{},
 		"#Network": Network{}, "#Subnet": Subnet{}, "#Route": Route{}, "#Rule": Rule{}, "#Match": Match{},
@@ -29,5 +29,12 @@ func TestStructsMatchTheSchema(t *testing.T) {
 		if !slices.Equal(fields, declared) {
 			t.Errorf("%s: the struct has %v and the definition %v", name, fields, declared)
 		}
+	}
+}
+
+// The bound of a list of rules is the same in Go.
+func TestMaxRulesMatchesTheSchema(t *testing.T) {
+	if _, most := bounds(compileSchema(Files()).LookupPath(cue.MakePath(cue.Def("#Network"), cue.Str("allow").Optional()))); most != maxRules {
+		t.Errorf("the schema takes %d rules, and the program %d", most, maxRules)
 	}
 }

@@ -29,7 +29,7 @@ func (c *Config) TagsOf(args ...string) (tags []Tag, err error) {
 	untagged := *c
 	untagged.Tags = nil
 	for _, t := range targets {
-		inst, err := untagged.build(t, false)
+		inst, err := untagged.build(t, full)
 		if err != nil {
 			return nil, diagnoseLoad(t, err)
 		}

@@ -141,7 +141,7 @@ func lastField(path string) string {
 // container is the kind of a list or struct that is an error because something
 // in it is.
 func container(v cue.Value) cue.Kind {
-	if _, err := v.List(); err == nil {
+	if len(elements(v)) > 0 {
 		return cue.ListKind
 	}
 	if _, err := v.Fields(); err == nil {

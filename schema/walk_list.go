@@ -10,17 +10,13 @@ import (
 )
 
 func (w *walker) sequence(path string, def, v cue.Value) (any, bool) {
-	it, err := v.List()
-	if err != nil {
-		return nil, false
-	}
-	var elems []cue.Value
-	for it.Next() {
-		elems = append(elems, it.Value())
-	}
+	elems := elements(v)
 	data := make([]any, len(elems))
 	if w.count(path, def, v, len(elems)) {
 		return nil, false
+	}
+	if isRuleList(path) {
+		return w.rules(path, elems), true
 	}
 	blank := w.ctx.CompileString("[" + strings.Repeat("_,", len(elems)) + "]")
 	defs := def.Unify(blank)
@@ -28,6 +24,18 @@ func (w *walker) sequence(path string, def, v cue.Value) (any, bool) {
 		data[i], _ = w.value(Elem(path, i), defs.LookupPath(cue.MakePath(cue.Index(i))), e)
 	}
 	return data, true
+}
+
+// elements are those of a list, which may be an error because one of them is;
+// none of what is no list.
+func elements(v cue.Value) (list []cue.Value) {
+	it, err := v.Fields(cue.All())
+	for err == nil && it.Next() {
+		if it.Selector().LabelType() == cue.IndexLabel {
+			list = append(list, it.Value())
+		}
+	}
+	return list
 }
 
 // count checks how many parts a list or map has.

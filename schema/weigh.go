@@ -8,7 +8,6 @@ import (
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
-	cueliteral "cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/token"
 
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -18,6 +17,7 @@ import (
 const (
 	maxWeight       = 1_000_000 // values, and bytes of texts
 	maxAlternatives = 1_000     // ways in which disjunctions combine
+	maxParts        = 10_000    // entries of one list or struct, in which CUE searches from the front
 )
 
 // weight is an upper bound of what an expression becomes: how many values and
@@ -87,9 +87,19 @@ func (s *scale) check(n ast.Node, w weight) weight {
 	return weight{math.Min(w.size, 2*maxWeight), math.Min(w.ways, 2*maxAlternatives)}
 }
 
+// crowded remembers the first entry that is one too many, of n.
+func (s *scale) crowded(entry ast.Node, n int) {
+	if s.over == nil {
+		s.over, s.why = entry, fmt.Sprintf("there are %d entries here: a list or struct may have %d", n, maxParts)
+	}
+}
+
 // decls weighs the parts of a struct. The same field given twice is unified, and
 // so are embedded values.
 func (s *scale) decls(decls []ast.Decl) weight {
+	if len(decls) > maxParts {
+		s.crowded(decls[maxParts], len(decls))
+	}
 	total := one
 	ways := make(map[string]float64)
 	for _, d := range decls {
@@ -170,6 +180,9 @@ func (s *scale) expr(e ast.Expr) weight {
 	case *ast.StructLit:
 		w = s.decls(e.Elts)
 	case *ast.ListLit:
+		if len(e.Elts) > maxParts {
+			s.crowded(e.Elts[maxParts], len(e.Elts))
+		}
 		for _, elem := range e.Elts {
 			w.size += s.expr(elem).size
 		}
@@ -277,18 +290,4 @@ func (s *scale) call(e *ast.CallExpr) weight {
 		return weight{2 * maxWeight, 1}
 	}
 	return weight{w.size * max(1, math.Abs(times)), w.ways}
-}
-
-// number reads a number that is written out.
-func number(e ast.Expr) (float64, bool) {
-	l, ok := e.(*ast.BasicLit)
-	if !ok || l.Kind != token.INT && l.Kind != token.FLOAT {
-		return 0, false
-	}
-	var n cueliteral.NumInfo
-	if err := cueliteral.ParseNum(l.Value, &n); err != nil {
-		return 0, false
-	}
-	f, err := strconv.ParseFloat(n.String(), 64)
-	return f, err == nil
 }
