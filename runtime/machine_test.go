@@ -4,6 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	goruntime "runtime"
+	"runtime/metrics"
 	"strings"
 	"testing"
 	"time"
@@ -123,7 +125,7 @@ func TestMachineThatNeverReports(t *testing.T) {
 	testhost.Need(t)
 	o := machineOptions(t)
 	o.AnswerLimit = 8 * time.Second
-	o.Init = silentInit(t, "")
+	o.Init = hostileInit(t, "silence")
 	start := time.Now()
 	upFails(t, o, "did not answer", "8s")
 	if took := time.Since(start); took > time.Minute {
@@ -134,15 +136,72 @@ func TestMachineThatNeverReports(t *testing.T) {
 func TestMachineWhoseFirstProcessEnds(t *testing.T) {
 	testhost.Need(t)
 	o := machineOptions(t)
-	o.Init = silentInit(t, "-X main.ends=yes")
+	o.Init = hostileInit(t, "end")
 	upFails(t, o, "did not answer")
 }
 
-// silentInit builds internal/silent.
-func silentInit(t *testing.T, flags string) string {
+// TestMachineThatFloodsItsHost has the machine send without end, in each of the
+// ways that a machine has: it must be given up within the bound, and have cost no
+// memory by then.
+func TestMachineThatFloodsItsHost(t *testing.T) {
+	testhost.Need(t)
+	t.Run("honest", func(t *testing.T) { up(t, newRuntime(t), compile(t, "plain.cue")) }) // the kernel is unpacked from here on
+	for deed, want := range map[string]string{
+		"noise":    "no greeting within 16 MiB",
+		"greeting": "not sbx's channel protocol",
+		"frames":   "a frame of kind 0 where none may come",
+		"status":   "not ready within 30s",
+	} {
+		t.Run(deed, func(t *testing.T) {
+			o := machineOptions(t)
+			if deed == "status" { // which by itself has no end
+				o.AnswerLimit = 30 * time.Second
+			}
+			o.Init = hostileInit(t, deed)
+			most := mostHeap(t)
+			upFails(t, o, want)
+			if got := most(); got > 64<<20 {
+				t.Errorf("the heap grew by %d MiB", got>>20)
+			}
+		})
+	}
+}
+
+// mostHeap watches the heap; the result ends that and gives the most bytes by
+// which it was larger than at the start.
+func mostHeap(t *testing.T) func() uint64 {
 	t.Helper()
-	bin := filepath.Join(t.TempDir(), "silent")
-	build := exec.Command("go", "build", "-ldflags", flags, "-o", bin, "../internal/silent")
+	heap := func() uint64 {
+		sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+		metrics.Read(sample)
+		return sample[0].Value.Uint64()
+	}
+	goruntime.GC()
+	before, most := heap(), uint64(0)
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			most = max(most, heap())
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}()
+	return func() uint64 {
+		close(stop)
+		<-done
+		return most - min(most, before)
+	}
+}
+
+// hostileInit builds internal/hostile to do the deed.
+func hostileInit(t *testing.T, deed string) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "hostile")
+	build := exec.Command("go", "build", "-ldflags", "-X main.deed="+deed, "-o", bin, "../internal/hostile")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

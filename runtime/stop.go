@@ -105,10 +105,18 @@ func (r *Runtime) Restart(ctx context.Context, name string) error {
 		return err
 	}
 	defer client.Close()
-	if err := client.Restart(ctx); err != nil {
+	dom, kind, err := r.find(name)
+	if err != nil {
+		return err
+	}
+	dom.Free()
+	limit := stopLimit(filepath.Join(r.options.StateDir, name), kind)
+	order, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("its command did not stop within %v", limit))
+	defer cancel()
+	if err := client.Restart(order); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if _, err := client.WaitReady(ctx); err != nil {
+	if err := r.waitReady(ctx, client, r.runOf(name, kind)); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil

@@ -222,7 +222,7 @@ func (u *up) wait(ctx context.Context) error {
 	if err := u.s.sendSecrets(ctx, client); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
-	if _, err := client.WaitReady(ctx); err != nil {
+	if err := u.r.waitReady(ctx, client, &u.s.manifest.Run); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
 	return nil

@@ -14,8 +14,9 @@ import (
 // Client is the host's end of a channel. Its methods may be called at the same
 // time; each uses a stream of its own with its own backpressure.
 type Client struct {
-	conn io.Closer
-	mux  *yamux.Session
+	conn  io.Closer
+	guard *guard
+	mux   *yamux.Session
 }
 
 // Dial greets the guest at the other end of conn and takes conn over, also when
@@ -31,12 +32,13 @@ func Dial(ctx context.Context, conn io.ReadWriteCloser) (*Client, error) {
 		conn.Close()
 		return nil, fmt.Errorf("the sandbox's first process did not answer: %w", err)
 	}
-	mux, err := yamux.Client(guarded{&guard{in: in, fromGuest: true}, conn, conn}, hostConfig())
+	g := &guard{in: in, fromGuest: true}
+	mux, err := yamux.Client(guarded{g, conn, conn}, hostConfig())
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
-	return &Client{conn, mux}, nil
+	return &Client{conn, g, mux}, nil
 }
 
 // guarded is a connection whose reading end is a guard.
@@ -65,7 +67,7 @@ type stream struct {
 func (c *Client) open(ctx context.Context, r Request) (*stream, func(), error) {
 	s, err := c.mux.OpenStream()
 	if err != nil {
-		return nil, nil, lost(err)
+		return nil, nil, c.lost(err)
 	}
 	stop := context.AfterFunc(ctx, func() { s.Close(); s.SetDeadline(time.Unix(1, 0)) })
 	done := func() { stop(); s.Close() }
@@ -93,7 +95,7 @@ func (c *Client) failure(ctx context.Context, err error) error {
 		return fmt.Errorf("the sandbox did not answer within %v", replyTimeout)
 	}
 	if c.mux.IsClosed() || errors.Is(err, io.EOF) || errors.Is(err, yamux.ErrStreamClosed) {
-		return lost(err)
+		return c.lost(err)
 	}
 	return err
 }
@@ -102,8 +104,11 @@ func (c *Client) failure(ctx context.Context, err error) error {
 // a request.
 var ErrLost = errors.New("the connection to the sandbox was lost")
 
-func lost(err error) error {
-	if errors.Is(err, io.EOF) {
+func (c *Client) lost(err error) error {
+	switch {
+	case c.guard.refused.Load():
+		return fmt.Errorf("%w: what its first process sends is not sbx's channel protocol", ErrLost)
+	case errors.Is(err, io.EOF):
 		return ErrLost
 	}
 	return fmt.Errorf("%w (%v)", ErrLost, err)
@@ -147,14 +152,18 @@ func (c *Client) Status(ctx context.Context) (status Status, err error) {
 }
 
 // WaitReady waits until the service answers its readiness probe. A service that
-// ends for good before it does is an error that says how.
+// ends for good before it does is an error that says how, as is one that has
+// ended once when ctx ends.
 func (c *Client) WaitReady(ctx context.Context) (status Status, err error) {
 	err = c.Watch(ctx, func(s Status) bool {
 		status = s
 		return s.State != Ready && s.State != Ended
 	})
-	if err == nil && status.State == Ended {
+	switch {
+	case err == nil && status.State == Ended:
 		err = fmt.Errorf("the command ended before it was ready: %s", describe(status))
+	case err != nil && (status.Exit != nil || status.Message != ""):
+		err = fmt.Errorf("%w; the command ended last with %s", err, describe(status))
 	}
 	return status, err
 }
@@ -196,6 +205,8 @@ func (c *Client) Restart(ctx context.Context) error {
 
 // SendSecret has the sandbox write a secret to its file.
 func (c *Client) SendSecret(ctx context.Context, secret Secret) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, replyTimeout, fmt.Errorf("the sandbox did not take it within %v", replyTimeout))
+	defer cancel()
 	return c.control(ctx, Request{Op: OpSecret, Secret: &secret})
 }
 

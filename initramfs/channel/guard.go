@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"sync/atomic"
 )
 
 // errForeign is what a guard answers when the next bytes are no frame that the
@@ -32,7 +33,8 @@ const (
 type guard struct {
 	in        *bufio.Reader
 	fromGuest bool
-	left      int // bytes of the present frame, its header included, that are still to be passed on
+	refused   atomic.Bool // something was not let through
+	left      int         // bytes of the present frame, its header included, that are still to be passed on
 }
 
 // Read implements io.Reader.
@@ -44,6 +46,7 @@ func (g *guard) Read(p []byte) (int, error) {
 		}
 		body, ok := g.admit(header)
 		if !ok {
+			g.refused.Store(true)
 			return 0, errForeign
 		}
 		g.left = muxHeader + body
