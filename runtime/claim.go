@@ -29,6 +29,10 @@ type claim struct {
 
 // claim makes the sandbox's name this process's own until release is called.
 func (r *Runtime) claim(s *sandbox) (release func(), err error) {
+	data, err := json.Marshal(claim{Backend: s.backend, Metadata: s.metadata})
+	if err != nil {
+		return nil, err
+	}
 	path := filepath.Join(r.options.StateDir, claimDir, s.name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
@@ -40,29 +44,26 @@ func (r *Runtime) claim(s *sandbox) (release func(), err error) {
 	if f == nil {
 		return nil, fmt.Errorf("%s: another sbx run has this name: give another one with --name", s.name)
 	}
-	data, err := json.Marshal(claim{Backend: s.backend, Metadata: s.metadata})
-	if err == nil {
-		_, err = f.Write(data)
-	}
-	if err != nil {
+	if _, err := f.Write(data); err != nil {
 		f.Close()
 		return nil, err
 	}
-	return func() {
-		os.Remove(path) // before the lock is given up, so that nobody takes a claim that goes away
-		f.Close()
-	}, nil
+	return func() { _ = dropClaim(f) }, nil // the next one finds it, as if we had been killed
 }
 
-// lockClaim opens and locks a claim; nil when another process has it locked or
-// has just removed it.
+// lockClaim opens and locks a claim; nil when another process has it locked.
 func lockClaim(path string, flags int) (*os.File, error) {
+	unlock, err := lockClaims(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	f, err := os.OpenFile(path, os.O_RDWR|flags, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil && stillThere(f, path) {
+	if err == nil {
 		return f, nil
 	}
 	f.Close()
@@ -72,10 +73,32 @@ func lockClaim(path string, flags int) (*os.File, error) {
 	return nil, err
 }
 
-func stillThere(f *os.File, path string) bool {
-	opened, err1 := f.Stat()
-	named, err2 := os.Stat(path)
-	return err1 == nil && err2 == nil && os.SameFile(opened, named)
+// dropClaim removes a claim that this process has locked.
+func dropClaim(f *os.File) error {
+	unlock, err := lockClaims(filepath.Dir(f.Name()))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	defer f.Close()
+	return os.Remove(f.Name())
+}
+
+// lockClaims makes a change of a claim and of its lock one step: nobody else
+// takes a claim that has just been made, or one that is about to go.
+func lockClaims(dir string) (unlock func(), err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	for err = unix.EINTR; err == unix.EINTR; {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("cannot lock %s: %w", dir, err)
+	}
+	return func() { f.Close() }, nil
 }
 
 // sweep removes what ephemeral sandboxes have left behind whose sbx was killed.
@@ -104,18 +127,25 @@ func (r *Runtime) sweepOne(path, name string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	if err := r.sweepClaim(f, name); err != nil {
+		f.Close()
+		return err
+	}
+	return dropClaim(f)
+}
+
+// sweepClaim removes what a claim names, unless its process was killed before it
+// made anything.
+func (r *Runtime) sweepClaim(f io.Reader, name string) error {
 	data, err := io.ReadAll(f)
 	if err != nil {
 		return err
 	}
 	var c claim
-	if json.Unmarshal(data, &c) == nil && c.Metadata != nil { // else it was killed before it made anything
-		if err := r.removeLeft(name, c); err != nil {
-			return err
-		}
+	if json.Unmarshal(data, &c) != nil || c.Metadata == nil {
+		return nil
 	}
-	return os.Remove(path)
+	return r.removeLeft(name, c)
 }
 
 // removeLeft removes a dead process's sandbox. A persistent domain of the name
