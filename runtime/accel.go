@@ -28,8 +28,8 @@ const (
 
 const kvmDevice = "/dev/kvm"
 
-// CheckKVM says why this process cannot use hardware virtualisation; nil means
-// that it can. A nested host may offer a KVM that creates machines and then
+// CheckKVM says why this process, or the QEMU that it would start, cannot use
+// hardware virtualisation; nil means that it can. A nested host may offer a KVM that creates machines and then
 // crawls, so the processor itself must have the extension.
 func CheckKVM() error {
 	flags, err := processorFlags("/proc/cpuinfo")
@@ -57,7 +57,8 @@ func CheckKVM() error {
 	if err != nil {
 		return fmt.Errorf("/dev/kvm creates no machine: %w", err)
 	}
-	return unix.Close(vm)
+	unix.Close(vm)
+	return checkKVMUser()
 }
 
 // processorFlags are those of the first processor in a file like /proc/cpuinfo.

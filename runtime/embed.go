@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 	"libvirt.org/go/libvirt"
@@ -27,10 +26,6 @@ const (
 	maxEmbedRoots = 1024
 )
 
-// embedConfig has QEMU's own output go to a file rather than through virtlogd, a
-// daemon.
-const embedConfig = "stdio_handler = \"file\"\n"
-
 // connectEphemeral connects to what runs a machine or container for this process
 // alone: the embedded driver where nobody has named a connection and no libvirtd
 // can be used.
@@ -39,11 +34,7 @@ func (r *Runtime) connectEphemeral(kind schema.Backend) (*libvirt.Connect, error
 		return r.connect(kind)
 	}
 	if kind != schema.KVM {
-		conn, err := r.connect(kind)
-		if err != nil {
-			err = fmt.Errorf("%w\nA machine (backend kvm) needs neither libvirtd nor root", err)
-		}
-		return conn, err
+		return r.connectContainers(kind)
 	}
 	if os.Geteuid() == 0 {
 		conn, err := r.connect(kind)
@@ -52,6 +43,20 @@ func (r *Runtime) connectEphemeral(kind schema.Backend) (*libvirt.Connect, error
 		}
 	}
 	return r.embed.connect(r)
+}
+
+// connectContainers connects to the libvirtd that containers need: libvirt can
+// embed its driver for QEMU, but not the one for containers.
+func (r *Runtime) connectContainers(kind schema.Backend) (*libvirt.Connect, error) {
+	const instead = "a machine (--backend kvm) needs neither libvirtd nor root"
+	if os.Geteuid() != 0 {
+		return nil, fmt.Errorf("a container (backend %s) needs root and libvirtd: run sbx as root; %s", kind, instead)
+	}
+	conn, err := r.connect(kind)
+	if err != nil {
+		err = fmt.Errorf("%w\nA container (backend %s) needs libvirtd; %s", err, kind, instead)
+	}
+	return conn, err
 }
 
 // embedded is this process's connection to the embedded driver, if it has one.
@@ -82,7 +87,7 @@ func (e *embedded) connect(r *Runtime) (*libvirt.Connect, error) {
 		return nil, fmt.Errorf("libvirt's embedded driver: %w", plain(err))
 	}
 	e.conn, e.root = conn, root
-	return conn, r.probe(conn, filepath.Join(r.options.StateDir, embedDir, embedCache))
+	return conn, r.probe(conn)
 }
 
 // is says whether conn is this connection.
@@ -101,32 +106,6 @@ func (e *embedded) close() {
 		e.root.Close()
 		e.conn = nil
 	}
-}
-
-// probe has libvirt find out what QEMU can do, which it remembers. The first
-// time takes up to a minute, of which it says a word.
-func (r *Runtime) probe(conn *libvirt.Connect, cache string) error {
-	known, err := filepath.Glob(filepath.Join(cache, "qemu/capabilities/*.xml"))
-	if err != nil || len(known) > 0 {
-		return err
-	}
-	r.options.Log("finding out what QEMU can do here, this once; it may take a minute")
-	start := time.Now()
-	done := make(chan struct{})
-	go func() {
-		for tick := time.NewTicker(10 * time.Second); ; {
-			select {
-			case <-done:
-				tick.Stop()
-				return
-			case <-tick.C:
-				r.options.Log(fmt.Sprintf("still asking QEMU, for %v so far", time.Since(start).Round(time.Second)))
-			}
-		}
-	}()
-	_, err = conn.GetCapabilities()
-	close(done)
-	return plain(err)
 }
 
 // takeRoot finds a root folder that no other process uses, or makes one. It is
@@ -157,14 +136,33 @@ func takeRoot(base string) (dir string, lock *os.File, err error) {
 }
 
 func fillRoot(dir string) error {
-	if err := writeAtomic(filepath.Join(dir, "etc/qemu.conf"), []byte(embedConfig), 0o644); err != nil {
+	config, err := embedConfig()
+	if err != nil {
 		return err
 	}
-	err := os.Symlink("../"+embedCache, filepath.Join(dir, "cache"))
+	if err := writeAtomic(filepath.Join(dir, "etc/qemu.conf"), config, 0o644); err != nil {
+		return err
+	}
+	err = os.Symlink("../"+embedCache, filepath.Join(dir, "cache"))
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
 	return err
+}
+
+// embedConfig is libvirt's qemu.conf. QEMU's own output goes to a file rather than
+// through virtlogd, a daemon; and whatever libvirt starts without asking whom to
+// run as is not root, either.
+func embedConfig() ([]byte, error) {
+	config := []byte("stdio_handler = \"file\"\n")
+	if os.Geteuid() != 0 {
+		return config, nil
+	}
+	account, err := qemuAccount()
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(config, "user = \"+%d\"\ngroup = \"+%d\"\n", account.shared.uid, account.shared.gid), nil
 }
 
 // runEvents runs libvirt's event loop, without which the embedded driver does

@@ -58,9 +58,42 @@ type account struct {
 // folders.
 func (a account) as(id int) qemuUser { return qemuUser{uid: id, gid: a.group} }
 
+// groups are all that libvirt's user is in.
+func (a account) groups() ([]int, error) {
+	u, err := user.LookupId(strconv.Itoa(a.shared.uid))
+	if err != nil {
+		return nil, err
+	}
+	ids, err := u.GroupIds()
+	if err != nil {
+		return nil, err
+	}
+	var groups []int
+	for _, id := range ids {
+		gid, err := strconv.Atoi(id)
+		if err != nil {
+			return nil, err
+		}
+		groups = append(groups, gid)
+	}
+	return groups, nil
+}
+
 // mayRun says whether a QEMU of this user would get its accelerator.
 func (q qemuUser) mayRun(accel string) bool {
 	return accel != AccelKVM || q.mayUse(kvmDevice, true) == nil
+}
+
+// checkKVMUser says why no user that QEMU may run as here can open /dev/kvm.
+func checkKVMUser() error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	account, err := qemuAccount()
+	if err != nil || account.shared.mayRun(AccelKVM) || account.as(compiler.IDFirst).mayRun(AccelKVM) {
+		return err
+	}
+	return fmt.Errorf("QEMU does not run as root, and user %d may not open /dev/kvm: chgrp kvm /dev/kvm && chmod 0660 /dev/kvm, by a udev rule", account.shared.uid)
 }
 
 // QEMUUser says, for a person, whom QEMU runs as on this host; shared means that
@@ -103,26 +136,30 @@ func qemuAccount() (account, error) {
 // it if that is asked for; the error says what to do.
 func (q qemuUser) mayUse(path string, write bool) error {
 	info, err := os.Stat(path)
-	if err != nil {
+	if err != nil || q.permitted(info, write) {
 		return err
 	}
-	want, verb := fs.FileMode(4), "read"
+	verb := "read"
 	if write {
-		want, verb = 6, "write"
+		verb = "write"
 	}
-	stat := info.Sys().(*syscall.Stat_t)
-	mode := info.Mode().Perm()
+	return fmt.Errorf("QEMU, which runs as the host's user %d, may not %s %s, which belongs to user %d: chown -R %d:%d %s",
+		q.uid, verb, path, info.Sys().(*syscall.Stat_t).Uid, q.uid, q.gid, path)
+}
+
+func (q qemuUser) permitted(info fs.FileInfo, write bool) bool {
+	want := fs.FileMode(4)
+	if write {
+		want = 6
+	}
+	stat, mode := info.Sys().(*syscall.Stat_t), info.Mode().Perm()
 	switch {
 	case int(stat.Uid) == q.uid:
 		mode >>= 6
 	case int(stat.Gid) == q.gid:
 		mode >>= 3
 	}
-	if mode&want == want {
-		return nil
-	}
-	return fmt.Errorf("QEMU, which runs as the host's user %d, may not %s %s, which belongs to user %d: chown -R %d:%d %s",
-		q.uid, verb, path, stat.Uid, q.uid, q.gid, path)
+	return mode&want == want
 }
 
 // machineID is the host id that a machine's QEMU runs as; ok is false for
