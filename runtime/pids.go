@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -80,17 +81,51 @@ func processGroups(pid int) (map[string]string, error) {
 const groupRoot = "/sys/fs/cgroup"
 
 // limitMerged writes the bound into the container's own group, which version 2
-// has for all controllers. The controller's own tasks are in the same group.
+// has for all controllers. libvirt hands down only the controllers that it uses
+// itself. The container's controller has its own tasks in the same group.
 func limitMerged(path string, controller, limit int) error {
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", controller))
 	if err != nil {
 		return err
 	}
+	if err := handDownPids(path); err != nil {
+		return fmt.Errorf("resources.pids cannot be enforced: %w", err)
+	}
 	return writePidsMax(filepath.Join(groupRoot, path), limit+len(tasks))
 }
 
+// handDownPids has every group above the given one count processes below it
+// (Documentation/admin-guide/cgroup-v2.rst, "Enabling and Disabling").
+func handDownPids(path string) error {
+	dir := groupRoot
+	for name := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
+		control := filepath.Join(dir, "cgroup.subtree_control")
+		enabled, err := os.ReadFile(control)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(strings.Fields(string(enabled)), "pids") {
+			if err := writeControl(control, "+pids"); err != nil {
+				return err
+			}
+		}
+		dir = filepath.Join(dir, name)
+	}
+	return nil
+}
+
+// writeControl writes to a file that the kernel has made.
+func writeControl(path, value string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(value)
+	return errors.Join(err, f.Close())
+}
+
 func writePidsMax(dir string, limit int) error {
-	err := os.WriteFile(filepath.Join(dir, "pids.max"), []byte(strconv.Itoa(limit)), 0)
+	err := writeControl(filepath.Join(dir, "pids.max"), strconv.Itoa(limit))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("resources.pids cannot be enforced: this host's control groups do not count processes (%w)", err)
 	}
@@ -129,7 +164,7 @@ func moveProcesses(from, to, except string) error {
 		if pid == except {
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(to, "cgroup.procs"), []byte(pid), 0); err != nil {
+		if err := writeControl(filepath.Join(to, "cgroup.procs"), pid); err != nil {
 			return fmt.Errorf("cannot move process %s to %s: %w", pid, to, err)
 		}
 	}
