@@ -16,13 +16,20 @@ import (
 
 func TestMain(m *testing.M) { testhost.Main(m) }
 
+// programsVar is the environment variable that names the folder of programs, where
+// they are built already.
+const programsVar = "SBX_TEST_PROGRAMS"
+
 // programs builds the static programs that tests hand to sandboxes, once.
 var programs = sync.OnceValues(func() (string, error) {
+	if dir := os.Getenv(programsVar); dir != "" {
+		return dir, nil
+	}
 	dir, err := os.MkdirTemp("", "sbx-programs-")
 	if err != nil {
 		return "", err
 	}
-	for name, pkg := range map[string]string{"sbx-init": "../initramfs/init", "probe": "../internal/probe"} {
+	for name, pkg := range map[string]string{"sbx-init": "../initramfs/init", "probe": "../internal/probe", "otherhost": "../internal/otherhost"} {
 		build := exec.Command("go", "build", "-o", filepath.Join(dir, name), pkg)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {

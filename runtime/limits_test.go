@@ -1,0 +1,38 @@
+package runtime_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/internal/testhost"
+)
+
+// A container has as many processes as its profile allows, and its root has no
+// way to allow itself more.
+func TestLimits(t *testing.T) {
+	testhost.Need(t)
+	r := newRuntime(t)
+	up(t, r, compile(t, "limits.cue"))
+	client, err := r.Attach(t.Context(), "limits")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for _, attempt := range []struct{ what, script, want string }{
+		{"a few processes", "for i in 1 2 3 4 5; do sleep 1 & done; wait; echo done", "done\n"},
+		{"the control groups", "ls -A /sys/fs/cgroup", ""},
+		{"a group of its own", "mkdir /sys/fs/cgroup/own", "mkdir: cannot create directory ‘/sys/fs/cgroup/own’: Read-only file system\n"},
+		{"the control groups, mounted anew", "mount -t cgroup2 cgroup2 /dev/shm", "mount: /dev/shm: permission denied.\n"},
+		{"too many processes", "for i in $(seq 30); do sleep 1000 & done; echo done", "/bin/sh: 0: Cannot fork\n"},
+	} {
+		var said bytes.Buffer
+		if _, err := client.Exec(t.Context(), channel.Command{Argv: []string{"/bin/sh", "-c", attempt.script}, Env: []string{"LC_ALL=C.UTF-8"}}, channel.Stdio{Stdout: &said, Stderr: &said}); err != nil {
+			t.Fatalf("%s: %v", attempt.what, err)
+		}
+		if got, _, _ := strings.Cut(said.String(), "       dmesg(1)"); got != attempt.want {
+			t.Errorf("%s: %q, want %q", attempt.what, got, attempt.want)
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package runtime_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/cache"
+	"github.com/sbx-dev/sbx/initramfs/kernel"
+	"github.com/sbx-dev/sbx/internal/guestkernel"
+	"github.com/sbx-dev/sbx/internal/testhost"
+)
+
+// again are the tests that depend on the host's control groups.
+const again = "^TestLimits$"
+
+// Containers keep what they promise on a host whose control groups are of version
+// 2 alone, as distributions have them today: the tests run again on one, which is
+// a virtual machine with this host's files.
+func TestContainersUnderControlGroupsOfVersion2(t *testing.T) {
+	testhost.Need(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer cancel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := onOtherHost(t, ctx, self, "-test.v", "-test.count=1", "-test.run="+again)
+	if !bytes.Contains(out, []byte("otherhost: exit code 0")) {
+		t.Fatalf("the tests did not pass there:\n%s", out)
+	}
+	if bytes.Contains(out, []byte("--- SKIP")) || !bytes.Contains(out, []byte("--- PASS: TestLimits")) {
+		t.Errorf("tests were left out there:\n%s", out)
+	}
+}
+
+// onOtherHost boots the machine that internal/otherhost describes, with a command
+// of this host's, and gives what it wrote to its console.
+func onOtherHost(t *testing.T, ctx context.Context, argv ...string) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	work, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, modules := guestkernel.Get(t)
+	manifest := &initramfs.Manifest{Version: initramfs.Version, Name: "otherhost", Run: initramfs.Run{
+		Argv:    argv,
+		Env:     []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "MODULES=" + modules, programsVar + "=" + filepath.Dir(program(t, "probe"))},
+		Workdir: work,
+	}}
+	for _, name := range []string{"virtio_pci", "9p", "9pnet_virtio", "overlay"} {
+		manifest.Modules = append(manifest.Modules, initramfs.Module{Name: name, For: "the host's files"})
+	}
+	files, err := cache.Open(filepath.Join(dir, "cache"), 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	builder := initramfs.Builder{Kernel: &kernel.Kernel{Image: image, Modules: modules}, Init: program(t, "otherhost"), Cache: files}
+	if _, err := builder.PlaceKernel(filepath.Join(dir, "kernel")); err != nil {
+		t.Fatal(err)
+	}
+	if err := builder.PlaceInitrd(manifest, filepath.Join(dir, "initrd")); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(ctx, "qemu-system-x86_64",
+		"-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
+		"-machine", "q35,accel=tcg", "-cpu", "max", "-smp", "2", "-m", "3072",
+		"-kernel", filepath.Join(dir, "kernel"), "-initrd", filepath.Join(dir, "initrd"), "-append", "console=ttyS0 quiet panic=-1",
+		"-serial", "stdio",
+		"-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap", "-device", "virtio-9p-pci,fsdev=host,mount_tag=host",
+	).CombinedOutput()
+	if err != nil {
+		t.Errorf("QEMU: %v", err)
+	}
+	return out
+}
