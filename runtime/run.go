@@ -14,8 +14,12 @@ import (
 )
 
 // endLimit is how long a sandbox whose command has ended may take to end by
-// itself.
-const endLimit = 2 * time.Second
+// itself, and writeLimit that of a machine, which first writes out what it holds
+// of the host's files and images.
+const (
+	endLimit   = 2 * time.Second
+	writeLimit = 30 * time.Second
+)
 
 // Run makes the sandbox of a bundle that was compiled as ephemeral, runs the
 // command in it and removes it again, however the command ends. libvirt keeps
@@ -165,6 +169,9 @@ func (e *ephemeral) remove(ended bool) error {
 // what remove would do.
 func (e *ephemeral) awaitEnd() {
 	limit := time.Now().Add(endLimit)
+	if e.s.machineWrites() {
+		limit = time.Now().Add(writeLimit)
+	}
 	for pause := time.Millisecond; time.Now().Before(limit); pause = min(2*pause, 20*time.Millisecond) {
 		if active, err := e.dom.IsActive(); err != nil || !active {
 			return

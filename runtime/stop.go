@@ -84,8 +84,11 @@ func (r *Runtime) askToStop(ctx context.Context, dom *libvirt.Domain, dir string
 // gives the service, and some for its first process. Where the profile's time is
 // not known it is the schema's own.
 func stopLimit(dir string, kind schema.Backend) time.Duration {
-	const grace = 5 * time.Second
 	const usual = 10 * time.Second
+	grace := 5 * time.Second
+	if kind == schema.KVM {
+		grace = writeLimit
+	}
 	data, err := os.ReadFile(manifestFile(kind, dir))
 	if err != nil {
 		return usual + grace

@@ -27,17 +27,18 @@ func serveMachine() error {
 	if err != nil {
 		return err
 	}
-	if err := machine.Boot(); err != nil {
-		return err
-	}
+	broken := machine.Boot()
 	port, err := machine.OpenPort(initramfs.PortName, m.Service)
 	if err != nil {
-		return err
+		return errors.Join(broken, err)
 	}
-	group, err := setUpMachine(m)
-	supervise(m, links{one: port}, group, err)
+	var group *os.File
+	if broken == nil {
+		group, broken = setUpMachine(m)
+	}
+	supervise(m, links{one: port}, group, broken)
 	port.AwaitLeave(leaveLimit)
-	return nil
+	return machine.SettleImages(m.Mounts)
 }
 
 // setUpMachine does what the host does for a container. The control group is

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +20,8 @@ type Tree struct {
 	dir     string
 	deps    Deps
 	builtin map[string]bool
+	soft    map[string][]string // what a module needs to be loaded before it, by names or aliases
+	aliases map[string][]string // the modules of a name; nil until one is looked up
 }
 
 // MissingError says that a kernel neither has a module built in nor on disk.
@@ -32,7 +35,7 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("the kernel has no module %s: it is neither built in nor in %s", e.Module, e.Tree)
 }
 
-// Open reads modules.dep and modules.builtin of the tree in dir.
+// Open reads modules.dep, modules.builtin and modules.softdep of the tree in dir.
 func Open(dir string) (*Tree, error) {
 	t := &Tree{dir: dir, builtin: map[string]bool{}}
 	file, err := os.Open(filepath.Join(dir, "modules.dep"))
@@ -45,49 +48,64 @@ func Open(dir string) (*Tree, error) {
 	if t.deps, err = ParseDeps(file); err != nil {
 		return nil, fmt.Errorf("%s: %w", file.Name(), err)
 	}
-	return t, t.readBuiltin()
+	return t, errors.Join(t.readBuiltin(), t.readSoft())
 }
 
 // readBuiltin takes a missing modules.builtin for a kernel with nothing built in.
 func (t *Tree) readBuiltin() error {
-	file, err := os.Open(filepath.Join(t.dir, "modules.builtin"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("module tree: %w", err)
-	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		t.builtin[Name(lines.Text())] = true
-	}
-	return lines.Err()
+	return t.readLines("modules.builtin", func(words []string) {
+		if len(words) == 1 {
+			t.builtin[Name(words[0])] = true
+		}
+	})
 }
 
 // Closure returns the files that must be loaded for the named modules, relative
-// to the tree, each after what it depends on. What is built in needs no file.
-// A module that is nowhere is a *MissingError.
+// to the tree, each after what it depends on, softly too where the tree has that.
+// What is built in needs no file. A module that is nowhere is a *MissingError.
 func (t *Tree) Closure(names ...string) ([]string, error) {
-	var files []string
-	done := map[string]bool{}
+	c := closure{tree: t, done: map[string]bool{}}
 	for _, name := range names {
-		name = Name(name)
-		if t.builtin[name] {
-			continue
-		}
-		module, ok := t.deps[name]
-		if !ok {
-			return nil, &MissingError{Module: name, Tree: t.dir}
-		}
-		// depmod lists all that a module needs, the deepest last.
-		for i := len(module) - 1; i >= 0; i-- {
-			if !done[module[i]] {
-				done[module[i]] = true
-				files = append(files, module[i])
-			}
+		if err := c.add(Name(name)); err != nil {
+			return nil, err
 		}
 	}
-	return files, nil
+	return c.files, nil
+}
+
+// closure is a Closure under way.
+type closure struct {
+	tree  *Tree
+	files []string
+	done  map[string]bool // by file; also while it waits for what goes before it
+}
+
+func (c *closure) add(name string) error {
+	if c.tree.builtin[name] {
+		return nil
+	}
+	module, ok := c.tree.deps[name]
+	if !ok {
+		return &MissingError{Module: name, Tree: c.tree.dir}
+	}
+	// depmod lists all that a module needs, the deepest last.
+	for _, file := range slices.Backward(module) {
+		if c.done[file] {
+			continue
+		}
+		c.done[file] = true
+		soft, err := c.tree.softModules(Name(file))
+		if err != nil {
+			return err
+		}
+		for _, before := range soft {
+			if err := c.add(before); err != nil {
+				return err
+			}
+		}
+		c.files = append(c.files, file)
+	}
+	return nil
 }
 
 // Read returns a module file's content, decompressed.

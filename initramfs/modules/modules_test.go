@@ -22,6 +22,22 @@ kernel/drivers/virtio/virtio_pci.ko.gz: kernel/drivers/virtio/virtio-legacy.ko.z
 kernel/drivers/virtio/virtio-legacy.ko.zst:
 kernel/net/9p/9pnet.ko:
 kernel/fs/9p/9p.ko: kernel/net/9p/9pnet.ko
+kernel/fs/ext4/ext4.ko: kernel/fs/jbd2/jbd2.ko
+kernel/fs/jbd2/jbd2.ko:
+kernel/arch/x86/crypto/crc32c-intel.ko:
+kernel/crypto/crc32c_generic.ko: kernel/crypto/shash.ko
+kernel/crypto/shash.ko:
+`
+
+const softdep = `# made by depmod
+softdep jbd2 pre: crypto-crc32c nowhere overlay
+softdep ext4 pre: crypto-crc32c jbd2 post: 9p
+`
+
+const alias = `alias pci:v00001AF4* virtio_pci
+alias crypto-crc32c crc32c_intel
+alias crypto-crc32c crc32c_generic
+alias crypto-crc32c gone
 `
 
 func tree(t *testing.T) string {
@@ -40,6 +56,8 @@ func tree(t *testing.T) string {
 	}
 	write(t, filepath.Join(dir, "kernel/drivers/virtio/virtio_ring.ko"), "content of virtio_ring.ko")
 	write(t, filepath.Join(dir, "modules.dep"), dep)
+	write(t, filepath.Join(dir, "modules.softdep"), softdep)
+	write(t, filepath.Join(dir, "modules.alias"), alias)
 	write(t, filepath.Join(dir, "modules.builtin"), "kernel/fs/overlayfs/overlay.ko\nkernel/drivers/char/virtio-rng.ko\n")
 	return dir
 }
@@ -66,6 +84,7 @@ func TestClosure(t *testing.T) {
 		{[]string{"virtio_pci"}, "virtio_ring virtio virtio_legacy virtio_pci"},
 		{[]string{"virtio-pci", "9p", "virtio"}, "virtio_ring virtio virtio_legacy virtio_pci 9pnet 9p"},
 		{[]string{"overlay", "virtio_rng"}, ""},
+		{[]string{"ext4"}, "crc32c_intel shash crc32c_generic jbd2 ext4"},
 		{nil, ""},
 	} {
 		files, err := tr.Closure(c.names...)

@@ -4,6 +4,7 @@
 package machine
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,23 +36,33 @@ func Boot() error {
 	return loadModules(initramfs.ModulesPath)
 }
 
-// loadModules loads all files of the folder in the order of their names.
-func loadModules(dir string) error {
+// loadModules loads all files of the folder in the order of their names. One that
+// cannot be loaded does not keep the others from it: among them is what this
+// process needs to say so.
+func loadModules(dir string) (failed error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.ko"))
 	if err != nil {
 		return err
 	}
 	slices.Sort(files)
 	for _, name := range files {
-		file, err := os.Open(name)
-		if err != nil {
-			return err
+		if err := loadModule(name); err != nil {
+			failed = cmp.Or(failed, fmt.Errorf("cannot load the kernel module %s: %w", filepath.Base(name), err))
 		}
-		err = unix.FinitModule(int(file.Fd()), "", 0)
-		file.Close()
-		if err != nil {
-			return fmt.Errorf("cannot load the kernel module %s: %w", filepath.Base(name), err)
-		}
+	}
+	return failed
+}
+
+// loadModule takes it that a module for a processor or a device which is not
+// there is one of several that do the same: what needs it fails by itself.
+func loadModule(name string) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := unix.FinitModule(int(file.Fd()), "", 0); err != unix.ENODEV {
+		return err
 	}
 	return nil
 }

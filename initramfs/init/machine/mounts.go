@@ -1,10 +1,12 @@
 package machine
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -126,4 +128,27 @@ func makeDisk(serial string) (string, error) {
 		return node, unix.Mknod(node, unix.S_IFBLK|0o600, int(unix.Mkdev(major, minor)))
 	}
 	return "", fmt.Errorf("the machine has no disk with the serial number %s", serial)
+}
+
+// settleLimit is how long the processes that were killed may take to let go of
+// their files.
+const settleLimit = 10 * time.Second
+
+// SettleImages leaves the file systems of writable images clean, so that they can
+// be read without their journal. Nothing may run any more.
+func SettleImages(mounts []initramfs.Mount) error {
+	var failed error
+	for _, m := range mounts {
+		if m.Kind != initramfs.Image || !m.Writable {
+			continue
+		}
+		err := unix.EBUSY
+		for limit := time.Now().Add(settleLimit); err == unix.EBUSY && time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
+			err, _ = unix.Mount("", m.Target, "", unix.MS_REMOUNT|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV, "").(unix.Errno)
+		}
+		if err != 0 {
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", m.Target, err))
+		}
+	}
+	return failed
 }
