@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// BenchmarkReview runs `sbx review` as a process of its own over two profiles,
+// from their CUE text to the report, with 500 and with 5000 rules in each. It
+// reports how long it takes and how much memory it has in use at most, and how
+// many times as long ten times the rules take.
+func BenchmarkReview(b *testing.B) {
+	sbx := filepath.Join(b.TempDir(), "sbx")
+	command(b, "go", "build", "-tags", "libvirt_dlopen", "-o", sbx, ".")
+	for _, kind := range []struct {
+		name string
+		pair func(r *rand.Rand, n int) (before, after []string)
+	}{
+		{"a-tenth-differs", func(r *rand.Rand, n int) (before, after []string) {
+			before = randomRules(r, n, 10)
+			after = append(after, before...)
+			for _, i := range r.Perm(n)[:n/10] {
+				after[i] = randomRules(r, 1, 10)[0]
+			}
+			return before, after
+		}},
+		{"unrelated", func(r *rand.Rand, n int) (before, after []string) {
+			return randomRules(r, n, 10), randomRules(r, n, 10)
+		}},
+		{"unrelated-wide", func(r *rand.Rand, n int) (before, after []string) {
+			return randomRules(r, n, 1), randomRules(r, n, 1)
+		}},
+		{"made-by-comprehensions", func(_ *rand.Rand, n int) (before, after []string) {
+			return []string{madeRules(0, n)}, []string{madeRules(n/10, n)}
+		}},
+	} {
+		var few time.Duration
+		for _, n := range []int{500, 5000} {
+			b.Run(fmt.Sprintf("%s/rules=%d", kind.name, n), func(b *testing.B) {
+				before, after := kind.pair(rand.New(rand.NewPCG(5, uint64(n))), n)
+				took := reviewRules(b, sbx, before, after)
+				if n == 500 {
+					few = took
+				} else if few > 0 {
+					b.ReportMetric(took.Seconds()/few.Seconds(), "×500-rules")
+				}
+			})
+		}
+	}
+}
+
+// reviewRules reviews profiles with those rules, and gives the mean time.
+func reviewRules(b *testing.B, sbx string, before, after []string) time.Duration {
+	old, new := ruleProfile(b, before), ruleProfile(b, after)
+	var took time.Duration
+	var most int64 // KiB of resident memory
+	for b.Loop() {
+		c := exec.Command(sbx, "review", old, new)
+		began := time.Now()
+		err := c.Run()
+		took += time.Since(began)
+		if c.ProcessState == nil || c.ProcessState.ExitCode() != exitChanges {
+			b.Fatal(err)
+		}
+		most = max(most, c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)
+	}
+	b.ReportMetric(float64(most)/1024, "MiB-RSS")
+	return took / time.Duration(b.N)
+}
+
+// ruleProfile writes a profile with those rules, and gives its path.
+func ruleProfile(b *testing.B, rules []string) string {
+	list := strings.Join(rules, ",\n")
+	imports := ""
+	if strings.Contains(list, "list.") {
+		imports = "import \"list\"\n"
+	}
+	text := "package p\n" + imports + `
+import "github.com/sbx-dev/sbx/schema"
+
+schema.#Profile & {
+	name:    "p"
+	backend: "lxc"
+	run: argv: ["/bin/true"]
+	network: {
+		attach:  "default"
+		address: "10.0.0.80/8"
+		allow: [
+` + list + ",\n]\n}\n}\n"
+	path := filepath.Join(b.TempDir(), "p.cue")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	return path
+}
+
+// randomRules draws rules that overlap as grown lists do: one in each so many is
+// about a range of addresses of any width.
+func randomRules(r *rand.Rand, n, wide int) []string {
+	rules := make([]string, n)
+	for i := range rules {
+		low := 1 + r.IntN(60000)
+		port := fmt.Sprint(low)
+		if r.IntN(2) == 0 {
+			port = fmt.Sprintf(`"%d-%d"`, low, low+r.IntN(200))
+		}
+		remote := fmt.Sprintf("10.%d.%d.0/24", r.IntN(256), r.IntN(256))
+		if r.IntN(wide) == 0 {
+			a, b := r.IntN(1<<16), r.IntN(1<<16)
+			remote = fmt.Sprintf("10.%d.%d.0-10.%d.%d.255", min(a, b)>>8, min(a, b)&255, max(a, b)>>8, max(a, b)&255)
+		}
+		if rules[i] = fmt.Sprintf(`{in: tcp: [%s], from: %q}`, port, remote); r.IntN(2) == 0 {
+			rules[i] = fmt.Sprintf(`{out: tcp: [%s], to: %q}`, port, remote)
+		}
+	}
+	return rules
+}
+
+// madeRules is a comprehension that makes n rules, all different.
+func madeRules(first, n int) string {
+	return fmt.Sprintf(`for i in list.Range(%d, %d, 1) {in: tcp: [i + 1], from: "10.\(div(i, 250)).\(mod(i, 250)).0/24"}`, first, first+n)
+}
