@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"errors"
 	"math"
 	"slices"
 )
@@ -21,10 +22,58 @@ func (r *region) corner() (p point) {
 // Clauses that stand behind a final one that covers the region are left out. The
 // regions cover the universe and do not overlap. It stops at the first error.
 func partition(universe box, clauses []clause, visit func(*region, []int32) error) error {
-	s := sweep{clauses: slices.Clone(clauses), universe: universe, visit: visit, open: make([]int, len(clauses))}
+	s := newSweep(universe, clauses, visit)
 	active := make([]int32, len(clauses))
-	for i := range s.clauses {
+	for i := range active {
 		active[i] = int32(i)
+	}
+	return s.cut(0, s.prune(0, active))
+}
+
+// partitionVerdicts is partition for lists of which only the verdicts count. It
+// does not tell regions apart where, in each list, the same clauses or some that
+// come to the same decide; for those that do, one clause of no rule stands. So
+// the rules of one port each for what comes in and for what goes out do not make
+// a region for each pair of them.
+func partitionVerdicts(universe box, lists [][]clause, visit func(clauses []clause, r *region, matching []int32) error) error {
+	var all []clause
+	var active []int32
+	var settled [][2]int32
+	for list, clauses := range lists {
+		n := int32(len(all))
+		settled = append(settled, [2]int32{n, n + 1})
+		all = append(all, clause{box: everything(), list: list, verdict: drop}, clause{box: everything(), list: list, verdict: accept})
+		for _, c := range clauses {
+			active = append(active, int32(len(all)))
+			c.list = list
+			all = append(all, c)
+		}
+	}
+	s := newSweep(universe, all, func(r *region, matching []int32) error { return visit(all, r, matching) })
+	s.settled = settled
+	return s.cut(0, s.prune(0, active))
+}
+
+// maxWork bounds one partition, to some ten seconds: the regions are as many as
+// the product of the places at which rules begin and end in each dimension.
+const maxWork = 500_000_000
+
+// errOverlaps stops a partition of too many regions.
+var errOverlaps = errors.New("the rules overlap in too many ways")
+
+type sweep struct {
+	clauses  []clause
+	universe box
+	visit    func(*region, []int32) error
+	open     []int // by clause: from which dimension on it has no more bounds
+	region   region
+	work     int        // how many clauses were looked at
+	settled  [][2]int32 // by list: what stands for clauses that all drop, or all accept; nil where it counts which one decides
+}
+
+func newSweep(universe box, clauses []clause, visit func(*region, []int32) error) *sweep {
+	s := &sweep{clauses: slices.Clone(clauses), universe: universe, visit: visit, open: make([]int, len(clauses))}
+	for i := range s.clauses {
 		for d := range numDims {
 			if b := &s.clauses[i].box[d]; b.covers(universe[d]) {
 				*b = full
@@ -33,24 +82,19 @@ func partition(universe box, clauses []clause, visit func(*region, []int32) erro
 			}
 		}
 	}
-	return s.cut(0, active)
-}
-
-type sweep struct {
-	clauses  []clause
-	universe box
-	visit    func(*region, []int32) error
-	open     []int // by clause: from which dimension on it has no more bounds
-	region   region
+	return s
 }
 
 // cut partitions along dimension d and those behind it.
 func (s *sweep) cut(d int, active []int32) error {
-	active = s.prune(d, active)
 	if d == numDims {
 		return s.visit(&s.region, active)
 	}
-	for _, g := range s.split(d, active) {
+	groups := s.split(d, active)
+	if s.work > maxWork {
+		return errOverlaps
+	}
+	for _, g := range groups {
 		s.region[d] = g.intervals
 		if err := s.cut(d+1, g.active); err != nil {
 			return err
@@ -59,37 +103,57 @@ func (s *sweep) cut(d int, active []int32) error {
 	return nil
 }
 
-// prune leaves out the clauses that a final one of the same list hides, however
-// the dimensions from d on are cut. A final clause of a chain hides nothing when
-// a return in front of it may skip it.
+// prune leaves out the clauses that decide nothing, however the dimensions from d
+// on are cut.
 func (s *sweep) prune(d int, active []int32) []int32 {
-	out, hidden := active[:0:0], -1
-	list, left := -1, 0
-	for n, i := range active {
-		c := &s.clauses[i]
-		if c.list != list {
-			list, left = c.list, 0
+	var out []int32 // nil as long as nothing was left out
+	for n := 0; n < len(active); {
+		list := s.clauses[active[n]].list
+		end := n + 1
+		for end < len(active) && s.clauses[active[end]].list == list {
+			end++
 		}
-		if !c.final() {
-			left = c.chain
-		}
-		if c.list == hidden {
-			if out == nil {
-				out = append(out, active[:n]...)
-			}
-			continue
+		run := active[n:end]
+		left := s.deciding(d, run)
+		if len(left) < len(run) && out == nil {
+			out = append(make([]int32, 0, len(active)), active[:n]...)
 		}
 		if out != nil {
-			out = append(out, i)
+			out = append(out, left...)
 		}
-		if s.open[i] <= d && c.final() && (c.chain == 0 || c.chain != left) {
-			hidden = c.list
-		}
+		n = end
 	}
 	if out == nil {
 		return active
 	}
 	return out
+}
+
+// deciding gives those of a list's clauses that may decide. One that covers the
+// region hides all behind it; where those in front of it come to the same, the
+// list is settled. A final clause of a chain hides nothing when a return in front
+// of it may skip it.
+func (s *sweep) deciding(d int, run []int32) []int32 {
+	left, alike := 0, true
+	first := &s.clauses[run[0]]
+	for n, i := range run {
+		c := &s.clauses[i]
+		alike = alike && c.chain == 0 && (c.verdict == drop) == (first.verdict == drop)
+		if !c.final() {
+			left = c.chain
+		}
+		if s.open[i] > d || !c.final() || c.chain != 0 && c.chain == left {
+			continue
+		}
+		if !alike || s.settled == nil {
+			return run[:n+1]
+		}
+		if c.verdict == drop {
+			return s.settled[c.list][:1]
+		}
+		return s.settled[c.list][1:]
+	}
+	return run
 }
 
 // group is all the intervals of a dimension in which the same clauses match.
@@ -121,11 +185,15 @@ func (s *sweep) split(d int, active []int32) []group {
 		}
 	}
 	universe := s.universe[d]
+	prune := func(active []int32) []int32 {
+		s.work += len(active)
+		return s.prune(d+1, active)
+	}
 	if len(edges) == 0 {
-		return []group{{[]interval{universe}, active}}
+		return []group{{[]interval{universe}, prune(active)}}
 	}
 	slices.SortFunc(edges, func(a, b edge) int { return a.at.compare(b.at) })
-	g := grouping{current: open, byHash: map[uint64][]int{}}
+	g := grouping{current: open, prune: prune, byHash: map[uint64][]int{}}
 	from := universe.low
 	for n := 0; n < len(edges) && edges[n].at.compare(universe.high) <= 0; {
 		at := edges[n].at
@@ -149,17 +217,16 @@ func before(v value) value {
 	return value{v.hi - 1, math.MaxUint64}
 }
 
-// grouping collects intervals by the set of clauses that match in them.
+// grouping collects intervals by the clauses that decide in them.
 type grouping struct {
-	current []int32 // the set at the current place, ascending
-	hash    uint64  // of it
+	current []int32 // those that match at the current place, ascending
+	prune   func([]int32) []int32
 	byHash  map[uint64][]int
 	groups  []group
 }
 
 // flip puts a clause into the current set, or takes it out.
 func (g *grouping) flip(i int32) {
-	g.hash ^= mix(uint64(i))
 	n, in := slices.BinarySearch(g.current, i)
 	if in {
 		g.current = slices.Delete(g.current, n, n+1)
@@ -179,12 +246,17 @@ func mix(n uint64) uint64 {
 // add puts the interval to the group of the current set. Equal hashes are
 // checked, so that a collision cannot make two different sets one.
 func (g *grouping) add(i interval) {
-	for _, n := range g.byHash[g.hash] {
-		if slices.Equal(g.groups[n].active, g.current) {
+	active := g.prune(g.current)
+	var hash uint64
+	for _, c := range active {
+		hash ^= mix(uint64(c))
+	}
+	for _, n := range g.byHash[hash] {
+		if slices.Equal(g.groups[n].active, active) {
 			g.groups[n].intervals = append(g.groups[n].intervals, i)
 			return
 		}
 	}
-	g.byHash[g.hash] = append(g.byHash[g.hash], len(g.groups))
-	g.groups = append(g.groups, group{[]interval{i}, slices.Clone(g.current)})
+	g.byHash[hash] = append(g.byHash[hash], len(g.groups))
+	g.groups = append(g.groups, group{[]interval{i}, slices.Clone(active)})
 }

@@ -36,23 +36,16 @@ const (
 func (p *Policy) Prove(f *Filter) error {
 	admits, residual := p.admits(), p.residual()
 	for _, s := range allSlices() {
-		var all []clause
-		for list, clauses := range [numLists][]clause{admits[s], residual[s], f.a[s], f.b[s]} {
-			for _, c := range clauses {
-				c.list = list
-				all = append(all, c)
-			}
-		}
-		if err := p.proveSlice(f, s, all); err != nil {
+		if err := p.proveSlice(f, s, [][]clause{admits[s], residual[s], f.a[s], f.b[s]}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *Policy) proveSlice(f *Filter, s slice, all []clause) error {
+func (p *Policy) proveSlice(f *Filter, s slice, lists [][]clause) error {
 	layerB := s.kind == kindV4 || s.kind == kindV6
-	return partition(s.universe(), all, func(r *region, matching []int32) error {
+	return partitionVerdicts(s.universe(), lists, func(all []clause, r *region, matching []int32) error {
 		var passes [numLists]bool
 		for list := range numLists {
 			var of []int32
