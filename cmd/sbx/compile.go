@@ -9,6 +9,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 type compileCmd struct {
@@ -37,6 +38,9 @@ func (c *compileCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := printList(a.stdout, a.stderr, here(warnings(bundles)), "text"); err != nil {
+		return err
+	}
 	switch {
 	case c.Output != "":
 		return writeBundles(a, c.Output, bundles)
@@ -44,6 +48,13 @@ func (c *compileCmd) Run(a *app) error {
 		return printBundlesJSON(a.stdout, bundles)
 	}
 	return printBundles(a.stdout, bundles)
+}
+
+func warnings(bundles []*compiler.Bundle) (list diag.List) {
+	for _, b := range bundles {
+		list = append(list, b.Warnings...)
+	}
+	return list
 }
 
 // writeBundles writes nothing but after everything has compiled.

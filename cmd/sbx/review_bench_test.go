@@ -3,10 +3,8 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -73,57 +71,4 @@ func reviewRules(b *testing.B, sbx string, before, after []string) time.Duration
 	}
 	b.ReportMetric(float64(most)/1024, "MiB-RSS")
 	return took / time.Duration(b.N)
-}
-
-// ruleProfile writes a profile with those rules, and gives its path.
-func ruleProfile(b *testing.B, rules []string) string {
-	list := strings.Join(rules, ",\n")
-	imports := ""
-	if strings.Contains(list, "list.") {
-		imports = "import \"list\"\n"
-	}
-	text := "package p\n" + imports + `
-import "github.com/sbx-dev/sbx/schema"
-
-schema.#Profile & {
-	name:    "p"
-	backend: "lxc"
-	run: argv: ["/bin/true"]
-	network: {
-		attach:  "default"
-		address: "10.0.0.80/8"
-		allow: [
-` + list + ",\n]\n}\n}\n"
-	path := filepath.Join(b.TempDir(), "p.cue")
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		b.Fatal(err)
-	}
-	return path
-}
-
-// randomRules draws rules that overlap as grown lists do: one in each so many is
-// about a range of addresses of any width.
-func randomRules(r *rand.Rand, n, wide int) []string {
-	rules := make([]string, n)
-	for i := range rules {
-		low := 1 + r.IntN(60000)
-		port := fmt.Sprint(low)
-		if r.IntN(2) == 0 {
-			port = fmt.Sprintf(`"%d-%d"`, low, low+r.IntN(200))
-		}
-		remote := fmt.Sprintf("10.%d.%d.0/24", r.IntN(256), r.IntN(256))
-		if r.IntN(wide) == 0 {
-			a, b := r.IntN(1<<16), r.IntN(1<<16)
-			remote = fmt.Sprintf("10.%d.%d.0-10.%d.%d.255", min(a, b)>>8, min(a, b)&255, max(a, b)>>8, max(a, b)&255)
-		}
-		if rules[i] = fmt.Sprintf(`{in: tcp: [%s], from: %q}`, port, remote); r.IntN(2) == 0 {
-			rules[i] = fmt.Sprintf(`{out: tcp: [%s], to: %q}`, port, remote)
-		}
-	}
-	return rules
-}
-
-// madeRules is a comprehension that makes n rules, all different.
-func madeRules(first, n int) string {
-	return fmt.Sprintf(`for i in list.Range(%d, %d, 1) {in: tcp: [i + 1], from: "10.\(div(i, 250)).\(mod(i, 250)).0/24"}`, first, first+n)
 }

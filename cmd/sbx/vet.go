@@ -63,8 +63,9 @@ func (c *vetCmd) Run(a *app) error {
 // lower compiles profiles for what only that finds: what a backend cannot do, and
 // rules that change nothing.
 func lower(profiles []*schema.Profile) (list diag.List, err error) {
+	peers := compiler.Peers(profiles)
 	for _, p := range profiles {
-		b, err := compiler.Compile(p, compiler.Options{})
+		b, err := compiler.Compile(p, compiler.Options{Peers: peers})
 		if err == nil {
 			list = append(list, b.Warnings...)
 			continue

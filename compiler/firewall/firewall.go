@@ -15,6 +15,7 @@
 package firewall
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -42,9 +43,12 @@ type Rules struct {
 	Peers  map[string][]netip.Addr // the addresses of other sandboxes on the same network, by name
 }
 
-// MaxFilterRules bounds the nwfilter of one interface. libvirt runs a program or
-// more for each of its rules, and the proof looks at how all of them overlap.
-const MaxFilterRules = 6000
+// Bounds of the nwfilter of one interface. The first is enough for as many rules
+// as a profile may have, each for one address and one range of ports.
+const (
+	MaxFilterRules = 16_000
+	maxFilterXML   = 4 << 20 // bytes; VIR_NET_MESSAGE_STRING_MAX of libvirt's src/rpc/virnetprotocol.x
+)
 
 // Compiled is a policy with the filter that enforces it.
 type Compiled struct {
@@ -62,9 +66,7 @@ func Compile(i Interface, r Rules) (*Compiled, error) {
 		return nil, err
 	}
 	if n := policy.size(); n > MaxFilterRules {
-		return nil, &diag.Diagnostic{Pos: r.pos(r.Path), Severity: diag.Error, Code: diag.FirewallRule, Path: r.Path,
-			Message: fmt.Sprintf("the rules become %d rules of a packet filter, of which sbx takes %d", n, MaxFilterRules),
-			Help:    "a rule is written out for each port, address and own address: use ranges of ports, and prefixes in place of odd ranges of addresses"}
+		return nil, r.tooMuch("the rules become %d rules of a packet filter, of which sbx takes %d", n, MaxFilterRules)
 	}
 	filter := policy.Lower()
 	text, err := filter.Marshal()
@@ -72,14 +74,26 @@ func Compile(i Interface, r Rules) (*Compiled, error) {
 		return nil, fmt.Errorf("firewall: cannot write filter %s: %w", i.Filter, err)
 	}
 	c := &Compiled{Policy: policy, Filter: filter, XML: []byte(text + "\n")}
+	if len(c.XML) > maxFilterXML {
+		return nil, r.tooMuch("the rules become a packet filter of %d bytes, of which libvirt takes %d", len(c.XML), maxFilterXML)
+	}
 	c.Model, err = policy.read(c.XML)
 	if err != nil {
 		return nil, fmt.Errorf("firewall: cannot read the filter back: %w", err)
 	}
-	if err := policy.Prove(c.Model); err != nil {
+	switch err := policy.Prove(c.Model); {
+	case errors.Is(err, errOverlaps):
+		return nil, r.tooMuch("%v for sbx to prove what their filter does", err)
+	case err != nil:
 		return nil, err
 	}
 	return c, nil
+}
+
+// tooMuch says that there are more rules than can be made a filter.
+func (r Rules) tooMuch(format string, args ...any) error {
+	return &diag.Diagnostic{Pos: r.pos(r.Path), Severity: diag.Error, Code: diag.FirewallRule, Path: r.Path, Message: fmt.Sprintf(format, args...),
+		Help: "a rule is written out for each port, address and own address: use ranges of ports, prefixes in place of odd ranges of addresses, and one rule in place of many that overlap"}
 }
 
 // read models the policy's own filter from the XML that libvirt is given.

@@ -8,6 +8,11 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
+// slowFilter is from how many rules of a filter on libvirt takes longer to install
+// it than a person expects: it starts a program or more for each, and each reads
+// all that stand there already.
+const slowFilter = 1500
+
 // Warnings says which rules could go, all together, without changing what
 // passes: each is covered by another rule, or by several between them. Of two
 // that are alike the second is named.
@@ -22,6 +27,11 @@ func (p *Policy) Warnings() diag.List {
 		if gone[n] {
 			out = append(out, p.redundant(n, rules, gone))
 		}
+	}
+	if n := p.size(); n > slowFilter {
+		out = append(out, &diag.Diagnostic{Pos: p.pos, Severity: diag.Warning, Code: diag.SlowFilter, Path: p.path,
+			Message: fmt.Sprintf("the rules become %d rules of a packet filter, which libvirt takes minutes to install", n),
+			Help:    "use ranges of ports, and prefixes that hold several addresses"})
 	}
 	for _, r := range p.rules {
 		if r.Connections > 0 {

@@ -54,6 +54,8 @@ type Policy struct {
 	iface Interface
 	rules []Rule
 	local []netip.Addr // the card's own addresses; the stand-in for a leased one
+	path  string       // of the allow-list in the profile
+	pos   diag.Pos
 }
 
 // leased stands for the address that DHCP will give. The rules speak of it only
@@ -63,7 +65,7 @@ var leased = netip.MustParseAddr("0.0.0.1")
 // Resolve resolves the rules for a card. The error is a diag.List that names every
 // rule that is at fault.
 func Resolve(i Interface, r Rules) (*Policy, error) {
-	p := &Policy{iface: i, local: i.Addresses}
+	p := &Policy{iface: i, local: i.Addresses, path: r.Path, pos: r.pos(r.Path)}
 	if i.DHCP {
 		p.local = append([]netip.Addr{leased}, i.Addresses...)
 	}

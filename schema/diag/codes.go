@@ -55,12 +55,13 @@ const (
 	FirewallRule  = "SBX0401" // a rule that cannot be resolved or enforced
 	RedundantRule = "SBX0402" // a rule that others make needless
 	PartialBound  = "SBX0403" // a bound on connections that does not hold for everyone
+	SlowFilter    = "SBX0404" // a filter that takes libvirt minutes to install
 	Widened       = "SBX0501" // a change that lets a sandbox do more
 )
 
 // The codes of what is wrong with a port that a profile publishes.
 const (
-	Published = "SBX0501" // a published port that does not lead to the sandbox
+	Published = "SBX0405" // a published port that does not lead to the sandbox
 )
 
 // Explanation is what `sbx help CODE` says.

@@ -170,3 +170,14 @@ func TestSARIF(t *testing.T) {
 		t.Error("a place without a line has a region")
 	}
 }
+
+// No code means two things.
+func TestCodesAreUnique(t *testing.T) {
+	seen := make(map[string]string)
+	for _, e := range diag.Explanations {
+		if title, ok := seen[e.Code]; ok {
+			t.Errorf("%s means %q and %q", e.Code, title, e.Title)
+		}
+		seen[e.Code] = e.Title
+	}
+}
