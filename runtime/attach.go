@@ -13,6 +13,9 @@ func (r *Runtime) Attach(ctx context.Context, name string) (*channel.Client, err
 	if !r.local() {
 		return nil, fmt.Errorf("%s: %s is another machine's libvirt, and a sandbox is spoken with on the machine that it runs on: run sbx there", name, r.options.URI)
 	}
+	if r.embeddedNamed(name) != nil {
+		return r.dialNamed(ctx, name)
+	}
 	dom, _, err := r.find(name)
 	if err != nil {
 		return nil, err
@@ -25,6 +28,11 @@ func (r *Runtime) Attach(ctx context.Context, name string) (*channel.Client, err
 	if !active {
 		return nil, fmt.Errorf("%s is stopped: sbx up %s starts it", name, name)
 	}
+	return r.dialNamed(ctx, name)
+}
+
+// dialNamed connects to the first process of a sandbox that runs on this machine.
+func (r *Runtime) dialNamed(ctx context.Context, name string) (*channel.Client, error) {
 	client, err := r.dial(ctx, filepath.Join(r.options.StateDir, name))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/schema"
@@ -25,11 +26,16 @@ const claimDir = ".run"
 type claim struct {
 	Backend  schema.Backend
 	Metadata *compiler.Metadata
+	Embed    string // the root folder of the embedded driver that runs it, or ""
 }
 
 // claim makes the sandbox's name this process's own until release is called.
-func (r *Runtime) claim(s *sandbox) (release func(), err error) {
-	data, err := json.Marshal(claim{Backend: s.backend, Metadata: s.metadata})
+func (r *Runtime) claim(s *sandbox, conn *libvirt.Connect) (release func(), err error) {
+	c := claim{Backend: s.backend, Metadata: s.metadata}
+	if r.embed.is(conn) {
+		c.Embed = r.embed.dir()
+	}
+	data, err := json.Marshal(c)
 	if err != nil {
 		return nil, err
 	}
@@ -165,5 +171,8 @@ func (r *Runtime) removeLeft(name string, c claim) error {
 			return plain(err)
 		}
 	}
-	return r.remove(conn, name, c.Backend, c.Metadata)
+	if err := r.remove(conn, name, c.Backend, c.Metadata); err != nil || c.Embed == "" {
+		return err
+	}
+	return removeEmbedLog(c.Embed, name)
 }

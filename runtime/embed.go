@@ -97,6 +97,13 @@ func (e *embedded) is(conn *libvirt.Connect) bool {
 	return e.conn != nil && e.conn == conn
 }
 
+// dir is the driver's root folder.
+func (e *embedded) dir() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return filepath.Dir(e.root.Name())
+}
+
 // close gives the root folder to the next process.
 func (e *embedded) close() {
 	e.mu.Lock()

@@ -203,8 +203,10 @@ func removeKept(dir string) error {
 	if err := awaitKeeper(dir); err != nil {
 		return err
 	}
-	if err := removeFile(filepath.Join(dir, keeperLock)); err != nil {
-		return err
+	for _, file := range []string{keeperLock, keeperSocket} { // an sbx run that was killed leaves a socket, and no lock
+		if err := removeFile(filepath.Join(dir, file)); err != nil {
+			return err
+		}
 	}
 	return removeTree(filepath.Join(dir, logDir))
 }

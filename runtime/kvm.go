@@ -101,8 +101,8 @@ func (r *Runtime) Cache() (*cache.Cache, error) {
 func (k kvm) start(s *sandbox, dom *libvirt.Domain) error { return plain(dom.Create()) }
 
 // startTransient starts a machine that libvirt forgets when it ends, and ends
-// when conn does. The embedded driver cannot do the latter; there, the machine's
-// first process ends when this process has left the channel.
+// when conn does. The embedded driver cannot do the latter; there, the machine is
+// tethered to this process.
 func (k kvm) startTransient(s *sandbox, conn *libvirt.Connect) (*libvirt.Domain, net.Conn, error) {
 	flags := libvirt.DOMAIN_START_AUTODESTROY
 	if k.r.embed.is(conn) {
@@ -115,6 +115,11 @@ func (k kvm) startTransient(s *sandbox, conn *libvirt.Connect) (*libvirt.Domain,
 	dom, err := conn.DomainCreateXML(text, flags)
 	if err != nil {
 		return nil, nil, plain(err)
+	}
+	if k.r.embed.is(conn) {
+		if err := k.r.tether(s.name); err != nil {
+			return dom, nil, err
+		}
 	}
 	channel, err := net.Dial("unix", filepath.Join(s.dir, channelSocket))
 	return dom, channel, err

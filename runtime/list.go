@@ -20,9 +20,12 @@ type Sandbox struct {
 	Profile   string         `json:"profile"` // the digest of the profile that it was made from
 	Bundle    string         `json:"bundle"`  // the digest of the bundle that it was made from
 	Measurement
+
+	pid int // of a machine without libvirtd
 }
 
-// List gives the sandboxes that sbx made, sorted by name.
+// List gives the sandboxes that sbx made, sorted by name. Where there is no
+// libvirtd, it gives those that run without one.
 func (r *Runtime) List() ([]Sandbox, error) {
 	list := []Sandbox{}
 	for _, kind := range []schema.Backend{schema.LXC, schema.KVM} {
@@ -30,10 +33,20 @@ func (r *Runtime) List() ([]Sandbox, error) {
 		if errorCode(err) == libvirt.ERR_NO_CONNECT { // this libvirt has no such driver
 			continue
 		}
+		if r.withoutDaemon(err) {
+			break
+		}
 		if err != nil {
 			return nil, err
 		}
 		some, err := listOn(conn, kind)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, some...)
+	}
+	if r.local() {
+		some, err := r.listEmbedded()
 		if err != nil {
 			return nil, err
 		}

@@ -2,10 +2,7 @@ package runtime
 
 import (
 	"context"
-	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -30,6 +27,7 @@ type Measurement struct {
 	Uptime   int64         `json:"uptime"`            // seconds since the sandbox has started
 	Memory   int64         `json:"memory"`            // bytes in use
 	CPU      float64       `json:"cpu"`               // processors in use: 0.5 is half of one
+	User     *uint32       `json:"user,omitempty"`    // the host's: whom a machine's QEMU runs as, and who root of a container is
 	Drifted  bool          `json:"drifted"`           // somebody else has changed it; Drift says what
 }
 
@@ -66,8 +64,12 @@ func (r *Runtime) askService(ctx context.Context, name string) (channel.State, i
 	return status.State, status.Restarts
 }
 
-// usage measures memory, processor time and age.
+// usage measures memory, processor time and age, and finds out the user.
 func (r *Runtime) usage(s *Sandbox) {
+	if s.pid != 0 {
+		s.measureProcess()
+		return
+	}
 	conn, err := r.connect(s.Backend)
 	if err != nil {
 		return
@@ -89,9 +91,39 @@ func (r *Runtime) usage(s *Sandbox) {
 	}
 	s.CPU = float64(after.CpuTime-before.CpuTime) / float64(time.Since(began))
 	s.Memory = memoryUse(dom, s.Backend, after)
-	if r.local() {
-		s.Uptime = int64(age(mainProcess(dom, s.Name, s.Backend)) / time.Second)
+	if s.Backend == schema.LXC {
+		s.User = containerUser(dom)
 	}
+	if !r.local() {
+		return
+	}
+	pid := mainProcess(dom, s.Name, s.Backend)
+	s.Uptime = int64(age(pid) / time.Second)
+	if s.Backend == schema.KVM {
+		s.User = processUser(pid)
+	}
+}
+
+// measureProcess measures a machine that no libvirtd knows of.
+func (s *Sandbox) measureProcess() {
+	began, before := time.Now(), processorTime(s.pid)
+	time.Sleep(sampleTime)
+	s.CPU = float64(processorTime(s.pid)-before) / float64(time.Since(began))
+	s.Memory, s.User = residentMemory(s.pid), processUser(s.pid)
+	s.Uptime = int64(age(s.pid) / time.Second)
+}
+
+// containerUser is the host's id of the container's root.
+func containerUser(dom *libvirt.Domain) *uint32 {
+	d, err := describe(dom, 0)
+	if err != nil {
+		return nil
+	}
+	user := uint32(0)
+	if d.IDMap != nil && len(d.IDMap.UIDs) > 0 {
+		user = uint32(d.IDMap.UIDs[0].Target)
+	}
+	return &user
 }
 
 // memoryUse is a container's control group's use, and a machine's process's: what
@@ -123,46 +155,5 @@ func mainProcess(dom *libvirt.Domain, name string, kind schema.Backend) int {
 		}
 		return int(id)
 	}
-	text, err := os.ReadFile("/run/libvirt/qemu/" + name + ".pid")
-	if err != nil {
-		return 0
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
-		return 0
-	}
-	return pid
-}
-
-// age is for how long a process has run: its start, in ticks since the system's,
-// is the twenty-second field of its stat file (proc_pid_stat(5)).
-func age(pid int) time.Duration {
-	if pid == 0 {
-		return 0
-	}
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return 0
-	}
-	// The second field is the program's name in brackets, with any character.
-	_, rest, _ := strings.Cut(string(stat[strings.LastIndexByte(string(stat), ')')+1:]), " ")
-	fields := strings.Fields(rest)
-	const startTime = 22 - 3
-	if len(fields) <= startTime {
-		return 0
-	}
-	start, err := strconv.ParseInt(fields[startTime], 10, 64)
-	if err != nil {
-		return 0
-	}
-	uptime, err := os.ReadFile("/proc/uptime")
-	if err != nil {
-		return 0
-	}
-	now, err := strconv.ParseFloat(strings.Fields(string(uptime))[0], 64)
-	if err != nil {
-		return 0
-	}
-	const ticks = 100 // a second: USER_HZ, the same on every architecture that Go runs on
-	return time.Duration((now - float64(start)/ticks) * float64(time.Second))
+	return readPID("/run/libvirt/qemu/" + name + ".pid")
 }

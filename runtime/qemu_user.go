@@ -100,16 +100,17 @@ func checkKVMUser() error {
 // it is one user for all machines.
 func QEMUUser() (text string, shared bool, err error) {
 	if os.Geteuid() != 0 {
-		return fmt.Sprintf("QEMU runs as you, user %d", os.Geteuid()), false, nil
+		return fmt.Sprintf("QEMU runs as you (user %d), by libvirt's embedded driver", os.Geteuid()), false, nil
 	}
 	account, err := qemuAccount()
 	if err != nil {
 		return "", false, err
 	}
+	const drivers = "by libvirtd and by libvirt's embedded driver"
 	if CheckKVM() == nil && !account.as(compiler.IDFirst).mayRun(AccelKVM) {
-		return fmt.Sprintf("QEMU runs as user %d for all machines: ids of their own may not open /dev/kvm", account.shared.uid), true, nil
+		return fmt.Sprintf("QEMU runs as user %d for all machines, %s: ids of their own may not open /dev/kvm", account.shared.uid, drivers), true, nil
 	}
-	return "QEMU runs as an id of each sandbox's own", false, nil
+	return "QEMU runs as an id of each sandbox's own, " + drivers, false, nil
 }
 
 func qemuAccount() (account, error) {

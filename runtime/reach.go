@@ -12,6 +12,10 @@ func (r *Runtime) Reach(backend schema.Backend) (uri string, err error) {
 	return uri, err
 }
 
+// MayEmbed says whether sbx run goes on without a libvirtd that cannot be
+// reached: by libvirt's embedded driver, unless a connection was named.
+func (r *Runtime) MayEmbed() bool { return r.options.URI == "" }
+
 // InitPath is the sbx-init that sandboxes get.
 func (r *Runtime) InitPath() (string, error) {
 	path, err := r.findInit()

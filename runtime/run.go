@@ -50,7 +50,7 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 	if err := r.sweep(); err != nil {
 		return exit, err
 	}
-	release, err := r.claim(s)
+	release, err := r.claim(s, conn)
 	if err != nil {
 		return exit, err
 	}
@@ -162,7 +162,10 @@ func (e *ephemeral) remove(ended bool) error {
 	default:
 		e.awaitEnd()
 	}
-	return e.r.remove(e.conn, e.s.name, e.s.backend, e.s.metadata)
+	if err := e.r.remove(e.conn, e.s.name, e.s.backend, e.s.metadata); err != nil || !e.r.embed.is(e.conn) {
+		return err
+	}
+	return removeEmbedLog(e.r.embed.dir(), e.s.name)
 }
 
 // awaitEnd waits until the domain has ended by itself, which is gentler than

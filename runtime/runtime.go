@@ -53,6 +53,9 @@ type Options struct {
 	// Keeper starts this program so that it calls Keep with one further
 	// argument, the sandbox's name. Empty: sandboxes have no keeper.
 	Keeper []string
+	// Tether starts this program so that it calls tether.Main. Empty: a machine
+	// that runs without libvirtd outlives this process where that is killed.
+	Tether []string
 	// Log is told, in a few words a line, what takes a while. It may be nil.
 	Log func(line string)
 }

@@ -127,6 +127,9 @@ func (r *Runtime) Restart(ctx context.Context, name string) error {
 
 // find gives the domain of a sandbox that is there.
 func (r *Runtime) find(name string) (*libvirt.Domain, schema.Backend, error) {
+	if r.local() && r.embeddedNamed(name) != nil {
+		return nil, "", errEmbedded(name)
+	}
 	for _, kind := range []schema.Backend{schema.LXC, schema.KVM} {
 		conn, err := r.connect(kind)
 		if errorCode(err) == libvirt.ERR_NO_CONNECT { // this libvirt has no such driver

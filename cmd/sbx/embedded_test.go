@@ -1,19 +1,24 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/internal/guestkernel"
 	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/runtime"
 )
 
 // plainID is the user and group of a person who is not root, whom the test host
@@ -138,6 +143,7 @@ func TestWithoutLibvirtd(t *testing.T) {
 			if after := b.knownOfQEMU(t); after != known {
 				t.Errorf("QEMU was asked again; libvirt remembers\n%s\nand did\n%s", after, known)
 			}
+			b.endsWithItsSbx(t)
 			b.args = []string{"run", "-b", "lxc"}
 			got := b.run(t, nil, "--", "true")
 			if got.code != 125 || !strings.Contains(got.stderr, "a machine (--backend kvm) needs neither libvirtd nor root") {
@@ -145,6 +151,69 @@ func TestWithoutLibvirtd(t *testing.T) {
 			}
 		})
 	}
+}
+
+// endsWithItsSbx kills the sbx of a machine, in which ps and exec work as in any
+// other: QEMU, which is not root, ends at once, and the next run removes the rest.
+func (b walled) endsWithItsSbx(t *testing.T) {
+	t.Helper()
+	sbx := b.start(append(b.args[:len(b.args):len(b.args)], "--name", "tied", "--", "sh", "-c", "echo started; sleep 1000"))
+	out, err := sbx.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sbx.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer sbx.Wait()
+	defer sbx.Process.Kill()
+	if _, err := io.ReadFull(out, make([]byte, len("started\n"))); err != nil {
+		t.Fatal(err)
+	}
+	qemu := b.machine(t, "tied")
+	if got := outcome(t, b.start([]string{"exec", "tied", "--", "sh", "-c", "exit 7"}), nil); got.code != 7 {
+		t.Errorf("exec: %+v", got)
+	}
+	sbx.Process.Kill()
+	testhost.WaitFor(t, "the end of QEMU", time.Minute, func() bool { _, err := os.Stat(qemu); return err != nil })
+	if got := b.run(t, nil, "--", "true"); got != (result{}) {
+		t.Errorf("the next run: %+v", got)
+	}
+	for _, left := range []string{"tied", ".run/*", ".embed/*/log/qemu/*"} {
+		if found, err := filepath.Glob(filepath.Join(b.state, left)); err != nil || len(found) > 0 {
+			t.Errorf("left: %v, %v", found, err)
+		}
+	}
+}
+
+// machine is where the kernel tells of the named machine's QEMU. ps must show its
+// user, who is not root.
+func (b walled) machine(t *testing.T, name string) (proc string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(b.state, ".embed/*/run/qemu", name+".pid"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("QEMU's process: %v, %v", files, err)
+	}
+	pid, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	proc = "/proc/" + strings.TrimSpace(string(pid))
+	info, err := os.Stat(proc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	user := info.Sys().(*syscall.Stat_t).Uid
+	ps := outcome(t, b.start([]string{"ps", "--json"}), nil)
+	var list []runtime.Sandbox
+	if err := json.Unmarshal([]byte(ps.stdout), &list); err != nil {
+		t.Fatalf("%v: %+v", err, ps)
+	}
+	i := slices.IndexFunc(list, func(s runtime.Sandbox) bool { return s.Name == name })
+	if i < 0 || list[i].User == nil || *list[i].User != user || user == 0 {
+		t.Errorf("QEMU runs as %d; ps shows %+v", user, list)
+	}
+	return proc
 }
 
 // knownOfQEMU are the files in which libvirt remembers what QEMU can do.

@@ -72,6 +72,7 @@ type cli struct {
 	Man        manCmd        `cmd:"" help:"Print the manual pages."`
 	Help       helpCmd       `cmd:"" help:"Explain a diagnostic's code, or a verb."`
 	Forward    forwardCmd    `cmd:"" hidden:""`
+	Tether     tetherCmd     `cmd:"" hidden:""`
 	Complete   completeCmd   `cmd:"" name:"__complete" hidden:""`
 	Version    versionCmd    `cmd:"" help:"Print sbx's version."`
 }

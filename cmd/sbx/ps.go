@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os/user"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +24,9 @@ func (psCmd) Help() string {
 	return `Lists the sandboxes that sbx made, with what each uses of the host now: memory,
 and processor time in percent of one processor. SERVICE is the state of its
 command: starting, ready, backoff (it has ended and is started again), stopping.
-DRIFTED is what somebody else has changed; sbx drift says more.`
+USER is the host's user that it runs as: whom QEMU runs as, for a machine, and
+who root inside is, for a container; never root, unless a container's profile says
+so. DRIFTED is what somebody else has changed; sbx drift says more.`
 }
 
 func (c *psCmd) Run(a *app) error {
@@ -58,7 +61,7 @@ func markDrifted(a *app, host *runtime.Runtime, list []runtime.Sandbox) {
 
 func printSandboxes(a *app, list []runtime.Sandbox) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tBACKEND\tSTATE\tSERVICE\tADDRESS\tUPTIME\tMEMORY\tCPU\tRESTARTS\tPROFILE\tDRIFTED")
+	fmt.Fprintln(w, "NAME\tBACKEND\tSTATE\tSERVICE\tADDRESS\tUSER\tUPTIME\tMEMORY\tCPU\tRESTARTS\tPROFILE\tDRIFTED")
 	for _, s := range list {
 		columns := []string{s.Name, string(s.Backend), s.State, orDash(string(s.Service)), orDash(strings.Join(s.Addresses, ","))}
 		columns = append(columns, measurements(s)...)
@@ -74,14 +77,27 @@ func printSandboxes(a *app, list []runtime.Sandbox) error {
 // measurements are the columns that only a running sandbox has.
 func measurements(s runtime.Sandbox) []string {
 	if s.State != "running" {
-		return []string{"-", "-", "-", "-"}
+		return []string{"-", "-", "-", "-", "-"}
 	}
 	return []string{
+		userName(s.User),
 		(time.Duration(s.Uptime) * time.Second).String(),
 		fmt.Sprintf("%.1fMiB", float64(s.Memory)/(1<<20)),
 		fmt.Sprintf("%.0f%%", 100*s.CPU),
 		strconv.Itoa(s.Restarts),
 	}
+}
+
+// userName is the user's account, else its number: most sandboxes' ids have none.
+func userName(id *uint32) string {
+	if id == nil {
+		return "-"
+	}
+	number := strconv.FormatUint(uint64(*id), 10)
+	if account, err := user.LookupId(number); err == nil {
+		return account.Username
+	}
+	return number
 }
 
 func orDash(s string) string {

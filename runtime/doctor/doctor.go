@@ -50,7 +50,7 @@ var probes = []struct {
 	{schema.LXC, "user ids", subordinateIDs},
 	{schema.LXC, "firewall tools", firewallTools},
 	{schema.LXC, "bridge filtering", bridgeFiltering},
-	{schema.KVM, "libvirt", reach(schema.KVM, "apt install libvirt-daemon-system libvirt-daemon-driver-qemu && systemctl start libvirtd")},
+	{schema.KVM, "libvirt", reachMachines},
 	{schema.KVM, "sbx-init", findInit},
 	{schema.KVM, "qemu", qemu},
 	{schema.KVM, "kvm", hardware},

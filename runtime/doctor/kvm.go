@@ -10,12 +10,23 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/modules"
 	"github.com/sbx-dev/sbx/runtime"
+	"github.com/sbx-dev/sbx/schema"
 )
 
 const (
 	emulator   = "qemu-system-x86_64"
 	qemuBudget = 20 * time.Second
 )
+
+// reachMachines connects to libvirtd, without which a machine can still be run,
+// but no service.
+func reachMachines(ctx context.Context, h host) Check {
+	c := reach(schema.KVM, "apt install libvirt-daemon-system libvirt-daemon-driver-qemu && systemctl start libvirtd")(ctx, h)
+	if c.State == Fail && h.runtime.MayEmbed() {
+		return warn(c.Mend, "%s; sbx run --backend kvm goes without, by libvirt's embedded driver, and has no network then", c.Found)
+	}
+	return c
+}
 
 // qemu asks the emulator whether it can share host folders.
 func qemu(ctx context.Context, _ host) Check {

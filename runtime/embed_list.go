@@ -1,0 +1,69 @@
+package runtime
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"libvirt.org/go/libvirt"
+)
+
+// listEmbedded are the machines that processes of sbx run by an embedded driver
+// now, which no libvirtd knows of.
+func (r *Runtime) listEmbedded() ([]Sandbox, error) {
+	entries, err := os.ReadDir(filepath.Join(r.options.StateDir, claimDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var list []Sandbox
+	for _, e := range entries {
+		if s := r.embeddedNamed(e.Name()); s != nil {
+			list = append(list, *s)
+		}
+	}
+	return list, nil
+}
+
+// embeddedNamed is one of those; nil when there is none of the name.
+func (r *Runtime) embeddedNamed(name string) *Sandbox {
+	path := filepath.Join(r.options.StateDir, claimDir, name)
+	if f, err := lockClaim(path, 0); f != nil || err != nil {
+		if f != nil { // its process has been killed
+			f.Close()
+		}
+		return nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	var c claim
+	if json.Unmarshal(data, &c) != nil || c.Embed == "" || c.Metadata == nil {
+		return nil
+	}
+	pid := readPID(embedPIDFile(c.Embed, name))
+	if pid == 0 {
+		return nil
+	}
+	s := newSandbox(name, c.Backend, c.Metadata, libvirt.DOMAIN_RUNNING)
+	s.pid = pid
+	return s
+}
+
+// withoutDaemon says whether err means that no libvirtd can be used here, where
+// machines run without one.
+func (r *Runtime) withoutDaemon(err error) bool {
+	if r.options.URI != "" || errorCode(err) != libvirt.ERR_SYSTEM_ERROR {
+		return false
+	}
+	_, stat := os.Stat(filepath.Join(r.options.StateDir, embedDir))
+	return stat == nil
+}
+
+// errEmbedded is why a machine without libvirtd cannot be worked on.
+func errEmbedded(name string) error {
+	return fmt.Errorf("%s is the machine of an sbx run without libvirtd, and ends with it: exec and cp work in it", name)
+}

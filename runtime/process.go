@@ -1,0 +1,101 @@
+package runtime
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// readPID reads a process's id; it is 0 when there is none.
+func readPID(path string) int {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
+// procDir is where the kernel tells of a process.
+func procDir(pid int) string { return "/proc/" + strconv.Itoa(pid) }
+
+// tick is the unit of times in stat files: USER_HZ, the same on every
+// architecture that Go runs on.
+const tick = 10 * time.Millisecond
+
+// Fields of a process's stat file, as proc_pid_stat(5) counts them.
+const (
+	statUserTime   = 14
+	statSystemTime = 15
+	statStart      = 22
+)
+
+// statField is one of those numbers; 0 when the process is gone.
+func statField(pid, field int) int64 {
+	stat, err := os.ReadFile(procDir(pid) + "/stat")
+	if err != nil {
+		return 0
+	}
+	// The second field is the program's name in brackets, with any character.
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	const first = 3
+	if len(fields) <= field-first {
+		return 0
+	}
+	n, err := strconv.ParseInt(fields[field-first], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// age is for how long a process has run; its start is told since the system's.
+func age(pid int) time.Duration {
+	start := statField(pid, statStart)
+	uptime, err := os.ReadFile("/proc/uptime")
+	if err != nil || start == 0 {
+		return 0
+	}
+	now, err := strconv.ParseFloat(strings.Fields(string(uptime))[0], 64)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(now*float64(time.Second)) - time.Duration(start)*tick
+}
+
+// processorTime is how much a process has used.
+func processorTime(pid int) time.Duration {
+	return time.Duration(statField(pid, statUserTime)+statField(pid, statSystemTime)) * tick
+}
+
+// residentMemory is what a process has in memory, in bytes.
+func residentMemory(pid int) int64 {
+	text, err := os.ReadFile(procDir(pid) + "/statm")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(text))
+	const resident = 1 // proc_pid_statm(5)
+	if len(fields) <= resident {
+		return 0
+	}
+	pages, err := strconv.ParseInt(fields[resident], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * int64(os.Getpagesize())
+}
+
+// processUser is whom a process runs as; nil when it is gone.
+func processUser(pid int) *uint32 {
+	info, err := os.Stat(procDir(pid))
+	if err != nil || pid == 0 {
+		return nil
+	}
+	return &info.Sys().(*syscall.Stat_t).Uid
+}
