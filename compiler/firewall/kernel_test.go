@@ -26,7 +26,7 @@ type probe struct {
 // and SBX_KERNEL_PROBES say how much of it; make test-firewall runs all of it.
 func TestModelAgreesWithTheKernel(t *testing.T) {
 	testhost.Need(t)
-	differential(t, startContainer, setting(t, "SBX_KERNEL_POLICIES", 6), func(Rules) bool { return true })
+	differential(t, startContainer, setting(t, "SBX_KERNEL_POLICIES", 6), func(*testing.T, Rules) bool { return true })
 }
 
 // TestModelAgreesWithTheKernelForMachines does the same with a machine, whose
@@ -36,14 +36,14 @@ func TestModelAgreesWithTheKernelForMachines(t *testing.T) {
 	differential(t, startMachine, setting(t, "SBX_KERNEL_MACHINE_POLICIES", 5), inProfile)
 }
 
-func differential(t *testing.T, start func(*testing.T) (sandbox, Interface), policies int, fit func(Rules) bool) {
+func differential(t *testing.T, start func(*testing.T) (sandbox, Interface), policies int, fit func(*testing.T, Rules) bool) {
 	t.Helper()
 	probes := setting(t, "SBX_KERNEL_PROBES", 200)
 	r := rand.New(rand.NewPCG(uint64(setting(t, "SBX_KERNEL_SEED", 17)), 18))
 	d := &differ{lab: newLab(t, start), random: r, seen: map[string]int{}}
 	for n := range policies {
 		rules := randomFor(t, r, d.card)
-		for !fit(rules) {
+		for !fit(t, rules) {
 			rules = randomFor(t, r, d.card)
 		}
 		d.compiled = d.sandbox.enforce(t, rules)
