@@ -101,8 +101,8 @@ func (r *Runtime) chooseAccel(wanted string) (string, error) {
 // translationCache is how much translated code an emulating QEMU keeps, in KiB.
 // Its own default is 1 GiB on a host with enough memory.
 //
-// Every process of a guest has its libraries at other addresses, and before
-// version 8.0 QEMU translates their code anew for each. When the guest uses such
+// Every process of a guest has its libraries at other addresses, and QEMU (7.2)
+// translates their code anew for each. When the guest uses such
 // a page of memory for something else, QEMU drops the page's translations one by
 // one and looks for each among all of them: after some hundred processes the
 // machine stands still for seconds, after more for minutes. A full cache is
