@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 
@@ -74,10 +75,13 @@ func connectHelp(err error) string {
 // drivers are the backends' names in libvirt URIs.
 var drivers = map[schema.Backend]string{schema.LXC: "lxc", schema.KVM: "qemu"}
 
-// Warm connects to the backend's libvirt in the background, so that the
-// connection is there when it is needed. What fails is tried again then, and
-// said then.
+// Warm connects to the libvirtd that Run will use for the backend, if any, in the
+// background, so that the connection is there when it is needed. What fails is
+// tried again then, and said then.
 func (r *Runtime) Warm(backend schema.Backend) {
+	if r.options.URI == "" && os.Geteuid() != 0 {
+		return // no libvirtd: see connectEphemeral
+	}
 	go func() { _, _ = r.connect(backend) }()
 }
 

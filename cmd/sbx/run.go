@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"os"
@@ -48,8 +49,8 @@ Examples:
 func (c *runCmd) Run(a *app) error {
 	host := c.open(a)
 	defer host.Close()
-	if !c.Print && c.Backend != string(schema.KVM) { // a machine may do without a libvirtd
-		host.Warm(schema.LXC)
+	if !c.Print {
+		host.Warm(cmp.Or(schema.Backend(c.Backend), schema.LXC)) // as most profiles have it
 	}
 	p, err := c.profile(a)
 	if err != nil {
