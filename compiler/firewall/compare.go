@@ -37,7 +37,18 @@ func (t topic) universe() (b box) {
 
 // openings are the rules as boxes of their topics.
 func (p *Policy) openings() map[topic][]clause {
+	size := map[topic]int{}
+	for _, r := range p.rules {
+		for _, remote := range r.Remotes {
+			for _, s := range r.Services {
+				size[topic{r.In, remote.From.Is6(), s.Proto}]++
+			}
+		}
+	}
 	out := map[topic][]clause{}
+	for t, n := range size {
+		out[t] = make([]clause, 0, n)
+	}
 	for n, r := range p.rules {
 		for _, remote := range r.Remotes {
 			for _, s := range r.Services {
@@ -73,7 +84,7 @@ func Compare(before, after *Policy) Comparison {
 	old, new := before.openings(), after.openings()
 	var c Comparison
 	for _, t := range topics() {
-		all := slices.Clone(old[t])
+		all := append(make([]clause, 0, len(old[t])+len(new[t])), old[t]...)
 		for _, clause := range new[t] {
 			clause.list = 1
 			all = append(all, clause)

@@ -15,14 +15,16 @@ import (
 type strips struct {
 	topic   topic
 	clauses []clause
-	cells   []uint64       // where each cell begins; the last is the end
-	spans   [][2]int       // by clause: the cells that it covers, the end excluded
-	count   [2][]int32     // by list and cell: how many rules cover it
-	only    [2]bitSet      // by list: the cells that it alone covers
-	active  [2][]int32     // by list: the rules of the current strip, ascending
-	owner   [2][]int32     // by list and cell: the rule that owns it, or nobody
-	stale   [2]bitSet      // by list: the cells whose owner may have changed
-	moved   map[int32]bool // rules that have gained or lost a cell
+	cells   []uint64   // where each cell begins; the last is the end
+	spans   [][2]int   // by clause: the cells that it covers, the end excluded
+	count   [2][]int32 // by list and cell: how many rules cover it
+	only    [2]bitSet  // by list: the cells that it alone covers
+	active  [2][]int32 // by list: the rules of the current strip, ascending
+	owner   [2][]int32 // by list and cell: the rule that owns it, or nobody
+	stale   [2]bitSet  // by list: the cells whose owner may have changed
+	near    [2][2]int  // by list: where the first and behind the last of those are
+	moved   []int32    // rules that have gained or lost a cell
+	isMoved []bool     // by clause: it is one of those
 	open    map[int32]*patch
 	done    [2][]*patch
 }
@@ -40,7 +42,7 @@ type patch struct {
 
 // compareTopic gives the patches of each list that the other does not cover.
 func compareTopic(t topic, clauses []clause) [2][]*patch {
-	s := &strips{topic: t, clauses: clauses, moved: map[int32]bool{}, open: map[int32]*patch{}}
+	s := &strips{topic: t, clauses: clauses, isMoved: make([]bool, len(clauses)), open: map[int32]*patch{}}
 	s.makeCells()
 	var edges []edge
 	for i := range clauses {
@@ -109,17 +111,27 @@ func (s *strips) flip(i int32) {
 	for c := s.spans[i][0]; c < s.spans[i][1]; c++ {
 		was := count[c]
 		count[c] += by
-		s.stale[list].add(c)
+		s.touch(list, c)
 		if was == 0 || count[c] == 0 {
 			s.settle(c)
 		}
 	}
 }
 
+// touch makes a cell stale.
+func (s *strips) touch(l, c int) {
+	s.stale[l].add(c)
+	near := &s.near[l]
+	if near[1] == 0 {
+		near[0] = c
+	}
+	near[0], near[1] = min(near[0], c), max(near[1], c+1)
+}
+
 // settle finds out which list alone covers a cell.
 func (s *strips) settle(c int) {
 	for l := range s.only {
-		s.stale[l].add(c)
+		s.touch(l, c)
 		if s.count[l][c] > 0 && s.count[1-l][c] == 0 {
 			s.only[l].add(c)
 		} else {
@@ -134,7 +146,8 @@ func (s *strips) strip(at value) {
 	for l := range s.stale {
 		s.share(l)
 	}
-	for i := range s.moved {
+	for _, i := range s.moved {
+		s.isMoved[i] = false
 		list := s.clauses[i].list
 		if p := s.open[i]; p != nil {
 			p.to = before(at)
@@ -146,17 +159,17 @@ func (s *strips) strip(at value) {
 			s.done[list] = append(s.done[list], p)
 		}
 	}
-	clear(s.moved)
+	s.moved = s.moved[:0]
 }
 
 // share gives each stale cell of a list to the first rule that covers it.
 func (s *strips) share(l int) {
-	owner, left := s.owner[l], 0
-	low, high := len(owner), 0
-	s.stale[l].each(0, len(owner), func(c int) {
+	left := 0
+	low, high := s.near[l][0], s.near[l][1]
+	s.near[l] = [2]int{}
+	s.stale[l].each(low, high, func(c int) {
 		if s.only[l].has(c) {
 			left++
-			low, high = min(low, c), c+1
 			return
 		}
 		s.stale[l].remove(c)
@@ -183,8 +196,9 @@ func (s *strips) give(l, c int, i int32) {
 	}
 	s.owner[l][c] = i
 	for _, rule := range []int32{was, i} {
-		if rule != nobody {
-			s.moved[rule] = true
+		if rule != nobody && !s.isMoved[rule] {
+			s.isMoved[rule] = true
+			s.moved = append(s.moved, rule)
 		}
 	}
 }
