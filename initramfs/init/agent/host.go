@@ -28,6 +28,9 @@ func (h *Host) Handle(r channel.Request, s *channel.Stream) {
 	case channel.OpExec:
 		if started, ok := a.begin(r, s); ok {
 			started.Serve(func() {})
+			started.AwaitHost()
+		} else {
+			awaitHost(s)
 		}
 	case channel.OpStatus:
 		a.showStatus(s)
@@ -65,6 +68,8 @@ func (h *Host) run(r channel.Request, s *channel.Stream) {
 	defer a.end()
 	started, ok := a.begin(r, s)
 	if !ok {
+		a.end()
+		awaitHost(s)
 		return
 	}
 	own := started.Process()
@@ -74,6 +79,8 @@ func (h *Host) run(r channel.Request, s *channel.Stream) {
 	a.board.Set(func(b *channel.Status) { b.State, b.PID = channel.Ready, own.PID })
 	exit := started.Serve(a.killAll)
 	a.board.Set(func(b *channel.Status) { b.State, b.PID, b.Exit = channel.Ended, 0, &exit })
+	a.end() // the host has but the time of the farewell
+	started.AwaitHost()
 }
 
 // begin starts a session, or tells the host why not.

@@ -94,7 +94,8 @@ func (a *Agent) takeSecret(r channel.Request, s *channel.Stream) {
 	}
 	if err != nil {
 		fail(s, err)
-		return
+	} else {
+		_ = s.Send(channel.KindDone, nil) // a lost host sends it again
 	}
-	_ = s.Send(channel.KindDone, nil) // a lost host sends it again
+	awaitHost(s)
 }

@@ -7,18 +7,25 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/channel"
 )
 
-// watching is a context that ends when the host closes the stream or is lost.
+// watching is a context that ends when the host closes the stream, which it does
+// once it has the answer, or is lost. A request lasts until then, so that the
+// sandbox does not end, and its channel with it, before the host knows why.
 func watching(s *channel.Stream) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		defer cancel()
-		for {
-			if _, err := s.Receive(); err != nil {
-				return
-			}
-		}
+		awaitHost(s)
 	}()
 	return ctx, cancel
+}
+
+// awaitHost waits until the host has closed the stream or is lost.
+func awaitHost(s *channel.Stream) {
+	for {
+		if _, err := s.Receive(); err != nil {
+			return
+		}
+	}
 }
 
 // showStatus sends the state at every change, until the command has ended.
@@ -32,6 +39,7 @@ func (a *Agent) showStatus(s *channel.Stream) {
 		}
 		if status.State == channel.Ended {
 			_ = s.Send(channel.KindDone, nil)
+			<-ctx.Done()
 			return
 		}
 		select {
@@ -56,6 +64,7 @@ func (a *Agent) sendOutput(r channel.Request, s *channel.Stream) {
 			from = record.Number + 1
 		case ended, !r.Follow:
 			_ = s.Send(channel.KindDone, nil)
+			<-ctx.Done()
 			return
 		default:
 			select {
@@ -73,9 +82,10 @@ func answer(s *channel.Stream, do func(context.Context) error) {
 	defer cancel()
 	if err := do(ctx); err != nil {
 		fail(s, err)
-		return
+	} else {
+		_ = s.Send(channel.KindDone, nil)
 	}
-	_ = s.Send(channel.KindDone, nil)
+	<-ctx.Done()
 }
 
 // fail tells the host why it does not get what it asked for.

@@ -25,7 +25,8 @@ type Session struct {
 	stream  *channel.Stream
 	process *proc.Process
 	ends    *ends
-	stdin   chan []byte // closed at its end
+	stdin   chan []byte   // closed at its end
+	gone    chan struct{} // closed when the host has closed the stream or is lost
 }
 
 // Start starts the command with pipes, or a terminal of the size tty, towards
@@ -43,7 +44,7 @@ func Start(table *proc.Table, spec proc.Spec, tty *channel.Size, stdin bool, str
 		e.close()
 		return nil, err
 	}
-	return &Session{table: table, stream: stream, process: p, ends: e, stdin: make(chan []byte, stdinFrames)}, nil
+	return &Session{table: table, stream: stream, process: p, ends: e, stdin: make(chan []byte, stdinFrames), gone: make(chan struct{})}, nil
 }
 
 func open(spec proc.Spec, tty *channel.Size, stdin bool) (*ends, error) {
@@ -60,12 +61,11 @@ func (s *Session) Serve(beforeExit func()) channel.Exit {
 	_ = s.stream.Send(channel.KindStarted, nil) // a lost host shows in receive
 	outputs := s.sendOutputs()
 	go s.writeStdin()
-	gone := make(chan struct{})
-	go func() { s.receive(); close(gone) }()
+	go func() { s.receive(); close(s.gone) }()
 
 	select {
 	case <-s.process.Done():
-	case <-gone:
+	case <-s.gone:
 		s.hangUp()
 	}
 	exit := s.process.Exit()
@@ -78,6 +78,10 @@ func (s *Session) Serve(beforeExit func()) channel.Exit {
 	_ = s.stream.SendJSON(channel.KindExit, exit) // or the host is gone
 	return exit
 }
+
+// AwaitHost waits until the host has taken the report of the command's end, and
+// so has closed the stream, or is lost.
+func (s *Session) AwaitHost() { <-s.gone }
 
 // hangUp ends a command whose host is gone.
 func (s *Session) hangUp() {
