@@ -165,6 +165,8 @@ func TestDamagedKernels(t *testing.T) {
 	short := sized(xzWith(t, plain[:len(plain)/2], "--check=crc32"), plain[:len(plain)/2])
 	huge := sized(xzWith(t, plain), nil)
 	copy(huge[len(huge)-4:], "\xff\xff\xff\xff")
+	segments := bytes.Clone(plain)
+	binary.LittleEndian.PutUint16(segments[56:], 0xffff)
 	for _, c := range []struct {
 		name  string
 		image []byte
@@ -177,6 +179,8 @@ func TestDamagedKernels(t *testing.T) {
 		{"not a kernel", bytes.Repeat([]byte("text "), 1000), "not a Linux kernel"},
 		{"half an ELF file", bzImage(short), "cut short"},
 		{"an absurd size", bzImage(huge), "damaged"},
+		{"an absurd number of segments", segments, "damaged"},
+		{"an absurd number of blocks", bzImage(sized(xzWith(t, plain, "--block-size=1000", "--lzma2=dict=1MiB"), plain)), "damaged"},
 		{"another machine", bzImage(payloads(t, vmlinux(t, elf.EM_AARCH64, "Xen"))["gzip"]), "not x86-64"},
 	} {
 		_, err := kernel.Vmlinux(c.image)

@@ -19,6 +19,10 @@ const (
 
 	// xzMaxDictionary stands for 128 MiB, the largest that the kernel's build uses.
 	xzMaxDictionary = 30
+
+	// xzMaxBlocks bounds the blocks, since each gets a dictionary of its own. xz
+	// makes blocks three times as large as the dictionary, or a single one.
+	xzMaxBlocks = 16
 )
 
 var errXZ = errors.New("xz: damaged or not as the kernel's build writes it")
@@ -32,6 +36,7 @@ type xzReader struct {
 	size  int64 // of the whole input
 	left  int64 // bytes that may still come out
 	check int64
+	count int // of the blocks so far
 	block *bytes.Reader
 }
 
@@ -65,6 +70,9 @@ func (r *xzReader) next() ([]byte, error) {
 	}
 	if words == 0 {
 		return nil, io.EOF
+	}
+	if r.count++; r.count > xzMaxBlocks {
+		return nil, errXZ
 	}
 	header := make([]byte, int(words)*4+3)
 	if _, err := io.ReadFull(r.in, header); err != nil {
