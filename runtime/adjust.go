@@ -157,7 +157,7 @@ func (u *up) release() error {
 		}
 	}
 	for _, name := range gone(had.Networks, u.s.metadata.Networks) {
-		if err := releaseNetwork(u.conn, name, u.s.name); err != nil {
+		if err := u.r.releaseNetwork(u.conn, name, u.s.name); err != nil {
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}
 	}

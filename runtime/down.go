@@ -93,7 +93,7 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 		}
 	}
 	for _, n := range m.Networks {
-		if err := releaseNetwork(conn, n, name); err != nil {
+		if err := r.releaseNetwork(conn, n, name); err != nil {
 			return err
 		}
 	}

@@ -117,13 +117,13 @@ func ownNetwork(conn *libvirt.Connect, name string) (*libvirt.Network, error) {
 
 // releaseNetwork removes a network that sbx made, if it is there and no domain
 // but the named one is defined with it. Another maker's network stays.
-func releaseNetwork(conn *libvirt.Connect, name, sandbox string) error {
+func (r *Runtime) releaseNetwork(conn *libvirt.Connect, name, sandbox string) error {
 	network, err := ownNetwork(conn, name)
 	if network == nil || err != nil {
 		return unlessForeign(err)
 	}
 	defer network.Free()
-	if used, err := networkUsed(conn, name, sandbox); used || err != nil {
+	if used, err := r.networkUsed(conn, name, sandbox); used || err != nil {
 		return err
 	}
 	if err := network.Destroy(); err != nil && errorCode(err) != libvirt.ERR_OPERATION_INVALID {
@@ -135,8 +135,33 @@ func releaseNetwork(conn *libvirt.Connect, name, sandbox string) error {
 	return nil
 }
 
-// networkUsed says whether a domain other than the named one is on the network.
-func networkUsed(conn *libvirt.Connect, network, except string) (bool, error) {
+// networkUsed says whether a domain other than the named one is on the network:
+// containers and machines share libvirt's networks, but each driver lists its own
+// domains only.
+func (r *Runtime) networkUsed(conn *libvirt.Connect, network, except string) (bool, error) {
+	conns := []*libvirt.Connect{conn}
+	for kind := range drivers {
+		if _, err := r.uri(kind); err != nil { // a connection was named that is one driver's alone
+			continue
+		}
+		other, err := r.connect(kind)
+		if errorCode(err) == libvirt.ERR_NO_CONNECT { // this libvirt has no such driver
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		conns = append(conns, other)
+	}
+	for _, c := range conns {
+		if used, err := domainsUse(c, network, except); used || err != nil {
+			return used, err
+		}
+	}
+	return false, nil
+}
+
+func domainsUse(conn *libvirt.Connect, network, except string) (bool, error) {
 	domains, err := conn.ListAllDomains(0)
 	if err != nil {
 		return false, fmt.Errorf("cannot list domains: %w", plain(err))
