@@ -36,7 +36,8 @@ func (r *Runtime) connectEphemeral(kind schema.Backend) (*libvirt.Connect, error
 	if kind != schema.KVM {
 		return r.connectContainers(kind)
 	}
-	if os.Geteuid() == 0 {
+	// Once libvirt's driver is in this process, it takes qemu:///system for its own.
+	if os.Geteuid() == 0 && !r.embed.taken() {
 		conn, err := r.connect(kind)
 		if errorCode(err) != libvirt.ERR_SYSTEM_ERROR && errorCode(err) != libvirt.ERR_NO_CONNECT {
 			return conn, err
@@ -95,6 +96,13 @@ func (e *embedded) is(conn *libvirt.Connect) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.conn != nil && e.conn == conn
+}
+
+// taken says whether there is this connection.
+func (e *embedded) taken() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.conn != nil
 }
 
 // dir is the driver's root folder.
