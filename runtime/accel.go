@@ -29,8 +29,9 @@ const (
 const kvmDevice = "/dev/kvm"
 
 // CheckKVM says why this process, or the QEMU that it would start, cannot use
-// hardware virtualisation; nil means that it can. A nested host may offer a KVM that creates machines and then
-// crawls, so the processor itself must have the extension.
+// hardware virtualisation; nil means that it can. A nested host may offer a KVM
+// that creates machines and then crawls, so the processor itself must have the
+// extension.
 func CheckKVM() error {
 	flags, err := processorFlags("/proc/cpuinfo")
 	if err != nil {
@@ -102,11 +103,11 @@ func (r *Runtime) chooseAccel(wanted string) (string, error) {
 // Its own default is 1 GiB on a host with enough memory.
 //
 // Every process of a guest has its libraries at other addresses, and QEMU (7.2)
-// translates their code anew for each. When the guest uses such
-// a page of memory for something else, QEMU drops the page's translations one by
-// one and looks for each among all of them: after some hundred processes the
-// machine stands still for seconds, after more for minutes. A full cache is
-// dropped as a whole, in no time; a machine's start about fills this one.
+// translates their code anew for each. When the guest uses such a page of memory
+// for something else, QEMU drops the page's translations one by one and looks for
+// each among all of them: after some hundred processes the machine stands still
+// for seconds, after more for minutes. A full cache is dropped as a whole, in no
+// time; a machine's start about fills this one.
 const translationCache = 64 << 10
 
 // emulate has the domain do without hardware virtualisation.
