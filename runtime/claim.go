@@ -157,7 +157,7 @@ func (r *Runtime) sweepClaim(f io.Reader, name string) error {
 // removeLeft removes a dead process's sandbox. A persistent domain of the name
 // is another one, made since.
 func (r *Runtime) removeLeft(name string, c claim) error {
-	conn, err := r.connectEphemeral(c.Backend)
+	conn, err := r.connectEphemeral(c.Backend, r.connect)
 	if err != nil {
 		return err
 	}

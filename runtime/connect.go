@@ -3,7 +3,6 @@ package runtime
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"os"
 	"strings"
@@ -14,10 +13,11 @@ import (
 	"github.com/sbx-dev/sbx/schema"
 )
 
-// connections are the open ones, by URI.
+// connections are the open ones, by URI. Nobody has used the idle ones yet.
 type connections struct {
 	mu   sync.Mutex
 	open map[string]*libvirt.Connect
+	idle map[string]*libvirt.Connect
 }
 
 // get gives the connection to uri. One that libvirtd has dropped, for instance
@@ -33,29 +33,50 @@ func (c *connections) get(uri string) (*libvirt.Connect, error) {
 		conn.Close()
 		delete(c.open, uri)
 	}
+	conn, err := c.unused(uri)
+	if err == nil {
+		c.open[uri] = conn
+	}
+	return conn, err
+}
+
+// take gives a connection that is the caller's alone, to close.
+func (c *connections) take(uri string) (*libvirt.Connect, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.unused(uri)
+}
+
+// unused takes the idle connection, or makes one.
+func (c *connections) unused(uri string) (*libvirt.Connect, error) {
+	if conn := c.idle[uri]; conn != nil {
+		delete(c.idle, uri)
+		return conn, nil
+	}
 	conn, err := libvirt.NewConnect(uri)
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to %s: %w%s", uri, plain(err), connectHelp(err))
 	}
-	c.open[uri] = conn
 	return conn, nil
 }
 
-// leave leaves a connection to the end of this process, which closes it without
-// waiting: an answer to closing comes only when libvirt has taken apart what was
-// to end with the connection.
-func (c *connections) leave(conn *libvirt.Connect) {
+// prepare makes the idle connection.
+func (c *connections) prepare(uri string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	maps.DeleteFunc(c.open, func(_ string, open *libvirt.Connect) bool { return open == conn })
+	if conn, err := c.unused(uri); err == nil {
+		c.idle[uri] = conn
+	}
 }
 
 func (c *connections) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for uri, conn := range c.open {
-		conn.Close()
-		delete(c.open, uri)
+	for _, list := range []map[string]*libvirt.Connect{c.open, c.idle} {
+		for uri, conn := range list {
+			conn.Close()
+			delete(list, uri)
+		}
 	}
 }
 
@@ -82,7 +103,9 @@ func (r *Runtime) Warm(backend schema.Backend) {
 	if r.options.URI == "" && os.Geteuid() != 0 {
 		return // no libvirtd: see connectEphemeral
 	}
-	go func() { _, _ = r.connect(backend) }()
+	if uri, err := r.uri(backend); err == nil {
+		go r.conns.prepare(uri)
+	}
 }
 
 // connect gives the connection for sandboxes of the backend.
@@ -92,6 +115,15 @@ func (r *Runtime) connect(backend schema.Backend) (*libvirt.Connect, error) {
 		return nil, err
 	}
 	return r.conns.get(uri)
+}
+
+// connectAlone is connect, for a connection that the caller closes.
+func (r *Runtime) connectAlone(backend schema.Backend) (*libvirt.Connect, error) {
+	uri, err := r.uri(backend)
+	if err != nil {
+		return nil, err
+	}
+	return r.conns.take(uri)
 }
 
 // uri is the connection that a backend uses. A system URI names a machine, and

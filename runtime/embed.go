@@ -26,19 +26,22 @@ const (
 	maxEmbedRoots = 1024
 )
 
+// connector is how to connect for a backend.
+type connector = func(schema.Backend) (*libvirt.Connect, error)
+
 // connectEphemeral connects to what runs a machine or container for this process
-// alone: the embedded driver where nobody has named a connection and no libvirtd
-// can be used.
-func (r *Runtime) connectEphemeral(kind schema.Backend) (*libvirt.Connect, error) {
+// alone: by connect, or the embedded driver where nobody has named a connection
+// and no libvirtd can be used.
+func (r *Runtime) connectEphemeral(kind schema.Backend, connect connector) (*libvirt.Connect, error) {
 	if r.options.URI != "" {
-		return r.connect(kind)
+		return connect(kind)
 	}
 	if kind != schema.KVM {
-		return r.connectContainers(kind)
+		return connectContainers(kind, connect)
 	}
 	// Once libvirt's driver is in this process, it takes qemu:///system for its own.
 	if os.Geteuid() == 0 && !r.embed.taken() {
-		conn, err := r.connect(kind)
+		conn, err := connect(kind)
 		if errorCode(err) != libvirt.ERR_SYSTEM_ERROR && errorCode(err) != libvirt.ERR_NO_CONNECT {
 			return conn, err
 		}
@@ -48,12 +51,12 @@ func (r *Runtime) connectEphemeral(kind schema.Backend) (*libvirt.Connect, error
 
 // connectContainers connects to the libvirtd that containers need: libvirt can
 // embed its driver for QEMU, but not the one for containers.
-func (r *Runtime) connectContainers(kind schema.Backend) (*libvirt.Connect, error) {
+func connectContainers(kind schema.Backend, connect connector) (*libvirt.Connect, error) {
 	const instead = "a machine (--backend kvm) needs neither libvirtd nor root"
 	if os.Geteuid() != 0 {
 		return nil, fmt.Errorf("a container (backend %s) needs root and libvirtd: run sbx as root; %s", kind, instead)
 	}
-	conn, err := r.connect(kind)
+	conn, err := connect(kind)
 	if err != nil {
 		err = fmt.Errorf("%w\nA container (backend %s) needs libvirtd; %s", err, kind, instead)
 	}

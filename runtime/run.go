@@ -35,7 +35,7 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 	if !r.local() {
 		return exit, fmt.Errorf("%s: %s is another machine's libvirt, and a sandbox is made of files of the machine that it runs on: run sbx there", s.name, r.options.URI)
 	}
-	conn, err := r.connectEphemeral(s.backend)
+	conn, err := r.connectEphemeral(s.backend, r.connectAlone)
 	if err != nil {
 		return exit, err
 	}
@@ -43,6 +43,9 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 		if err := checkEmbedded(s.domain); err != nil {
 			return exit, fmt.Errorf("%s: %w", s.name, err)
 		}
+	} else {
+		// libvirt answers only when it has taken apart what ends with the connection.
+		defer func() { go conn.Close() }()
 	}
 	if err := s.readSecrets(ctx); err != nil {
 		return exit, fmt.Errorf("%s: %w", s.name, err)
@@ -157,7 +160,6 @@ func (e *ephemeral) remove(ended bool) error {
 	switch {
 	case !ended, written && e.r.embed.is(e.conn):
 	case written && len(m.Filters) == 0 && len(m.Networks) == 0:
-		e.r.conns.leave(e.conn)
 		return e.r.removeDir(e.s.name, e.s.backend) // sbx-init stays for the next one
 	default:
 		e.awaitEnd()

@@ -79,7 +79,7 @@ func New(o Options) *Runtime {
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}
-	return &Runtime{options: o, conns: connections{open: map[string]*libvirt.Connect{}}}
+	return &Runtime{options: o, conns: connections{open: map[string]*libvirt.Connect{}, idle: map[string]*libvirt.Connect{}}}
 }
 
 // defaultStateDir follows the XDG Base Directory Specification for those who are

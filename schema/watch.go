@@ -42,7 +42,7 @@ func watched(pos diag.Pos, evaluate func() result) (r result, stopped bool) {
 			return r, false
 		case <-tick.C:
 			switch {
-			case used() > maxTime:
+			case used() > maxTime*slowdown:
 				return result{list: refused(pos, fmt.Sprintf("the profile takes more than %v to evaluate", maxTime))}, true
 			case heap() > before+maxMemory:
 				return result{list: refused(pos, fmt.Sprintf("the profile takes more than %d MiB to evaluate", maxMemory>>20))}, true

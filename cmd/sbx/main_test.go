@@ -62,7 +62,7 @@ func takeDown(t *testing.T) {
 	left := sandboxes(t)
 	for limit := time.Now().Add(time.Minute); len(left) > 0 && !t.Failed(); left = sandboxes(t) {
 		if time.Now().After(limit) {
-			t.Errorf("left behind: %v", left)
+			t.Errorf("left behind:\n%s", mustSbx(t, "ps"))
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
