@@ -85,7 +85,8 @@ func keepLog(ctx context.Context, client *channel.Client, log *logfile.Writer) e
 }
 
 // lockKeeper makes this process the keeper of the folder's sandbox; nil when
-// there is one.
+// there is one. flags is os.O_CREATE for one that is to stay: without it, nothing
+// is left in a folder that goes.
 func lockKeeper(dir string, flags int) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, keeperLock), flags|os.O_RDWR, 0o600)
 	if err != nil {
