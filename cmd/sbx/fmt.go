@@ -23,7 +23,7 @@ type fmtCmd struct {
 
 func (fmtCmd) Help() string {
 	return `Writes CUE files in their usual form, as "cue fmt" does, and names those that
-it has changed.
+it has changed. With --diff it changes nothing, and ends with 2 when it would.
 
 Examples:
   sbx fmt ./...

@@ -26,7 +26,7 @@ import (
 const (
 	exitOK      = 0
 	exitError   = 1
-	exitChanges = 2 // plan, drift, review: there is something to see
+	exitChanges = 2 // drift, review, fmt --diff, plan --exit-code: there is something to see
 )
 
 // app is what a verb works with besides its own flags.

@@ -19,6 +19,7 @@ type planCmd struct {
 	Prune    bool     `help:"Also take down the sandboxes that none of the profiles is of."`
 	Output   string   `short:"o" placeholder:"FILE" help:"Save the plan, for sbx apply FILE."`
 	JSON     bool     `help:"Print the plan as JSON."`
+	ExitCode bool     `help:"End with 2 when there is something to do."`
 }
 
 func (planCmd) Help() string {
@@ -26,12 +27,13 @@ func (planCmd) Help() string {
 what it takes: "live" changes what runs, "redefine" only what libvirt has
 written down, "restart" stops the sandbox and starts it again. Nothing is changed.
 
-It ends with 0 when there is nothing to do, with 2 when there is, and with 1
-when it cannot tell.
+It ends with 0, and with 1 when it cannot tell; with --exit-code, as git diff
+has it, with 2 when there is something to do.
 
 Examples:
   sbx plan profiles/            # what would sbx apply profiles/ do?
-  sbx plan -o tonight.plan && sbx apply tonight.plan`
+  sbx plan -o tonight.plan && sbx apply tonight.plan
+  sbx plan --exit-code || echo "something to do, or to look at"`
 }
 
 func (c *planCmd) Run(a *app) error {
@@ -57,7 +59,7 @@ func (c *planCmd) Run(a *app) error {
 	} else {
 		printPlan(a.stdout, p)
 	}
-	if len(p.Changes) > 0 {
+	if c.ExitCode && len(p.Changes) > 0 {
 		return exitCode(exitChanges)
 	}
 	return nil
