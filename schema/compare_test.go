@@ -27,7 +27,7 @@ type said struct {
 }
 
 // TestAgainstCue puts the corpus of broken profiles through `cue vet` and through
-// sbx, and keeps the table of docs/cue-vet.md true. Where the mistake is, the
+// sbx, and keeps the table of testdata/against-cue.md true. Where the mistake is, the
 // corpus itself says: its diagnostics were read by people.
 func TestAgainstCue(t *testing.T) {
 	if testing.Short() {
@@ -65,7 +65,7 @@ func TestAgainstCue(t *testing.T) {
 		float64(sums[0].lines)/float64(n), float64(sums[1].lines)/float64(n),
 		sums[0].place, n, sums[1].place, n,
 		sums[0].help, n, sums[1].help, n, rows.String())
-	const name = "../docs/cue-vet.md"
+	const name = "testdata/against-cue.md"
 	if *update {
 		if err := os.WriteFile(name, []byte(page), 0o644); err != nil {
 			t.Fatal(err)
@@ -82,7 +82,7 @@ func TestAgainstCue(t *testing.T) {
 
 const table = `# Plain cue vet and sbx vet
 
-The %d broken profiles of schema/testdata/bad, checked by both. A test keeps this page true.
+The %d broken profiles of schema/testdata/bad, checked by both. TestAgainstCue keeps this table true.
 
 | | cue vet | sbx vet |
 |---|---|---|
