@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,20 +13,28 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/copytree"
+	"github.com/sbx-dev/sbx/schema"
 )
 
 // cpCmd copies between the host and a sandbox.
 type cpCmd struct {
 	hostFlags
-	User string `short:"u" placeholder:"USER[:GROUP]" help:"Read and write as this user of the sandbox. (default: the profile's)"`
-	From string `arg:"" help:"A path here, or SANDBOX:PATH."`
-	To   string `arg:"" help:"A path here, or SANDBOX:PATH."`
+	User      string      `short:"u" placeholder:"USER[:GROUP]" help:"Read and write as this user of the sandbox. (default: the profile's)"`
+	Max       schema.Size `placeholder:"SIZE" help:"Refuse to copy more than this out of a sandbox. (default: 8GiB)"`
+	Replace   bool        `help:"Out of a sandbox: replace a folder that is there, in place of refusing it."`
+	SkipLinks bool        `help:"Out of a sandbox: leave out symbolic links that lead out of the copy, and say which."`
+	From      string      `arg:"" help:"A path here, or SANDBOX:PATH."`
+	To        string      `arg:"" help:"A path here, or SANDBOX:PATH."`
 }
 
 func (cpCmd) Help() string {
 	return `Copies a file, or a folder with all that is in it, into a sandbox that runs or out
 of it. Where the target is a folder that exists, the copy is made in it. The copy
 belongs to whoever makes it. The sandbox must have the program tar.
+
+What comes out of a sandbox is hostile: it appears whole or not at all, and under
+no other name than the copy's. FIFOs, sockets and devices are refused, and so are
+links to files of this host, unless --skip-links leaves them out.
 
 Examples:
   sbx cp apache:/var/log/apache2/error.log .
@@ -66,10 +75,35 @@ func (c *cpCmd) Run(a *app) error {
 	}
 	defer client.Close()
 	t := transfer{a.ctx, client, c.User, a.stderr}
-	if from.sandbox != "" {
-		return t.out(path.Clean(from.path), to.path)
+	if from.sandbox == "" {
+		return t.in(from.path, to.path)
 	}
-	return t.in(from.path, to.path)
+	u, err := c.unpacking(path.Clean(from.path), to.path)
+	if err != nil {
+		return err
+	}
+	meter := newMeter(a.stderr)
+	defer meter.clear()
+	u.Progress = meter.show
+	return t.out(path.Dir(path.Clean(from.path)), u)
+}
+
+// unpacking is what the flags say of a copy out of a sandbox.
+func (c *cpCmd) unpacking(from, to string) (u copytree.Unpacking, err error) {
+	u = copytree.Unpacking{
+		Dir: filepath.Dir(to), From: path.Base(from), To: filepath.Base(to),
+		Replace: c.Replace, SkipLinks: c.SkipLinks, Limits: copytree.DefaultLimits,
+	}
+	if c.Max != 0 {
+		u.Limits.Bytes = int64(c.Max)
+	}
+	if info, err := os.Stat(to); err == nil && info.IsDir() {
+		u.Dir, u.To = to, path.Base(from)
+	}
+	if u.To == "/" || u.From == "/" {
+		return u, errors.New("the root itself cannot be copied: name what is in it")
+	}
+	return u, nil
 }
 
 // transfer copies by a tar program inside the sandbox.
@@ -80,48 +114,48 @@ type transfer struct {
 	stderr io.Writer
 }
 
-// tar runs a command inside that must succeed.
-func (t transfer) tar(stdin io.Reader, stdout io.Writer, argv ...string) error {
-	exit, err := t.exec(stdin, stdout, argv...)
-	if err == nil && exit != (channel.Exit{}) {
-		err = fmt.Errorf("tar failed inside the sandbox: %s", exit)
-	}
-	return err
-}
-
 func (t transfer) exec(stdin io.Reader, stdout io.Writer, argv ...string) (channel.Exit, error) {
 	command := channel.Command{Argv: argv, User: t.user, Workdir: "/"}
 	return t.client.Exec(t.ctx, command, channel.Stdio{Stdin: stdin, Stdout: stdout, Stderr: t.stderr})
 }
 
-// out copies from the sandbox to a path here.
-func (t transfer) out(from, to string) error {
-	dir, name := filepath.Dir(to), filepath.Base(to)
-	if info, err := os.Stat(to); err == nil && info.IsDir() {
-		dir, name = to, path.Base(from)
-	}
-	if name == "/" || path.Base(from) == "/" {
-		return errors.New("the root itself cannot be copied: name what is in it")
-	}
+// tarChanged is GNU tar's exit code where a file changed while it was read, as a
+// log does.
+const tarChanged = 1
+
+// out copies from a folder of the sandbox to a path here.
+func (t transfer) out(dir string, u copytree.Unpacking) error {
+	ctx, cancel := context.WithCancelCause(t.ctx)
+	defer cancel(nil)
+	t.ctx = ctx
 	r, w := io.Pipe()
 	unpacked := make(chan error, 1)
 	go func() {
-		err := copytree.Unpack(r, dir, path.Base(from), name)
-		_, _ = io.Copy(io.Discard, r) // tar pads its stream
+		skipped, err := u.Unpack(r)
+		for _, name := range skipped {
+			fmt.Fprintf(t.stderr, "sbx: left out the link %q\n", name)
+		}
+		if err != nil {
+			cancel(err) // the sandbox is not to go on
+		}
 		r.CloseWithError(err)
 		unpacked <- err
 	}()
-	err := t.tar(nil, w, "tar", "-C", path.Dir(from), "-cf", "-", "--", path.Base(from))
-	w.Close()
-	if end := <-unpacked; err == nil {
-		err = end
+	exit, err := t.exec(nil, w, "tar", "-C", dir, "-cf", "-", "--", u.From)
+	if err == nil && exit != (channel.Exit{}) && exit != (channel.Exit{Code: tarChanged}) {
+		err = tarFailed(exit)
 	}
-	return err
+	w.CloseWithError(err) // after which nothing appears, where that is an error
+	return cmp.Or(err, <-unpacked)
+}
+
+func tarFailed(exit channel.Exit) error {
+	return fmt.Errorf("tar failed inside the sandbox: %s", exit)
 }
 
 // in copies a path here into the sandbox.
 func (t transfer) in(from, to string) error {
-	if _, err := os.Lstat(from); err != nil {
+	if err := copytree.Check(from); err != nil { // before anything is changed
 		return err
 	}
 	whole, err := filepath.Abs(from)
@@ -143,7 +177,10 @@ func (t transfer) in(from, to string) error {
 		w.CloseWithError(err)
 		packed <- err
 	}()
-	err = t.tar(r, nil, "tar", "-C", dir, "--no-same-owner", "-xf", "-")
+	exit, err := t.exec(r, nil, "tar", "-C", dir, "--no-same-owner", "-xf", "-")
+	if err == nil && exit != (channel.Exit{}) {
+		err = tarFailed(exit)
+	}
 	r.Close()
 	if end := <-packed; err == nil {
 		err = end

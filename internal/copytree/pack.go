@@ -1,65 +1,129 @@
-// Package copytree carries a file or a folder as a tar stream. What it unpacks
-// is hostile: nothing is written outside of the folder that the caller names.
 package copytree
 
 import (
 	"archive/tar"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 )
 
-// Pack writes the file or folder at path to w, under the given name. Owners are
-// left out; what is neither a file, a folder nor a link is passed over.
-func Pack(w io.Writer, path, name string) error {
-	out := tar.NewWriter(w)
-	err := filepath.WalkDir(path, func(at string, e fs.DirEntry, err error) error {
+// Check says whether Pack can carry all that is at path: only files, folders and
+// symbolic links.
+func Check(path string) error {
+	return filepath.WalkDir(path, func(at string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		inside, err := filepath.Rel(path, at)
-		if err != nil {
-			return err
+		if !carried(e.Type()) {
+			return notCopied(at, e.Type())
 		}
-		return packOne(out, at, filepath.Join(name, inside))
+		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return out.Close()
 }
 
-func packOne(out *tar.Writer, path, name string) error {
-	info, err := os.Lstat(path)
+func carried(mode fs.FileMode) bool {
+	return mode.IsRegular() || mode.IsDir() || mode&fs.ModeSymlink != 0
+}
+
+// Pack writes the file or folder at from to w, under the given name. Owners are
+// left out. A sandbox may be writing in that folder at the same time, so nothing
+// outside of it is read, whatever becomes of its links meanwhile.
+func Pack(w io.Writer, from, name string) error {
+	root, err := os.OpenRoot(filepath.Dir(from))
 	if err != nil {
 		return err
 	}
-	target := ""
-	switch {
-	case info.Mode()&fs.ModeSymlink != 0:
-		if target, err = os.Readlink(path); err != nil {
+	defer root.Close()
+	p := packer{tar.NewWriter(w), root, filepath.Base(from), name}
+	info, err := root.Lstat(p.from)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		err = p.add(".", info)
+	} else {
+		err = p.tree()
+	}
+	if err != nil {
+		return err
+	}
+	return p.out.Close()
+}
+
+// packer packs what lies at from in root, as name.
+type packer struct {
+	out        *tar.Writer
+	root       *os.Root
+	from, name string
+}
+
+// tree packs a folder from a descriptor of its own.
+func (p packer) tree() error {
+	dir, err := p.root.OpenRoot(p.from)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	p.root, p.from = dir, "."
+	return fs.WalkDir(dir.FS(), ".", func(inside string, e fs.DirEntry, err error) error {
+		if err != nil {
 			return err
 		}
-	case !info.IsDir() && !info.Mode().IsRegular():
-		return nil
-	}
-	full, err := tar.FileInfoHeader(info, target)
-	if err != nil {
-		return err
-	}
-	err = out.WriteHeader(&tar.Header{
-		Typeflag: full.Typeflag, Name: name, Linkname: target,
-		Size: full.Size, Mode: int64(info.Mode().Perm()), ModTime: info.ModTime(),
+		info, err := dir.Lstat(inside)
+		if err != nil {
+			return err
+		}
+		return p.add(inside, info)
 	})
-	if err != nil || !info.Mode().IsRegular() {
-		return err
+}
+
+// add packs one entry.
+func (p packer) add(inside string, info fs.FileInfo) error {
+	at, h := path.Join(p.from, inside), tar.Header{Name: path.Join(p.name, inside)}
+	switch {
+	case info.Mode().IsRegular():
+		return p.file(at, h)
+	case info.IsDir():
+		h.Typeflag = tar.TypeDir
+	case info.Mode()&fs.ModeSymlink != 0:
+		h.Typeflag = tar.TypeSymlink
+		target, err := p.root.Readlink(at)
+		if err != nil {
+			return err
+		}
+		h.Linkname = target
+	default:
+		return notCopied(at, info.Mode())
 	}
-	f, err := os.Open(path)
+	return p.out.WriteHeader(describe(h, info))
+}
+
+// file packs what is open, which is what its header describes.
+func (p packer) file(at string, h tar.Header) error {
+	f, err := p.root.Open(at)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	_, err = io.Copy(out, io.LimitReader(f, full.Size)) // one that grows is cut, one that shrinks an error
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%q changed while it was copied: try again", at)
+	}
+	h.Typeflag, h.Size = tar.TypeReg, info.Size()
+	if err := p.out.WriteHeader(describe(h, info)); err != nil {
+		return err
+	}
+	_, err = io.Copy(p.out, io.LimitReader(f, h.Size)) // one that grows is cut, one that shrinks an error
 	return err
+}
+
+func describe(h tar.Header, info fs.FileInfo) *tar.Header {
+	h.Mode, h.ModTime = int64(info.Mode().Perm()), info.ModTime()
+	return &h
 }
