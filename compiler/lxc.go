@@ -10,6 +10,7 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -88,10 +89,9 @@ func HostID(p *schema.Profile, id uint32) uint32 {
 // manifest names. A container's first process mounts nothing: it could not, and
 // the walls are not its to build.
 func lxcFilesystems(name string, mounts []initramfs.Mount) []libvirtxml.DomainFilesystem {
-	state := path.Join(StateDir, name)
 	list := []libvirtxml.DomainFilesystem{
-		hostFilesystem(path.Join(state, "root"), "/", false),
-		hostFilesystem(path.Join(state, "sbx"), "/.sbx", false),
+		hostFilesystem(path.Join(StateDir, name, state.Root), "/", false),
+		hostFilesystem(path.Join(StateDir, name, state.Own), "/.sbx", false),
 		hiddenGroups(),
 	}
 	files := 0
@@ -112,7 +112,7 @@ func lxcFilesystems(name string, mounts []initramfs.Mount) []libvirtxml.DomainFi
 // InlineFile is the host file that holds the content of the manifest's index-th
 // inline mount.
 func InlineFile(name string, index int) string {
-	return path.Join(StateDir, name, "files", fmt.Sprint(index))
+	return path.Join(StateDir, name, state.Files, fmt.Sprint(index))
 }
 
 func hostFilesystem(source, target string, writable bool) libvirtxml.DomainFilesystem {

@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -52,7 +51,7 @@ func (r *Runtime) Measure(ctx context.Context, list []Sandbox) {
 func (r *Runtime) askService(ctx context.Context, name string) (channel.State, int) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	client, err := r.dial(ctx, filepath.Join(r.options.StateDir, name))
+	client, err := r.dial(ctx, r.state().Path(name))
 	if err != nil {
 		return "", 0
 	}

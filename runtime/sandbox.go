@@ -43,7 +43,7 @@ func (r *Runtime) bind(b *compiler.Bundle) (*sandbox, error) {
 		name:    b.Index.Name,
 		backend: schema.Backend(b.Index.Backend),
 		digest:  compiler.Digest(index),
-		dir:     filepath.Join(r.options.StateDir, b.Index.Name),
+		dir:     r.state().Path(b.Index.Name),
 		domain:  new(libvirtxml.Domain),
 		sources: b.Index.Secrets,
 	}
