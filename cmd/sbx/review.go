@@ -33,7 +33,7 @@ and 1 on errors.
 Examples:
   sbx review old.cue new.cue
   sbx review main..HEAD                        # every profile that changed
-  sbx review main --format markdown            # the current folder against main
+  sbx review main --format markdown            # this folder against main
   sbx review main..HEAD --allow apache/ingress # in CI, this one is meant`
 }
 
