@@ -21,7 +21,7 @@ var Explanations = []Explanation{
 		"@embed takes in files that stand in the folder of the CUE file or below it; the CUE file says @extern(embed) before its package clause.",
 		`_ @embed(file="../../etc/shadow",type=text)`, `_ @embed(file="site.conf",type=text)`},
 	{TooMuch, "the profile is too large, or takes too long to evaluate",
-		"Profiles are bounded, so that one from elsewhere cannot hold up or fill the machine: a file has at most 1 MiB, a profile reads at most 8 MiB, nests at most 100 deep, and is evaluated within two seconds and 400 MiB.",
+		"Profiles are bounded, so that one from elsewhere cannot hold up or fill the machine: a file has at most 1 MiB, a profile reads at most 8 MiB, nests at most 100 deep, and takes at most 1 GiB of memory in all and 400 MiB at once to evaluate, on every machine alike. What takes no memory but time is ended after ten seconds of a processor, or later on a machine that is slow just then.",
 		"", ""},
 	{Reference, "a name is used that nothing declares",
 		"A word without quotes refers to a field, an import or a definition. If a text is meant, it stands in quotes.",
