@@ -9,6 +9,7 @@ import (
 
 	"libvirt.org/go/libvirt"
 
+	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs"
 )
 
@@ -53,15 +54,13 @@ func writeInline(s *sandbox, base int) error {
 	if err := mkdirOwned(dir, 0, base, 0o750); err != nil {
 		return err
 	}
-	n := 0
 	for _, m := range s.manifest.Mounts {
 		if m.Kind != initramfs.Inline {
 			continue
 		}
-		if err := writeOwned(filepath.Join(dir, fmt.Sprint(n)), []byte(m.Content), base, base, fs.FileMode(m.Mode)&fs.ModePerm); err != nil {
+		if err := writeOwned(compiler.InlineFile(dir, m.Target), []byte(m.Content), base, base, fs.FileMode(m.Mode)&fs.ModePerm); err != nil {
 			return err
 		}
-		n++
 	}
 	return nil
 }

@@ -138,7 +138,7 @@ var Explanations = []Explanation{
 		"With dhcp, the IPv4 address and the default route come from the network.",
 		"dhcp: true\ngateway: \"10.0.0.1\"", `dhcp: true`},
 	{Subnet, "the address and the network that is created do not match",
-		"The sandbox's addresses lie in the created network and are not the host's own there; the range for DHCP lies in it as well.",
+		"The sandbox's addresses lie in the created network and are not the host's own there; the range for DHCP lies in it as well. Interfaces that create the same network say the same of it.",
 		"create: {mode: \"nat\", address: \"10.0.0.1/24\"}\naddress: \"10.0.1.5/24\"", "create: {mode: \"nat\", address: \"10.0.0.1/24\"}\naddress: \"10.0.0.5/24\""},
 	{Peer, "the peer's addresses are not what they seem",
 		"A network is written with its first address, and a range goes from the lower to the higher address of one family.",
