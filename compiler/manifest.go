@@ -78,6 +78,7 @@ func manifestRun(p *schema.Profile) (initramfs.Run, error) {
 		User:         p.Run.User,
 		Umask:        umask,
 		Capabilities: slices.Sorted(slices.Values(p.Capabilities)),
+		UserHolds:    slices.Sorted(slices.Values(p.Run.Capabilities)),
 		Pids:         p.Resources.Pids,
 		Restart:      string(p.Run.Restart),
 		StopSignal:   p.Run.Stop.Signal,

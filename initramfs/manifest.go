@@ -131,7 +131,8 @@ type Run struct {
 	Workdir      string   `json:"workdir"`
 	User         string   `json:"user"`
 	Umask        Mode     `json:"umask"`
-	Capabilities []string `json:"capabilities,omitempty"` // all that the command may ever hold
+	Capabilities []string `json:"capabilities,omitempty"` // all that anything inside may ever hold, and root holds
+	UserHolds    []string `json:"userHolds,omitempty"`    // those of them that User holds where it is not root; no other user holds any
 	Pids         int      `json:"pids,omitempty"`
 	Restart      string   `json:"restart,omitempty"` // "never", "on-failure" or "always"
 	StopSignal   string   `json:"stopSignal"`

@@ -6,16 +6,15 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"libvirt.org/go/libvirt"
-
-	"github.com/sbx-dev/sbx/internal/state"
 )
 
 // listEmbedded are the machines that processes of sbx run by an embedded driver
 // now, which no libvirtd knows of.
 func (r *Runtime) listEmbedded() ([]Sandbox, error) {
-	entries, err := os.ReadDir(r.state().Path(state.Claims))
+	entries, err := os.ReadDir(filepath.Join(r.options.StateDir, claimDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -30,7 +29,7 @@ func (r *Runtime) listEmbedded() ([]Sandbox, error) {
 
 // embeddedNamed is one of those; nil when there is none of the name.
 func (r *Runtime) embeddedNamed(name string) *Sandbox {
-	path := r.state().Path(state.Claims, name)
+	path := filepath.Join(r.options.StateDir, claimDir, name)
 	if f, err := lockClaim(path, 0); f != nil || err != nil {
 		if f != nil { // its process has been killed
 			f.Close()
@@ -60,7 +59,7 @@ func (r *Runtime) withoutDaemon(err error) bool {
 	if r.options.URI != "" || errorCode(err) != libvirt.ERR_SYSTEM_ERROR {
 		return false
 	}
-	_, stat := os.Stat(r.state().Path(state.Embed))
+	_, stat := os.Stat(filepath.Join(r.options.StateDir, embedDir))
 	return stat == nil
 }
 

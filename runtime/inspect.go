@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
@@ -87,7 +88,7 @@ func (r *Runtime) runOf(name string, kind schema.Backend) *initramfs.Run {
 	if !r.local() {
 		return nil
 	}
-	data, err := os.ReadFile(manifestFile(kind, r.state().Path(name)))
+	data, err := os.ReadFile(manifestFile(kind, filepath.Join(r.options.StateDir, name)))
 	if err != nil {
 		return nil
 	}

@@ -18,13 +18,19 @@ import (
 	"github.com/sbx-dev/sbx/internal/logfile"
 )
 
-// A keeper is a process beside a sandbox that writes its service's output to a log
-// and shares its channel, which in a machine only one process can hold. The sandbox
-// does not need it: without one, output is lost but for the latest, and a machine has
-// one session at a time.
-//
-// keeperLimit is how long a keeper may take to begin, and to write the rest of the
-// output when its sandbox has ended.
+// The keeper's parts of a sandbox's folder. A keeper is a process beside a
+// sandbox that writes its service's output to a log and shares its channel,
+// which in a machine only one process can hold. The sandbox does not need it:
+// without one, output is lost but for the latest, and a machine has one session
+// at a time.
+const (
+	keeperLock   = "keeper.lock"
+	keeperSocket = "keeper"
+	logDir       = "log"
+)
+
+// keeperLimit is how long a keeper may take to begin, and to write the rest of
+// the output when its sandbox has ended.
 const keeperLimit = 5 * time.Second
 
 // passLimit is how long a keeper's end waits for the requests of others.
@@ -33,7 +39,7 @@ const passLimit = 2 * time.Second
 // Keep is the keeper of the named sandbox. It ends with the sandbox; at once,
 // where there is a keeper already.
 func (r *Runtime) Keep(ctx context.Context, name string) error {
-	dir := r.state().Path(name)
+	dir := filepath.Join(r.options.StateDir, name)
 	lock, err := lockKeeper(dir, os.O_CREATE)
 	if err != nil || lock == nil {
 		return err
@@ -105,8 +111,12 @@ func share(dir string, client *channel.Client) (stop func(), err error) {
 	if err := removeFile(path); err != nil { // left behind by one that was killed
 		return nil, err
 	}
-	l, err := listenUnix(path)
+	l, err := net.Listen("unix", path)
 	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
 		return nil, err
 	}
 	shared := make(chan struct{})

@@ -21,7 +21,9 @@ type Sandbox struct {
 	Bundle    string         `json:"bundle"`  // the digest of the bundle that it was made from
 	Measurement
 
-	pid int // of a machine without libvirtd
+	pid        int // of a machine without libvirtd
+	controller int // of a container: libvirt's process, as Measure has found it
+	command    int // the command's process, by its id inside
 }
 
 // List gives the sandboxes that sbx made, sorted by name. Where there is no

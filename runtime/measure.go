@@ -1,7 +1,9 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -26,7 +28,7 @@ type Measurement struct {
 	Uptime   int64         `json:"uptime"`            // seconds since the sandbox has started
 	Memory   int64         `json:"memory"`            // bytes in use
 	CPU      float64       `json:"cpu"`               // processors in use: 0.5 is half of one
-	User     *uint32       `json:"user,omitempty"`    // the host's: whom a machine's QEMU runs as, and who root of a container is
+	User     *uint32       `json:"user,omitempty"`    // the host's: whom a machine's QEMU runs as, and a container's command, or else its root
 	Drifted  bool          `json:"drifted"`           // somebody else has changed it; Drift says what
 }
 
@@ -41,26 +43,32 @@ func (r *Runtime) Measure(ctx context.Context, list []Sandbox) {
 		s := &list[i]
 		all.Go(func() { r.usage(s) })
 		if r.local() {
-			all.Go(func() { s.Service, s.Restarts = r.askService(ctx, s.Name) })
+			all.Go(func() { s.Service, s.Restarts, s.command = r.askService(ctx, s.Name) })
 		}
 	}
 	all.Wait()
+	for i := range list {
+		if s := &list[i]; s.Backend == schema.LXC {
+			s.User = cmp.Or(commandUser(s.controller, s.command), s.User)
+		}
+	}
 }
 
-// askService asks the sandbox's first process how its command is.
-func (r *Runtime) askService(ctx context.Context, name string) (channel.State, int) {
+// askService asks the sandbox's first process how its command is, how often it was
+// started again, and what its process's id is inside.
+func (r *Runtime) askService(ctx context.Context, name string) (state channel.State, restarts, pid int) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	client, err := r.dial(ctx, r.state().Path(name))
+	client, err := r.dial(ctx, filepath.Join(r.options.StateDir, name))
 	if err != nil {
-		return "", 0
+		return "", 0, 0
 	}
 	defer client.Close()
 	status, err := client.Status(ctx)
 	if err != nil {
-		return "", 0
+		return "", 0, 0
 	}
-	return status.State, status.Restarts
+	return status.State, status.Restarts, status.PID
 }
 
 // usage measures memory, processor time and age, and finds out the user.
@@ -100,6 +108,8 @@ func (r *Runtime) usage(s *Sandbox) {
 	s.Uptime = int64(age(pid) / time.Second)
 	if s.Backend == schema.KVM {
 		s.User = processUser(pid)
+	} else {
+		s.controller = pid
 	}
 }
 

@@ -3,6 +3,7 @@ package runtime
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -93,7 +94,7 @@ func (o *observer) observe(conn *libvirt.Connect, name string, kind schema.Backe
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	dir := o.r.state().Path(name)
+	dir := filepath.Join(o.r.options.StateDir, name)
 	ports, err := publishedPorts(dir)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)

@@ -3,6 +3,7 @@ package runtime
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"libvirt.org/go/libvirtxml"
 
@@ -21,8 +22,8 @@ type sandbox struct {
 	domain   *libvirtxml.Domain
 	metadata *compiler.Metadata
 	manifest *initramfs.Manifest
-	filters  map[string][]byte        // documents by their names in libvirt
-	networks map[string][]byte        // the same
+	filters  [][]byte
+	networks [][]byte
 	sources  map[string]schema.Secret // where the secrets\' values are found
 	secrets  []channel.Secret         // once they have been read
 	qemu     qemuUser                 // of a machine
@@ -42,7 +43,7 @@ func (r *Runtime) bind(b *compiler.Bundle) (*sandbox, error) {
 		name:    b.Index.Name,
 		backend: schema.Backend(b.Index.Backend),
 		digest:  compiler.Digest(index),
-		dir:     r.state().Path(b.Index.Name),
+		dir:     filepath.Join(r.options.StateDir, b.Index.Name),
 		domain:  new(libvirtxml.Domain),
 		sources: b.Index.Secrets,
 	}
@@ -52,7 +53,14 @@ func (r *Runtime) bind(b *compiler.Bundle) (*sandbox, error) {
 	if s.manifest, err = initramfs.Decode(b.File("initrd.json")); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
-	s.filters, s.networks = documents(b, b.Index.Filters), documents(b, b.Index.Networks)
+	for _, f := range b.Files {
+		switch {
+		case strings.HasPrefix(f.Name, "filter"):
+			s.filters = append(s.filters, f.Data)
+		case strings.HasPrefix(f.Name, "network"):
+			s.networks = append(s.networks, f.Data)
+		}
+	}
 	if err := s.stamp(); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
@@ -61,15 +69,6 @@ func (r *Runtime) bind(b *compiler.Bundle) (*sandbox, error) {
 		return s, r.bindMachine(s)
 	}
 	return s, nil
-}
-
-// documents are the bundle's files that the index names, by what they define.
-func documents(b *compiler.Bundle, names map[string]string) map[string][]byte {
-	of := make(map[string][]byte, len(names))
-	for name, file := range names {
-		of[name] = b.File(file)
-	}
-	return of
 }
 
 // stamp notes in the domain's metadata which bundle it is from.

@@ -85,9 +85,29 @@ func (c *checker) run() {
 		c.duration("run.ready.timeout", r.Timeout)
 	}
 	c.duration("run.stop.timeout", c.Run.Stop.Timeout)
+	c.runCapabilities()
 	for id := range strings.SplitSeq(c.Run.User, ":") {
 		if n, err := strconv.Atoi(id); err == nil && n > 65535 {
 			c.fail(diag.BadUser, "run.user", "the ids inside a sandbox go from 0 to 65535", "there is no id %d inside", n)
+		}
+	}
+}
+
+// runCapabilities checks what a user other than root is to hold: it is among what
+// root holds, so that one list is all that anything inside can ever have.
+func (c *checker) runCapabilities() {
+	const at = "run.capabilities"
+	list := c.Run.Capabilities
+	c.twice(at, list)
+	if user, _, _ := strings.Cut(c.Run.User, ":"); len(list) > 0 && (user == "root" || strings.Trim(user, "0") == "") {
+		c.note(c.fail(diag.RunCapabilities, at, "remove it, or name the user that is to hold them", "root holds all of capabilities already"),
+			"run.user", "the user is root")
+		return
+	}
+	for i, name := range list {
+		if name != "" && !slices.Contains(c.Capabilities, name) {
+			c.fail(diag.RunCapabilities, Elem(at, i), fmt.Sprintf("add %q to the profile's capabilities", name),
+				"%q is not among the profile's capabilities, which are all that anything inside may hold", name)
 		}
 	}
 }

@@ -55,15 +55,16 @@ type Source interface {
 
 // Run is the command: the service of `sbx up`, or the default of `sbx run`.
 type Run struct {
-	Argv    []string          `json:"argv"`
-	Env     map[string]string `json:"env,omitempty"`
-	Workdir string            `json:"workdir"`
-	User    string            `json:"user"` // "root", "www-data", "1000", "1000:1000"; names are those of the exposed /etc/passwd
-	Umask   string            `json:"umask"`
-	Ready   *Ready            `json:"ready,omitempty"`
-	Health  *Health           `json:"health,omitempty"`
-	Restart Restart           `json:"restart"`
-	Stop    Stop              `json:"stop"`
+	Argv         []string          `json:"argv"`
+	Env          map[string]string `json:"env,omitempty"`
+	Workdir      string            `json:"workdir"`
+	User         string            `json:"user"`                   // "root", "www-data", "1000", "1000:1000"; names are those of the exposed /etc/passwd
+	Capabilities []string          `json:"capabilities,omitempty"` // of the profile's, those that User holds where it is not root
+	Umask        string            `json:"umask"`
+	Ready        *Ready            `json:"ready,omitempty"`
+	Health       *Health           `json:"health,omitempty"`
+	Restart      Restart           `json:"restart"`
+	Stop         Stop              `json:"stop"`
 }
 
 // Probe is a question to the service, asked inside the sandbox; exactly one

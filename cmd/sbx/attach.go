@@ -12,10 +12,7 @@ type attachCmd struct {
 
 func (attachCmd) Help() string {
 	return `Passes on what the sandbox's service writes from now on, until it has ended for
-good, and then ends as sbx wait does. Ctrl-C leaves the service alone.
-
-Example:
-  sbx attach apache`
+good, and then ends as sbx wait does. Ctrl-C leaves the service alone.`
 }
 
 func (c *attachCmd) Run(a *app) error {

@@ -25,12 +25,8 @@ func (psCmd) Help() string {
 and processor time in percent of one processor. SERVICE is the state of its
 command: starting, ready, backoff (it has ended and is started again), stopping.
 USER is the host's user that it runs as: whom QEMU runs as, for a machine, and
-who root inside is, for a container; never root, unless a container's profile says
-so. DRIFTED is what somebody else has changed; sbx drift says more.
-
-Examples:
-  sbx ps
-  sbx ps --json | jq -r '.[] | select(.drifted).name'`
+the command itself, for a container; never root, unless a container's profile says
+so. DRIFTED is what somebody else has changed; sbx drift says more.`
 }
 
 func (c *psCmd) Run(a *app) error {

@@ -101,7 +101,11 @@ func TestSessions(t *testing.T) {
 			"user's terminal": {[]string{"-t", "-u", "daemon"}, []string{"sh", "-c", "stat -c %U $(tty)"}, result{0, "daemon\r\n", ""}},
 			"no new rights":   {nil, []string{"grep", "NoNewPrivs", "/proc/self/status"}, result{0, "NoNewPrivs:\t1\n", ""}},
 			"capabilities":    {nil, []string{"grep", "-E", "Cap(Inh|Prm|Bnd|Amb)", "/proc/self/status"}, result{0, shellCapabilities, ""}},
-			"of a user":       {[]string{"-u", "daemon"}, []string{"grep", "CapEff", "/proc/self/status"}, result{0, "CapEff:\t00000000000000eb\n", ""}},
+			"of a user":       {[]string{"-u", "daemon"}, []string{"grep", "-E", "Cap(Inh|Prm|Eff|Amb)", "/proc/self/status"}, result{0, userCapabilities, ""}},
+			"a user's write":  {[]string{"-u", "daemon"}, []string{"sh", "-c", "> /root/file"}, result{2, "", "sh: 1: cannot create /root/file: Permission denied\n"}},
+			"output by path":  {[]string{"-u", "daemon"}, []string{"sh", "-c", "cat /dev/stdin; echo out > /dev/stdout; echo err > /dev/stderr"}, result{0, "out\n", "err\n"}},
+			"after a change":  {nil, []string{"setpriv", "--reuid", "1", "--clear-groups", "sh", "-c", "cat /dev/stdin; echo out > /dev/stdout; echo err > /dev/stderr"}, result{0, "out\n", "err\n"}},
+			"a user's tty":    {[]string{"-t", "-u", "daemon"}, []string{"sh", "-c", "echo out > /dev/stdout; echo err > /dev/stderr; echo tty > /dev/tty"}, result{0, "out\r\nerr\r\ntty\r\n", ""}},
 			"untraced":        {nil, []string{"sh", "-c", "cat /proc/1/environ"}, result{1, "", "cat: /proc/1/environ: Permission denied\n"}},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -126,6 +130,9 @@ func TestSessions(t *testing.T) {
 // shellCapabilities are those of profiles/shell.cue, as the kernel shows them:
 // chown, dac_override, fowner, kill, setgid, setuid.
 const shellCapabilities = "CapInh:\t0000000000000000\nCapPrm:\t00000000000000eb\nCapBnd:\t00000000000000eb\nCapAmb:\t0000000000000000\n"
+
+// userCapabilities are those of every user but root where the profile gives it none.
+const userCapabilities = "CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapAmb:\t0000000000000000\n"
 
 // everyExitCode ends 256 commands with every code there is, several at a time.
 func everyExitCode(t *testing.T, sandbox string) {

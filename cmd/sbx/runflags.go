@@ -35,6 +35,9 @@ func (f *runFlags) apply(p *schema.Profile) (changed bool, err error) {
 	if f.User != "" {
 		p.Run.Workdir = "/" // the profile's may be closed to another user
 	}
+	if f.User != "" && f.User != p.Run.User {
+		p.Run.Capabilities = nil // which are for the profile's
+	}
 	set(&changed, &p.Run.User, f.User)
 	set(&changed, &p.Run.Workdir, f.Workdir)
 	if f.CPUs != 0 {

@@ -13,10 +13,7 @@ type stopCmd struct {
 
 func (stopCmd) Help() string {
 	return `Stops the sandboxes, each in the way that its profile asks for. What was made for
-them stays, and sbx up starts them again.
-
-Example:
-  sbx stop apache`
+them stays, and sbx up starts them again.`
 }
 
 func (c *stopCmd) Run(a *app) error {
@@ -45,10 +42,7 @@ type restartCmd struct {
 
 func (restartCmd) Help() string {
 	return `Stops the command of each sandbox in the way that its profile asks for, starts it
-again and waits until it is ready. The sandbox itself keeps running.
-
-Example:
-  sbx restart apache`
+again and waits until it is ready. The sandbox itself keeps running.`
 }
 
 func (c *restartCmd) Run(a *app) error {

@@ -73,6 +73,9 @@ func capabilities(p *schema.Profile) (out []item) {
 	for i, name := range p.Capabilities {
 		out = append(out, item{name, schema.Elem("capabilities", i)})
 	}
+	for i, name := range p.Run.Capabilities {
+		out = append(out, item{fmt.Sprintf("%s of the user %s", name, p.Run.User), schema.Elem("run.capabilities", i)})
+	}
 	return out
 }
 

@@ -91,7 +91,7 @@ func turnedAround(t *testing.T, before, after Version, there *Report) {
 func TestEveryFieldIsReviewed(t *testing.T) {
 	reviewed := map[string]string{
 		"Profile": "Backend Run Expose Mounts Network Networks Secrets Resources Capabilities Users Machine Hostname",
-		"Run":     "Argv Env Workdir User Umask Ready Health Restart Stop",
+		"Run":     "Argv Env Workdir User Capabilities Umask Ready Health Restart Stop",
 		"Mount":   "Host Tmpfs File Image Format Mode Writable",
 		"Network": "Attach Bridge Create Address DHCP Gateway Routes DNS Allow Publish",
 		"Publish": "TCP To On",

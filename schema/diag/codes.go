@@ -48,6 +48,8 @@ const (
 	RuleFields   = "SBX0051"
 	Twice        = "SBX0052"
 	Routes       = "SBX0053"
+
+	RunCapabilities = "SBX0054" // a user is to hold what it cannot, or holds by itself
 )
 
 // The codes of what is wrong with an allow-list that is well-formed.

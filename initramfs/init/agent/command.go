@@ -15,13 +15,13 @@ import (
 
 // commands makes specs out of what hosts ask for and the manifest's defaults.
 type commands struct {
-	run  initramfs.Run
-	caps privilege.Set
+	run   initramfs.Run
+	holds privilege.Set // what the run's own user holds, if it is not root
 }
 
 func newCommands(m *initramfs.Manifest) (c commands, stop syscall.Signal, err error) {
 	c.run = m.Run
-	if c.caps, err = privilege.ParseSet(m.Run.Capabilities); err != nil {
+	if c.holds, err = privilege.ParseSet(m.Run.UserHolds); err != nil {
 		return c, 0, err
 	}
 	stop, err = parseSignal(m.Run.StopSignal)
@@ -55,7 +55,9 @@ func (c commands) spec(command channel.Command) (proc.Spec, error) {
 		Env:  environment(defaults(user), c.run.Env, command.Env),
 		Dir:  or(command.Workdir, c.run.Workdir, "/"),
 		User: user,
-		Caps: c.caps,
+	}
+	if named := or(command.User, c.run.User); named == c.run.User {
+		s.Caps = c.holds
 	}
 	if len(s.Argv) == 0 {
 		s.Argv = c.run.Argv

@@ -23,7 +23,7 @@ type Spec struct {
 	Env   []string
 	Dir   string
 	User  privilege.User
-	Caps  privilege.Set // what the command holds if User is not root; root holds the bounding set
+	Caps  privilege.Set // what the command holds if User is not root, none unless it says so; root holds the bounding set
 	Files [3]int        // standard input, output and error
 	TTY   bool          // Files[0] is a terminal, to become the command's own
 }

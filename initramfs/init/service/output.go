@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
 )
@@ -29,11 +31,11 @@ type running struct {
 // start starts the command with its output going to the log.
 func (s *Service) start() (*running, error) {
 	r := &running{table: s.table}
-	var inside [2]*os.File
+	inside := [2]int{-1, -1}
 	defer func() {
-		for _, f := range inside {
-			if f != nil {
-				f.Close()
+		for _, fd := range inside {
+			if fd >= 0 {
+				unix.Close(fd)
 			}
 		}
 	}()
@@ -43,13 +45,13 @@ func (s *Service) start() (*running, error) {
 	}
 	defer null.Close()
 	for i := range inside {
-		if r.outputs[i], inside[i], err = os.Pipe(); err != nil {
+		if inside[i], r.outputs[i], err = s.spec.User.OutputPipe(); err != nil {
 			r.close()
 			return nil, err
 		}
 	}
 	spec := s.spec
-	spec.Files = [3]int{int(null.Fd()), int(inside[0].Fd()), int(inside[1].Fd())} // Fd makes them blocking
+	spec.Files = [3]int{int(null.Fd()), inside[0], inside[1]} // Fd makes it blocking
 	if r.process, err = s.table.Start(spec); err != nil {
 		r.close()
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/initramfs/init/privilege"
 )
 
 // lateOutput is how long output is awaited of processes that a command has left
@@ -21,9 +22,10 @@ type ends struct {
 	terminal bool
 }
 
-func openPipes(stdin bool) (*ends, error) {
+// openPipes makes the pipes of a command that runs as the user.
+func openPipes(stdin bool, user privilege.User) (*ends, error) {
 	e := &ends{inside: [3]int{-1, -1, -1}}
-	err := e.connect(stdin)
+	err := e.connect(stdin, user)
 	if err != nil {
 		e.closeInside()
 		e.close()
@@ -32,30 +34,16 @@ func openPipes(stdin bool) (*ends, error) {
 	return e, nil
 }
 
-func (e *ends) connect(stdin bool) (err error) {
+func (e *ends) connect(stdin bool, user privilege.User) (err error) {
 	if stdin {
-		e.inside[0], e.stdin, err = pipe(1)
+		e.inside[0], e.stdin, err = user.InputPipe()
 	} else {
 		e.inside[0], err = unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	}
 	for i := 0; i < 2 && err == nil; i++ {
-		e.inside[i+1], e.outputs[i], err = pipe(0)
+		e.inside[i+1], e.outputs[i], err = user.OutputPipe()
 	}
 	return err
-}
-
-// pipe makes a pipe whose end number ours (0 reads, 1 writes) is for us.
-func pipe(ours int) (inside int, outside *os.File, err error) {
-	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-		return -1, nil, err
-	}
-	if err := unix.SetNonblock(fds[ours], true); err != nil { // so that Go can stop waiting on it
-		unix.Close(fds[0])
-		unix.Close(fds[1])
-		return -1, nil, err
-	}
-	return fds[1-ours], os.NewFile(uintptr(fds[ours]), "pipe"), nil
 }
 
 // closeInside closes the command's ends; the command has its own copies.

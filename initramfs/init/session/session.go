@@ -51,7 +51,7 @@ func open(spec proc.Spec, tty *channel.Size, stdin bool) (*ends, error) {
 	if tty != nil {
 		return openTerminal(*tty, spec.User)
 	}
-	return openPipes(stdin)
+	return openPipes(stdin, spec.User)
 }
 
 // Serve carries the session to the command's end and reports it. The host's
