@@ -37,8 +37,6 @@ func pathFault(path string) string {
 		return "is the whole file system, which cannot be named here"
 	case oddRune(path) >= 0:
 		return "holds " + runeName(oddRune(path)) + ", which a path here may not"
-	case strings.ContainsAny(path, `<>&"'`):
-		return "holds " + runeName(rune(path[strings.IndexAny(path, `<>&"'`)])) + ", which a path here may not"
 	case path[0] == '~':
 		return `begins with "~": a profile means the same for every user, so write the folder's full path`
 	case path[0] != '/':

@@ -14,7 +14,7 @@ import (
 type runFlags struct {
 	Backend string   `short:"b" placeholder:"lxc|kvm" help:"The kind of walls: a container or a machine."`
 	Expose  []string `sep:"none" placeholder:"PATH" help:"Show a file or folder of the host, read-only, at the same path."`
-	RO      []string `name:"ro" sep:"none" placeholder:"HOST[:PATH]" help:"Show a file or folder of the host, read-only, at PATH."`
+	RO      []string `name:"ro" sep:"none" placeholder:"HOST[:PATH]" help:"Show a file or folder of the host, read-only, at PATH. A colon that does not part the two is written \\:."`
 	RW      []string `name:"rw" sep:"none" placeholder:"HOST[:PATH]" help:"The same, writable."`
 	Tmpfs   []string `sep:"none" placeholder:"PATH[:SIZE]" help:"An empty folder in memory. (default size: 64MiB)"`
 	Env     []string `short:"e" sep:"none" placeholder:"NAME[=VALUE]" help:"Set a variable; without a value, as it is here."`
@@ -89,7 +89,7 @@ func (f *runFlags) applyFiles(p *schema.Profile) (changed bool, err error) {
 	}
 	hosts := func(list []string, writable bool) error {
 		for _, entry := range list {
-			host, target, _ := strings.Cut(entry, ":")
+			host, target := splitPlaces(entry)
 			if host, err = filepath.Abs(host); err != nil {
 				return err
 			}
@@ -107,7 +107,7 @@ func (f *runFlags) applyFiles(p *schema.Profile) (changed bool, err error) {
 		return changed, err
 	}
 	for _, entry := range f.Tmpfs {
-		target, text, _ := strings.Cut(entry, ":")
+		target, text := splitEnd(entry, ":")
 		size := schema.Size(64 << 20)
 		if text != "" {
 			if size, err = schema.ParseSize(text); err != nil {
@@ -117,6 +117,33 @@ func (f *runFlags) applyFiles(p *schema.Profile) (changed bool, err error) {
 		add(target, schema.Mount{Tmpfs: size, Mode: "1777"})
 	}
 	return changed, nil
+}
+
+// splitPlaces reads HOST or HOST:PATH. The last colon before a slash parts the
+// two, unless a backslash stands before it: paths may hold colons.
+func splitPlaces(entry string) (host, path string) {
+	host, path = splitEnd(entry, ":/")
+	if path != "" {
+		path = "/" + path
+	}
+	return host, path
+}
+
+// splitEnd parts text at the last separator, which begins with a colon, that no
+// backslash stands before, and takes the backslashes away.
+func splitEnd(text, separator string) (front, end string) {
+	front = text
+	for at := len(text); ; {
+		if at = strings.LastIndex(text[:at], separator); at < 0 {
+			break
+		}
+		if at == 0 || text[at-1] != '\\' {
+			front, end = text[:at], text[at+len(separator):]
+			break
+		}
+	}
+	plain := func(s string) string { return strings.ReplaceAll(s, `\:`, ":") }
+	return plain(front), plain(end)
 }
 
 // applyNetwork gives the sandbox its one interface, or changes the one that it
