@@ -20,6 +20,7 @@ install: build
 
 packages:
 	scripts/install-packages
+	scripts/guest-kernel >/dev/null
 
 lint:
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt-clean: $$unformatted"; exit 1; }

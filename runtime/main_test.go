@@ -14,7 +14,7 @@ import (
 	"github.com/sbx-dev/sbx/schema"
 )
 
-func TestMain(m *testing.M) { testhost.Main(m) }
+func TestMain(m *testing.M) { testhost.Main(m, guestkernel.Prepare) }
 
 // programsVar is the environment variable that names the folder of programs, where
 // they are built already.

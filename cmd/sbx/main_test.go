@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	if commands[filepath.Base(os.Args[0])] != nil {
 		testscript.Main(m, commands)
 	}
-	testhost.Main(scripts{m})
+	testhost.Main(scripts{m}, guestkernel.Prepare)
 }
 
 // scripts are this package's tests, with the commands in their PATH.

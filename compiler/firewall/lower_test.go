@@ -12,13 +12,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sbx-dev/sbx/internal/guestkernel"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/schema"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-func TestMain(m *testing.M) { testhost.Main(m) }
+func TestMain(m *testing.M) { testhost.Main(m, guestkernel.Prepare) }
 
 // card is the interface that most tests guard.
 func card(addresses ...string) Interface {

@@ -26,6 +26,12 @@ func Get(t testing.TB) (image, modules string) {
 	return image, modules
 }
 
+// Prepare fetches the kernel for tests that will run where there is no network.
+func Prepare() error {
+	_, _, err := Fetch()
+	return err
+}
+
 // Fetch is Get outside of a test.
 func Fetch() (image, modules string, err error) {
 	_, here, _, _ := runtime.Caller(0)

@@ -11,6 +11,7 @@
 //
 //	func TestMain(m *testing.M) { testhost.Main(m) }
 //
+// or, where its machines boot, testhost.Main(m, guestkernel.Prepare),
 // and each test that needs libvirt starts with testhost.Need(t).
 package testhost
 
@@ -34,14 +35,21 @@ var programs = []string{"libvirtd", "virtlogd", "dnsmasq", "ip", "iptables", "ip
 
 // Main runs a package's tests, which m.Run runs, inside a host. Where there can
 // be none (not root, a program missing, -short) the tests still run, and those
-// that call Need are skipped. It does not return.
-func Main(m interface{ Run() int }) {
+// that call Need are skipped. What is to be fetched for the tests, each of before
+// gets first, since a host has no network; its failure is left to the tests that
+// need it. Main does not return.
+func Main(m interface{ Run() int }, before ...func() error) {
 	flag.Parse()
 	if os.Getenv(stageVar) == "" && (testing.Short() || Missing() != nil) {
 		os.Exit(m.Run())
 	}
 	if os.Getenv(stageVar) == stageInside {
 		os.Exit(m.Run())
+	}
+	for _, get := range before {
+		if err := get(); err != nil {
+			fmt.Fprintln(os.Stderr, "testhost:", err)
+		}
 	}
 	code, err := Run(os.Args)
 	if err != nil {
