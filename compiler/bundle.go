@@ -9,7 +9,7 @@ import (
 )
 
 // BundleVersion is the format of a bundle's index.
-const BundleVersion = 1
+const BundleVersion = 2
 
 // Bundle is a compiled profile: everything that the runtime applies. The same
 // profile and sbx version give the same bytes on every machine.
@@ -34,10 +34,10 @@ type Index struct {
 	Version  int               `json:"version"`
 	Name     string            `json:"name"`
 	Backend  string            `json:"backend"`
-	Profile  string            `json:"profile"` // the digest of the evaluated profile
-	Domain   string            `json:"domain"`  // names of what libvirt is given
-	Filters  []string          `json:"filters"`
-	Networks []string          `json:"networks"` // only those that the profile owns
+	Profile  string            `json:"profile"`  // the digest of the evaluated profile
+	Domain   string            `json:"domain"`   // its name in libvirt
+	Filters  map[string]string `json:"filters"`  // name in libvirt → file
+	Networks map[string]string `json:"networks"` // the same, only those that the profile owns
 	Files    map[string]string `json:"files"`    // name → digest
 
 	// Secrets says where their values are found; no bundle holds a value.

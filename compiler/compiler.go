@@ -72,7 +72,14 @@ func (b *Bundle) addArtifacts(s *sandbox) error {
 	}
 	b.Files = append(b.Files, File{"initrd.json", manifest})
 	for _, c := range s.cards {
-		if err := b.addNetworking(s, c); err != nil {
+		b.Files = append(b.Files, File{c.fileName("filter"), c.firewall.XML})
+	}
+	for _, c := range s.creators() {
+		network, err := networkXML(c)
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", s.Source.Pos(c.path), c.path, err)
+		}
+		if err := b.addXML(c.fileName("network"), network); err != nil {
 			return err
 		}
 	}
@@ -109,13 +116,13 @@ func newMetadata(s *sandbox) (*Metadata, error) {
 	}
 	for _, c := range s.cards {
 		m.Filters = append(m.Filters, c.filter)
-		if c.Create != nil {
-			m.Networks = append(m.Networks, c.Attach)
-		}
 		for _, a := range c.Address {
 			address, _, _ := strings.Cut(a, "/")
 			m.Address = append(m.Address, address)
 		}
+	}
+	for _, c := range s.creators() {
+		m.Networks = append(m.Networks, c.Attach)
 	}
 	return m, nil
 }
@@ -130,20 +137,6 @@ func profileDigest(p *schema.Profile) (string, error) {
 		return "", fmt.Errorf("profile %s: %w", p.Name, err)
 	}
 	return Digest(data), nil
-}
-
-// addNetworking adds an interface's filter, and its network where the profile
-// owns it.
-func (b *Bundle) addNetworking(s *sandbox, c networkCard) error {
-	b.Files = append(b.Files, File{c.fileName("filter"), c.firewall.XML})
-	if c.Create == nil {
-		return nil
-	}
-	network, err := networkXML(c)
-	if err != nil {
-		return fmt.Errorf("%s: %s: %w", s.Source.Pos(c.path), c.path, err)
-	}
-	return b.addXML(c.fileName("network"), network)
 }
 
 // addXML adds one of libvirtxml's documents.
@@ -165,13 +158,19 @@ func (b *Bundle) seal(s *sandbox) {
 		Backend:  string(s.Backend),
 		Profile:  s.metadata.Profile,
 		Domain:   s.Name,
-		Filters:  s.metadata.Filters,
-		Networks: s.metadata.Networks,
+		Filters:  map[string]string{},
+		Networks: map[string]string{},
 		Files:    map[string]string{},
 		Secrets:  s.Secrets,
 	}
 	for _, f := range b.Files {
 		b.Index.Files[f.Name] = Digest(f.Data)
+	}
+	for _, c := range s.cards {
+		b.Index.Filters[c.filter] = c.fileName("filter")
+	}
+	for _, c := range s.creators() {
+		b.Index.Networks[c.Attach] = c.fileName("network")
 	}
 }
 

@@ -7,12 +7,13 @@ import (
 
 	"libvirt.org/go/libvirtxml"
 
+	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/schema"
 )
 
 // StateDir is the host folder that holds a folder for each sandbox. Bundles are
 // written for it; the runtime rebases them where it works under another one.
-const StateDir = "/var/lib/sbx"
+const StateDir = state.Default
 
 // cpuPeriod is the span, in microseconds, in which a sandbox may use its share
 // of processor time: libvirt's own default.

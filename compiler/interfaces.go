@@ -32,7 +32,7 @@ func networkCards(p *schema.Profile) []networkCard {
 	}
 	var cards []networkCard
 	for i, key := range slices.Sorted(maps.Keys(p.Networks)) {
-		path := fmt.Sprintf("networks.%q", key)
+		path := schema.Field("networks", key)
 		cards = append(cards, newNetworkCard(p.Name, path, key, i, p.Networks[key]))
 	}
 	return cards
@@ -48,6 +48,18 @@ func newNetworkCard(sandbox, path, key string, index int, n schema.Network) netw
 		mac:     macAddress(sandbox, key),
 		filter:  filterName(sandbox, key),
 	}
+}
+
+// creators are the interfaces that bring a network of the profile's own along:
+// one for each network, however many are on it.
+func (s *sandbox) creators() (list []networkCard) {
+	for _, c := range s.cards {
+		same := func(d networkCard) bool { return d.Attach == c.Attach }
+		if c.Create != nil && !slices.ContainsFunc(list, same) {
+			list = append(list, c)
+		}
+	}
+	return list
 }
 
 // fileName names one interface's artifact of a bundle.

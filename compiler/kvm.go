@@ -7,6 +7,7 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/internal/state"
 )
 
 // kernelArguments keep the guest's kernel silent and quick: it has no console,
@@ -44,7 +45,7 @@ func (s *sandbox) kvmDomain() (*libvirtxml.Domain, error) {
 
 // bootFile is the host path of a sandbox's "kernel" or "initrd".
 func bootFile(name, file string) string {
-	return path.Join(StateDir, name, "boot", file)
+	return path.Join(StateDir, name, state.Boot, file)
 }
 
 // addMachineDevices adds everything but the network cards, which are there.
@@ -61,7 +62,7 @@ func (s *sandbox) addMachineDevices(d *libvirtxml.DomainDeviceList) {
 	d.Channels = []libvirtxml.DomainChannel{{
 		Source: &libvirtxml.DomainChardevSource{UNIX: &libvirtxml.DomainChardevSourceUNIX{
 			Mode: "bind",
-			Path: path.Join(StateDir, s.Name, "channel"),
+			Path: path.Join(StateDir, s.Name, state.Channel),
 		}},
 		Target: &libvirtxml.DomainChannelTarget{VirtIO: &libvirtxml.DomainChannelTargetVirtIO{Name: initramfs.PortName}},
 	}}

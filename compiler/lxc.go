@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"path"
@@ -10,6 +11,7 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -88,20 +90,17 @@ func HostID(p *schema.Profile, id uint32) uint32 {
 // manifest names. A container's first process mounts nothing: it could not, and
 // the walls are not its to build.
 func lxcFilesystems(name string, mounts []initramfs.Mount) []libvirtxml.DomainFilesystem {
-	state := path.Join(StateDir, name)
 	list := []libvirtxml.DomainFilesystem{
-		hostFilesystem(path.Join(state, "root"), "/", false),
-		hostFilesystem(path.Join(state, "sbx"), "/.sbx", false),
+		hostFilesystem(path.Join(StateDir, name, state.Root), "/", false),
+		hostFilesystem(path.Join(StateDir, name, state.Own), "/.sbx", false),
 		hiddenGroups(),
 	}
-	files := 0
 	for _, m := range mounts {
 		switch m.Kind {
 		case initramfs.Export:
 			list = append(list, hostFilesystem(m.Source, m.Target, m.Writable))
 		case initramfs.Inline:
-			list = append(list, hostFilesystem(InlineFile(name, files), m.Target, false))
-			files++
+			list = append(list, hostFilesystem(InlineFile(path.Join(StateDir, name, state.Files), m.Target), m.Target, false))
 		case initramfs.Tmpfs:
 			list = append(list, ramFilesystem(m))
 		}
@@ -109,10 +108,10 @@ func lxcFilesystems(name string, mounts []initramfs.Mount) []libvirtxml.DomainFi
 	return list
 }
 
-// InlineFile is the host file that holds the content of the manifest's index-th
-// inline mount.
-func InlineFile(name string, index int) string {
-	return path.Join(StateDir, name, "files", fmt.Sprint(index))
+// InlineFile is the host file in dir that holds the content of the inline mount
+// at target.
+func InlineFile(dir, target string) string {
+	return path.Join(dir, hex.EncodeToString(hash("inline file", target))[:16])
 }
 
 func hostFilesystem(source, target string, writable bool) libvirtxml.DomainFilesystem {

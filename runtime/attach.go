@@ -3,7 +3,6 @@ package runtime
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 )
@@ -33,7 +32,7 @@ func (r *Runtime) Attach(ctx context.Context, name string) (*channel.Client, err
 
 // dialNamed connects to the first process of a sandbox that runs on this machine.
 func (r *Runtime) dialNamed(ctx context.Context, name string) (*channel.Client, error) {
-	client, err := r.dial(ctx, filepath.Join(r.options.StateDir, name))
+	client, err := r.dial(ctx, r.state().Path(name))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -13,16 +13,15 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/schema"
 )
 
-// claimDir holds a file for each ephemeral sandbox, in the state folder. Its
-// process keeps the file locked; a file that is not locked was left behind by
-// one that was killed, together with the sandbox's folder and filters. libvirt
-// cannot remember those: it forgets a transient domain as it ends.
-const claimDir = ".run"
-
-// claim is what has to be removed after a process that could not.
+// claim is what has to be removed after a process that could not. The state folder
+// has one for each ephemeral sandbox, whose process keeps it locked; one that is not
+// locked was left behind by a process that was killed, together with the sandbox's
+// folder and filters. libvirt cannot remember those: it forgets a transient domain as
+// it ends.
 type claim struct {
 	Backend  schema.Backend
 	Metadata *compiler.Metadata
@@ -39,11 +38,11 @@ func (r *Runtime) claim(s *sandbox, conn *libvirt.Connect) (release func(), err 
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(r.options.StateDir, claimDir, s.name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	dir, err := r.state().Make(state.Claims)
+	if err != nil {
 		return nil, err
 	}
-	f, err := lockClaim(path, os.O_CREATE)
+	f, err := lockClaim(filepath.Join(dir, s.name), os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +108,7 @@ func lockClaims(dir string) (unlock func(), err error) {
 
 // sweep removes what ephemeral sandboxes have left behind whose sbx was killed.
 func (r *Runtime) sweep() error {
-	dir := filepath.Join(r.options.StateDir, claimDir)
+	dir := r.state().Path(state.Claims)
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -163,9 +163,8 @@ func manifestFile(kind schema.Backend, dir string) string {
 }
 
 func (c *comparison) filters() error {
-	for i, document := range c.want.filters {
-		name := c.want.metadata.Filters[i]
-		live := c.have.filters[name]
+	for _, name := range c.want.metadata.Filters {
+		document, live := c.want.filters[name], c.have.filters[name]
 		if live == "" {
 			c.add(filterObject(name), plan.Difference{Desired: "defined"}, plan.Live, whyFilter)
 			continue
@@ -185,8 +184,8 @@ func (c *comparison) filters() error {
 }
 
 func (c *comparison) networks() error {
-	for i, document := range c.want.networks {
-		if err := c.network(c.want.metadata.Networks[i], string(document)); err != nil {
+	for _, name := range c.want.metadata.Networks {
+		if err := c.network(name, string(c.want.networks[name])); err != nil {
 			return err
 		}
 	}

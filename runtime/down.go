@@ -135,7 +135,7 @@ func (r *Runtime) removeDir(name string, kind schema.Backend) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(r.options.StateDir, name)
+	dir := r.state().Path(name)
 	if err := unpublish(dir); err != nil {
 		return err
 	}

@@ -138,7 +138,7 @@ func (r *Runtime) since(m *compiler.Metadata, object, name string, kind schema.B
 		paths = []string{filepath.Join("/etc/libvirt/qemu/networks", strings.TrimPrefix(object, networkObject(""))+".xml")}
 	case object == filesObject:
 		for _, part := range madeParts[kind] {
-			paths = append(paths, filepath.Join(r.options.StateDir, name, part))
+			paths = append(paths, r.state().Path(name, part))
 		}
 	}
 	if at := newest(paths); at.After(applied) {

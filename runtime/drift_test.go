@@ -56,7 +56,7 @@ var tampering = []struct {
 	{"the name server's records", `virsh net-update tampered delete dns-host "<host ip='10.89.0.2'/>" --live --config`, "names on tampered", ""},
 	{"the network's definition", `virsh net-dumpxml --inactive tampered | sed "s/10.89.0.1/10.89.0.3/" > n.xml; virsh net-define n.xml`, "network tampered", "ip"},
 	{"the network's state", `virsh net-destroy tampered`, "running network tampered", "state"},
-	{"a file that the profile gives", `echo evil > /var/lib/sbx/tampered/files/0`, "files", ""},
+	{"a file that the profile gives", `echo evil > /var/lib/sbx/tampered/files/*`, "files", ""},
 	{"the manifest", `sed -i s/1000/9999/ /var/lib/sbx/tampered/sbx/manifest.json`, "files", "run argv"},
 	{"the root folder", `touch /var/lib/sbx/tampered/root/more`, "files", ""},
 	{"the sandbox's state", `virsh destroy tampered`, "state", ""},

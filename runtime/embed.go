@@ -14,17 +14,14 @@ import (
 	"libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
 
+	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/schema"
 )
 
 // The embedded driver is libvirt's QEMU driver inside this very process: it
 // needs no daemon and no root, and has no nwfilter (libvirt's "QEMU driver"
 // page, "Embedded driver"). One process at a time may use a root folder of it.
-const (
-	embedDir      = ".embed"
-	embedCache    = "cache" // shared by all roots, since filling it takes long
-	maxEmbedRoots = 1024
-)
+const maxEmbedRoots = 1024
 
 // connector is how to connect for a backend.
 type connector = func(schema.Backend) (*libvirt.Connect, error)
@@ -76,7 +73,7 @@ func (e *embedded) connect(r *Runtime) (*libvirt.Connect, error) {
 	if e.conn != nil {
 		return e.conn, nil
 	}
-	dir, root, err := takeRoot(filepath.Join(r.options.StateDir, embedDir))
+	dir, root, err := takeRoot(r.state())
 	if err != nil {
 		return nil, fmt.Errorf("libvirt's embedded driver: %w", err)
 	}
@@ -128,13 +125,13 @@ func (e *embedded) close() {
 
 // takeRoot finds a root folder that no other process uses, or makes one. It is
 // this process's while the file is open.
-func takeRoot(base string) (dir string, lock *os.File, err error) {
-	if err := os.MkdirAll(filepath.Join(base, embedCache), 0o711); err != nil {
+func takeRoot(folder state.Folder) (dir string, lock *os.File, err error) {
+	if _, err := folder.Make(state.Embed, state.EmbedCache); err != nil {
 		return "", nil, err
 	}
 	for i := range maxEmbedRoots {
-		dir = filepath.Join(base, strconv.Itoa(i))
-		if err := os.MkdirAll(filepath.Join(dir, "etc"), 0o711); err != nil {
+		dir = folder.Path(state.Embed, strconv.Itoa(i))
+		if _, err := folder.Make(state.Embed, strconv.Itoa(i), state.EmbedConfig); err != nil {
 			return "", nil, err
 		}
 		lock, err = os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
@@ -150,7 +147,7 @@ func takeRoot(base string) (dir string, lock *os.File, err error) {
 			return "", nil, err
 		}
 	}
-	return "", nil, fmt.Errorf("all %d folders in %s are in use", maxEmbedRoots, base)
+	return "", nil, fmt.Errorf("all %d folders in %s are in use", maxEmbedRoots, folder.Path(state.Embed))
 }
 
 func fillRoot(dir string) error {
@@ -158,10 +155,10 @@ func fillRoot(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := writeAtomic(filepath.Join(dir, "etc/qemu.conf"), config, 0o644); err != nil {
+	if err := writeAtomic(filepath.Join(dir, state.EmbedConfig, "qemu.conf"), config, 0o644); err != nil {
 		return err
 	}
-	err = os.Symlink("../"+embedCache, filepath.Join(dir, "cache"))
+	err = os.Symlink("../"+state.EmbedCache, filepath.Join(dir, state.EmbedCache))
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}

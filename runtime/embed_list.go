@@ -6,15 +6,16 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/internal/state"
 )
 
 // listEmbedded are the machines that processes of sbx run by an embedded driver
 // now, which no libvirtd knows of.
 func (r *Runtime) listEmbedded() ([]Sandbox, error) {
-	entries, err := os.ReadDir(filepath.Join(r.options.StateDir, claimDir))
+	entries, err := os.ReadDir(r.state().Path(state.Claims))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -29,7 +30,7 @@ func (r *Runtime) listEmbedded() ([]Sandbox, error) {
 
 // embeddedNamed is one of those; nil when there is none of the name.
 func (r *Runtime) embeddedNamed(name string) *Sandbox {
-	path := filepath.Join(r.options.StateDir, claimDir, name)
+	path := r.state().Path(state.Claims, name)
 	if f, err := lockClaim(path, 0); f != nil || err != nil {
 		if f != nil { // its process has been killed
 			f.Close()
@@ -59,7 +60,7 @@ func (r *Runtime) withoutDaemon(err error) bool {
 	if r.options.URI != "" || errorCode(err) != libvirt.ERR_SYSTEM_ERROR {
 		return false
 	}
-	_, stat := os.Stat(filepath.Join(r.options.StateDir, embedDir))
+	_, stat := os.Stat(r.state().Path(state.Embed))
 	return stat == nil
 }
 

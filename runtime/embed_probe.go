@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/internal/state"
 )
 
 // probe has the embedded driver find out what QEMU can do, which it remembers
@@ -23,7 +25,7 @@ func (r *Runtime) probe(conn *libvirt.Connect) error {
 	if kvmIsRootsOnly() {
 		return r.tellOfProbe(func() error { return withoutKVM(ask) })
 	}
-	known, err := filepath.Glob(filepath.Join(r.options.StateDir, embedDir, embedCache, "qemu/capabilities/*.xml"))
+	known, err := filepath.Glob(r.state().Path(state.Embed, state.EmbedCache, "qemu/capabilities/*.xml"))
 	if err != nil || len(known) > 0 {
 		return err
 	}

@@ -33,7 +33,7 @@ func checkExport(m initramfs.Mount) error {
 func prepareWritable(m initramfs.Mount, base int) error {
 	info, err := os.Stat(m.Source)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(m.Source, 0o755); err != nil {
+		if err := mkdirAll(m.Source); err != nil {
 			return err
 		}
 		return setOwner(m.Source, base, base, 0o755)

@@ -1,21 +1,22 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
-// writeAtomic writes a file that is there whole or not at all.
+// writeAtomic writes a file that is there whole or not at all, into a folder that is
+// there.
 func writeAtomic(path string, data []byte, mode fs.FileMode) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".new-")
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-")
 	if err != nil {
 		return err
 	}
@@ -47,6 +48,41 @@ func mkdirOwned(path string, uid, gid int, mode fs.FileMode) error {
 		return err
 	}
 	return setOwner(path, uid, gid, mode)
+}
+
+// mkdirAll makes a host folder that is missing, and those above it, which all may
+// pass and list, whatever the umask.
+func mkdirAll(path string) error {
+	err := os.Mkdir(path, 0o755)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := mkdirAll(filepath.Dir(path)); err != nil {
+			return err
+		}
+		err = os.Mkdir(path, 0o755)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o755)
+}
+
+// listenUnix makes a socket that only its owner can connect to, from its first
+// moment and whatever the umask: the file gets the mode of the socket (bind in the
+// kernel's net/unix/af_unix.c).
+func listenUnix(path string) (*net.UnixListener, error) {
+	own := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var chmodErr error
+		err := c.Control(func(fd uintptr) { chmodErr = unix.Fchmod(int(fd), 0o600) })
+		return errors.Join(err, chmodErr)
+	}}
+	l, err := own.Listen(context.Background(), "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	return l.(*net.UnixListener), nil
 }
 
 // setOwner changes the owner first: a change of owner clears mode bits.

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/state"
 )
 
 // findInit finds the sbx-init that sandboxes are to run: the one that the
@@ -49,7 +50,11 @@ func (r *Runtime) installInit() (string, error) {
 		return "", err
 	}
 	_, digest, _ := strings.Cut(compiler.Digest(data), ":")
-	to := filepath.Join(r.options.StateDir, initDir, digest)
+	dir, err := r.state().Make(state.Inits)
+	if err != nil {
+		return "", err
+	}
+	to := filepath.Join(dir, digest)
 	if _, err := os.Stat(to); err == nil {
 		return to, nil
 	}
@@ -70,10 +75,6 @@ func (r *Runtime) linkInit(path string) error {
 	return os.Link(installed, path)
 }
 
-// initDir holds each version of sbx-init that a sandbox uses, in the state
-// folder. No sandbox's name starts with a full stop.
-const initDir = ".init"
-
 // checkStatic refuses a program that needs an interpreter, which a sandbox's
 // root need not have.
 func checkStatic(path string) error {
@@ -93,7 +94,7 @@ func checkStatic(path string) error {
 // pruneInit removes the versions of sbx-init that no sandbox has a link to. The
 // caller holds the lock of all names.
 func (r *Runtime) pruneInit() error {
-	dir := filepath.Join(r.options.StateDir, initDir)
+	dir := r.state().Path(state.Inits)
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

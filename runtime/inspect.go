@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
@@ -88,7 +87,7 @@ func (r *Runtime) runOf(name string, kind schema.Backend) *initramfs.Run {
 	if !r.local() {
 		return nil
 	}
-	data, err := os.ReadFile(manifestFile(kind, filepath.Join(r.options.StateDir, name)))
+	data, err := os.ReadFile(manifestFile(kind, r.state().Path(name)))
 	if err != nil {
 		return nil
 	}

@@ -18,19 +18,13 @@ import (
 	"github.com/sbx-dev/sbx/internal/logfile"
 )
 
-// The keeper's parts of a sandbox's folder. A keeper is a process beside a
-// sandbox that writes its service's output to a log and shares its channel,
-// which in a machine only one process can hold. The sandbox does not need it:
-// without one, output is lost but for the latest, and a machine has one session
-// at a time.
-const (
-	keeperLock   = "keeper.lock"
-	keeperSocket = "keeper"
-	logDir       = "log"
-)
-
-// keeperLimit is how long a keeper may take to begin, and to write the rest of
-// the output when its sandbox has ended.
+// A keeper is a process beside a sandbox that writes its service's output to a log
+// and shares its channel, which in a machine only one process can hold. The sandbox
+// does not need it: without one, output is lost but for the latest, and a machine has
+// one session at a time.
+//
+// keeperLimit is how long a keeper may take to begin, and to write the rest of the
+// output when its sandbox has ended.
 const keeperLimit = 5 * time.Second
 
 // passLimit is how long a keeper's end waits for the requests of others.
@@ -39,7 +33,7 @@ const passLimit = 2 * time.Second
 // Keep is the keeper of the named sandbox. It ends with the sandbox; at once,
 // where there is a keeper already.
 func (r *Runtime) Keep(ctx context.Context, name string) error {
-	dir := filepath.Join(r.options.StateDir, name)
+	dir := r.state().Path(name)
 	lock, err := lockKeeper(dir, os.O_CREATE)
 	if err != nil || lock == nil {
 		return err
@@ -111,12 +105,8 @@ func share(dir string, client *channel.Client) (stop func(), err error) {
 	if err := removeFile(path); err != nil { // left behind by one that was killed
 		return nil, err
 	}
-	l, err := net.Listen("unix", path)
+	l, err := listenUnix(path)
 	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		l.Close()
 		return nil, err
 	}
 	shared := make(chan struct{})

@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"net"
-	"os"
 	"path/filepath"
 
 	"libvirt.org/go/libvirt"
@@ -10,21 +9,12 @@ import (
 	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/cache"
 	"github.com/sbx-dev/sbx/initramfs/kernel"
+	"github.com/sbx-dev/sbx/internal/state"
 )
 
-// The parts of a machine's folder on the host, beside its channel's socket,
-// which libvirt makes.
-const (
-	bootDir    = "boot"
-	exportsDir = "exports"
-)
-
-// cacheDir holds unpacked kernels and initrds, in the state folder so that
-// sandboxes can have hard links to them; cacheLimit bounds it.
-const (
-	cacheDir   = ".cache"
-	cacheLimit = 1 << 30
-)
+// cacheLimit bounds the unpacked kernels and initrds that are kept, in bytes. They
+// are in the state folder so that sandboxes can have hard links to them.
+const cacheLimit = 1 << 30
 
 // kvm runs sandboxes as machines.
 type kvm struct{ r *Runtime }
@@ -34,12 +24,8 @@ func (k kvm) prepare(s *sandbox) error {
 	if err := k.clear(s.dir); err != nil {
 		return err
 	}
-	// QEMU's user passes through the folders, and nobody lists them.
-	for _, dir := range []string{s.dir, filepath.Join(s.dir, bootDir), filepath.Join(s.dir, exportsDir)} {
-		if err := os.MkdirAll(dir, 0o711); err != nil {
-			return err
-		}
-		if err := os.Chmod(dir, 0o711); err != nil {
+	for _, part := range []string{bootDir, exportsDir} {
+		if _, err := k.r.state().Make(s.name, part); err != nil {
 			return err
 		}
 	}
@@ -94,7 +80,11 @@ func (r *Runtime) FindKernel(image, modules string) (*kernel.Kernel, error) {
 
 // Cache is where unpacked kernels and initrds are kept between starts.
 func (r *Runtime) Cache() (*cache.Cache, error) {
-	return cache.Open(filepath.Join(r.options.StateDir, cacheDir), cacheLimit)
+	dir, err := r.state().Make(state.Cache)
+	if err != nil {
+		return nil, err
+	}
+	return cache.Open(dir, cacheLimit)
 }
 
 // start starts the defined machine.

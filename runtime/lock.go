@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/internal/state"
 )
 
 // allNames is the lock that guards what sandboxes must not share.
@@ -17,9 +19,9 @@ const allNames = ".all"
 // until unlock is called or the process ends. Waiting for another one is told
 // to the log.
 func (r *Runtime) lock(ctx context.Context, name string) (unlock func(), err error) {
-	dir := filepath.Join(r.options.StateDir, ".lock")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("cannot lock %s: %w", name, err)
+	dir, err := r.state().Make(state.Locks)
+	if err != nil {
+		return nil, err
 	}
 	f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -48,7 +50,7 @@ func (r *Runtime) lock(ctx context.Context, name string) (unlock func(), err err
 
 // isBusy says whether an sbx works on the sandbox just now.
 func (r *Runtime) isBusy(name string) bool {
-	f, err := os.Open(filepath.Join(r.options.StateDir, ".lock", name))
+	f, err := os.Open(r.state().Path(state.Locks, name))
 	if err != nil {
 		return false
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -22,7 +21,7 @@ func (r *Runtime) Logs(ctx context.Context, name string, since time.Time, follow
 		return err
 	}
 	dom.Free()
-	dir := filepath.Join(r.options.StateDir, name, logDir)
+	dir := r.state().Path(name, logDir)
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return logfile.Read(ctx, dir, since, follow, see)
 	}

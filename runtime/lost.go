@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -19,7 +19,7 @@ import (
 // lost finds sandboxes whose domain somebody has removed: their folders are
 // there still. Those of sbx run are not meant.
 func (r *Runtime) lost(seen map[string]bool) ([]plan.Change, error) {
-	entries, err := os.ReadDir(r.options.StateDir)
+	entries, err := os.ReadDir(r.state().Path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -50,7 +50,7 @@ func (r *Runtime) isLost(name string) (bool, error) {
 	if r.madeAt(name) == "" {
 		return false, nil
 	}
-	if _, err := os.Lstat(filepath.Join(r.options.StateDir, claimDir, name)); err == nil {
+	if _, err := os.Lstat(r.state().Path(state.Claims, name)); err == nil {
 		return false, nil
 	}
 	there, err := r.hasDomain(name)
@@ -87,7 +87,7 @@ func (r *Runtime) downLost(name string) (bool, error) {
 		return false, err
 	}
 	kind := schema.LXC
-	if _, err := os.Stat(filepath.Join(r.options.StateDir, name, bootDir)); err == nil {
+	if _, err := os.Stat(r.state().Path(name, bootDir)); err == nil {
 		kind = schema.KVM
 	}
 	conn, err := r.connect(kind)
@@ -153,7 +153,7 @@ func ownNetworks(conn *libvirt.Connect) ([]string, error) {
 // madeAt is when prepare made the sandbox's files; empty if it did not.
 func (r *Runtime) madeAt(name string) string {
 	for _, part := range []string{rootDir, bootDir} {
-		if info, err := os.Stat(filepath.Join(r.options.StateDir, name, part)); err == nil {
+		if info, err := os.Stat(r.state().Path(name, part)); err == nil {
 			return info.ModTime().UTC().Format(time.RFC3339)
 		}
 	}

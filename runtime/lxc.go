@@ -9,16 +9,8 @@ import (
 
 	"libvirt.org/go/libvirt"
 
+	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs"
-)
-
-// The parts of a container's folder on the host. The guest's side sees "sbx" as
-// /.sbx, read-only; the channel's socket is outside of all that it sees.
-const (
-	rootDir       = "root"
-	sbxDir        = "sbx"
-	filesDir      = "files"
-	channelSocket = "channel"
 )
 
 // lxc runs sandboxes as containers.
@@ -42,12 +34,7 @@ func (l lxc) prepare(s *sandbox) error {
 	if err := l.clear(s.dir); err != nil {
 		return err
 	}
-	// Everyone may pass through the folder, as the container's root has to, and
-	// nobody may list it.
-	if err := os.MkdirAll(s.dir, 0o711); err != nil {
-		return err
-	}
-	if err := os.Chmod(s.dir, 0o711); err != nil {
+	if _, err := l.r.state().Make(s.name); err != nil {
 		return err
 	}
 	base := s.base()
@@ -67,15 +54,13 @@ func writeInline(s *sandbox, base int) error {
 	if err := mkdirOwned(dir, 0, base, 0o750); err != nil {
 		return err
 	}
-	n := 0
 	for _, m := range s.manifest.Mounts {
 		if m.Kind != initramfs.Inline {
 			continue
 		}
-		if err := writeOwned(filepath.Join(dir, fmt.Sprint(n)), []byte(m.Content), base, base, fs.FileMode(m.Mode)&fs.ModePerm); err != nil {
+		if err := writeOwned(compiler.InlineFile(dir, m.Target), []byte(m.Content), base, base, fs.FileMode(m.Mode)&fs.ModePerm); err != nil {
 			return err
 		}
-		n++
 	}
 	return nil
 }
@@ -154,14 +139,11 @@ func (l lxc) startTransient(s *sandbox, conn *libvirt.Connect) (*libvirt.Domain,
 // the socket's file can connect, now and after sbx has ended.
 func listen(s *sandbox) (*os.File, error) {
 	path := filepath.Join(s.dir, channelSocket)
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	listener, err := listenUnix(path)
 	if err != nil {
 		return nil, fmt.Errorf("channel: %w", err)
 	}
 	listener.SetUnlinkOnClose(false)
 	defer listener.Close()
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, err
-	}
 	return listener.File()
 }

@@ -128,7 +128,7 @@ func (s *sandbox) prepareMachineWritable(m initramfs.Mount) error {
 	if _, err := os.Stat(m.Source); !os.IsNotExist(err) {
 		return s.qemu.mayUse(m.Source, true)
 	}
-	if err := os.MkdirAll(m.Source, 0o755); err != nil {
+	if err := mkdirAll(m.Source); err != nil {
 		return err
 	}
 	if s.qemu.own {

@@ -22,7 +22,7 @@ const maxSingle = 256 << 20
 // machine started.
 func (s *sandbox) placeSingle(m initramfs.Mount) error {
 	dir := s.singleDir(m)
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	if err := mkdirOwned(dir, os.Geteuid(), os.Getegid(), 0o755); err != nil { // which QEMU's user lists
 		return err
 	}
 	source, err := filepath.EvalSymlinks(m.Source)

@@ -3,7 +3,6 @@ package runtime
 import (
 	"cmp"
 	"context"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -59,7 +58,7 @@ func (r *Runtime) Measure(ctx context.Context, list []Sandbox) {
 func (r *Runtime) askService(ctx context.Context, name string) (state channel.State, restarts, pid int) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	client, err := r.dial(ctx, filepath.Join(r.options.StateDir, name))
+	client, err := r.dial(ctx, r.state().Path(name))
 	if err != nil {
 		return "", 0, 0
 	}

@@ -29,18 +29,30 @@ func (s *sandbox) names() map[string][]libvirtxml.NetworkDNSHost {
 	if s.domain.Devices == nil {
 		return names
 	}
-	for i, card := range s.domain.Devices.Interfaces {
-		if card.Source == nil || card.Source.Network == nil || i >= len(s.manifest.Interfaces) {
+	for _, card := range s.domain.Devices.Interfaces {
+		if card.Source == nil || card.Source.Network == nil {
 			continue
 		}
 		network := card.Source.Network.Network
-		names[network] = nil
-		for _, prefix := range s.manifest.Interfaces[i].Addresses {
+		hosts := names[network] // of another interface on it
+		for _, prefix := range s.addressesOf(card) {
 			address, _, _ := strings.Cut(prefix, "/")
-			names[network] = append(names[network], dnsHost(address, s.name, s.manifest.Hostname))
+			hosts = append(hosts, dnsHost(address, s.name, s.manifest.Hostname))
 		}
+		names[network] = hosts
 	}
 	return names
+}
+
+// addressesOf are those that the manifest gives to the interface of the domain:
+// both know it by its MAC address.
+func (s *sandbox) addressesOf(card libvirtxml.DomainInterface) []string {
+	for _, i := range s.manifest.Interfaces {
+		if card.MAC != nil && card.MAC.Address == i.MAC {
+			return i.Addresses
+		}
+	}
+	return nil
 }
 
 // publishedNames are the records that the name server of a network has of the

@@ -3,7 +3,6 @@ package runtime
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -94,7 +93,7 @@ func (o *observer) observe(conn *libvirt.Connect, name string, kind schema.Backe
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	dir := filepath.Join(o.r.options.StateDir, name)
+	dir := o.r.state().Path(name)
 	ports, err := publishedPorts(dir)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)

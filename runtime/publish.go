@@ -9,10 +9,6 @@ import (
 	"github.com/sbx-dev/sbx/internal/forward"
 )
 
-// forwardRecord is the record of the process that passes published ports on, in
-// the sandbox's folder.
-const forwardRecord = "forward"
-
 // nobody runs the forwarders of sandboxes that have no ids of their own.
 const nobody = 65534
 

@@ -73,13 +73,13 @@ func (u *up) network() error {
 		return err
 	}
 	defer unlock()
-	for _, document := range u.s.networks {
-		if err := ensureNetwork(u.conn, document); err != nil {
+	for _, name := range u.s.metadata.Networks {
+		if err := ensureNetwork(u.conn, u.s.networks[name]); err != nil {
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}
 	}
-	for i, document := range u.s.filters {
-		if err := ensureFilter(u.conn, document, u.rulesMoved(u.s.metadata.Filters[i])); err != nil {
+	for _, name := range u.s.metadata.Filters {
+		if err := ensureFilter(u.conn, u.s.filters[name], u.rulesMoved(name)); err != nil {
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}
 	}

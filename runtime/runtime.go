@@ -17,12 +17,11 @@ package runtime
 import (
 	"cmp"
 	"os"
-	"path/filepath"
 	"time"
 
 	"libvirt.org/go/libvirt"
 
-	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/state"
 )
 
 // Options say where and how a Runtime works. The zero value works on this
@@ -31,8 +30,9 @@ type Options struct {
 	// URI is the libvirt connection. Empty: LIBVIRT_DEFAULT_URI, else the
 	// system connection of each sandbox's own backend.
 	URI string
-	// StateDir holds a folder for each sandbox. Empty: compiler.StateDir for
-	// root, and for others a folder of their own below their home folder.
+	// StateDir holds a folder for each sandbox; it is made when it is first needed.
+	// Empty: compiler.StateDir for root, and for others a folder of their own below
+	// their home folder.
 	StateDir string
 	// Init is the sbx-init to use. Empty: SBX_INIT, else the places that
 	// findInit knows.
@@ -70,7 +70,7 @@ type Runtime struct {
 
 // New gives a Runtime that connects when something first needs it.
 func New(o Options) *Runtime {
-	o.StateDir = cmp.Or(o.StateDir, defaultStateDir())
+	o.StateDir = cmp.Or(o.StateDir, string(state.Of(os.Geteuid())))
 	o.URI = cmp.Or(o.URI, os.Getenv("LIBVIRT_DEFAULT_URI"))
 	o.AnswerLimit = cmp.Or(o.AnswerLimit, 2*time.Minute)
 	if o.Self == nil {
@@ -82,20 +82,8 @@ func New(o Options) *Runtime {
 	return &Runtime{options: o, conns: connections{open: map[string]*libvirt.Connect{}, idle: map[string]*libvirt.Connect{}}}
 }
 
-// defaultStateDir follows the XDG Base Directory Specification for those who are
-// not root.
-func defaultStateDir() string {
-	if os.Geteuid() == 0 {
-		return compiler.StateDir
-	}
-	if state := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(state) {
-		return filepath.Join(state, "sbx")
-	}
-	if home, err := os.UserHomeDir(); err == nil {
-		return filepath.Join(home, ".local/state/sbx")
-	}
-	return compiler.StateDir // which fails, and so says what is missing
-}
+// state is the folder that holds what sandboxes are made of.
+func (r *Runtime) state() state.Folder { return state.Folder(r.options.StateDir) }
 
 // Close ends the connections.
 func (r *Runtime) Close() {

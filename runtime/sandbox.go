@@ -3,7 +3,6 @@ package runtime
 import (
 	"fmt"
 	"path/filepath"
-	"strings"
 
 	"libvirt.org/go/libvirtxml"
 
@@ -22,8 +21,8 @@ type sandbox struct {
 	domain   *libvirtxml.Domain
 	metadata *compiler.Metadata
 	manifest *initramfs.Manifest
-	filters  [][]byte
-	networks [][]byte
+	filters  map[string][]byte        // documents by their names in libvirt
+	networks map[string][]byte        // the same
 	sources  map[string]schema.Secret // where the secrets\' values are found
 	secrets  []channel.Secret         // once they have been read
 	qemu     qemuUser                 // of a machine
@@ -43,7 +42,7 @@ func (r *Runtime) bind(b *compiler.Bundle) (*sandbox, error) {
 		name:    b.Index.Name,
 		backend: schema.Backend(b.Index.Backend),
 		digest:  compiler.Digest(index),
-		dir:     filepath.Join(r.options.StateDir, b.Index.Name),
+		dir:     r.state().Path(b.Index.Name),
 		domain:  new(libvirtxml.Domain),
 		sources: b.Index.Secrets,
 	}
@@ -53,14 +52,7 @@ func (r *Runtime) bind(b *compiler.Bundle) (*sandbox, error) {
 	if s.manifest, err = initramfs.Decode(b.File("initrd.json")); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
-	for _, f := range b.Files {
-		switch {
-		case strings.HasPrefix(f.Name, "filter"):
-			s.filters = append(s.filters, f.Data)
-		case strings.HasPrefix(f.Name, "network"):
-			s.networks = append(s.networks, f.Data)
-		}
-	}
+	s.filters, s.networks = documents(b, b.Index.Filters), documents(b, b.Index.Networks)
 	if err := s.stamp(); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
@@ -69,6 +61,15 @@ func (r *Runtime) bind(b *compiler.Bundle) (*sandbox, error) {
 		return s, r.bindMachine(s)
 	}
 	return s, nil
+}
+
+// documents are the bundle's files that the index names, by what they define.
+func documents(b *compiler.Bundle, names map[string]string) map[string][]byte {
+	of := make(map[string][]byte, len(names))
+	for name, file := range names {
+		of[name] = b.File(file)
+	}
+	return of
 }
 
 // stamp notes in the domain's metadata which bundle it is from.

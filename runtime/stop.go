@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"libvirt.org/go/libvirt"
@@ -46,7 +45,7 @@ func (r *Runtime) stopGently(ctx context.Context, dom *libvirt.Domain, name stri
 	if !active || err != nil {
 		return err
 	}
-	dir := filepath.Join(r.options.StateDir, name)
+	dir := r.state().Path(name)
 	ctx, cancel := context.WithTimeout(ctx, stopLimit(dir, kind))
 	defer cancel()
 	if !r.askToStop(ctx, dom, dir, kind) {
@@ -113,7 +112,7 @@ func (r *Runtime) Restart(ctx context.Context, name string) error {
 		return err
 	}
 	dom.Free()
-	limit := stopLimit(filepath.Join(r.options.StateDir, name), kind)
+	limit := stopLimit(r.state().Path(name), kind)
 	order, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("its command did not stop within %v", limit))
 	defer cancel()
 	if err := client.Restart(order); err != nil {

@@ -13,9 +13,6 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/channel"
 )
 
-// endFile is where a keeper notes how the sandbox's command has ended.
-const endFile = "ended"
-
 // Wait waits until the sandbox's command has ended for good, and gives its last
 // state. Of a sandbox that is stopped already it gives what its keeper noted,
 // until it starts again. The error says that the sandbox ended before its
@@ -28,7 +25,7 @@ func (r *Runtime) Wait(ctx context.Context, name string) (channel.Status, error)
 	if there, findErr := r.hasDomain(name); !there || findErr != nil {
 		return status, err
 	}
-	noted, noteErr := notedEnd(filepath.Join(r.options.StateDir, name))
+	noted, noteErr := notedEnd(r.state().Path(name))
 	if errors.Is(noteErr, fs.ErrNotExist) {
 		return status, err
 	}

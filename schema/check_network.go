@@ -20,6 +20,7 @@ func (c *checker) networks() {
 		n := c.Networks[key]
 		c.network(Field("networks", key), &n, gateways)
 	}
+	c.createdTwice()
 }
 
 func (c *checker) network(at string, n *Network, gateways map[string]string) {

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"net/netip"
+	"reflect"
 	"strings"
 
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -37,6 +38,26 @@ func (c *checker) create(at string, n *Network, own []netip.Prefix) {
 		}
 	}
 	c.dhcpRange(path, n, host)
+}
+
+// createdTwice checks that interfaces which create the same network agree on it.
+func (c *checker) createdTwice() {
+	first := make(map[string]string) // the interface that creates a network
+	for _, key := range sorted(c.Networks) {
+		n := c.Networks[key]
+		if n.Create == nil || n.Attach == "" {
+			continue
+		}
+		other, ok := first[n.Attach]
+		if !ok {
+			first[n.Attach] = key
+			continue
+		}
+		if !reflect.DeepEqual(n.Create, c.Networks[other].Create) {
+			d := c.fail(diag.Subnet, Field(Field("networks", key), "create"), "write the same in both, or give one of them a network of its own", "two interfaces create the network %q, each in another way", n.Attach)
+			c.note(d, Field(Field("networks", other), "create"), "it is created here first")
+		}
+	}
 }
 
 // onSubnet checks an address of the sandbox against the host's.

@@ -108,7 +108,7 @@ func TestHostileProfiles(t *testing.T) {
 			if p.code != "" && list[0].Code != p.code {
 				t.Errorf("got %s, want %s", list[0].Error(), p.code)
 			}
-			if strings.Contains(list[0].Message, "more than 2s") || strings.Contains(list[0].Message, "MiB to evaluate") {
+			if strings.Contains(list[0].Message, "to evaluate") {
 				t.Errorf("it was only stopped: %s", list[0].Error())
 			}
 			if used := after.TotalAlloc - before.TotalAlloc; used > 400<<20 {

@@ -80,7 +80,7 @@ func (c *Config) evaluateAll(targets []target, results []result, rules *policy) 
 				if abandoned.Load() {
 					continue
 				}
-				r, stopped := watched(targets[i].pos(), func() result { return c.evaluate(e, targets[i], rules) })
+				r, stopped := usual.evaluate(targets[i].pos(), func() result { return c.evaluate(e, targets[i], rules) })
 				results[i] = r
 				if stopped {
 					abandoned.Store(true)

@@ -4,22 +4,40 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/metrics"
+	"sync/atomic"
 	"time"
 
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// Bounds of the evaluation of one profile. They are the second line: what weigh
+// watch bounds the evaluation of one profile. It is the second line: what weigh
 // lets pass seldom comes near.
-const (
-	maxTime   = 2 * time.Second // of a processor
-	maxMemory = 400 << 20       // bytes by which the program's heap grows
-)
+type watch struct {
+	// work is how many bytes an evaluation may take from the heap, whether it keeps
+	// them or not. That is what counts CUE's steps: the same text takes the same
+	// on every machine, however slow or busy.
+	work uint64
+	// keep is how many bytes of the program's heap may be in use more than before.
+	keep uint64
+	// time is the last resort, for what takes no memory: an evaluation may take as
+	// much processor time, and where that has passed, as much as so many times
+	// compiling the schema takes on this machine just then.
+	time  time.Duration
+	paces int
+}
 
-// watched evaluates a target in at most maxTime and maxMemory. CUE has no way to
-// be stopped: an evaluation that takes more is left behind, and stopped is true,
-// so that nothing else is evaluated beside it; the program is expected to end.
-func watched(pos diag.Pos, evaluate func() result) (r result, stopped bool) {
+var usual = watch{work: 1 << 30, keep: 400 << 20, time: 10 * time.Second, paces: 2000}
+
+// evaluating counts the evaluations of the program that run side by side, since
+// memory is told of all together.
+var evaluating atomic.Int64
+
+// evaluate evaluates a target within the bounds. CUE has no way to be stopped: an
+// evaluation that takes more is left behind, and stopped is true, so that nothing
+// else is evaluated beside it; the program is expected to end.
+func (w watch) evaluate(pos diag.Pos, evaluate func() result) (r result, stopped bool) {
+	evaluating.Add(1)
+	defer evaluating.Add(-1)
 	done := make(chan result, 1)
 	clocks := make(chan func() time.Duration, 1)
 	go func() {
@@ -28,12 +46,13 @@ func watched(pos diag.Pos, evaluate func() result) (r result, stopped bool) {
 		clocks <- cpuClock()
 		defer func() {
 			if p := recover(); p != nil {
-				done <- result{list: refused(pos, fmt.Sprintf("CUE fails on it: %v", p))}
+				done <- result{list: refused(pos, fmt.Sprintf("CUE fails on it: %v", p), plainer)}
 			}
 		}()
 		done <- evaluate()
 	}()
-	used, before := <-clocks, heap()
+	used, before, kept := <-clocks, taken(), inUse()
+	beside, limit := evaluating.Load(), w.time
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -41,24 +60,53 @@ func watched(pos diag.Pos, evaluate func() result) (r result, stopped bool) {
 		case r := <-done:
 			return r, false
 		case <-tick.C:
-			switch {
-			case used() > maxTime*slowdown:
-				return result{list: refused(pos, fmt.Sprintf("the profile takes more than %v to evaluate", maxTime))}, true
-			case heap() > before+maxMemory:
-				return result{list: refused(pos, fmt.Sprintf("the profile takes more than %d MiB to evaluate", maxMemory>>20))}, true
-			}
+		}
+		beside = max(beside, evaluating.Load())
+		if limit == w.time && used() > limit {
+			limit = max(limit, time.Duration(w.paces)*pace())
+		}
+		switch share := uint64(beside); {
+		case taken() > before+share*w.work:
+			return result{list: refused(pos, fmt.Sprintf("the profile takes more than %d MiB of memory in all to evaluate", w.work>>20), plainer)}, true
+		case inUse() > kept+share*w.keep:
+			return result{list: refused(pos, fmt.Sprintf("the profile takes more than %d MiB of memory at once to evaluate", w.keep>>20), plainer)}, true
+		case used() > limit:
+			return result{list: refused(pos, fmt.Sprintf("the profile takes more than %v of a processor to evaluate", limit.Round(time.Second)),
+				plainer+"; if it is, this machine gives sbx too little of a processor")}, true
 		}
 	}
 }
 
-func refused(pos diag.Pos, message string) diag.List {
-	return diag.List{{Pos: pos, Severity: diag.Error, Code: diag.TooMuch, Message: message,
-		Help: "write it out more plainly: a profile is small"}}
+const plainer = "write it out more plainly: a profile is small"
+
+func refused(pos diag.Pos, message, help string) diag.List {
+	return diag.List{{Pos: pos, Severity: diag.Error, Code: diag.TooMuch, Message: message, Help: help}}
 }
 
-// heap is how many bytes the program's heap holds.
-func heap() uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+// pace is how much processor time it takes to compile the schema, which is the
+// same work each time.
+func pace() time.Duration {
+	times := make(chan time.Duration)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		used := cpuClock()
+		_, _ = compilePlain()
+		times <- used()
+	}()
+	return <-times
+}
+
+// taken is how many bytes the program has taken from its heap so far.
+func taken() uint64 { return metric("/gc/heap/allocs:bytes") }
+
+// inUse is how many bytes of the program's heap were in use at its last garbage
+// collection: what waits to be collected, of which a slow machine has more, does
+// not count.
+func inUse() uint64 { return metric("/gc/heap/live:bytes") }
+
+func metric(name string) uint64 {
+	sample := []metrics.Sample{{Name: name}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
 }

@@ -12,7 +12,10 @@ type attachCmd struct {
 
 func (attachCmd) Help() string {
 	return `Passes on what the sandbox's service writes from now on, until it has ended for
-good, and then ends as sbx wait does. Ctrl-C leaves the service alone.`
+good, and then ends as sbx wait does. Ctrl-C leaves the service alone.
+
+Example:
+  sbx attach apache`
 }
 
 func (c *attachCmd) Run(a *app) error {

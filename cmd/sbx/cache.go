@@ -16,6 +16,15 @@ type cacheCmd struct {
 	Clear cacheClearCmd `cmd:"" help:"Remove them. Machines that run keep theirs."`
 }
 
+func (cacheCmd) Help() string {
+	return `Unpacking a kernel takes a second or more, so what was made for a machine is kept
+for the next one, up to 1 GiB in all.
+
+Examples:
+  sbx cache
+  sbx cache clear`
+}
+
 type cacheListCmd struct {
 	JSON bool `help:"Print a JSON array."`
 }

@@ -26,7 +26,7 @@ first process. The same profile gives the same bytes on every machine.
 
 Examples:
   sbx compile profiles/apache.cue            # print every file
-  sbx compile profiles/apache.cue -o build   # write build/apache/domain.xml, …`
+  sbx compile profiles/apache.cue -o build   # write build/apache/…`
 }
 
 func (c *compileCmd) Run(a *app) error {

@@ -19,9 +19,12 @@ type doctorCmd struct {
 
 // Help explains the exit code.
 func (c *doctorCmd) Help() string {
-	return `Each line is one thing that a backend needs. Exits with 0 if nothing failed, else with 1.
+	return `Each line is one thing that a backend needs, and what to do where it is missing.
+Exits with 0 if nothing failed, else with 1.
 
-Example: sbx doctor --backend kvm`
+Examples:
+  sbx doctor
+  sbx doctor --backend kvm`
 }
 
 func (c *doctorCmd) Run(a *app) error {

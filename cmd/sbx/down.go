@@ -14,7 +14,11 @@ type downCmd struct {
 func (downCmd) Help() string {
 	return `Stops the sandboxes, each in the way that its profile asks for, and removes what
 sbx made for them: domain, firewall, network, folders. The files that a sandbox
-wrote to its writable mounts stay. A sandbox that is not there is no error.`
+wrote to its writable mounts stay. A sandbox that is not there is no error.
+
+Examples:
+  sbx down apache
+  sbx down web db`
 }
 
 func (c *downCmd) Run(a *app) error {

@@ -28,7 +28,7 @@ line, and what each layer of the firewall does with it, for a packet from anothe
 port of the same bridge (peer), from the host, and by way of the host's routing.
 
 A packet is written as
-  ` + firewall.PacketSyntax + `
+  ` + strings.Replace(firewall.PacketSyntax, " [type", "\n    [type", 1) + `
 
 Examples:
   sbx explain apache 'in tcp 203.0.113.5 -> :443'
@@ -37,8 +37,9 @@ Examples:
 
 An nwfilter that sbx did not write can be asked too; what of it cannot be modelled
 exactly is refused by name:
-  sbx explain /etc/libvirt/nwfilter/clean-traffic.xml --var MAC=02:00:00:00:00:01 \
-    --var IP=10.0.0.9 'out tcp 10.0.0.8 -> 203.0.113.5:80'`
+  sbx explain /etc/libvirt/nwfilter/clean-traffic.xml \
+    --var MAC=02:00:00:00:00:01 --var IP=10.0.0.9 \
+    'out tcp 10.0.0.8 -> 203.0.113.5:80'`
 }
 
 func (c *explainCmd) Run(a *app) error {

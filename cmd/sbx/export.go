@@ -23,7 +23,7 @@ func (exportCmd) Help() string {
 
 Examples:
   sbx export apache --format yaml
-  sbx export apache --origin           # which line, file or default gives each value`
+  sbx export apache --origin           # where each value comes from`
 }
 
 func (c *exportCmd) Run(a *app) error {

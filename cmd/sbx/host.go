@@ -8,8 +8,8 @@ import (
 
 // hostFlags are the arguments of the verbs that work on a libvirt.
 type hostFlags struct {
-	Connect string `short:"c" placeholder:"URI" help:"The libvirt to use: qemu:///system, lxc+ssh://host/system. (default: LIBVIRT_DEFAULT_URI, else this machine's own)"`
-	machineFlags
+	Connect      string `short:"c" placeholder:"URI" help:"The libvirt to use: qemu:///system, lxc+ssh://host/system. (default: LIBVIRT_DEFAULT_URI, else this machine's own)"`
+	machineFlags `group:"Machines (kvm):"`
 }
 
 // machineFlags are about machines on this host, whatever their profile.

@@ -13,7 +13,6 @@ import (
 	"reflect"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -39,42 +38,49 @@ type app struct {
 	command []string // what stands after "--", for the verbs that run commands
 }
 
-// cli is the command line: one field a verb, one file a verb.
+// cli is the command line: one field a verb, one file a verb, by topic as
+// `sbx --help` shows them.
 type cli struct {
-	Vet        vetCmd        `cmd:"" help:"Check profiles."`
-	Compile    compileCmd    `cmd:"" help:"Check a profile and lower it to libvirt XML, a firewall and an initrd manifest."`
-	Run        runCmd        `cmd:"" help:"Run a command in a sandbox of its own that is gone afterwards."`
-	Exec       execCmd       `cmd:"" help:"Run a command in a sandbox that runs."`
-	Cp         cpCmd         `cmd:"" help:"Copy files into a sandbox or out of it."`
-	Logs       logsCmd       `cmd:"" help:"Show what the service of a sandbox wrote."`
-	Attach     attachCmd     `cmd:"" help:"Pass on what the service of a sandbox writes."`
-	Wait       waitCmd       `cmd:"" help:"Wait until the command of a sandbox has ended."`
-	Keep       keepCmd       `cmd:"" hidden:""`
-	Up         upCmd         `cmd:"" help:"Make sandboxes run as their profiles say."`
-	Down       downCmd       `cmd:"" help:"Stop sandboxes and remove what was made for them."`
-	Plan       planCmd       `cmd:"" help:"Show what apply would change, and what each change takes."`
-	Apply      applyCmd      `cmd:"" help:"Make what runs the same as what the profiles say."`
-	Drift      driftCmd      `cmd:"" help:"Find what has been changed by hand."`
-	Stop       stopCmd       `cmd:"" help:"Stop sandboxes and keep what was made for them."`
-	Restart    restartCmd    `cmd:"" help:"Restart the commands of sandboxes."`
-	Ps         psCmd         `cmd:"" help:"List the sandboxes."`
-	Inspect    inspectCmd    `cmd:"" help:"Show all that is known of a sandbox."`
-	Doctor     doctorCmd     `cmd:"" help:"Check what of sbx works on this host, and how to mend the rest."`
-	Cache      cacheCmd      `cmd:"" help:"See and clear the kept kernels and initrds of machines."`
-	Explain    explainCmd    `cmd:"" help:"Say what becomes of a packet, and by which line of the profile."`
-	Review     reviewCmd     `cmd:"" help:"Show what a change to profiles opens, and what it closes."`
-	Test       testCmd       `cmd:"" help:"Check what profiles claim about their firewalls."`
-	Export     exportCmd     `cmd:"" help:"Print a profile with all defaults filled in."`
-	Fmt        fmtCmd        `cmd:"" help:"Write CUE files in their usual form."`
-	Schema     schemaCmd     `cmd:"" help:"Print the schema of profiles."`
-	Init       initCmd       `cmd:"" help:"Start a project of profiles."`
-	Completion completionCmd `cmd:"" help:"Print a shell's completion script."`
-	Man        manCmd        `cmd:"" help:"Print the manual pages."`
-	Help       helpCmd       `cmd:"" help:"Explain a diagnostic's code, or a verb."`
-	Forward    forwardCmd    `cmd:"" hidden:""`
-	Tether     tetherCmd     `cmd:"" hidden:""`
-	Complete   completeCmd   `cmd:"" name:"__complete" hidden:""`
-	Version    versionCmd    `cmd:"" help:"Print sbx's version."`
+	Run  runCmd  `cmd:"" topic:"Run one command" help:"Run a command in a sandbox of its own that is gone afterwards."`
+	Exec execCmd `cmd:"" topic:"Run one command" help:"Run a command in a sandbox that runs."`
+	Cp   cpCmd   `cmd:"" topic:"Run one command" help:"Copy files into a sandbox or out of it."`
+
+	Up      upCmd      `cmd:"" topic:"Services" help:"Make sandboxes run as their profiles say."`
+	Down    downCmd    `cmd:"" topic:"Services" help:"Stop sandboxes and remove what was made for them."`
+	Ps      psCmd      `cmd:"" topic:"Services" help:"List the sandboxes."`
+	Logs    logsCmd    `cmd:"" topic:"Services" help:"Show what the service of a sandbox wrote."`
+	Attach  attachCmd  `cmd:"" topic:"Services" help:"Pass on what the service of a sandbox writes."`
+	Wait    waitCmd    `cmd:"" topic:"Services" help:"Wait until the command of a sandbox has ended."`
+	Stop    stopCmd    `cmd:"" topic:"Services" help:"Stop sandboxes and keep what was made for them."`
+	Restart restartCmd `cmd:"" topic:"Services" help:"Restart the commands of sandboxes."`
+	Inspect inspectCmd `cmd:"" topic:"Services" help:"Show all that is known of a sandbox."`
+
+	Init    initCmd    `cmd:"" topic:"Write and review profiles" help:"Start a project of profiles."`
+	Vet     vetCmd     `cmd:"" topic:"Write and review profiles" help:"Check profiles."`
+	Explain explainCmd `cmd:"" topic:"Write and review profiles" help:"Say what becomes of a packet, and by which line of the profile."`
+	Test    testCmd    `cmd:"" topic:"Write and review profiles" help:"Check what profiles claim about their firewalls."`
+	Review  reviewCmd  `cmd:"" topic:"Write and review profiles" help:"Show what a change to profiles opens, and what it closes."`
+	Fmt     fmtCmd     `cmd:"" topic:"Write and review profiles" help:"Write CUE files in their usual form."`
+	Export  exportCmd  `cmd:"" topic:"Write and review profiles" help:"Print a profile with all defaults filled in."`
+	Compile compileCmd `cmd:"" topic:"Write and review profiles" help:"Show what a profile becomes: libvirt XML, a firewall, a manifest."`
+	Schema  schemaCmd  `cmd:"" topic:"Write and review profiles" help:"Print the schema of profiles."`
+
+	Plan  planCmd  `cmd:"" topic:"Operate a folder of profiles" help:"Show what apply would change, and what each change takes."`
+	Apply applyCmd `cmd:"" topic:"Operate a folder of profiles" help:"Make what runs the same as what the profiles say."`
+	Drift driftCmd `cmd:"" topic:"Operate a folder of profiles" help:"Find what has been changed by hand."`
+
+	Doctor doctorCmd `cmd:"" topic:"The host" help:"Check what of sbx works on this host, and how to mend the rest."`
+	Cache  cacheCmd  `cmd:"" topic:"The host" help:"See and clear the kept kernels and initrds of machines."`
+
+	Help       helpCmd       `cmd:"" topic:"About sbx" help:"Explain a diagnostic's code, or a verb."`
+	Man        manCmd        `cmd:"" topic:"About sbx" help:"Print the manual pages."`
+	Completion completionCmd `cmd:"" topic:"About sbx" help:"Print a shell's completion script."`
+	Version    versionCmd    `cmd:"" topic:"About sbx" help:"Print sbx's version."`
+
+	Keep     keepCmd     `cmd:"" hidden:""`
+	Forward  forwardCmd  `cmd:"" hidden:""`
+	Tether   tetherCmd   `cmd:"" hidden:""`
+	Complete completeCmd `cmd:"" name:"__complete" hidden:""`
 }
 
 // readers are the verbs that read profiles and whose users wait for that.
@@ -103,6 +109,15 @@ func main() {
 
 // run is the whole of sbx as a function, so that tests can call it.
 func run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, args []string) (code int) {
+	switch {
+	case len(args) == 0:
+		args = []string{"--help"}
+	case args[0] == "--version":
+		args = []string{"version"}
+	case !knownVerb(args):
+		printUnknown(stderr, args)
+		return exitError
+	}
 	parser, err := newParser(grammar(args), stdout, stderr, &code)
 	if err != nil {
 		panic(err) // a mistake in the cli struct's tags, which every test finds
@@ -115,11 +130,19 @@ func run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, args []
 	args, command := splitCommand(args)
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(stderr, "sbx: %v\nRun \"sbx --help\" for the verbs and flags.\n", err)
-		return exitError
+		fmt.Fprintf(stderr, "sbx %s: %v\nRun \"sbx %[1]s --help\" for its arguments and flags, with examples.\n", args[0], err)
+		return usageCode(args[0])
 	}
 	err = parsed.Run(&app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, command: command})
 	return report(stderr, err)
+}
+
+// usageCode is what a verb ends with whose arguments are wrong.
+func usageCode(verb string) int {
+	if verb == "run" || verb == "exec" {
+		return exitSbx // the others are their commands' own
+	}
+	return exitError
 }
 
 // splitCommand takes the command after "--" off a command line of `sbx run` or
@@ -138,10 +161,10 @@ var errKongExit = errors.New("kong asked to exit")
 // grammar is the command line that args are parsed by: for a reader, that verb
 // alone, because kong takes milliseconds to build them all.
 func grammar(args []string) any {
-	if len(args) == 0 || !slices.Contains(readers, args[0]) {
+	if !slices.Contains(readers, args[0]) {
 		return new(cli)
 	}
-	verb, _ := reflect.TypeFor[cli]().FieldByNameFunc(func(name string) bool { return strings.ToLower(name) == args[0] })
+	verb, _ := verbField(args[0])
 	return reflect.New(reflect.StructOf([]reflect.StructField{verb})).Interface()
 }
 
@@ -151,6 +174,7 @@ func newParser(grammar any, stdout, stderr io.Writer, code *int) (*kong.Kong, er
 		kong.Description("Run programs and services behind walls that you can read, review and prove."),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(c int) { *code = c; panic(errKongExit) }),
+		kong.Help(printHelp),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 	)
 }

@@ -26,7 +26,11 @@ and processor time in percent of one processor. SERVICE is the state of its
 command: starting, ready, backoff (it has ended and is started again), stopping.
 USER is the host's user that it runs as: whom QEMU runs as, for a machine, and
 the command itself, for a container; never root, unless a container's profile says
-so. DRIFTED is what somebody else has changed; sbx drift says more.`
+so. DRIFTED is what somebody else has changed; sbx drift says more.
+
+Examples:
+  sbx ps
+  sbx ps --json | jq -r '.[] | select(.drifted).name'`
 }
 
 func (c *psCmd) Run(a *app) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/compiler/review"
+	"github.com/sbx-dev/sbx/internal/gittree"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -33,13 +35,18 @@ and 1 on errors.
 Examples:
   sbx review old.cue new.cue
   sbx review main..HEAD                        # every profile that changed
-  sbx review main --format markdown            # the current folder against main
+  sbx review main --format markdown            # this folder against main
   sbx review main..HEAD --allow apache/ingress # in CI, this one is meant`
 }
 
 func (c *reviewCmd) Run(a *app) error {
 	before, after, err := c.sides(a)
+	defer before.close()
+	defer after.close()
 	if err != nil {
+		return err
+	}
+	if err := sameSubmodules(before, after); err != nil {
 		return err
 	}
 	reports, err := compareSides(before, after)
@@ -74,7 +81,7 @@ func (c *reviewCmd) sides(a *app) (before, after *side, err error) {
 		}
 	}
 	if before, err = c.side(a, from, to); err != nil {
-		return nil, nil, err
+		return before, nil, err
 	}
 	after, err = c.side(a, to, from)
 	return before, after, err
@@ -85,6 +92,14 @@ type side struct {
 	profiles []*schema.Profile
 	read     func(diag.Pos) ([]byte, error) // the file that a place is in
 	prefix   string                         // from the repository's root to the project's, for revisions
+	tree     *gittree.Tree                  // of a revision; else nil
+}
+
+// close ends what reads a revision.
+func (s *side) close() {
+	if s != nil && s.tree != nil {
+		s.tree.Close()
+	}
 }
 
 // side loads what stands on the disk, or else what a revision holds. A file that
@@ -156,25 +171,46 @@ func textOf(s *side, p *schema.Profile) string {
 	return string(data)
 }
 
+// pairs puts together what is the same profile on both sides: of the same name,
+// and of those rather the one in the same file, so that a second profile of a name
+// hides nothing. What has no counterpart is new or gone.
 func pairs(before, after []*schema.Profile) (out [][2]*schema.Profile) {
 	if len(before) == 1 && len(after) == 1 {
 		return [][2]*schema.Profile{{before[0], after[0]}}
 	}
-	named := func(list []*schema.Profile, name string) *schema.Profile {
-		for _, p := range list {
-			if p.Name == name {
-				return p
-			}
+	left := slices.Clone(after)
+	take := func(same func(p *schema.Profile) bool) *schema.Profile {
+		i := slices.IndexFunc(left, same)
+		if i < 0 {
+			return nil
 		}
-		return nil
+		p := left[i]
+		left = slices.Delete(left, i, i+1)
+		return p
 	}
-	all := slices.Concat(names(before), names(after))
-	slices.Sort(all)
-	for _, name := range slices.Compact(all) {
-		out = append(out, [2]*schema.Profile{named(before, name), named(after, name)})
+	rest := make([]*schema.Profile, 0, len(before))
+	for _, old := range before {
+		same := func(p *schema.Profile) bool { return p.Name == old.Name && fileOf(p) == fileOf(old) }
+		if p := take(same); p != nil {
+			out = append(out, [2]*schema.Profile{old, p})
+		} else {
+			rest = append(rest, old)
+		}
 	}
+	for _, old := range rest {
+		out = append(out, [2]*schema.Profile{old, take(func(p *schema.Profile) bool { return p.Name == old.Name })})
+	}
+	for _, p := range left {
+		out = append(out, [2]*schema.Profile{nil, p})
+	}
+	slices.SortStableFunc(out, func(a, b [2]*schema.Profile) int {
+		return strings.Compare(cmp.Or(a[0], a[1]).Name, cmp.Or(b[0], b[1]).Name)
+	})
 	return out
 }
+
+// fileOf is the name of the file that a profile begins in.
+func fileOf(p *schema.Profile) string { return p.Source.Pos("").File }
 
 func (c *reviewCmd) print(a *app, reports []*review.Report) error {
 	switch c.Format {

@@ -1,17 +1,16 @@
 package main
 
 import (
-	"archive/zip"
-	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os/exec"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"github.com/sbx-dev/sbx/internal/gittree"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -22,32 +21,24 @@ func joinPath(dir, file string) string { return filepath.Join(dir, file) }
 // revision loads the profiles that a git revision holds below the current
 // folder. The work tree is not touched.
 func (c *reviewCmd) revision(a *app, revision string) (*side, error) {
-	tree, err := git(a, "rev-parse", "--verify", "--quiet", "--end-of-options", revision+"^{tree}")
+	tree, err := gittree.Open(a.ctx, ".", revision)
 	if err != nil {
 		return nil, fmt.Errorf("%s is neither a file or folder nor a git revision: %w", revision, err)
 	}
-	top, err := git(a, "rev-parse", "--show-toplevel")
-	if err != nil {
-		return nil, err
+	side := &side{tree: tree}
+	if err := nameable(tree); err != nil {
+		return side, fmt.Errorf("%s: %w", revision, err)
 	}
-	below, err := git(a, "rev-parse", "--show-prefix")
+	root := projectRoot(tree, tree.Below)
+	project, err := fs.Sub(tree, root)
 	if err != nil {
-		return nil, err
+		return side, err
 	}
-	files, err := treeFiles(a, top, tree)
+	inside, err := filepath.Rel(root, tree.Below)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", revision, err)
+		return side, err
 	}
-	root := projectRoot(files, path.Clean("./"+below))
-	project, err := fs.Sub(files, root)
-	if err != nil {
-		return nil, err
-	}
-	inside, err := filepath.Rel(root, path.Clean("./"+below))
-	if err != nil {
-		return nil, err
-	}
-	side := &side{prefix: root, read: func(p diag.Pos) ([]byte, error) { return fs.ReadFile(project, p.File) }}
+	side.prefix, side.read = root, func(p diag.Pos) ([]byte, error) { return fs.ReadFile(project, p.File) }
 	if _, err := fs.Stat(project, inside); errors.Is(err, fs.ErrNotExist) {
 		return side, nil // the folder is younger than the revision
 	}
@@ -56,29 +47,36 @@ func (c *reviewCmd) revision(a *app, revision string) (*side, error) {
 	return side, err
 }
 
-// profileFiles are the files of a tree that profiles are made of.
-var profileFiles = []string{".cue", ".yaml", ".yml", ".json"}
-
-// treeFiles reads the files of a tree that profiles can be made of.
-func treeFiles(a *app, top, tree string) (fs.FS, error) {
-	list, err := git(a, "-C", top, "ls-tree", "-r", "-z", "--name-only", tree)
-	if err != nil {
-		return nil, err
-	}
-	args := []string{"-C", top, "archive", "--format=zip", tree, "--"}
-	for _, ext := range profileFiles {
-		if slices.ContainsFunc(strings.Split(list, "\x00"), func(f string) bool { return strings.HasSuffix(f, ext) }) {
-			args = append(args, ":(glob)**/*"+ext)
+// nameable refuses profiles that a checkout would have and nobody could review.
+func nameable(tree *gittree.Tree) error {
+	for _, name := range tree.Unnamed {
+		if profileExt(name) {
+			return fmt.Errorf("the file %q has a name that is not UTF-8, and cannot be reviewed: rename it", name)
 		}
 	}
-	if args[len(args)-1] == "--" {
-		return nil, fmt.Errorf("it holds no profile")
+	return nil
+}
+
+// profileExt says whether a file of that name may be a profile, or a part of one.
+func profileExt(name string) bool {
+	return slices.Contains([]string{".cue", ".yaml", ".yml", ".json"}, path.Ext(name))
+}
+
+// sameSubmodules refuses a change of what is in other repositories: what they hold
+// is in neither side.
+func sameSubmodules(before, after *side) error {
+	if before.tree == nil || after.tree == nil || maps.Equal(before.tree.Submodules, after.tree.Submodules) {
+		return nil
 	}
-	data, err := git(a, args...)
-	if err != nil {
-		return nil, err
+	from, to := before.tree.Submodules, after.tree.Submodules
+	all := maps.Clone(from)
+	maps.Copy(all, to)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if from[name] != to[name] {
+			return fmt.Errorf("the change replaces the submodule %q (%s) by another commit (%s), and what either holds is not in this repository: review it there, and here from a folder beside it", name, cmp.Or(from[name], "none"), cmp.Or(to[name], "none"))
+		}
 	}
-	return zip.NewReader(bytes.NewReader([]byte(data)), int64(len(data)))
+	return nil
 }
 
 // projectRoot is the nearest folder at or above dir that holds cue.mod, else
@@ -92,16 +90,4 @@ func projectRoot(files fs.FS, dir string) string {
 			return dir
 		}
 	}
-}
-
-// git runs git in the current folder and gives what it printed, without the
-// last newline.
-func git(a *app, args ...string) (string, error) {
-	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(a.ctx, "git", args...)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(stderr.String()))
-	}
-	return strings.TrimSuffix(stdout.String(), "\n"), nil
 }

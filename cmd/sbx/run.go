@@ -40,8 +40,9 @@ A rule of --allow is "in" or "out", a protocol with its ports, and, after "to" o
 
 Examples:
   sbx run -- ls /
-  sbx run --ro ~/src:/src --tmpfs /build:1GiB -w /build -- make -f /src/Makefile
-  sbx run --network default --allow "out tcp:443" -- curl https://example.org
+  sbx run --ro ~/src:/src --tmpfs /out:1GiB -w /out -- make -f /src/Makefile
+  sbx run --network default --allow "out udp:53" --allow "out tcp:80" \
+    -- curl http://example.org
   sbx run -t -- /bin/bash
   sbx run --name data --rw /srv/data --print > data.cue`
 }

@@ -13,7 +13,10 @@ type stopCmd struct {
 
 func (stopCmd) Help() string {
 	return `Stops the sandboxes, each in the way that its profile asks for. What was made for
-them stays, and sbx up starts them again.`
+them stays, and sbx up starts them again.
+
+Example:
+  sbx stop apache`
 }
 
 func (c *stopCmd) Run(a *app) error {
@@ -42,7 +45,10 @@ type restartCmd struct {
 
 func (restartCmd) Help() string {
 	return `Stops the command of each sandbox in the way that its profile asks for, starts it
-again and waits until it is ready. The sandbox itself keeps running.`
+again and waits until it is ready. The sandbox itself keeps running.
+
+Example:
+  sbx restart apache`
 }
 
 func (c *restartCmd) Run(a *app) error {

@@ -7,6 +7,14 @@ import (
 
 type versionCmd struct{}
 
+func (versionCmd) Help() string {
+	return `Prints the version that sbx was built from; a build from a checkout has none and
+says "devel".
+
+Example:
+  sbx version`
+}
+
 func (versionCmd) Run(a *app) error {
 	_, err := fmt.Fprintln(a.stdout, "sbx", version())
 	return err

@@ -16,7 +16,10 @@ func (waitCmd) Help() string {
 	return `Waits until the sandbox's own command has ended for good, and ends as it did: with
 its exit code, or 128 and the number of the signal that killed it; with 125 when
 the sandbox ended some other way. A command that has ended already is told from
-what was noted then, until the sandbox is started again or taken down.`
+what was noted then, until the sandbox is started again or taken down.
+
+Example:
+  sbx wait apache || echo "apache ended with $?"`
 }
 
 func (c *waitCmd) Run(a *app) error {

@@ -24,10 +24,10 @@ type Cache struct {
 	limit int64
 }
 
-// Open makes the folder dir where it is missing. The files in it take at most
+// Open makes the folder dir, for this user alone, where it is missing. The files in it take at most
 // limit bytes together once a Place has returned; the longest unused go first.
 func Open(dir string, limit int64) (*Cache, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
 	}
 	return &Cache{dir: dir, limit: limit}, nil
@@ -60,7 +60,7 @@ func (c *Cache) place(kind, key, dest string, write func(io.Writer) error) (adde
 	}
 	defer shared.Close()
 	folder := filepath.Join(c.dir, kind)
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return false, fmt.Errorf("cache: %w", err)
 	}
 	file := filepath.Join(folder, key)
@@ -134,7 +134,7 @@ func touch(file string) error {
 
 // lock opens and locks a file, waiting for it. Closing the file unlocks it.
 func lock(name string, how int) (*os.File, error) {
-	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
+	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
 	}

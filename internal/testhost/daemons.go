@@ -30,7 +30,7 @@ var config = map[string]string{
 }
 
 // writeConfig makes /etc/libvirt and libvirt's state folders those of a machine
-// on which libvirt has just been installed.
+// on which libvirt has just been installed, and where sbx never ran.
 func writeConfig() error {
 	kept := "/run/testhost-shipped"
 	for from := range shipped {
@@ -41,7 +41,12 @@ func writeConfig() error {
 			return err
 		}
 	}
-	for _, dir := range []string{"/etc/libvirt", "/var/lib/libvirt", "/var/log/libvirt", "/var/lib/sbx", "/var/log/sbx"} {
+	for _, trace := range []string{"/var/lib/sbx", "/var/log/sbx"} {
+		if err := os.RemoveAll(trace); err != nil {
+			return err
+		}
+	}
+	for _, dir := range []string{"/etc/libvirt", "/var/lib/libvirt", "/var/log/libvirt"} {
 		if err := os.RemoveAll(dir); err != nil {
 			return err
 		}

@@ -1,0 +1,138 @@
+package state
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+// Owner says in words whose something in the state folder is.
+type Owner string
+
+// The owners.
+const (
+	Sbx     Owner = "who runs sbx"              // root, or the user whose state folder it is
+	Shared  Owner = "root, group the sandbox's" // root's, and what root inside may read
+	Sandbox Owner = "the sandbox"               // root inside: the first of its ids on the host
+	QEMU    Owner = "QEMU's user"
+	Host    Owner = "as on the host" // a host's file under one more name
+)
+
+// Entry is what the folder holds at a path.
+type Entry struct {
+	Path  string // below the state folder; a part in capitals stands for any name
+	Owner Owner
+	Mode  fs.FileMode // with its kind; the permissions are 0 where Note says whose they are
+	Note  string
+}
+
+const dir = fs.ModeDir
+
+// Entries are all that sbx has in its state folder: of two that a path may mean, the
+// first. Where one ends in "/…", what stands there is not sbx's to say.
+var Entries = []Entry{
+	{"", Sbx, dir | 0o711, "the state folder: all may pass, since sandboxes' ids have to, and nobody lists it"},
+	{Locks, Sbx, dir | 0o700, "locks, so that one sbx at a time works on a sandbox"},
+	{Locks + "/NAME", Sbx, 0o600, ""},
+	{Claims, Sbx, dir | 0o700, "what each `sbx run` will have to remove, locked as long as it runs"},
+	{Claims + "/NAME", Sbx, 0o600, ""},
+	{Inits, Sbx, dir | 0o700, "each version of sbx-init that a sandbox uses"},
+	{Inits + "/DIGEST", Sbx, 0o755, "hard links in the sandboxes' folders lead to it"},
+	{Cache, Sbx, dir | 0o700, "unpacked kernels and initrds (`sbx cache`)"},
+	{Cache + "/.lock", Sbx, 0o600, ""},
+	{Cache + "/.lock-KIND", Sbx, 0o600, ""},
+	{Cache + "/KIND", Sbx, dir | 0o700, ""},
+	{Cache + "/KIND/KEY", Sbx, 0o444, "hard links in the sandboxes' folders lead to it"},
+	{Embed, Sbx, dir | 0o711, "libvirt's driver without libvirtd: one folder for each sbx at a time"},
+	{Embed + "/" + EmbedCache, Sbx, dir | 0o711, "what libvirt remembers of QEMU"},
+	{Embed + "/" + EmbedCache + "/…", Sbx, 0, "libvirt's own"},
+	{Embed + "/N", Sbx, dir | 0o711, ""},
+	{Embed + "/N/.lock", Sbx, 0o600, "locked by the sbx that uses the folder"},
+	{Embed + "/N/" + EmbedCache, Sbx, fs.ModeSymlink | 0o777, "leads to ../cache"},
+	{Embed + "/N/" + EmbedConfig, Sbx, dir | 0o711, ""},
+	{Embed + "/N/" + EmbedConfig + "/qemu.conf", Sbx, 0o644, ""},
+	{Embed + "/N/…", Sbx, 0, "libvirt's own"},
+	{"NAME", Sbx, dir | 0o711, "a sandbox"},
+	{"NAME/" + Channel, Sbx, fs.ModeSocket | 0o600, "the socket of its first process; a machine's is QEMU's and made by libvirt"},
+	{"NAME/" + Keeper, Sbx, fs.ModeSocket | 0o600, "the same channel, shared by its keeper or its `sbx run`"},
+	{"NAME/" + KeeperLock, Sbx, 0o600, ""},
+	{"NAME/" + Log, Sbx, dir | 0o700, "what its service wrote"},
+	{"NAME/" + Log + "/FILE", Sbx, 0o600, ""},
+	{"NAME/" + Ended, Sbx, 0o600, "how its command ended"},
+	{"NAME/" + Forward, Sbx, 0o600, "the process that passes published ports on"},
+	{"NAME/" + Root, Sandbox, dir | 0o755, "a container's root: mount points and links"},
+	{"NAME/" + Root + "/…", Sandbox, 0, "as the profile and its exposed paths have it"},
+	{"NAME/" + Own, Shared, dir | 0o750, "what a container sees as /.sbx"},
+	{"NAME/" + Own + "/manifest.json", Shared, 0o440, ""},
+	{"NAME/" + Own + "/init", Sbx, 0o755, "a link to .init/DIGEST"},
+	{"NAME/" + Files, Shared, dir | 0o750, "a container's files whose content is the profile's"},
+	{"NAME/" + Files + "/N", Sandbox, 0, "the mode is the profile's"},
+	{"NAME/" + Boot, Sbx, dir | 0o711, "what a machine boots from"},
+	{"NAME/" + Boot + "/kernel", Sbx, 0o444, "a link to .cache"},
+	{"NAME/" + Boot + "/initrd", Sbx, 0o444, "a link to .cache"},
+	{"NAME/" + Boot + "/manifest.json", Sbx, 0o600, "what its first process is told"},
+	{"NAME/" + Exports, Sbx, dir | 0o711, "the single files that a machine sees"},
+	{"NAME/" + Exports + "/TAG", Sbx, dir | 0o755, ""},
+	{"NAME/" + Exports + "/TAG/file", Host, 0, "a hard link to the host's file, or a copy of it"},
+}
+
+// Find gives the entry for a path below the state folder.
+func Find(name string) (Entry, bool) {
+	i := slices.IndexFunc(Entries, func(e Entry) bool { return matches(e.Path, name) })
+	if i < 0 {
+		return Entry{}, false
+	}
+	return Entries[i], true
+}
+
+func matches(pattern, name string) bool {
+	want, have := strings.Split(pattern, "/"), strings.Split(name, "/")
+	for i, part := range want {
+		if part == "…" {
+			return len(have) > i
+		}
+		if i >= len(have) || !matchesPart(part, have[i]) {
+			return false
+		}
+	}
+	return len(want) == len(have)
+}
+
+// matchesPart: the capitals that end a part stand for any name, which starts with
+// no full stop.
+func matchesPart(part, name string) bool {
+	fixed := strings.TrimRight(part, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+	if fixed == part {
+		return part == name
+	}
+	rest, ok := strings.CutPrefix(name, fixed)
+	return ok && rest != "" && rest[0] != '.'
+}
+
+// Table is the entries in Markdown, for the handbook.
+func Table() string {
+	var b strings.Builder
+	b.WriteString("| path | whose | mode | what it is |\n|---|---|---|---|\n")
+	for _, e := range Entries {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", e.shown(), e.Owner, e.permissions(), e.Note)
+	}
+	return b.String()
+}
+
+func (e Entry) shown() string {
+	switch {
+	case e.Path == "":
+		return "."
+	case e.Mode.IsDir():
+		return e.Path + "/"
+	}
+	return e.Path
+}
+
+func (e Entry) permissions() string {
+	if e.Mode.Perm() == 0 || e.Mode&fs.ModeSymlink != 0 {
+		return ""
+	}
+	return fmt.Sprintf("%#o", e.Mode.Perm())
+}
