@@ -8,17 +8,19 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// helpCmd explains a diagnostic, or a verb.
+// helpCmd explains a diagnostic, a field of profiles, or a verb.
 type helpCmd struct {
-	Topic []string `arg:"" optional:"" name:"topic" help:"A code such as SBX0012, \"codes\", or a verb."`
+	Topic []string `arg:"" optional:"" name:"topic" help:"A code such as SBX0012, \"codes\", a field of profiles such as network.allow, or a verb."`
 }
 
 func (helpCmd) Help() string {
-	return `Explains a diagnostic's code, lists all codes, or shows a verb's help.
+	return `Explains a diagnostic's code or a field of profiles, lists all codes, or shows a
+verb's help.
 
 Examples:
   sbx help SBX0022
   sbx help codes
+  sbx help network.allow
   sbx help compile`
 }
 
@@ -40,6 +42,12 @@ func (c *helpCmd) Run(a *app) error {
 	}
 	if strings.HasPrefix(topic, "SBX") {
 		return fmt.Errorf("there is no code %s; \"sbx help codes\" lists them", topic)
+	}
+	if field, below, err := findField(c.Topic[0]); err != nil || field != nil {
+		if err != nil {
+			return err
+		}
+		return printField(a.stdout, field, below)
 	}
 	return a.rerun(append(c.Topic, "--help")...)
 }

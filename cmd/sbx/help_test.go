@@ -138,3 +138,22 @@ func TestWrongArguments(t *testing.T) {
 		}
 	}
 }
+
+// Help knows the fields of profiles by their paths; a verb of the same name comes
+// first.
+func TestHelpOfFields(t *testing.T) {
+	for _, c := range []struct{ topic, want string }{
+		{"resources.pids", "default  1024\n"},
+		{"users", "backend  lxc only\n"},
+		{"network.allow", "    sbx help network.allow.from\n"},
+		{`mounts."/run".tmpfs`, "mounts.PATH.tmpfs\n"},
+		{"run", "Usage: sbx run "},
+	} {
+		if code, out := runSbx(t, "help", c.topic); code != exitOK || !strings.Contains(out, c.want) {
+			t.Errorf("help %s ends with %d:\n%s", c.topic, code, out)
+		}
+	}
+	if code, _ := runSbx(t, "help", "network.allw"); code != exitError {
+		t.Errorf("help of a field that is not there ends with %d", code)
+	}
+}

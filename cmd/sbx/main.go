@@ -72,7 +72,7 @@ type cli struct {
 	Doctor doctorCmd `cmd:"" topic:"The host" help:"Check what of sbx works on this host, and how to mend the rest."`
 	Cache  cacheCmd  `cmd:"" topic:"The host" help:"See and clear the kept kernels and initrds of machines."`
 
-	Help       helpCmd       `cmd:"" topic:"About sbx" help:"Explain a diagnostic's code, or a verb."`
+	Help       helpCmd       `cmd:"" topic:"About sbx" help:"Explain a diagnostic's code, a field of profiles, or a verb."`
 	Man        manCmd        `cmd:"" topic:"About sbx" help:"Print the manual pages."`
 	Completion completionCmd `cmd:"" topic:"About sbx" help:"Print a shell's completion script."`
 	Version    versionCmd    `cmd:"" topic:"About sbx" help:"Print sbx's version."`

@@ -8,16 +8,19 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/reference"
 )
 
 // schemaCmd prints the schema of profiles.
 type schemaCmd struct {
-	Format string `enum:"cue,jsonschema" default:"cue" help:"As its CUE files (cue), or as one JSON Schema (jsonschema)."`
+	Format string `enum:"cue,jsonschema,markdown" default:"cue" help:"As its CUE files (cue), as one JSON Schema (jsonschema), or as a page about every field (markdown)."`
 }
 
 func (schemaCmd) Help() string {
 	return `Prints the schema that profiles are checked against. The JSON Schema is for
-editors that know YAML or JSON but not CUE; it cannot say all that CUE can.
+editors that know YAML or JSON but not CUE; it cannot say all that CUE can. The
+page tells of each field its type, default, backends and an example; "sbx help
+network.allow" shows one field.
 
 Examples:
   sbx schema
@@ -25,12 +28,20 @@ Examples:
 }
 
 func (c *schemaCmd) Run(a *app) error {
-	if c.Format == "jsonschema" {
+	switch c.Format {
+	case "jsonschema":
 		data, err := schema.JSONSchema()
 		if err != nil {
 			return err
 		}
 		_, err = fmt.Fprintf(a.stdout, "%s\n", data)
+		return err
+	case "markdown":
+		page, err := reference.Markdown()
+		if err != nil {
+			return err
+		}
+		_, err = a.stdout.Write(page)
 		return err
 	}
 	archive := new(txtar.Archive)
