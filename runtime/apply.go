@@ -18,6 +18,9 @@ type ApplyOptions struct {
 	// it alone. Otherwise it is made what its bundle says, whatever that takes
 	// by now.
 	Exact bool
+	// KeepFailed leaves new sandboxes that fail to start as Up's option of the
+	// name does.
+	KeepFailed bool
 	// Started and Done are told of each sandbox, one call at a time. They may
 	// be nil.
 	Started func(name string)
@@ -93,7 +96,7 @@ func (a *applying) one(ctx context.Context, name string) (o Outcome) {
 		if a.options.Exact {
 			expect = a.plan.Live[name]
 		}
-		o.Up, o.Err = a.r.up(ctx, b, expect)
+		o.Up, o.Err = a.r.up(ctx, b, expect, a.options.KeepFailed)
 		return o
 	}
 	if !plan.Needs(a.plan.Of(name), plan.Remove) {

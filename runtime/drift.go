@@ -98,6 +98,9 @@ func (o *observer) drift(conn *libvirt.Connect, name string, kind schema.Backend
 func driftedObjects(have *observed, now map[string]string) []string {
 	moved := plan.Moved(noted(have.metadata), now)
 	return slices.DeleteFunc(moved, func(object string) bool {
+		if have.finished && (object == stateObject || object == portsObject) {
+			return true // which is its command's own doing
+		}
 		follows := object == runningObject || strings.HasPrefix(object, rulesObject("")) ||
 			strings.HasPrefix(object, cardObject("")) || strings.HasPrefix(object, namesObject(""))
 		if follows && !have.active {

@@ -172,13 +172,10 @@ func hasKeeper(dir string) bool {
 func awaitKeeper(dir string) error {
 	for limit := time.Now().Add(keeperLimit); ; time.Sleep(2 * time.Millisecond) {
 		lock, err := lockKeeper(dir, 0)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if lock != nil {
+		if lock != nil || err != nil { // there is none, or never was
 			defer lock.Close()
 			return errors.Join(removeFile(filepath.Join(dir, keeperSocket)), removeFile(filepath.Join(dir, endFile)))
 		}

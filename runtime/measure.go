@@ -95,7 +95,9 @@ func (r *Runtime) usage(s *Sandbox) {
 	if err != nil {
 		return
 	}
-	s.CPU = float64(after.CpuTime-before.CpuTime) / float64(time.Since(began))
+	if after.CpuTime > before.CpuTime { // one that ends meanwhile has used none
+		s.CPU = float64(after.CpuTime-before.CpuTime) / float64(time.Since(began))
+	}
 	s.Memory = memoryUse(dom, s.Backend, after)
 	if s.Backend == schema.LXC {
 		s.User = containerUser(dom)

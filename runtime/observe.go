@@ -21,6 +21,7 @@ type observed struct {
 	metadata *compiler.Metadata // nil: there is no such sandbox
 	active   bool
 	state    string // "running", or "stopped (destroyed)"
+	finished bool   // its command has ended, and the sandbox with it
 	defined  string // the definition's XML
 	running  string // the XML of what runs; empty unless active
 	filters  map[string]string
@@ -94,6 +95,10 @@ func (o *observer) observe(conn *libvirt.Connect, name string, kind schema.Backe
 		}
 	}
 	dir := o.r.state().Path(name)
+	if found.finished {
+		end, err := notedEnd(dir)
+		found.finished = err != nil || !end.Signaled // nobody has asked it to
+	}
 	ports, err := publishedPorts(dir)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -115,6 +120,7 @@ func (o *observed) domain(dom *libvirt.Domain) error {
 	}
 	o.state = stateName(state)
 	if state == libvirt.DOMAIN_SHUTOFF {
+		o.finished = libvirt.DomainShutoffReason(reason) == libvirt.DOMAIN_SHUTOFF_SHUTDOWN
 		o.state += " (" + shutoffReason(libvirt.DomainShutoffReason(reason)) + ")"
 	}
 	if o.defined, err = dom.GetXMLDesc(libvirt.DOMAIN_XML_INACTIVE); err != nil || !o.active {

@@ -2,11 +2,15 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"libvirt.org/go/libvirt"
+
 	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/schema"
 )
 
 // readyMargin is what a service may take beyond its profile's time: that begins
@@ -14,16 +18,85 @@ import (
 // busy host longer.
 const readyMargin = 30 * time.Second
 
-// waitReady waits until the sandbox says that its service is ready: for the time
-// that its profile gives it, however often it is started in that time. run may be
-// nil, where it is not known.
-func (r *Runtime) waitReady(ctx context.Context, client *channel.Client, run *initramfs.Run) error {
-	limit := r.options.AnswerLimit
-	if run != nil && run.Ready != nil {
-		limit = time.Duration(run.Ready.Timeout)*time.Millisecond + readyMargin
+// loopEnds is how often in a row a command may end before it is ready until
+// nobody waits for it any longer. systemd gives up after as many by default
+// (StartLimitBurst= in systemd-system.conf(5)).
+const loopEnds = 5
+
+// starting is the start of a sandbox's command, which somebody waits for.
+type starting struct {
+	r     *Runtime
+	conn  *libvirt.Connect
+	name  string
+	kind  schema.Backend
+	run   *initramfs.Run // nil, where it is not known
+	kills uint64         // memoryKills before
+}
+
+// wait waits until the sandbox says that its service is ready: for the time that
+// its profile gives it, however often it is started in that time, and no longer
+// than it can still succeed.
+func (s *starting) wait(ctx context.Context, client *channel.Client) error {
+	limit := s.r.options.AnswerLimit
+	if s.run != nil && s.run.Ready != nil {
+		limit = time.Duration(s.run.Ready.Timeout)*time.Millisecond + readyMargin
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it was not ready within %v", limit))
+	tooLong := fmt.Errorf("it was not ready within %v", limit)
+	bounded, cancel := context.WithTimeoutCause(ctx, limit, tooLong)
 	defer cancel()
-	_, err := client.WaitReady(ctx)
-	return err
+	var last channel.Status
+	var failed *StartFailure
+	err := client.Watch(bounded, func(now channel.Status) bool {
+		last = now
+		if way := failing(now); way != "" {
+			failed = s.failure(way, now)
+			failed.records = latestOutput(client) // as long as its first process stays for us
+			return false
+		}
+		return now.State != channel.Ready
+	})
+	switch {
+	case failed != nil:
+		return failed
+	case err == nil && last.State == channel.Ready:
+		return nil
+	case errors.Is(err, tooLong):
+		failed = s.failure(NotReady, last)
+		failed.records = latestOutput(client)
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: %w", s.name, err)
+	default:
+		failed = s.failure(Lost, last)
+	}
+	failed.Err = err
+	return failed
+}
+
+// failing is the way in which the start has failed; empty as long as it may
+// succeed.
+func failing(s channel.Status) Way {
+	over := s.State == channel.Ended || s.State == channel.Backoff
+	switch {
+	case over && s.Exit == nil && s.Message != "":
+		return NotStarted
+	case over && s.Message != "" && s.Failures > 0:
+		return NotReady
+	case s.State == channel.Ended:
+		return EndedEarly
+	case s.State != channel.Ready && s.Failures >= loopEnds:
+		return Looping
+	}
+	return ""
+}
+
+// failure is the StartFailure of the start.
+func (s *starting) failure(way Way, status channel.Status) *StartFailure {
+	f := &StartFailure{Name: s.name, Way: way, Status: status}
+	if s.run != nil {
+		f.Argv = s.run.Argv
+	}
+	if status.OOM || s.memoryKills() > s.kills {
+		f.Memory = s.memory()
+	}
+	return f
 }

@@ -39,6 +39,7 @@ func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
+	u.begun = true
 	if err := backend.start(u.s, dom); err != nil {
 		return fmt.Errorf("%s: cannot start: %w", u.s.name, err)
 	}

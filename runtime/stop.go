@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -33,6 +35,9 @@ func (r *Runtime) Stop(ctx context.Context, name string) (ran bool, err error) {
 	}
 	if err := stop(dom); err != nil {
 		return true, fmt.Errorf("%s: cannot stop: %w", name, err)
+	}
+	if err := r.noteStopped(dom, name, kind); err != nil {
+		return true, fmt.Errorf("%s: %w", name, err)
 	}
 	return true, nil
 }
@@ -112,16 +117,23 @@ func (r *Runtime) Restart(ctx context.Context, name string) error {
 		return err
 	}
 	dom.Free()
+	conn, err := r.connect(kind)
+	if err != nil {
+		return err
+	}
+	start := starting{r: r, conn: conn, name: name, kind: kind, run: r.runOf(name, kind)}
+	start.kills = start.memoryKills()
 	limit := stopLimit(r.state().Path(name), kind)
 	order, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("its command did not stop within %v", limit))
 	defer cancel()
 	if err := client.Restart(order); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if err := r.waitReady(ctx, client, r.runOf(name, kind)); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	err = start.wait(ctx, client)
+	if failure := new(StartFailure); errors.As(err, &failure) && failure.Status.State == channel.Ended {
+		return fmt.Errorf("%w\n%s is stopped now: sbx up %s starts it", err, name, name)
 	}
-	return nil
+	return err
 }
 
 // find gives the domain of a sandbox that is there.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"libvirt.org/go/libvirt"
@@ -27,18 +28,26 @@ func (u *UpResult) Unchanged() bool {
 	return len(u.Changes) == 0
 }
 
+// UpOption changes what Up does.
+type UpOption int
+
+// KeepFailed has Up leave a new sandbox that fails to start as it leaves one that
+// was to be started anew: defined and stopped, with its log.
+const KeepFailed UpOption = 1
+
 // Up makes the bundle's sandbox run, and waits until it is ready. What is as the
 // bundle says is left alone, what can change while the sandbox runs changes, and
 // only where that cannot be the sandbox is started anew. When a step fails, a
 // sandbox that was not there before is removed again; one that was to be started
-// anew stays defined, and stopped.
-func (r *Runtime) Up(ctx context.Context, b *compiler.Bundle) (*UpResult, error) {
-	return r.up(ctx, b, nil)
+// anew stays defined, and stopped. A sandbox that was started, and whose command
+// does not run then, is a *StartFailure.
+func (r *Runtime) Up(ctx context.Context, b *compiler.Bundle, options ...UpOption) (*UpResult, error) {
+	return r.up(ctx, b, nil, slices.Contains(options, KeepFailed))
 }
 
 // up is Up. It refuses a sandbox whose fingerprints are not those expected;
 // where those are nil, any will do.
-func (r *Runtime) up(ctx context.Context, b *compiler.Bundle, expect map[string]string) (*UpResult, error) {
+func (r *Runtime) up(ctx context.Context, b *compiler.Bundle, expect map[string]string, keepFailed bool) (*UpResult, error) {
 	s, err := r.bind(b)
 	if err != nil {
 		return nil, err
@@ -62,7 +71,7 @@ func (r *Runtime) up(ctx context.Context, b *compiler.Bundle, expect map[string]
 		err = u.apply(ctx)
 	}
 	if err != nil {
-		return nil, u.undo(err)
+		return nil, u.undo(u.explain(ctx, err), keepFailed)
 	}
 	return u.result, nil
 }
@@ -76,6 +85,7 @@ type up struct {
 	have   *observed
 	expect map[string]string // the fingerprints that have must have; nil: any
 	ours   bool              // the domain is defined by us, so that there is something to undo
+	begun  bool              // the domain was started by us
 }
 
 func newUp(r *Runtime, conn *libvirt.Connect, s *sandbox, expect map[string]string) *up {
@@ -141,6 +151,11 @@ func (u *up) endedMeanwhile(ctx context.Context) bool {
 	if u.have == nil || !u.have.active || u.renews() {
 		return false
 	}
+	return u.hasEnded(ctx)
+}
+
+// hasEnded says whether the sandbox has ended, or does so now.
+func (u *up) hasEnded(ctx context.Context) bool {
 	for limit := time.Now().Add(noticeLimit); time.Now().Before(limit) && ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
 		dom, err := lookup(u.conn, u.s.name)
 		if dom == nil || err != nil {
@@ -215,6 +230,9 @@ func (u *up) wait(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
 	client, err := u.r.dial(ctx, u.s.dir)
+	if err != nil && ctx.Err() == nil {
+		return &StartFailure{Name: u.s.name, Way: Lost, Argv: u.s.manifest.Run.Argv, Err: err}
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
@@ -222,31 +240,11 @@ func (u *up) wait(ctx context.Context) error {
 	if err := u.s.sendSecrets(ctx, client); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
-	if err := u.r.waitReady(ctx, client, &u.s.manifest.Run); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
+	start := starting{r: u.r, conn: u.conn, name: u.s.name, kind: u.s.backend, run: &u.s.manifest.Run}
+	if !u.renews() {
+		start.kills = start.memoryKills()
 	}
-	return nil
-}
-
-// undo takes away what a failed Up made, however ctx ended.
-func (u *up) undo(cause error) error {
-	switch {
-	case u.ours:
-		if err := u.r.remove(u.conn, u.s.name, u.s.backend, u.s.metadata); err != nil {
-			return errors.Join(cause, fmt.Errorf("and it could not be undone: %w: sbx down %s tries again", err, u.s.name))
-		}
-	case u.result.Restarted:
-		dom, _, err := lookupOwn(u.conn, u.s.name)
-		if dom == nil || err != nil {
-			return errors.Join(cause, err)
-		}
-		defer dom.Free()
-		if err := stop(dom); err != nil {
-			return errors.Join(cause, err)
-		}
-		return fmt.Errorf("%w\n%s is stopped now: mend that and run sbx up again, or sbx down", cause, u.s.name)
-	}
-	return cause
+	return start.wait(ctx, client)
 }
 
 // bridgeLimit is how long a bridge with spanning tree may take to forward: twice

@@ -54,6 +54,11 @@ func noteEnd(ctx context.Context, client *channel.Client, dir string) error {
 	if err != nil {
 		return err
 	}
+	return writeEnd(dir, status)
+}
+
+// writeEnd notes how the command of the sandbox whose folder is dir has ended.
+func writeEnd(dir string, status channel.Status) error {
 	data, err := json.Marshal(status)
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ import (
 type applyCmd struct {
 	profileFlags
 	hostFlags
+	keepFlags
 	Profiles []string `arg:"" optional:"" name:"profile" default:"." help:"Profiles: files, folders, DIR/... for all below a folder, or names. Or one file that sbx plan -o has saved."`
 	Prune    bool     `help:"Also take down the sandboxes that none of the profiles is of, after showing them."`
 	Yes      bool     `short:"y" help:"Take down without asking."`
@@ -48,7 +49,7 @@ Examples:
 func (c *applyCmd) Run(a *app) error {
 	host := c.open(a)
 	defer host.Close()
-	o := runtime.ApplyOptions{Parallel: c.Parallel, Exact: isPlan(c.Profiles)}
+	o := runtime.ApplyOptions{Parallel: c.Parallel, Exact: isPlan(c.Profiles), KeepFailed: c.KeepFailed}
 	if o.Parallel < 1 {
 		o.Parallel = 2 * goruntime.NumCPU()
 	}

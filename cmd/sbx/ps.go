@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/runtime/plan"
 )
@@ -23,7 +24,8 @@ type psCmd struct {
 func (psCmd) Help() string {
 	return `Lists the sandboxes that sbx made, with what each uses of the host now: memory,
 and processor time in percent of one processor. SERVICE is the state of its
-command: starting, ready, backoff (it has ended and is started again), stopping.
+command: starting, ready, restarting (it has ended and is started again; RESTARTS
+counts), stopping.
 USER is the host's user that it runs as: whom QEMU runs as, for a machine, and
 the command itself, for a container; never root, unless a container's profile says
 so. DRIFTED is what somebody else has changed; sbx drift says more.
@@ -67,7 +69,7 @@ func printSandboxes(a *app, list []runtime.Sandbox) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tBACKEND\tSTATE\tSERVICE\tADDRESS\tUSER\tUPTIME\tMEMORY\tCPU\tRESTARTS\tPROFILE\tDRIFTED")
 	for _, s := range list {
-		columns := []string{s.Name, string(s.Backend), s.State, orDash(string(s.Service)), orDash(strings.Join(s.Addresses, ","))}
+		columns := []string{s.Name, string(s.Backend), s.State, serviceWord(s.Service), orDash(strings.Join(s.Addresses, ","))}
 		columns = append(columns, measurements(s)...)
 		drifted := "no"
 		if s.Drifted {
@@ -102,6 +104,14 @@ func userName(id *uint32) string {
 		return account.Username
 	}
 	return number
+}
+
+// serviceWord is the state of a sandbox's command for a person.
+func serviceWord(s channel.State) string {
+	if s == channel.Backoff {
+		return "restarting"
+	}
+	return orDash(string(s))
 }
 
 func orDash(s string) string {

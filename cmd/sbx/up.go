@@ -17,7 +17,21 @@ import (
 type upCmd struct {
 	profileFlags
 	hostFlags
+	keepFlags
 	Profiles []string `arg:"" name:"profile" help:"Profiles: files, folders or names."`
+}
+
+// keepFlags say what becomes of sandboxes that do not start.
+type keepFlags struct {
+	KeepFailed bool `help:"Leave a new sandbox that fails to start defined and stopped, with its log, for a look."`
+}
+
+// options are what the flags ask of runtime.Up.
+func (k keepFlags) options() []runtime.UpOption {
+	if k.KeepFailed {
+		return []runtime.UpOption{runtime.KeepFailed}
+	}
+	return nil
 }
 
 func (upCmd) Help() string {
@@ -25,6 +39,10 @@ func (upCmd) Help() string {
 and waits until they are ready. A sandbox that runs as its profile says is left
 as it is. What can change while it runs does so, and everything else starts it
 anew: sbx plan shows which. When a step fails, what it did before is undone.
+
+A command that has ended before it was ready, or within its first half second
+where its profile has no ready, is a failed start, which says how it ended and
+what it wrote last. One that is started again after each end has five attempts.
 
 Examples:
   sbx up apache
@@ -44,7 +62,7 @@ func (c *upCmd) Run(a *app) error {
 	defer host.Close()
 	var failed []error
 	for i, b := range bundles {
-		result, err := host.Up(a.ctx, b)
+		result, err := host.Up(a.ctx, b, c.options()...)
 		if err != nil {
 			failed = append(failed, err)
 			continue

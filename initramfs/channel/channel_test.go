@@ -185,11 +185,11 @@ func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 func TestStatusIsCleaned(t *testing.T) {
 	c := connect(t, func(_ Request, s *Stream) {
-		_ = s.SendJSON(KindStatus, Status{State: Ended, Exit: &Exit{Code: 3}, Message: "\x1b]0;owned\a"})
+		_ = s.SendJSON(KindStatus, Status{State: Ended, Exit: &Exit{Code: 3}, Message: "\x1b]0;owned\a", Reason: "\x1b"})
 	})
-	_, err := c.WaitReady(t.Context())
-	if err == nil || strings.ContainsAny(err.Error(), "\x1b\a") || !strings.Contains(err.Error(), `exit code 3: \x1b]0;owned\a`) {
-		t.Fatalf("got %q", err)
+	got, err := c.WaitEnd(t.Context())
+	if err != nil || got.Exit.String() != "exit code 3" || got.Message != `\x1b]0;owned\a` || got.Reason != ReasonFailed {
+		t.Fatalf("got %+v, %v", got, err)
 	}
 }
 

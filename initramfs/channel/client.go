@@ -151,23 +151,6 @@ func (c *Client) Status(ctx context.Context) (status Status, err error) {
 	return status, err
 }
 
-// WaitReady waits until the service answers its readiness probe. A service that
-// ends for good before it does is an error that says how, as is one that has
-// ended once when ctx ends.
-func (c *Client) WaitReady(ctx context.Context) (status Status, err error) {
-	err = c.Watch(ctx, func(s Status) bool {
-		status = s
-		return s.State != Ready && s.State != Ended
-	})
-	switch {
-	case err == nil && status.State == Ended:
-		err = fmt.Errorf("the command ended before it was ready: %s", describe(status))
-	case err != nil && (status.Exit != nil || status.Message != ""):
-		err = fmt.Errorf("%w; the command ended last with %s", err, describe(status))
-	}
-	return status, err
-}
-
 // WaitEnd waits until the command has ended for good, and gives its last state.
 // A sandbox that ends before its command does is an error.
 func (c *Client) WaitEnd(ctx context.Context) (last Status, err error) {
@@ -179,17 +162,6 @@ func (c *Client) WaitEnd(ctx context.Context) (last Status, err error) {
 		err = errors.New("the sandbox ended before its command did")
 	}
 	return last, err
-}
-
-// describe says how the command ended last, and why.
-func describe(s Status) string {
-	switch {
-	case s.Exit == nil:
-		return s.Message
-	case s.Message == "":
-		return s.Exit.String()
-	}
-	return s.Exit.String() + ": " + s.Message
 }
 
 // Stop has the service end by its stop signal, and the sandbox with it. It

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Op is what a stream is for.
@@ -74,7 +77,7 @@ func (e Exit) Status() int {
 // String says how it ended, for a person.
 func (e Exit) String() string {
 	if e.Signal != 0 {
-		return fmt.Sprintf("killed by signal %d", e.Signal)
+		return strings.TrimSpace(fmt.Sprintf("killed by signal %d %s", e.Signal, unix.SignalName(syscall.Signal(e.Signal))))
 	}
 	return fmt.Sprintf("exit code %d", e.Code)
 }
@@ -127,8 +130,14 @@ type Status struct {
 	Since    time.Time `json:"since"`
 	PID      int       `json:"pid,omitempty"` // inside
 	Restarts int       `json:"restarts,omitempty"`
-	Exit     *Exit     `json:"exit,omitempty"`    // how it ended last
-	Message  string    `json:"message,omitempty"` // why it is not ready or did not start; clean on the host's side
+	Failures int       `json:"failures,omitempty"` // how often in a row it has ended before it was ready
+	Exit     *Exit     `json:"exit,omitempty"`     // how it ended last
+	Ran      int64     `json:"ran,omitempty"`      // milliseconds from its last start to that end
+	Output   uint64    `json:"output,omitempty"`   // the number of its last run's first record
+	Reason   Reason    `json:"reason,omitempty"`   // why it did not start; none of those where it did
+	Message  string    `json:"message,omitempty"`  // why it is not ready or did not start; clean on the host's side
+	OOM      bool      `json:"oom,omitempty"`      // a machine's kernel has killed in its last run, because the memory was full
+	Signaled bool      `json:"signaled,omitempty"` // it was stopped by a signal from outside, not over the channel
 }
 
 // maxMessage bounds a guest's text, in bytes, before it is cleaned.
@@ -144,16 +153,21 @@ func Clean(s string) string {
 	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
 }
 
+// known is the reason, or, of one that does not exist, that nothing is known.
+func (r Reason) known() Reason {
+	switch r {
+	case ReasonNotFound, ReasonNotExecutable, ReasonRefused:
+		return r
+	}
+	return ReasonFailed
+}
+
 func parseFailure(payload []byte) error {
 	f := new(Failure)
 	if err := json.Unmarshal(payload, f); err != nil {
 		return fmt.Errorf("the guest's failure report cannot be read: %w", err)
 	}
-	switch f.Reason {
-	case ReasonNotFound, ReasonNotExecutable, ReasonRefused:
-	default:
-		f.Reason = ReasonFailed
-	}
+	f.Reason = f.Reason.known()
 	f.Message = Clean(f.Message)
 	return f
 }
@@ -178,6 +192,9 @@ func parseStatus(payload []byte) (Status, error) {
 		if err := s.Exit.check(); err != nil {
 			return Status{}, err
 		}
+	}
+	if s.Reason != "" {
+		s.Reason = s.Reason.known()
 	}
 	s.Message = Clean(s.Message)
 	return s, nil

@@ -46,6 +46,9 @@ func openChannel() (links, error) {
 	return l, err
 }
 
+// any says whether hosts may come.
+func (l links) any() bool { return l.one != nil || l.listener != nil }
+
 // serve serves hosts as long as they come.
 func (l links) serve(a *agent.Agent) {
 	switch {

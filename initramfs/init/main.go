@@ -63,7 +63,9 @@ func supervise(m *initramfs.Manifest, links links, group *os.File, broken error)
 	a.Start(cmp.Or(broken, setUp(m)))
 	go links.serve(a)
 	<-a.Ended()
-	a.Farewell()
+	if links.any() {
+		a.Farewell()
+	}
 	killAll()
 }
 

@@ -18,7 +18,7 @@ func stopOnSignals(a *agent.Agent) {
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGPWR, syscall.SIGHUP)
 	go func() {
 		for s := range signals {
-			do := a.Stop
+			do := a.StopBySignal
 			if s == syscall.SIGHUP {
 				do = a.Restart
 			}

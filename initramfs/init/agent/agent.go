@@ -97,13 +97,14 @@ func (a *Agent) end() { a.endOnce.Do(func() { close(a.ended) }) }
 
 // The time that hosts have at the end of a sandbox.
 const (
-	fetchTime = 2 * time.Second // to take the rest of the output and the last state
-	noticeEnd = 5 * time.Second // to ask at all, where it ended for a reason of sbx's own
+	fetchTime = 2 * time.Second  // to take the rest of the output and the last state
+	noticeEnd = 30 * time.Second // to ask at all, where a service ended before any of them has
 )
 
-// Farewell waits, for a short time, until hosts have been told all.
+// Farewell waits, for a short time, until hosts have been told all. The host that
+// starts a service may come to ask for it only when that has ended already.
 func (a *Agent) Farewell() {
-	if status, _ := a.board.Status(); status.Message != "" {
+	if a.manifest.Service {
 		select {
 		case <-a.asked:
 		case <-time.After(noticeEnd):
@@ -138,6 +139,14 @@ func (a *Agent) Stop(ctx context.Context) error {
 		return ctx.Err()
 	}
 	return nil
+}
+
+// StopBySignal is Stop for whoever speaks with the first process by signals, and
+// so does not wait to be told anything.
+func (a *Agent) StopBySignal(ctx context.Context) error {
+	a.once.Do(func() { close(a.asked) })
+	a.board.Set(func(s *channel.Status) { s.Signaled = true })
+	return a.Stop(ctx)
 }
 
 // Restart stops a service and starts it again.

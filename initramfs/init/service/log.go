@@ -47,6 +47,13 @@ func (l *Log) Add(stream int, data []byte) {
 	l.wake()
 }
 
+// Coming is the number that the next record will have.
+func (l *Log) Coming() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.next
+}
+
 // End says that nothing more will come.
 func (l *Log) End() {
 	l.mu.Lock()

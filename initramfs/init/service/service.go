@@ -2,6 +2,8 @@ package service
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -20,6 +22,10 @@ const (
 	stable       = 10 * time.Second
 )
 
+// firstMoment is how long a service without a readiness probe must have run to
+// count as started.
+const firstMoment = 500 * time.Millisecond
+
 // Service is the sandbox's own command.
 type Service struct {
 	table  *proc.Table
@@ -29,6 +35,7 @@ type Service struct {
 	log    *Log
 	board  *Board
 	orders chan order
+	ran    bool // it has started once
 }
 
 // order is what somebody wants of the service; done is closed when it is so.
@@ -74,46 +81,55 @@ func (s *Service) Run() {
 			return
 		}
 		s.board.Set(func(b *channel.Status) { b.Restarts++ })
-		if ordered {
-			continue
+		if !ordered {
+			if time.Since(began) > stable {
+				backoff = firstBackoff
+			}
+			if again, ordered = s.pause(backoff); !again {
+				return
+			}
+			backoff = min(2*backoff, lastBackoff)
 		}
-		if time.Since(began) > stable {
+		if ordered { // by somebody who has mended it
 			backoff = firstBackoff
 		}
-		if !s.pause(backoff) {
-			return
-		}
-		backoff = min(2*backoff, lastBackoff)
 	}
 }
 
-// pause waits before a restart; an order to restart cuts it short, and one to
-// stop makes it false.
-func (s *Service) pause(d time.Duration) bool {
+// pause waits before a restart; an order cuts it short. It tells whether the
+// command is to run again, and whether somebody ordered that.
+func (s *Service) pause(d time.Duration) (again, ordered bool) {
 	select {
 	case <-time.After(d):
-		return true
+		return true, false
 	case o := <-s.orders:
 		defer close(o.done)
-		if !o.restart {
-			s.board.Set(func(b *channel.Status) { b.State = channel.Ended })
-		}
-		return o.restart
+		s.board.Set(func(b *channel.Status) {
+			if b.Failures, b.Message, b.Reason = 0, "", ""; !o.restart {
+				b.State = channel.Ended
+			}
+		})
+		return o.restart, o.restart
 	}
 }
 
 // once runs the command one time. It tells whether it is to run again, and
 // whether somebody ordered that.
 func (s *Service) once() (again, ordered bool) {
+	from, kills, began := s.log.Coming(), memoryKills(), time.Now()
 	run, err := s.start()
 	if err != nil {
-		return s.settle(nil, err.Error(), s.run.Restart == "always" || s.run.Restart == "on-failure"), false
+		return s.notStarted(err), false
 	}
-	s.board.Set(func(b *channel.Status) { b.State, b.PID, b.Message = channel.Starting, run.process.PID, "" })
+	s.ran = true
+	s.board.Set(func(b *channel.Status) {
+		b.State, b.PID, b.Output = channel.Starting, run.process.PID, from
+		b.Message, b.Reason, b.OOM = "", "", false
+	})
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	broken := make(chan error, 1)
-	go func() { s.watch(ctx, broken) }()
+	broken, ready := make(chan error, 1), new(atomic.Bool)
+	go func() { s.watch(ctx, broken, ready) }()
 
 	var order *order
 	message := ""
@@ -128,6 +144,13 @@ func (s *Service) once() (again, ordered bool) {
 	}
 	cancel()
 	exit := run.finish()
+	s.board.Set(func(b *channel.Status) {
+		b.Ran, b.OOM = time.Since(began).Milliseconds(), memoryKills() > kills
+		b.Failures++
+		if order != nil || ready.Load() {
+			b.Failures = 0
+		}
+	})
 	switch {
 	case order != nil:
 		again = s.settle(&exit, "", order.restart)
@@ -138,6 +161,18 @@ func (s *Service) once() (again, ordered bool) {
 	}
 	failed := exit != proc.Success
 	return s.settle(&exit, "", s.run.Restart == "always" || s.run.Restart == "on-failure" && failed), false
+}
+
+// notStarted shows why there is no command, and says whether to try again. One
+// that could not be started at first never can be: its program, its user and its
+// folder stay what they are.
+func (s *Service) notStarted(err error) (again bool) {
+	reason := channel.ReasonFailed
+	if failure := new(channel.Failure); errors.As(err, &failure) {
+		reason = failure.Reason
+	}
+	s.board.Set(func(b *channel.Status) { b.Reason = reason; b.Failures++ })
+	return s.settle(nil, err.Error(), s.ran && (s.run.Restart == "always" || s.run.Restart == "on-failure"))
 }
 
 // settle shows how the command ended and whether it starts again.
@@ -154,17 +189,24 @@ func (s *Service) settle(exit *channel.Exit, message string, again bool) bool {
 
 // watch shows when the service is ready, and sends why it is not or no longer
 // fit to be used.
-func (s *Service) watch(ctx context.Context, broken chan<- error) {
+func (s *Service) watch(ctx context.Context, broken chan<- error, ready *atomic.Bool) {
+	moment := time.After(firstMoment)
 	awaitAddresses(ctx)
 	if s.run.Ready != nil {
 		if err := s.awaitReady(ctx, s.run.Ready); err != nil {
 			broken <- err
 			return
 		}
+	} else {
+		select {
+		case <-moment:
+		case <-ctx.Done():
+		}
 	}
 	s.board.Set(func(b *channel.Status) {
 		if b.State == channel.Starting && ctx.Err() == nil {
-			b.State = channel.Ready
+			b.State, b.Failures = channel.Ready, 0
+			ready.Store(true)
 		}
 	})
 	if s.run.Health != nil {

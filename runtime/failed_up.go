@@ -1,0 +1,95 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/internal/logfile"
+)
+
+// explain finds out why a sandbox has ended that was just started, where that is
+// what made a later step of Up fail: libvirt says no more than that it does not
+// run.
+func (u *up) explain(ctx context.Context, err error) error {
+	known := new(StartFailure)
+	if !u.begun || ctx.Err() != nil || errors.As(err, &known) && known.Way != Lost || !u.hasEnded(ctx) {
+		return err
+	}
+	f := &StartFailure{Name: u.s.name, Way: Lost, Argv: u.s.manifest.Run.Argv, Ended: true, Err: err}
+	if known.Way == Lost {
+		f.Err, f.Status = known.Err, known.Status
+	}
+	if end, err := notedEnd(u.s.dir); err == nil {
+		f.Way, f.Status, f.Err = EndedEarly, end, nil
+		f.Status.Output = 0 // a log has no numbers
+		f.records = loggedOutput(ctx, u.s.dir)
+	}
+	return f
+}
+
+// loggedOutput is what the keeper of a sandbox has written of its output.
+func loggedOutput(ctx context.Context, dir string) (records []channel.Record) {
+	_ = logfile.Read(ctx, filepath.Join(dir, logDir), time.Time{}, false, func(l logfile.Line) error { // as far as it can be read
+		records = append(records, channel.Record{Time: l.Time, Data: []byte(l.Text + "\n")})
+		records = records[max(0, len(records)-shownLines):]
+		return nil
+	})
+	return records
+}
+
+// undo takes away what a failed Up made, however ctx ended, or keeps it stopped.
+func (u *up) undo(cause error, keepFailed bool) error {
+	switch {
+	case u.ours && !keepFailed:
+		if err := u.r.remove(u.conn, u.s.name, u.s.backend, u.s.metadata); err != nil {
+			return errors.Join(cause, fmt.Errorf("and it could not be undone: %w: sbx down %s tries again", err, u.s.name))
+		}
+		if u.begun {
+			return fmt.Errorf("%w\n%s is removed again: sbx up --keep-failed leaves it stopped, with its log", cause, u.s.name)
+		}
+	case u.ours, u.result.Restarted:
+		if err := u.keep(cause); err != nil {
+			return errors.Join(cause, err)
+		}
+		look := ""
+		if u.begun {
+			look = fmt.Sprintf("; sbx logs %s shows what it wrote", u.s.name)
+		}
+		return fmt.Errorf("%w\n%s is stopped now: mend that and run sbx up again, or sbx down%s", cause, u.s.name, look)
+	}
+	return cause
+}
+
+// keep leaves a sandbox that has failed to start stopped, with its log, and notes
+// that this is sbx's own doing.
+func (u *up) keep(cause error) error {
+	dom, _, err := lookupOwn(u.conn, u.s.name)
+	if dom == nil || err != nil {
+		return err
+	}
+	defer dom.Free()
+	if err := stop(dom); err != nil {
+		return err
+	}
+	if failure := new(StartFailure); errors.As(cause, &failure) {
+		if err := keepWords(u.s.dir, failure); err != nil {
+			return err
+		}
+	}
+	observer := observer{r: u.r}
+	have, err := observer.observe(u.conn, u.s.name, u.s.backend, u.s.metadata)
+	if err != nil {
+		return err
+	}
+	objects, err := have.fingerprints()
+	if err != nil {
+		return err
+	}
+	notes := *have.metadata // of what it had and of what it was to have
+	notes.Applied = newApplied(objects)
+	return writeNotes(dom, &notes)
+}

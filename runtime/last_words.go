@@ -1,0 +1,70 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/internal/logfile"
+)
+
+// The bounds within which a failed sandbox may say what its command wrote:
+// sbx-init holds about a megabyte of output, in lines.
+const (
+	wordsTime = 5 * time.Second
+	wordsSize = 2 << 20
+	recordFee = 64 // what a record takes besides its data, in bytes
+)
+
+var errEnough = errors.New("that is more output than sbx-init holds")
+
+// latestOutput is what the sandbox's first process still holds of its command's
+// output, or as much of it as came within the bounds.
+func latestOutput(client *channel.Client) (records []channel.Record) {
+	ctx, cancel := context.WithTimeout(context.Background(), wordsTime)
+	defer cancel()
+	size := 0
+	_ = client.Output(ctx, 0, false, func(r channel.Record) error { // what came is all there is to tell
+		if size += recordFee + len(r.Data); size > wordsSize {
+			return errEnough
+		}
+		r.Data = slices.Clone(r.Data)
+		records = append(records, r)
+		return nil
+	})
+	return records
+}
+
+// keepWords writes what a failed sandbox's command wrote, and how it ended, where
+// sbx logs and sbx wait look for it, unless its keeper has done so.
+func keepWords(dir string, f *StartFailure) error {
+	lock, err := lockKeeper(dir, os.O_CREATE)
+	if lock == nil || err != nil {
+		return err
+	}
+	defer lock.Close()
+	log, err := logfile.NewWriter(filepath.Join(dir, logDir))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	last := log.Last()
+	for _, r := range f.records {
+		if !r.Time.After(last) {
+			continue
+		}
+		if err := log.Write(r.Time, r.Stream, r.Data); err != nil {
+			return err
+		}
+	}
+	if f.Status.Exit == nil && f.Status.Message == "" {
+		return nil
+	}
+	end := f.Status
+	end.State, end.PID = channel.Ended, 0
+	return writeEnd(dir, end)
+}
