@@ -70,12 +70,16 @@ type Difference struct {
 	Services []Service // of one protocol
 	Rule     Rule      // the rule that admits it
 	Witness  Packet    // one packet of the set
+
+	counted Service // the range of ports that a bounded rule counts together
 }
 
 // Comparison is what two policies do not have in common.
 type Comparison struct {
-	Added   []Difference // only the new one admits it
-	Removed []Difference // only the old one does
+	Added     []Difference // only the new one admits it
+	Removed   []Difference // only the old one does
+	Loosened  []Loosening  // the new one admits more of it at once
+	Tightened []Loosening  // the old one does
 }
 
 // Compare finds exactly what the new policy admits and the old does not, and the
@@ -94,6 +98,7 @@ func Compare(before, after *Policy) Comparison {
 		c.Added = append(c.Added, after.differences(t, patches[1])...)
 	}
 	c.Added, c.Removed = after.tidy(c.Added), before.tidy(c.Removed)
+	c.Loosened, c.Tightened = loosened(before, after), loosened(after, before)
 	return c
 }
 
@@ -102,6 +107,9 @@ func (p *Policy) differences(t topic, patches []*patch) []Difference {
 	out := make([]Difference, len(patches))
 	for n, patch := range patches {
 		d := Difference{In: t.in, Rule: p.rules[patch.rule], Remotes: []Range{{patch.from.address(t.v6), patch.to.address(t.v6)}}}
+		if d.Rule.Connections > 0 {
+			d.counted = Service{t.proto, uint16(patch.ports.low.lo), uint16(patch.ports.high.lo)}
+		}
 		for _, s := range patch.services {
 			d.Services = append(d.Services, Service{t.proto, uint16(s.low.lo), uint16(s.high.lo)})
 		}
@@ -145,7 +153,7 @@ func (p *Policy) tidy(in []Difference) []Difference {
 func join(in []Difference, key func(*Difference) string, merge func(into, d *Difference)) (out []Difference) {
 	seen := map[string]int{}
 	for _, d := range in {
-		k := fmt.Sprintf("%s %t %s", d.Rule.Path, d.In, key(&d))
+		k := fmt.Sprintf("%s %v %t %s", d.Rule.Path, d.counted, d.In, key(&d))
 		if n, ok := seen[k]; ok {
 			merge(&out[n], &d)
 			continue
@@ -230,7 +238,11 @@ var someMAC = []byte{0x02, 0xff, 0, 0, 0, 0xfe}
 
 // String says what the difference is, in words: "in tcp 80, 443 from 10.0.0.0/8".
 func (d Difference) String() string {
-	return conversationWords(d.In, d.Services, d.Remotes)
+	words := conversationWords(d.In, d.Services, d.Remotes)
+	if d.Rule.Connections > 0 {
+		words += fmt.Sprintf(", %d connections at once from one address", d.Rule.Connections)
+	}
+	return words
 }
 
 // String writes the rule in words.

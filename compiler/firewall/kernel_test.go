@@ -251,21 +251,33 @@ func (d *differ) collect() map[arrival]bool {
 	return out
 }
 
-// A bound on connections counts those from one address, of a peer.
+// A bound on connections counts those from one address, of a peer: of each range
+// of its list by itself, and only what no rule before it lets pass. Loosening
+// takes that for granted.
 func TestConnectionsAreBounded(t *testing.T) {
 	testhost.Need(t)
 	d := &differ{lab: newLab(t, startContainer)}
-	d.compiled = d.sandbox.enforce(t, allow(schema.Rule{In: &schema.Match{TCP: port(22)}, From: []string{"10.0.0.0/8"}, Connections: 3}))
+	bound := func(most int, ports ...schema.Ports) schema.Rule {
+		return schema.Rule{In: &schema.Match{TCP: ports}, From: []string{"10.0.0.0/8"}, Connections: most}
+	}
+	one := func(p uint16) schema.Ports { return schema.Ports{From: p, To: p} }
+	d.compiled = d.sandbox.enforce(t, allow(bound(3, one(22), one(23)), bound(3, schema.Ports{From: 30, To: 31}),
+		bound(0, one(40)), bound(3, schema.Ports{From: 40, To: 41})))
 	d.model = d.compiled.Model
 	setNFCall(t, true)
-	var probes []*probe
-	for range 5 {
-		p := &probe{number: d.next(), Packet: Packet{In: true, EtherType: etherIPv4, Protocol: ipTCP, DstPort: 22}}
-		p.SrcPort = uint16(2000 + p.number)
-		d.address(p, d.card.Addresses[0], bridgedOwn[0])
-		probes = append(probes, p)
-	}
-	if got := d.transmit(t, probes); len(got) != 3 {
-		t.Errorf("%d of 5 connections came through a bound of 3", len(got))
+	for _, c := range []struct {
+		ports []uint16 // to each of which five connections are opened
+		want  int
+	}{{[]uint16{22}, 3}, {[]uint16{23}, 3}, {[]uint16{30, 31}, 3}, {[]uint16{40}, 5}, {[]uint16{41}, 3}} {
+		var probes []*probe
+		for n := range 5 * len(c.ports) {
+			p := &probe{number: d.next(), Packet: Packet{In: true, EtherType: etherIPv4, Protocol: ipTCP, DstPort: c.ports[n/5]}}
+			p.SrcPort = uint16(2000 + p.number)
+			d.address(p, d.card.Addresses[0], bridgedOwn[0])
+			probes = append(probes, p)
+		}
+		if got := d.transmit(t, probes); len(got) != c.want {
+			t.Errorf("%d of %d connections to %v came through, want %d", len(got), len(probes), c.ports, c.want)
+		}
 	}
 }

@@ -20,7 +20,8 @@ func (p *Policy) Warnings() diag.List {
 	rules := p.openings()
 	gone := make([]bool, len(p.rules))
 	for n := len(p.rules) - 1; n >= 0; n-- {
-		_, gone[n] = p.covering(n, rules, gone)
+		by, covered := p.covering(n, rules, gone)
+		gone[n] = covered && p.countsAlike(n, by)
 	}
 	var out diag.List
 	for n := range p.rules {
@@ -41,6 +42,16 @@ func (p *Policy) Warnings() diag.List {
 		}
 	}
 	return out
+}
+
+// countsAlike says whether no bound on connections changes when rule n goes and
+// those that cover it decide: it decides nothing behind them, or none is bounded.
+func (p *Policy) countsAlike(n int, by []int) bool {
+	last, counts := -1, p.rules[n].Connections > 0
+	for _, i := range by {
+		last, counts = max(last, i), counts || p.rules[i].Connections > 0
+	}
+	return last < n || !counts
 }
 
 // redundant names a covered rule and the rules that cover it.

@@ -6,47 +6,55 @@ import (
 	"slices"
 )
 
-// strips compares the two lists of one topic by walking over the remote
-// addresses. Between two addresses at which a rule begins or ends lies a strip,
-// in which only the services count. Those are kept as elementary ranges (cells),
-// each with the rule that owns it: the first of a list that covers it, where the
-// other list does not. A strip costs what changed since the one before, and not
-// what all of its rules cover.
-type strips struct {
-	topic   topic
-	clauses []clause
+// grid is the plane of a topic, of remote addresses and services, seen one strip at
+// a time. Between two addresses at which a rule begins or ends lies a strip, in
+// which only the services count. Those are kept as elementary ranges (cells), each
+// with the rule that owns it: the first of a list that covers it. A strip costs
+// what changed since the one before, and not what all of its rules cover.
+type grid struct {
+	clauses []clause   // of two lists
 	cells   []uint64   // where each cell begins; the last is the end
 	spans   [][2]int   // by clause: the cells that it covers, the end excluded
-	count   [2][]int32 // by list and cell: how many rules cover it
-	only    [2]bitSet  // by list: the cells that it alone covers
 	active  [2][]int32 // by list: the rules of the current strip, ascending
 	owner   [2][]int32 // by list and cell: the rule that owns it, or nobody
 	stale   [2]bitSet  // by list: the cells whose owner may have changed
 	near    [2][2]int  // by list: where the first and behind the last of those are
-	moved   []int32    // rules that have gained or lost a cell
-	isMoved []bool     // by clause: it is one of those
-	open    map[int32]*patch
-	done    [2][]*patch
 }
 
-// nobody owns what both lists cover, or neither.
+// nobody owns a cell that is not to be owned, or that no rule covers.
 const nobody = -1
 
-// patch is what one rule admits beyond the other list, in neighbouring strips.
-type patch struct {
-	rule     int
-	services []interval
-	from     value // the first address
-	to       value // the last
+// newGrid cuts the services where any rule begins or ends.
+func newGrid(clauses []clause) grid {
+	g := grid{clauses: clauses, cells: []uint64{0, 1 << 16}}
+	for i := range clauses {
+		b := clauses[i].box[dDstPort]
+		g.cells = append(g.cells, b.low.lo, b.high.lo+1)
+	}
+	slices.Sort(g.cells)
+	g.cells = slices.Compact(g.cells)
+	at := func(service uint64) int {
+		n, _ := slices.BinarySearch(g.cells, service)
+		return n
+	}
+	for i := range clauses {
+		b := clauses[i].box[dDstPort]
+		g.spans = append(g.spans, [2]int{at(b.low.lo), at(b.high.lo + 1)})
+	}
+	n := len(g.cells) - 1
+	for l := range g.stale {
+		g.stale[l] = newBitSet(n)
+		g.owner[l] = slices.Repeat([]int32{nobody}, n)
+	}
+	return g
 }
 
-// compareTopic gives the patches of each list that the other does not cover.
-func compareTopic(t topic, clauses []clause) [2][]*patch {
-	s := &strips{topic: t, clauses: clauses, isMoved: make([]bool, len(clauses)), open: map[int32]*patch{}}
-	s.makeCells()
+// walk visits the strips in the order of their first addresses, after it has
+// flipped the rules that begin or end there.
+func (g *grid) walk(flip func(i int32), strip func(at value)) {
 	var edges []edge
-	for i := range clauses {
-		bounds := clauses[i].box[dSrc]
+	for i := range g.clauses {
+		bounds := g.clauses[i].box[dSrc]
 		edges = append(edges, edge{bounds.low, int32(i)})
 		if next, ok := bounds.high.next(); ok {
 			edges = append(edges, edge{next, int32(i)})
@@ -56,10 +64,103 @@ func compareTopic(t topic, clauses []clause) [2][]*patch {
 	for n := 0; n < len(edges); {
 		at := edges[n].at
 		for ; n < len(edges) && edges[n].at == at; n++ {
-			s.flip(edges[n].clause)
+			flip(edges[n].clause)
 		}
-		s.strip(at)
+		strip(at)
 	}
+}
+
+// flip lets a rule begin, or end, and says which.
+func (g *grid) flip(i int32) (begins bool) {
+	list := g.clauses[i].list
+	n, in := slices.BinarySearch(g.active[list], i)
+	if in {
+		g.active[list] = slices.Delete(g.active[list], n, n+1)
+	} else {
+		g.active[list] = slices.Insert(g.active[list], n, i)
+	}
+	for c := g.spans[i][0]; c < g.spans[i][1]; c++ {
+		g.touch(list, c)
+	}
+	return !in
+}
+
+// touch makes a cell stale.
+func (g *grid) touch(l, c int) {
+	g.stale[l].add(c)
+	near := &g.near[l]
+	if near[1] == 0 {
+		near[0] = c
+	}
+	near[0], near[1] = min(near[0], c), max(near[1], c+1)
+}
+
+// share gives each stale cell of a list to the first rule that covers it, and to
+// nobody where it is not wanted. It tells of each that changes hands.
+func (g *grid) share(l int, wanted func(c int) bool, moved func(c int, from, to int32)) {
+	give := func(c int, to int32) {
+		if from := g.owner[l][c]; from != to {
+			g.owner[l][c] = to
+			moved(c, from, to)
+		}
+	}
+	left := 0
+	low, high := g.near[l][0], g.near[l][1]
+	g.near[l] = [2]int{}
+	g.stale[l].each(low, high, func(c int) {
+		if wanted(c) {
+			left++
+			return
+		}
+		g.stale[l].remove(c)
+		give(c, nobody)
+	})
+	for _, i := range g.active[l] {
+		if left == 0 {
+			return
+		}
+		g.stale[l].each(max(g.spans[i][0], low), min(g.spans[i][1], high), func(c int) {
+			g.stale[l].remove(c)
+			give(c, i)
+			left--
+		})
+	}
+	g.stale[l].each(low, high, func(c int) {
+		g.stale[l].remove(c)
+		give(c, nobody)
+	})
+}
+
+// strips compares the two lists of one topic by walking over the remote
+// addresses. A rule owns a cell only where the other list does not cover it.
+type strips struct {
+	grid
+	topic   topic
+	count   [2][]int32 // by list and cell: how many rules cover it
+	only    [2]bitSet  // by list: the cells that it alone covers
+	moved   []int32    // rules that have gained or lost a cell
+	isMoved []bool     // by clause: it is one of those
+	open    map[int32]*patch
+	done    [2][]*patch
+}
+
+// patch is what one rule admits beyond the other list, in neighbouring strips.
+type patch struct {
+	rule     int
+	ports    interval // of the rule's list, in which services lie
+	services []interval
+	from     value // the first address
+	to       value // the last
+}
+
+// compareTopic gives the patches of each list that the other does not cover.
+func compareTopic(t topic, clauses []clause) [2][]*patch {
+	s := &strips{grid: newGrid(clauses), topic: t, isMoved: make([]bool, len(clauses)), open: map[int32]*patch{}}
+	n := len(s.cells) - 1
+	for l := range s.count {
+		s.count[l], s.only[l] = make([]int32, n), newBitSet(n)
+	}
+	s.walk(s.flip, s.strip)
 	for _, p := range s.open { // of rules that reach to the last address there is
 		p.to = t.universe()[dSrc].high
 	}
@@ -71,61 +172,20 @@ func compareTopic(t topic, clauses []clause) [2][]*patch {
 	return s.done
 }
 
-// makeCells cuts the services where any rule begins or ends.
-func (s *strips) makeCells() {
-	s.cells = []uint64{0, 1 << 16}
-	for i := range s.clauses {
-		b := s.clauses[i].box[dDstPort]
-		s.cells = append(s.cells, b.low.lo, b.high.lo+1)
-	}
-	slices.Sort(s.cells)
-	s.cells = slices.Compact(s.cells)
-	at := func(service uint64) int {
-		n, _ := slices.BinarySearch(s.cells, service)
-		return n
-	}
-	for i := range s.clauses {
-		b := s.clauses[i].box[dDstPort]
-		s.spans = append(s.spans, [2]int{at(b.low.lo), at(b.high.lo + 1)})
-	}
-	n := len(s.cells) - 1
-	for l := range s.count {
-		s.count[l] = make([]int32, n)
-		s.only[l], s.stale[l] = newBitSet(n), newBitSet(n)
-		s.owner[l] = slices.Repeat([]int32{nobody}, n)
-	}
-}
-
 // flip lets a rule begin, or end.
 func (s *strips) flip(i int32) {
-	list := s.clauses[i].list
-	by := int32(1)
-	n, in := slices.BinarySearch(s.active[list], i)
-	if in {
-		by = -1
-		s.active[list] = slices.Delete(s.active[list], n, n+1)
-	} else {
-		s.active[list] = slices.Insert(s.active[list], n, i)
+	list, by := s.clauses[i].list, int32(-1)
+	if s.grid.flip(i) {
+		by = 1
 	}
 	count := s.count[list]
 	for c := s.spans[i][0]; c < s.spans[i][1]; c++ {
 		was := count[c]
 		count[c] += by
-		s.touch(list, c)
 		if was == 0 || count[c] == 0 {
 			s.settle(c)
 		}
 	}
-}
-
-// touch makes a cell stale.
-func (s *strips) touch(l, c int) {
-	s.stale[l].add(c)
-	near := &s.near[l]
-	if near[1] == 0 {
-		near[0] = c
-	}
-	near[0], near[1] = min(near[0], c), max(near[1], c+1)
 }
 
 // settle finds out which list alone covers a cell.
@@ -154,7 +214,7 @@ func (s *strips) strip(at value) {
 			delete(s.open, i)
 		}
 		if services := s.owned(list, i); services != nil {
-			p := &patch{rule: s.clauses[i].rule, services: services, from: at}
+			p := &patch{rule: s.clauses[i].rule, ports: s.clauses[i].box[dDstPort], services: services, from: at}
 			s.open[i] = p
 			s.done[list] = append(s.done[list], p)
 		}
@@ -162,45 +222,16 @@ func (s *strips) strip(at value) {
 	s.moved = s.moved[:0]
 }
 
-// share gives each stale cell of a list to the first rule that covers it.
+// share gives the stale cells of a list to their owners, and notes who they are.
 func (s *strips) share(l int) {
-	left := 0
-	low, high := s.near[l][0], s.near[l][1]
-	s.near[l] = [2]int{}
-	s.stale[l].each(low, high, func(c int) {
-		if s.only[l].has(c) {
-			left++
-			return
+	s.grid.share(l, s.only[l].has, func(_ int, from, to int32) {
+		for _, rule := range []int32{from, to} {
+			if rule != nobody && !s.isMoved[rule] {
+				s.isMoved[rule] = true
+				s.moved = append(s.moved, rule)
+			}
 		}
-		s.stale[l].remove(c)
-		s.give(l, c, nobody)
 	})
-	for _, i := range s.active[l] {
-		if left == 0 {
-			break
-		}
-		from, to := max(s.spans[i][0], low), min(s.spans[i][1], high)
-		s.stale[l].each(from, to, func(c int) {
-			s.stale[l].remove(c)
-			s.give(l, c, i)
-			left--
-		})
-	}
-}
-
-// give makes a rule the owner of a cell.
-func (s *strips) give(l, c int, i int32) {
-	was := s.owner[l][c]
-	if was == i {
-		return
-	}
-	s.owner[l][c] = i
-	for _, rule := range []int32{was, i} {
-		if rule != nobody && !s.isMoved[rule] {
-			s.isMoved[rule] = true
-			s.moved = append(s.moved, rule)
-		}
-	}
 }
 
 // owned are the services of the cells that a rule owns.

@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -8,11 +9,15 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/schema"
 )
 
 // item is something that a version has or has not, in words, and its place.
-type item struct{ text, path string }
+type item struct {
+	text, path string
+	detail     string // what tells it from others beyond the words
+}
 
 // set compares two lists of items as sets.
 func (c *comparer) set(d Dimension, old, new []item) {
@@ -23,10 +28,40 @@ func (c *comparer) set(d Dimension, old, new []item) {
 // missing reports the items of one list that the other has not.
 func (c *comparer) missing(d Dimension, added bool, of, from []item) {
 	for _, i := range of {
-		if !slices.ContainsFunc(from, func(j item) bool { return i.text == j.text }) {
+		if !slices.ContainsFunc(from, func(j item) bool { return i.text == j.text && i.detail == j.detail }) {
 			c.add(d, added, i.text, "", i.path)
 		}
 	}
+}
+
+// sequence compares lists of which the order means something, where their sets do
+// not tell: the elements that both have, by the order that they stand in.
+func (c *comparer) sequence(d Dimension, what, suffix string, old, new []string, oldPath, newPath string) {
+	common := func(of, with []string) []string {
+		return slices.DeleteFunc(slices.Clone(of), func(s string) bool { return !slices.Contains(with, s) })
+	}
+	before, after := common(old, new), common(new, old)
+	if slices.Equal(before, after) {
+		return
+	}
+	c.add(d, true, what+" in the order "+strings.Join(after, ", ")+suffix, "", newPath)
+	c.add(d, false, what+" in the order "+strings.Join(before, ", ")+suffix, "", oldPath)
+}
+
+// identity compares what the profiles are called.
+func (c *comparer) identity() {
+	name := func(p *schema.Profile) []item {
+		return []item{{text: "called " + p.Name + ", from which its host ids, MAC addresses and folder follow", path: "name"}}
+	}
+	c.set(Identity, name(c.old), name(c.new))
+	if c.old.Backend != schema.KVM && c.new.Backend != schema.KVM && c.old.Users.Namespace && c.new.Users.Namespace {
+		c.set(Users, hostIDs(c.old), hostIDs(c.new))
+	}
+}
+
+// hostIDs are those that a user namespace gives to the sandbox.
+func hostIDs(p *schema.Profile) []item {
+	return []item{{text: fmt.Sprintf("the host's ids from %d", compiler.HostID(p, 0)), path: "users.base"}}
 }
 
 // items compares what has no order, only presence.
@@ -49,7 +84,7 @@ func secrets(p *schema.Profile) (out []item) {
 		case len(s.Command) > 0:
 			from = "the command " + words(s.Command)
 		}
-		out = append(out, item{fmt.Sprintf("%s from %s", name, from), schema.Field("secrets", name)})
+		out = append(out, item{text: name + " from " + from, path: schema.Field("secrets", name)})
 	}
 	return out
 }
@@ -60,21 +95,21 @@ func devices(p *schema.Profile) (out []item) {
 		if m.Image == "" {
 			continue
 		}
-		text := fmt.Sprintf("disk %s (%s) at %s", m.Image, m.Format, at)
+		text := fmt.Sprintf("disk %s (%s) at %s", word(m.Image), m.Format, word(at))
 		if m.Writable {
 			text += ", writable"
 		}
-		out = append(out, item{text, schema.Field("mounts", at)})
+		out = append(out, item{text: text, path: schema.Field("mounts", at)})
 	}
 	return out
 }
 
 func capabilities(p *schema.Profile) (out []item) {
 	for i, name := range p.Capabilities {
-		out = append(out, item{name, schema.Elem("capabilities", i)})
+		out = append(out, item{text: name, path: schema.Elem("capabilities", i)})
 	}
 	for i, name := range p.Run.Capabilities {
-		out = append(out, item{fmt.Sprintf("%s of the user %s", name, p.Run.User), schema.Elem("run.capabilities", i)})
+		out = append(out, item{text: fmt.Sprintf("%s of the user %s", name, p.Run.User), path: schema.Elem("run.capabilities", i)})
 	}
 	return out
 }
@@ -82,12 +117,8 @@ func capabilities(p *schema.Profile) (out []item) {
 // users lists what root inside is on the host. Being root there is more than
 // any range of ids.
 func users(p *schema.Profile) (out []item) {
-	switch {
-	case p.Backend == schema.KVM:
-	case !p.Users.Namespace:
-		out = append(out, item{"no user namespace: root inside is root on the host", "users.namespace"})
-	case p.Users.Base != 0:
-		out = append(out, item{fmt.Sprintf("the host's ids from %d", p.Users.Base), "users.base"})
+	if p.Backend != schema.KVM && !p.Users.Namespace {
+		out = append(out, item{text: "no user namespace: root inside is root on the host", path: "users.namespace"})
 	}
 	return out
 }
@@ -96,20 +127,16 @@ func machine(p *schema.Profile) (out []item) {
 	if p.Backend == "" {
 		return nil
 	}
-	out = append(out, item{"backend " + string(p.Backend), "backend"})
+	out = append(out, item{text: "backend " + string(p.Backend), path: "backend"})
 	if p.Backend != schema.KVM {
 		return out
 	}
 	if p.Machine.Accel != "require" {
-		out = append(out, item{"may run without hardware virtualisation", "machine.accel"})
+		out = append(out, item{text: "may run without hardware virtualisation", path: "machine.accel"})
 	}
-	if p.Machine.Kernel != "" {
-		out = append(out, item{"kernel " + p.Machine.Kernel, "machine.kernel"})
-	}
-	if p.Machine.Modules != "" {
-		out = append(out, item{"modules " + p.Machine.Modules, "machine.modules"})
-	}
-	return out
+	return append(out,
+		item{text: "kernel " + cmp.Or(p.Machine.Kernel, "of the host"), path: "machine.kernel"},
+		item{text: "modules " + cmp.Or(p.Machine.Modules, "of the kernel"), path: "machine.modules"})
 }
 
 // command lists what runs and what it finds; none of it can be ordered.
@@ -118,25 +145,24 @@ func command(p *schema.Profile) (out []item) {
 		return nil
 	}
 	r := &p.Run
-	out = []item{
-		{"argv " + words(r.Argv), "run.argv"},
-		{"workdir " + r.Workdir, "run.workdir"},
-		{"user " + r.User, "run.user"},
-		{"umask " + r.Umask, "run.umask"},
-		{"restart " + string(r.Restart), "run.restart"},
-		{"stop " + asJSON(r.Stop), "run.stop"},
-	}
+	add := func(text, path string) { out = append(out, item{text: text, path: path}) }
+	add("argv "+words(r.Argv), "run.argv")
+	add("workdir "+r.Workdir, "run.workdir")
+	add("user "+r.User, "run.user")
+	add("umask "+r.Umask, "run.umask")
+	add("restart "+string(r.Restart), "run.restart")
+	add("stop "+asJSON(r.Stop), "run.stop")
 	if r.Ready != nil {
-		out = append(out, item{"ready " + asJSON(r.Ready), "run.ready"})
+		add("ready "+asJSON(r.Ready), "run.ready")
 	}
 	if r.Health != nil {
-		out = append(out, item{"health " + asJSON(r.Health), "run.health"})
+		add("health "+asJSON(r.Health), "run.health")
 	}
 	for _, name := range keys(r.Env) {
-		out = append(out, item{fmt.Sprintf("env %s=%q", name, r.Env[name]), schema.Field("run.env", name)})
+		add(fmt.Sprintf("env %s=%q", name, r.Env[name]), schema.Field("run.env", name))
 	}
 	if p.Hostname != p.Name {
-		out = append(out, item{"hostname " + p.Hostname, "hostname"})
+		add("hostname "+p.Hostname, "hostname")
 	}
 	return out
 }
@@ -149,11 +175,12 @@ func files(p *schema.Profile) (out []item) {
 		path := schema.Field("mounts", at)
 		switch {
 		case m.Host != "":
-			out = append(out, item{fmt.Sprintf("%s is the host's %s", at, m.Host), path})
+			out = append(out, item{text: fmt.Sprintf("%s is the host's %s", word(at), word(m.Host)), path: path})
 		case m.File != nil:
-			out = append(out, item{fmt.Sprintf("%s is a file (sha256 %.12x, mode %s)", at, sha256.Sum256([]byte(*m.File)), m.Mode), path})
+			text := fmt.Sprintf("%s is a file (sha256 %.12x, mode %s)", word(at), sha256.Sum256([]byte(*m.File)), m.Mode)
+			out = append(out, item{text: text, path: path, detail: *m.File})
 		case m.Tmpfs != 0:
-			out = append(out, item{fmt.Sprintf("%s is a tmpfs (mode %s)", at, m.Mode), path})
+			out = append(out, item{text: fmt.Sprintf("%s is a tmpfs (mode %s)", word(at), m.Mode), path: path})
 		}
 	}
 	return out
@@ -162,44 +189,67 @@ func files(p *schema.Profile) (out []item) {
 // amounts compares what has an order: more is wider, and no bound the widest.
 func (c *comparer) amounts() {
 	o, n := &c.old.Resources, &c.new.Resources
-	c.more("memory", float64(o.Memory), float64(n.Memory), o.Memory, n.Memory)
-	c.more("cpus", o.CPUs, n.CPUs, o.CPUs, n.CPUs)
-	c.more("pids", float64(o.Pids), float64(n.Pids), o.Pids, n.Pids)
-	c.more("cpuWeight", weight(o.CPUWeight), weight(n.CPUWeight), o.CPUWeight, n.CPUWeight)
-	c.more("ioWeight", weight(o.IOWeight), weight(n.IOWeight), o.IOWeight, n.IOWeight)
-	for _, at := range keys(c.new.Mounts) {
-		before, after := c.old.Mounts[at], c.new.Mounts[at]
-		if before.Tmpfs != 0 && after.Tmpfs != 0 && before.Tmpfs != after.Tmpfs {
-			c.add(Resources, after.Tmpfs > before.Tmpfs, fmt.Sprintf("tmpfs %s %v, was %v", at, after.Tmpfs, before.Tmpfs), "", schema.Field("mounts", at)+".tmpfs")
+	c.bound("memory", float64(o.Memory), float64(n.Memory), o.Memory, n.Memory)
+	c.bound("cpus", o.CPUs, n.CPUs, o.CPUs, n.CPUs)
+	c.bound("pids", float64(o.Pids), float64(n.Pids), o.Pids, n.Pids)
+	c.weight("cpuWeight", cmp.Or(o.CPUWeight, usualWeight), cmp.Or(n.CPUWeight, usualWeight))
+	c.weight("ioWeight", cmp.Or(o.IOWeight, usualWeight), cmp.Or(n.IOWeight, usualWeight))
+	for _, at := range keys(c.old.Mounts, c.new.Mounts) {
+		was, is := c.old.Mounts[at].Tmpfs, c.new.Mounts[at].Tmpfs
+		if was != is {
+			c.amount("tmpfs "+word(at), is > was, shown(was, was == 0), shown(is, is == 0), schema.Field("mounts", at)+".tmpfs")
 		}
 	}
 }
 
-// weight is a weight, of which the kernel's default is 100.
-func weight(w int) float64 {
-	if w == 0 {
-		return 100
-	}
-	return float64(w)
-}
-
-func (c *comparer) more(name string, old, new float64, was, is any) {
-	if old == new {
+// bound compares how much there may be of something. A profile that is not there
+// consumes nothing.
+func (c *comparer) bound(name string, old, new float64, was, is any) {
+	wider := new == 0 || old != 0 && new > old
+	if c.report.New || c.report.Gone {
+		wider = c.report.New
+	} else if old == new {
 		return
 	}
-	wider := new == 0 || old != 0 && new > old
-	c.add(Resources, wider, fmt.Sprintf("%s %v, was %v", name, is, was), "", "resources."+name)
+	c.amount(name, wider, shown(was, c.report.New), shown(is, c.report.Gone), "resources."+name)
+}
+
+// usualWeight is the kernel's default.
+const usualWeight = 100
+
+func (c *comparer) weight(name string, old, new int) {
+	if old != new {
+		c.amount(name, new > old, fmt.Sprint(old), fmt.Sprint(new), "resources."+name)
+	}
+}
+
+func (c *comparer) amount(name string, wider bool, was, is, path string) {
+	c.add(Resources, wider, fmt.Sprintf("%s %s, was %s", name, is, was), "", path)
+}
+
+// shown is an amount in words.
+func shown(value any, none bool) string {
+	if none {
+		return "none"
+	}
+	return fmt.Sprint(value)
 }
 
 // words writes argv so that its parts can be told apart.
 func words(argv []string) string {
 	out := make([]string, len(argv))
 	for i, a := range argv {
-		if out[i] = a; a == "" || strings.ContainsAny(a, " \t\n\"'\\$") {
-			out[i] = fmt.Sprintf("%q", a)
-		}
+		out[i] = word(a)
 	}
 	return strings.Join(out, " ")
+}
+
+// word writes one word so that it is seen where it ends.
+func word(s string) string {
+	if s == "" || strings.ContainsAny(s, " \t\n\"'\\$(),") {
+		return fmt.Sprintf("%q", s)
+	}
+	return s
 }
 
 func asJSON(v any) string {

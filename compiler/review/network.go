@@ -2,6 +2,7 @@ package review
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sbx-dev/sbx/compiler"
@@ -79,7 +80,6 @@ func (c *comparer) cards(old, new *card) {
 		key, differences = old.Key, firewall.Compare(old.Policy.Policy, old.Closed())
 	default:
 		key, differences = new.Key, firewall.Compare(old.Policy.Policy, new.Policy.Policy)
-		c.bounds(old.Policy.Policy, new.Policy.Policy)
 	}
 	suffix := ""
 	if key != "" {
@@ -91,7 +91,31 @@ func (c *comparer) cards(old, new *card) {
 	for _, d := range differences.Removed {
 		c.add(direction(d.In), false, d.String()+suffix, d.Witness.String(), d.Rule.Path)
 	}
+	for _, l := range differences.Loosened {
+		c.add(Ingress, true, bound(l, l.Many, l.Few)+suffix, l.Witness.String(), l.Rule.Path)
+	}
+	for _, l := range differences.Tightened {
+		c.add(Ingress, false, bound(l, l.Few, l.Many)+suffix, l.Witness.String(), l.Rule.Path)
+	}
 	c.set(Network, attachment(old, suffix), attachment(new, suffix))
+	if old != nil && new != nil {
+		c.places(old, new, suffix)
+	}
+}
+
+// places compares the order of addresses, of which the first is what published
+// ports lead to, and of name servers, of which the first is asked first; and the
+// interfaces' keys.
+func (c *comparer) places(old, new *card, suffix string) {
+	c.sequence(Network, "addresses", suffix, old.network.Address, new.network.Address, schema.Field(old.Path, "address"), schema.Field(new.Path, "address"))
+	c.sequence(Network, "name servers", suffix, old.network.DNS, new.network.DNS, schema.Field(old.Path, "dns"), schema.Field(new.Path, "dns"))
+	name := func(c *card) []item {
+		if c.Key == "" {
+			return []item{{text: "the only interface, network, from which its MAC address follows", path: c.Path}}
+		}
+		return []item{{text: "an interface called " + c.Key + ", from which its MAC address follows", path: c.Path}}
+	}
+	c.set(Network, name(old), name(new))
 }
 
 func direction(in bool) Dimension {
@@ -101,25 +125,9 @@ func direction(in bool) Dimension {
 	return Egress
 }
 
-// bounds compares how many connections rules of the same meaning allow at once.
-func (c *comparer) bounds(old, new *firewall.Policy) {
-	before := map[string]firewall.Rule{}
-	for _, r := range old.Rules() {
-		before[r.String()] = r
-	}
-	for _, r := range new.Rules() {
-		o, ok := before[r.String()]
-		if !ok || o.Connections == r.Connections {
-			continue
-		}
-		wider := r.Connections == 0 || o.Connections != 0 && r.Connections > o.Connections
-		what := fmt.Sprintf("%s: %s connections at once from one address, were %s", r, amount(r.Connections), amount(o.Connections))
-		if wider {
-			c.add(Ingress, true, what, "", r.Path)
-		} else {
-			c.add(Ingress, false, what, "", o.Path)
-		}
-	}
+// bound says how many conversations there may be at once, and were.
+func bound(l firewall.Loosening, is, was int) string {
+	return fmt.Sprintf("%s: %s connections at once from one address, were %s", l, amount(is), amount(was))
 }
 
 func amount(n int) string {
@@ -136,7 +144,7 @@ func attachment(c *card, suffix string) (out []item) {
 	}
 	n := &c.network
 	add := func(field, format string, args ...any) {
-		out = append(out, item{fmt.Sprintf(format, args...) + suffix, c.Path + "." + field})
+		out = append(out, item{text: fmt.Sprintf(format, args...) + suffix, path: c.Path + "." + field})
 	}
 	if n.Attach != "" {
 		add("attach", "network %s", n.Attach)
@@ -145,7 +153,7 @@ func attachment(c *card, suffix string) (out []item) {
 		add("bridge", "bridge %s", n.Bridge)
 	}
 	if s := n.Create; s != nil {
-		add("create", "a network of its own: %s %s %s %s", s.Mode, strings.Join(s.Address, " "), s.DHCP, s.Domain)
+		add("create", "a network of its own: %s", asJSON(s))
 	}
 	for i, a := range n.Address {
 		add(fmt.Sprintf("address[%d]", i), "address %s", a)
@@ -162,7 +170,7 @@ func attachment(c *card, suffix string) (out []item) {
 	for i, p := range n.Publish {
 		on := "every address"
 		if len(p.On) > 0 {
-			on = strings.Join(p.On, ", ")
+			on = strings.Join(slices.Sorted(slices.Values(p.On)), ", ")
 		}
 		add(fmt.Sprintf("publish[%d]", i), "the host's tcp port %d on %s leads to %d", p.TCP, on, p.To)
 	}

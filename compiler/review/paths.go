@@ -132,7 +132,10 @@ func (c *comparer) paths(d Dimension, added bool, borders []string, by func(stri
 				holes = append(holes, q)
 			}
 		}
-		what := p
+		what := word(p)
+		for i, hole := range holes {
+			holes[i] = word(hole)
+		}
 		if len(holes) > 0 {
 			what += " without " + strings.Join(holes, ", ")
 		}

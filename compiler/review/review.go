@@ -19,6 +19,7 @@ type Dimension string
 
 // The dimensions, in the order in which they are reported.
 const (
+	Identity     Dimension = "name"         // what it is called: host ids, MAC addresses and folders follow from that
 	Ingress      Dimension = "ingress"      // packets that open conversations with the sandbox
 	Egress       Dimension = "egress"       // packets with which the sandbox opens conversations
 	Network      Dimension = "network"      // where it is attached, and its addresses
@@ -34,7 +35,7 @@ const (
 	Files        Dimension = "files"        // what stands at a path inside, other than host paths
 )
 
-var order = []Dimension{Ingress, Egress, Network, Reads, Writes, Secrets, Devices, Capabilities, Users, Machine, Resources, Command, Files}
+var order = []Dimension{Identity, Ingress, Egress, Network, Reads, Writes, Secrets, Devices, Capabilities, Users, Machine, Resources, Command, Files}
 
 // Verdict is what a change does to the walls as a whole.
 type Verdict string
@@ -58,7 +59,16 @@ type Change struct {
 	Pos       diag.Pos  `json:"pos"`               // the line that opens it, of the version that does
 	Path      string    `json:"path,omitempty"`    // the same as a place in the profile
 	Allowed   bool      `json:"allowed,omitempty"` // a widening that --allow names
+
+	unordered bool // both versions have something of the kind, and neither is more
 }
+
+// opens says whether the change counts as something more: that a variable or a
+// probe is gone makes another command, too.
+func (c Change) opens() bool { return c.Added || c.unordered }
+
+// closes says whether it counts as something less.
+func (c Change) closes() bool { return !c.Added || c.unordered }
 
 // Report is the comparison of one profile's versions.
 type Report struct {
@@ -92,8 +102,9 @@ func Compare(before, after Version) (*Report, error) {
 	}
 	c.hostPaths()
 	c.items()
+	c.amounts()
 	if !r.New && !r.Gone {
-		c.amounts()
+		c.identity()
 	}
 	slices.SortStableFunc(r.Changes, func(a, b Change) int {
 		return cmp.Compare(slices.Index(order, a.Dimension), slices.Index(order, b.Dimension))
@@ -118,7 +129,7 @@ func (nowhere) Origin(string) (diag.Pos, bool) { return diag.Pos{}, false }
 func verdict(changes []Change) Verdict {
 	var added, removed bool
 	for _, c := range changes {
-		added, removed = added || c.Added, removed || !c.Added
+		added, removed = added || c.opens(), removed || c.closes()
 	}
 	switch {
 	case added && removed:
@@ -144,29 +155,27 @@ func (c *comparer) add(d Dimension, added bool, what, witness, path string) {
 	}
 	c.report.Changes = append(c.report.Changes, Change{
 		Name:      strings.Join([]string{c.report.Profile, string(d), what}, "/"),
-		Dimension: d, Added: added, What: what, Witness: witness, Path: path, Pos: p.Source.Pos(path)})
+		Dimension: d, Added: added, What: what, Witness: witness, Path: path, Pos: p.Source.Pos(path), unordered: d == Command && !c.report.New && !c.report.Gone})
 }
 
-// Allow marks the widenings that the names accept: a change's whole name, or
-// the front of it as PROFILE, PROFILE/DIMENSION or DIMENSION.
+// Allow marks the widenings that the names accept: PROFILE, DIMENSION,
+// PROFILE/DIMENSION, or a change's whole name, with or without its profile.
 func (r *Report) Allow(names []string) {
 	for i := range r.Changes {
 		c := &r.Changes[i]
 		for _, name := range names {
-			short := strings.TrimPrefix(c.Name, r.Profile+"/")
-			c.Allowed = c.Allowed || c.Added && (within(c.Name, name) || within(short, name))
+			switch name {
+			case r.Profile, string(c.Dimension), r.Profile + "/" + string(c.Dimension), c.Name, strings.TrimPrefix(c.Name, r.Profile+"/"):
+				c.Allowed = c.opens()
+			}
 		}
 	}
-}
-
-func within(name, front string) bool {
-	return name == front || strings.HasPrefix(name, front+"/")
 }
 
 // Widenings are the changes that open something and are not allowed.
 func (r *Report) Widenings() (out []Change) {
 	for _, c := range r.Changes {
-		if c.Added && !c.Allowed {
+		if c.opens() && !c.Allowed {
 			out = append(out, c)
 		}
 	}
@@ -177,6 +186,9 @@ func (r *Report) Widenings() (out []Change) {
 func (r *Report) Diagnostics() (out diag.List) {
 	for _, c := range r.Widenings() {
 		message := r.Profile + ": this opens " + string(c.Dimension) + ": " + c.What
+		if !c.Added {
+			message = r.Profile + ": this changes the " + string(c.Dimension) + ", which had: " + c.What
+		}
 		if c.Witness != "" {
 			message += ", for example " + c.Witness
 		}
