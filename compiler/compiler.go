@@ -50,6 +50,8 @@ func Compile(p *schema.Profile, o Options) (*Bundle, error) {
 	if b.Warnings, err = s.compileFirewalls(o.Peers); err != nil {
 		return nil, err
 	}
+	s.fitFirewalls()
+	b.Warnings = append(b.Warnings, s.unusable()...)
 	if err := b.addArtifacts(s); err != nil {
 		return nil, err
 	}

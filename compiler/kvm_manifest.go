@@ -27,13 +27,7 @@ func fitMachine(m *initramfs.Manifest) {
 // the part of the profile that brings each in.
 func machineModules(m *initramfs.Manifest) []initramfs.Module {
 	var list []initramfs.Module
-	add := func(why string, names ...string) {
-		for _, name := range names {
-			if !slices.ContainsFunc(list, func(m initramfs.Module) bool { return m.Name == name }) {
-				list = append(list, initramfs.Module{Name: name, For: why})
-			}
-		}
-	}
+	add := func(why string, names ...string) { list = addModules(list, why, names...) }
 	add("every machine", "virtio_pci", "virtio_console", "virtio_rng")
 	for _, mount := range m.Mounts {
 		switch mount.Kind {
@@ -47,6 +41,16 @@ func machineModules(m *initramfs.Manifest) []initramfs.Module {
 	}
 	if len(m.Interfaces) > 0 {
 		add("network", "virtio_net")
+	}
+	return list
+}
+
+// addModules adds those that are not on the list yet.
+func addModules(list []initramfs.Module, why string, names ...string) []initramfs.Module {
+	for _, name := range names {
+		if !slices.ContainsFunc(list, func(m initramfs.Module) bool { return m.Name == name }) {
+			list = append(list, initramfs.Module{Name: name, For: why})
+		}
 	}
 	return list
 }

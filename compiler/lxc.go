@@ -28,6 +28,10 @@ var (
 	secretCapabilities = []string{"chown"}
 )
 
+// pingCapability is sbx-init's too, where it opens echo requests to everyone: it is
+// what the settings of a network namespace take.
+const pingCapability = "net_admin"
+
 // hostnameCapability is sbx-init's too, where the host name is not the domain's
 // name, which libvirt sets by itself.
 const hostnameCapability = "sys_admin"
@@ -211,6 +215,9 @@ func (s *sandbox) lxcCapabilities() (*libvirtxml.DomainFeatureCapabilities, erro
 	}
 	if s.Hostname != s.Name {
 		setCapability(list, hostnameCapability)
+	}
+	if s.manifest.Ping {
+		setCapability(list, pingCapability)
 	}
 	for i, name := range s.Capabilities {
 		if setCapability(list, name) {

@@ -24,6 +24,7 @@ type Manifest struct {
 	Root       []Node      `json:"root"`              // what stands in the empty root before anything is mounted, parents first
 	Mounts     []Mount     `json:"mounts"`            // in the order in which they are mounted, parents first
 	Interfaces []Interface `json:"interfaces,omitempty"`
+	Ping       bool        `json:"ping,omitempty"`    // any process may send echo requests and receive their replies, without CAP_NET_RAW
 	Secrets    []string    `json:"secrets,omitempty"` // names of files in SecretsDir, whose content the host sends before Run may start
 	Service    bool        `json:"service"`           // start Run at once and keep it by its restart policy; else wait for the host to attach
 	Run        Run         `json:"run"`

@@ -99,7 +99,7 @@ func (c *checker) runCapabilities() {
 	const at = "run.capabilities"
 	list := c.Run.Capabilities
 	c.twice(at, list)
-	if user, _, _ := strings.Cut(c.Run.User, ":"); len(list) > 0 && (user == "root" || strings.Trim(user, "0") == "") {
+	if len(list) > 0 && c.Run.Root() {
 		c.note(c.fail(diag.RunCapabilities, at, "remove it, or name the user that is to hold them", "root holds all of capabilities already"),
 			"run.user", "the user is root")
 		return

@@ -1,6 +1,10 @@
 package schema
 
-import "github.com/sbx-dev/sbx/schema/diag"
+import (
+	"strings"
+
+	"github.com/sbx-dev/sbx/schema/diag"
+)
 
 // Backend names the kind of walls that a sandbox stands behind.
 type Backend string
@@ -65,6 +69,13 @@ type Run struct {
 	Health       *Health           `json:"health,omitempty"`
 	Restart      Restart           `json:"restart"`
 	Stop         Stop              `json:"stop"`
+}
+
+// Root says whether the command runs as root, by the user's name or number; what
+// other names stand for, the sandbox's own /etc/passwd says.
+func (r *Run) Root() bool {
+	user, _, _ := strings.Cut(r.User, ":")
+	return user == "root" || strings.Trim(user, "0") == ""
 }
 
 // Probe is a question to the service, asked inside the sandbox; exactly one

@@ -87,6 +87,11 @@ func lastOf(p netip.Prefix) netip.Addr {
 	return last
 }
 
+// Meets says whether the range and the prefix have an address in common.
+func (r Range) Meets(p netip.Prefix) bool {
+	return p.Contains(r.From) || !p.Masked().Addr().Less(r.From) && !r.To.Less(p.Masked().Addr()) && r.From.Is4() == p.Addr().Is4()
+}
+
 // Prefixes covers the range with the fewest prefixes, in ascending order.
 func (r Range) Prefixes() []netip.Prefix {
 	var out []netip.Prefix

@@ -50,6 +50,11 @@ func setUpMachine(m *initramfs.Manifest) (*os.File, error) {
 	if err := network.Configure(m.Interfaces); err != nil {
 		return nil, err
 	}
+	if m.Ping {
+		if err := network.OpenPing(); err != nil {
+			return nil, err
+		}
+	}
 	group, err := machine.LimitProcesses(m.Run.Pids)
 	if err != nil {
 		return nil, err

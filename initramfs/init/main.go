@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -42,8 +43,18 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	supervise(m, links, nil, setModes(m.Mounts))
+	supervise(m, links, nil, setUpContainer(m))
 	return nil
+}
+
+// setUpContainer does what libvirt's domain XML has no place for.
+func setUpContainer(m *initramfs.Manifest) error {
+	if m.Ping {
+		if err := network.OpenPing(); err != nil {
+			return err
+		}
+	}
+	return setModes(m.Mounts)
 }
 
 func readManifest() (*initramfs.Manifest, error) {
@@ -86,12 +97,18 @@ func setUp(m *initramfs.Manifest) error {
 	if err := privilege.Confine(allowed); err != nil || machine.Here() {
 		return err // a machine's first process unmounts and powers off at the end
 	}
-	return privilege.GiveUp(setUpOnly, allowed)
+	return privilege.GiveUp(setUpOnly(m), allowed)
 }
 
 // setUpOnly are the capabilities that a container's first process needs for
 // nothing but to set up.
-var setUpOnly = []string{"setpcap", "sys_admin"}
+func setUpOnly(m *initramfs.Manifest) []string {
+	list := []string{"setpcap", "sys_admin"}
+	if !slices.ContainsFunc(m.Interfaces, func(i initramfs.Interface) bool { return i.DHCP }) { // a lease is renewed
+		list = append(list, "net_admin")
+	}
+	return list
+}
 
 // setHostname is for machines, and for containers whose name is not what
 // libvirt has called them already.

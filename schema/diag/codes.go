@@ -58,6 +58,7 @@ const (
 	RedundantRule = "SBX0402" // a rule that others make needless
 	PartialBound  = "SBX0403" // a bound on connections that does not hold for everyone
 	SlowFilter    = "SBX0404" // a filter that takes libvirt minutes to install
+	Unusable      = "SBX0406" // something is open that the sandbox cannot use
 	Widened       = "SBX0501" // a change that lets a sandbox do more
 )
 
