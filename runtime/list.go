@@ -8,6 +8,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -21,9 +22,9 @@ type Sandbox struct {
 	Bundle    string         `json:"bundle"`  // the digest of the bundle that it was made from
 	Measurement
 
-	pid        int // of a machine without libvirtd
-	controller int // of a container: libvirt's process, as Measure has found it
-	command    int // the command's process, by its id inside
+	pid        int            // of a machine without libvirtd
+	controller int            // of a container: libvirt's process, as Measure has found it
+	service    channel.Status // as its first process has answered Measure
 }
 
 // List gives the sandboxes that sbx made, sorted by name. Where there is no

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"libvirt.org/go/libvirt"
+	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/schema"
@@ -29,6 +30,7 @@ type Measurement struct {
 	CPU      float64       `json:"cpu"`               // processors in use: 0.5 is half of one
 	User     *uint32       `json:"user,omitempty"`    // the host's: whom a machine's QEMU runs as, and a container's command, or else its root
 	Drifted  bool          `json:"drifted"`           // somebody else has changed it; Drift says what
+	Leases
 }
 
 // Measure fills in the measurements of those that run. A sandbox that ends
@@ -42,32 +44,35 @@ func (r *Runtime) Measure(ctx context.Context, list []Sandbox) {
 		s := &list[i]
 		all.Go(func() { r.usage(s) })
 		if r.local() {
-			all.Go(func() { s.Service, s.Restarts, s.command = r.askService(ctx, s.Name) })
+			all.Go(func() { s.service = r.askService(ctx, s.Name) })
 		}
 	}
 	all.Wait()
 	for i := range list {
-		if s := &list[i]; s.Backend == schema.LXC {
-			s.User = cmp.Or(commandUser(s.controller, s.command), s.User)
+		s := &list[i]
+		s.Service, s.Restarts = s.service.State, s.service.Restarts
+		s.Leases = newLeases(s.Leased, s.service.Leases)
+		if s.Backend == schema.LXC {
+			s.User = cmp.Or(commandUser(s.controller, s.service.PID), s.User)
 		}
 	}
 }
 
-// askService asks the sandbox's first process how its command is, how often it was
-// started again, and what its process's id is inside.
-func (r *Runtime) askService(ctx context.Context, name string) (state channel.State, restarts, pid int) {
+// askService asks the sandbox's first process how its command is. One that does
+// not answer says nothing.
+func (r *Runtime) askService(ctx context.Context, name string) channel.Status {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	client, err := r.dial(ctx, r.state().Path(name))
 	if err != nil {
-		return "", 0, 0
+		return channel.Status{}
 	}
 	defer client.Close()
 	status, err := client.Status(ctx)
 	if err != nil {
-		return "", 0, 0
+		return channel.Status{}
 	}
-	return status.State, status.Restarts, status.PID
+	return status
 }
 
 // usage measures memory, processor time and age, and finds out the user.
@@ -99,8 +104,13 @@ func (r *Runtime) usage(s *Sandbox) {
 		s.CPU = float64(after.CpuTime-before.CpuTime) / float64(time.Since(began))
 	}
 	s.Memory = memoryUse(dom, s.Backend, after)
+	d, err := describe(dom, 0)
+	if err != nil {
+		return
+	}
+	s.Leased = leased(conn, d)
 	if s.Backend == schema.LXC {
-		s.User = containerUser(dom)
+		s.User = containerUser(d)
 	}
 	if !r.local() {
 		return
@@ -124,11 +134,7 @@ func (s *Sandbox) measureProcess() {
 }
 
 // containerUser is the host's id of the container's root.
-func containerUser(dom *libvirt.Domain) *uint32 {
-	d, err := describe(dom, 0)
-	if err != nil {
-		return nil
-	}
+func containerUser(d *libvirtxml.Domain) *uint32 {
 	user := uint32(0)
 	if d.IDMap != nil && len(d.IDMap.UIDs) > 0 {
 		user = uint32(d.IDMap.UIDs[0].Target)

@@ -31,6 +31,7 @@ type starting struct {
 	kind  schema.Backend
 	run   *initramfs.Run // nil, where it is not known
 	kills uint64         // memoryKills before
+	last  channel.Status // what wait has seen last
 }
 
 // wait waits until the sandbox says that its service is ready: for the time that
@@ -44,10 +45,9 @@ func (s *starting) wait(ctx context.Context, client *channel.Client) error {
 	tooLong := fmt.Errorf("it was not ready within %v", limit)
 	bounded, cancel := context.WithTimeoutCause(ctx, limit, tooLong)
 	defer cancel()
-	var last channel.Status
 	var failed *StartFailure
 	err := client.Watch(bounded, func(now channel.Status) bool {
-		last = now
+		s.last = now
 		if way := failing(now); way != "" {
 			failed = s.failure(way, now)
 			failed.records = latestOutput(client) // as long as its first process stays for us
@@ -58,15 +58,15 @@ func (s *starting) wait(ctx context.Context, client *channel.Client) error {
 	switch {
 	case failed != nil:
 		return failed
-	case err == nil && last.State == channel.Ready:
+	case err == nil && s.last.State == channel.Ready:
 		return nil
 	case errors.Is(err, tooLong):
-		failed = s.failure(NotReady, last)
+		failed = s.failure(NotReady, s.last)
 		failed.records = latestOutput(client)
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", s.name, err)
 	default:
-		failed = s.failure(Lost, last)
+		failed = s.failure(Lost, s.last)
 	}
 	failed.Err = err
 	return failed

@@ -18,6 +18,7 @@ import (
 type UpResult struct {
 	Name      string
 	Addresses []string      // where the sandbox is reached; none for one without a network
+	Leases    Leases        // where else
 	Created   bool          // it was not there before
 	Restarted bool          // what had changed took a new start
 	Changes   []plan.Change // what Up had to change; none when all was as it should be
@@ -244,7 +245,11 @@ func (u *up) wait(ctx context.Context) error {
 	if !u.renews() {
 		start.kills = start.memoryKills()
 	}
-	return start.wait(ctx, client)
+	if err := start.wait(ctx, client); err != nil {
+		return err
+	}
+	u.result.Leases = newLeases(leased(u.conn, u.s.domain), start.last.Leases)
+	return nil
 }
 
 // bridgeLimit is how long a bridge with spanning tree may take to forward: twice

@@ -25,10 +25,11 @@ func (psCmd) Help() string {
 	return `Lists the sandboxes that sbx made, with what each uses of the host now: memory,
 and processor time in percent of one processor. SERVICE is the state of its
 command: starting, ready, restarting (it has ended and is started again; RESTARTS
-counts), stopping.
-USER is the host's user that it runs as: whom QEMU runs as, for a machine, and
-the command itself, for a container; never root, unless a container's profile says
-so. DRIFTED is what somebody else has changed; sbx drift says more.
+counts), stopping. An ADDRESS with a question mark is what the sandbox says that
+somebody else's DHCP server gave it. USER is the host's user that it runs as: whom
+QEMU runs as, for a machine, and the command itself, for a container; never root,
+unless a container's profile says so. DRIFTED is what somebody else has changed;
+sbx drift says more.
 
 Examples:
   sbx ps
@@ -69,7 +70,7 @@ func printSandboxes(a *app, list []runtime.Sandbox) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tBACKEND\tSTATE\tSERVICE\tADDRESS\tUSER\tUPTIME\tMEMORY\tCPU\tRESTARTS\tPROFILE\tDRIFTED")
 	for _, s := range list {
-		columns := []string{s.Name, string(s.Backend), s.State, serviceWord(s.Service), orDash(strings.Join(s.Addresses, ","))}
+		columns := []string{s.Name, string(s.Backend), s.State, serviceWord(s.Service), orDash(strings.Join(addressWords(s), ","))}
 		columns = append(columns, measurements(s)...)
 		drifted := "no"
 		if s.Drifted {
@@ -104,6 +105,16 @@ func userName(id *uint32) string {
 		return account.Username
 	}
 	return number
+}
+
+// addressWords are the sandbox's addresses, those of its profile first; what it
+// only says itself has a question mark.
+func addressWords(s runtime.Sandbox) []string {
+	words := slices.Concat(s.Addresses, s.Leased)
+	for _, a := range s.Claimed {
+		words = append(words, a+"?")
+	}
+	return words
 }
 
 // serviceWord is the state of a sandbox's command for a person.

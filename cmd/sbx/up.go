@@ -100,8 +100,15 @@ func describeUp(u *runtime.UpResult, p *schema.Profile) string {
 	default:
 		b.WriteString(": changed the " + strings.Join(plan.Objects(u.Changes), ", the "))
 	}
-	if len(u.Addresses) > 0 {
-		b.WriteString(" at " + strings.Join(u.Addresses, ", "))
+	addresses := slices.Clone(u.Addresses)
+	for _, a := range u.Leases.Leased {
+		addresses = append(addresses, a+" (by DHCP)")
+	}
+	for _, a := range u.Leases.Claimed {
+		addresses = append(addresses, a+" (by DHCP, as it says itself)")
+	}
+	if len(addresses) > 0 {
+		b.WriteString(" at " + strings.Join(addresses, ", "))
 	}
 	if ports := openPorts(p); len(ports) > 0 {
 		b.WriteString(" (" + strings.Join(ports, ", ") + ")")

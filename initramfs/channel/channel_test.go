@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -185,10 +186,10 @@ func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 func TestStatusIsCleaned(t *testing.T) {
 	c := connect(t, func(_ Request, s *Stream) {
-		_ = s.SendJSON(KindStatus, Status{State: Ended, Exit: &Exit{Code: 3}, Message: "\x1b]0;owned\a", Reason: "\x1b"})
+		_ = s.SendJSON(KindStatus, Status{State: Ended, Exit: &Exit{Code: 3}, Message: "\x1b]0;owned\a", Reason: "\x1b", Leases: []string{"fe80::1%\x1b]0;owned\a", "10.0.0.5", "", "0.0.0.0", "::FFFF:10.0.0.6"}})
 	})
 	got, err := c.WaitEnd(t.Context())
-	if err != nil || got.Exit.String() != "exit code 3" || got.Message != `\x1b]0;owned\a` || got.Reason != ReasonFailed {
+	if err != nil || got.Exit.String() != "exit code 3" || got.Message != `\x1b]0;owned\a` || got.Reason != ReasonFailed || !slices.Equal(got.Leases, []string{"10.0.0.5", "::ffff:10.0.0.6"}) {
 		t.Fatalf("got %+v, %v", got, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"syscall"
@@ -137,6 +138,7 @@ type Status struct {
 	Reason   Reason    `json:"reason,omitempty"`   // why it did not start; none of those where it did
 	Message  string    `json:"message,omitempty"`  // why it is not ready or did not start; clean on the host's side
 	OOM      bool      `json:"oom,omitempty"`      // a machine's kernel has killed in its last run, because the memory was full
+	Leases   []string  `json:"leases,omitempty"`   // addresses that it says DHCP has given it
 	Signaled bool      `json:"signaled,omitempty"` // it was stopped by a signal from outside, not over the channel
 }
 
@@ -197,7 +199,23 @@ func parseStatus(payload []byte) (Status, error) {
 		s.Reason = s.Reason.known()
 	}
 	s.Message = Clean(s.Message)
+	s.Leases = addresses(s.Leases)
 	return s, nil
+}
+
+// maxLeases is the most addresses that are taken from a guest.
+const maxLeases = 16
+
+// addresses are those of a guest's texts that are addresses which somebody can
+// have, in their usual form.
+func addresses(texts []string) (list []string) {
+	for _, text := range texts {
+		a, err := netip.ParseAddr(text)
+		if err == nil && a.Zone() == "" && a.IsGlobalUnicast() && len(list) < maxLeases {
+			list = append(list, a.String())
+		}
+	}
+	return list
 }
 
 // Record is a piece of the service's output.

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/initramfs/init/network"
 )
 
 // watching is a context that ends when the host closes the stream, which it does
@@ -34,6 +35,7 @@ func (a *Agent) showStatus(s *channel.Stream) {
 	defer cancel()
 	for {
 		status, changed := a.board.Status()
+		status.Leases = network.Leased(a.manifest.Interfaces)
 		if s.SendJSON(channel.KindStatus, status) != nil {
 			return
 		}

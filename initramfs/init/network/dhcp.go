@@ -36,6 +36,30 @@ func Lease(interfaces []initramfs.Interface) error {
 	return nil
 }
 
+// Leased are the addresses that the cards have now which get theirs from a DHCP
+// server.
+func Leased(interfaces []initramfs.Interface) (list []string) {
+	for _, i := range interfaces {
+		if !i.DHCP {
+			continue
+		}
+		card, err := net.InterfaceByName(i.Name)
+		if err != nil {
+			continue
+		}
+		own, err := card.Addrs()
+		if err != nil {
+			continue
+		}
+		for _, a := range own {
+			if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil {
+				list = append(list, n.IP.String())
+			}
+		}
+	}
+	return list
+}
+
 func lease(name string) error {
 	client, err := nclient4.New(name)
 	if err != nil {
