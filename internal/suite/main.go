@@ -1,7 +1,9 @@
 // Suite runs the tests, shows how far they are as they go, into a file too, and
 // says at the end what failed and where the time went:
 //
-//	suite [FLAG OR PACKAGE OF go test]…
+//	suite FLAG-OR-PACKAGE-OF-GO-TEST… [-- FLAG-OR-PACKAGE-OF-GO-TEST…]…
+//
+// Each group of arguments is a go test of its own, one after the other.
 //
 // The last line counts the tests alone: "N passed, N failed, N skipped". A test
 // that has subtests is none itself, but where it fails by itself. A run in which a
@@ -10,10 +12,13 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -22,34 +27,47 @@ import (
 const quiet = time.Minute
 
 func main() {
-	os.Exit(suite(append([]string{"test", "-json"}, os.Args[1:]...)))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	r := newReport(os.Stdout, time.Now())
+	good := true
+	for _, args := range groups(os.Args[1:]) {
+		err := goTest(ctx, args, r)
+		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+			fmt.Fprintln(os.Stderr, "suite:", err)
+		}
+		good = good && err == nil
+	}
+	if !r.finish() || !good {
+		os.Exit(1)
+	}
 }
 
-// suite runs go with args and reports of it.
-func suite(args []string) int {
-	command := exec.Command(cmp.Or(os.Getenv("GO"), "go"), args...)
+// groups splits arguments at each "--".
+func groups(args []string) (all [][]string) {
+	for {
+		i := slices.Index(args, "--")
+		if i < 0 {
+			return append(all, args)
+		}
+		all, args = append(all, args[:i]), args[i+1:]
+	}
+}
+
+// goTest runs go test with args and has r follow it. Where ctx ends, all that it
+// has started is interrupted, and what it did until then is told.
+func goTest(ctx context.Context, args []string, r *report) error {
+	command := exec.CommandContext(ctx, cmp.Or(os.Getenv("GO"), "go"), append([]string{"test", "-json"}, args...)...)
 	command.Stderr = os.Stdout
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGINT) }
 	events, err := command.StdoutPipe()
-	if err == nil {
-		// A signal is for the tests to end by; what they did until then is told.
-		signals := make(chan os.Signal, 1)
-		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-		err = command.Start()
-		go func() {
-			for range signals {
-				_ = command.Process.Signal(os.Interrupt) // it has ended, else
-			}
-		}()
-	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "suite:", err)
-		return 1
+		return err
 	}
-	r := newReport(os.Stdout, time.Now())
+	if err := command.Start(); err != nil {
+		return err
+	}
 	r.follow(events, quiet)
-	err = command.Wait()
-	if !r.finish() || err != nil {
-		return 1
-	}
-	return 0
+	return command.Wait()
 }
