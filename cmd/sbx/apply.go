@@ -156,6 +156,9 @@ func (p *progress) done(o runtime.Outcome) {
 		fmt.Fprintf(p.a.stderr, "%v\n", o.Err)
 	} else {
 		fmt.Fprintf(p.a.stdout, "%s (%v)\n", describeOutcome(o), took)
+		if o.Up != nil {
+			printRules(p.a.stdout, o.Up)
+		}
 	}
 	p.show()
 }

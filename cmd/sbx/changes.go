@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/runtime/plan"
 )
 
@@ -61,6 +62,18 @@ func printChanges(w io.Writer, changes []plan.Change) {
 		}
 		if c.Since != "" {
 			fmt.Fprintf(w, "            %s\n", c.Since)
+		}
+	}
+}
+
+// printRules shows what an up or apply has changed of a firewall, by rules.
+func printRules(w io.Writer, u *runtime.UpResult) {
+	for _, c := range u.Rules() {
+		if c.Live != "" {
+			fmt.Fprintf(w, "  - %s\n", c.Live)
+		}
+		if c.Desired != "" {
+			fmt.Fprintf(w, "  + %s\n", c.Desired)
 		}
 	}
 }

@@ -68,6 +68,7 @@ func (c *upCmd) Run(a *app) error {
 			continue
 		}
 		fmt.Fprintln(a.stdout, describeUp(result, profiles[i]))
+		printRules(a.stdout, result)
 	}
 	return errors.Join(failed...)
 }

@@ -124,8 +124,8 @@ func widest(from, to netip.Addr) netip.Prefix {
 	}
 }
 
-// mergeRanges sorts ranges and joins those that touch.
-func mergeRanges(in []Range) []Range {
+// MergeRanges sorts ranges and joins those that touch.
+func MergeRanges(in []Range) []Range {
 	in = slices.Clone(in)
 	slices.SortFunc(in, func(a, b Range) int { return a.From.Compare(b.From) })
 	var out []Range

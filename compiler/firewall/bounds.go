@@ -155,7 +155,7 @@ func (b *bounds) tidy() (out []Loosening) {
 	}
 	for i := range out {
 		l := &out[i]
-		l.Remotes = mergeRanges(l.Remotes)
+		l.Remotes = MergeRanges(l.Remotes)
 		l.Witness = b.policies[1].witness(&Difference{In: true, Remotes: l.Remotes, Services: l.Services})
 	}
 	return out

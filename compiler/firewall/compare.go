@@ -135,7 +135,7 @@ func mergeServices(in []Service) (out []Service) {
 // each one's witness.
 func (p *Policy) tidy(in []Difference) []Difference {
 	in = join(in, func(d *Difference) string { return fmt.Sprint(d.Services) },
-		func(into, d *Difference) { into.Remotes = mergeRanges(append(into.Remotes, d.Remotes...)) })
+		func(into, d *Difference) { into.Remotes = MergeRanges(append(into.Remotes, d.Remotes...)) })
 	in = join(in, func(d *Difference) string { return fmt.Sprint(d.Remotes, d.Services[0].Proto) },
 		func(into, d *Difference) { into.Services = mergeServices(append(into.Services, d.Services...)) })
 	for i := range in {

@@ -194,7 +194,7 @@ func (r *Rule) remotes(words []string, peers map[string][]netip.Addr) error {
 			r.Remotes = append(r.Remotes, one)
 		}
 	}
-	r.Remotes = mergeRanges(r.Remotes)
+	r.Remotes = MergeRanges(r.Remotes)
 	if len(r.Remotes) == 0 {
 		return fmt.Errorf("none of the addresses is of a family that the rule and the interface both speak, so nothing could match it")
 	}

@@ -8,9 +8,13 @@ import (
 	"strings"
 )
 
+// RuleField is the field of a filter's differences that are about its rules.
+const RuleField = "rule"
+
 // Filter compares an nwfilter with the desired one: their rules in the order of
 // their priorities, whatever the numbers are, and without comments. A rule that
-// differs is one that is not there and another that is too much.
+// differs is one that is not there and another that is too much. Those that a rule
+// of a profile became are told in its words.
 func Filter(desired, live string) ([]Difference, error) {
 	want, have, err := parseBoth(desired, live)
 	if err != nil {
@@ -20,27 +24,80 @@ func Filter(desired, live string) ([]Difference, error) {
 	want.children, have.children = nil, nil
 	c := new(comparison)
 	c.elements("", "", want, have)
-	for _, e := range edits(there, wanted) {
-		c.found = append(c.found, e.difference("rule"))
-	}
+	c.found = append(c.found, rulesFound(edits(there, wanted))...)
 	return c.found, nil
+}
+
+// rulesFound tells the edits of a filter's rules. Those of one comment that come,
+// and those that go, are told together, where the first of them stands.
+func rulesFound(list []edit) (found []Difference) {
+	type together struct {
+		comment string
+		added   bool
+	}
+	key := func(e edit) together { return together{e.entry.comment(), e.added} }
+	groups := map[together][]*element{}
+	for _, e := range list {
+		groups[key(e)] = append(groups[key(e)], e.entry)
+	}
+	plainly := map[*element]bool{} // what words do not cover
+	words := map[together][]string{}
+	for of, entries := range groups {
+		lines, rest := told(of.comment, entries)
+		words[of] = lines
+		for _, e := range rest {
+			plainly[e] = true
+		}
+	}
+	for _, e := range list {
+		for _, text := range words[key(e)] {
+			found = append(found, edit{line{text: text}, e.added}.difference(RuleField))
+		}
+		delete(words, key(e))
+		if plainly[e.entry] {
+			found = append(found, e.difference(RuleField))
+		}
+	}
+	return found
 }
 
 // sequence writes each of a filter's entries in one line, in the order in which
 // packets meet them. libvirt leaves the order of equal priorities open, so a
 // rule says when it has its predecessor's.
-func sequence(filter *element) []string {
+func sequence(filter *element) (lines []line) {
 	entries := slices.Clone(filter.children)
 	slices.SortStableFunc(entries, func(a, b *element) int { return cmp.Compare(priority(a), priority(b)) })
-	var lines []string
 	for i, e := range entries {
-		line := strings.TrimSpace(describe(e))
+		text := strings.TrimSpace(describe(e))
 		if i > 0 && e.name == "rule" && priority(e) == priority(entries[i-1]) {
-			line += ", at the priority of the one before"
+			text += ", at the priority of the one before"
 		}
-		lines = append(lines, line)
+		lines = append(lines, line{text, e})
 	}
 	return lines
+}
+
+// line is an element of a sequence in words, with the entry of a filter where it
+// is one.
+type line struct {
+	text  string
+	entry *element
+}
+
+func plainLines(texts []string) []line {
+	lines := make([]line, len(texts))
+	for i, text := range texts {
+		lines[i].text = text
+	}
+	return lines
+}
+
+// comment is the one of a rule, or empty.
+func (e *element) comment() string {
+	if e.name != "rule" || len(e.children) != 1 {
+		return ""
+	}
+	return e.children[0].attributes["comment"]
 }
 
 // priority is an entry's; what is not a rule (the UUID, references to other
@@ -81,7 +138,7 @@ func without(attributes map[string]string, names ...string) map[string]string {
 
 // edit is a line that one sequence has and the other has not.
 type edit struct {
-	text  string
+	line
 	added bool
 }
 
@@ -93,7 +150,14 @@ func (e edit) difference(field string) Difference {
 }
 
 // edits are the fewest that lead from one sequence to the other.
-func edits(from, to []string) []edit {
+func edits(from, to []line) []edit {
+	// Most of two filters is the same, and the table below grows by the product.
+	for len(from) > 0 && len(to) > 0 && from[0].text == to[0].text {
+		from, to = from[1:], to[1:]
+	}
+	for len(from) > 0 && len(to) > 0 && from[len(from)-1].text == to[len(to)-1].text {
+		from, to = from[:len(from)-1], to[:len(to)-1]
+	}
 	// common[i][j] is the length of the longest common part of from[i:] and to[j:].
 	common := make([][]int, len(from)+1)
 	for i := range common {
@@ -101,7 +165,7 @@ func edits(from, to []string) []edit {
 	}
 	for i := len(from) - 1; i >= 0; i-- {
 		for j := len(to) - 1; j >= 0; j-- {
-			if from[i] == to[j] {
+			if from[i].text == to[j].text {
 				common[i][j] = common[i+1][j+1] + 1
 			} else {
 				common[i][j] = max(common[i+1][j], common[i][j+1])
@@ -111,7 +175,7 @@ func edits(from, to []string) []edit {
 	var list []edit
 	for i, j := 0, 0; i < len(from) || j < len(to); {
 		switch {
-		case i < len(from) && j < len(to) && from[i] == to[j]:
+		case i < len(from) && j < len(to) && from[i].text == to[j].text:
 			i, j = i+1, j+1
 		case j == len(to) || i < len(from) && common[i+1][j] >= common[i][j+1]:
 			list = append(list, edit{from[i], false})

@@ -33,7 +33,10 @@ func FilterFingerprint(document string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	lines := sequence(filter)
+	var lines []string
+	for _, l := range sequence(filter) {
+		lines = append(lines, l.text)
+	}
 	filter.children = nil
 	return compiler.Digest([]byte(strings.Join(append(lines, filter.words()), "\n"))), nil
 }

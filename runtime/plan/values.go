@@ -24,7 +24,7 @@ func values(list *[]Difference, field string, want, have any) {
 		return
 	}
 	if wanted, there := scalars(want), scalars(have); wanted != nil && there != nil {
-		for _, e := range edits(there, wanted) {
+		for _, e := range edits(plainLines(there), plainLines(wanted)) {
 			*list = append(*list, e.difference(field))
 		}
 		return

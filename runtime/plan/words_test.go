@@ -1,0 +1,104 @@
+package plan
+
+import (
+	"encoding/json"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// oneLine says that all stands in its first line.
+type oneLine struct{}
+
+func (oneLine) Pos(string) diag.Pos            { return diag.Pos{File: "web.cue", Line: 1, Column: 1} }
+func (oneLine) Origin(string) (diag.Pos, bool) { return diag.Pos{}, false }
+
+// filterOf compiles an allow-list, written as JSON.
+func filterOf(t *testing.T, rules string) string {
+	t.Helper()
+	var allow []schema.Rule
+	if err := json.Unmarshal([]byte("["+rules+"]"), &allow); err != nil {
+		t.Fatal(err)
+	}
+	c, err := firewall.Compile(firewall.Interface{
+		Filter: "sbx-web", UUID: "3065bc4e-183d-5916-bd46-22f3bdec8cda", MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1},
+		Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.80"), netip.MustParseAddr("fd00::80")},
+	}, firewall.Rules{Allow: allow, Path: "network.allow", Source: oneLine{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(c.XML)
+}
+
+// What a change of a profile's rules does to its filter is told in the profile's
+// words, each with its line.
+func TestFilterInWords(t *testing.T) {
+	const ssh = `{"in": {"tcp": [22]}}`
+	for _, c := range []struct {
+		what, old, new string
+		want           []string
+	}{
+		{"a new port", `{"in": {"tcp": [80]}}`, `{"in": {"tcp": [80, "8000-8010"]}}`, []string{"+ in tcp 8000-8010 from anyone (web.cue:1:1)"}},
+		{"a rule more", ssh, ssh + `, {"out": {"udp": [53]}, "to": ["10.0.0.1", "fd00::1"]}`, []string{"+ out udp 53 to 10.0.0.1, fd00::1 (web.cue:1:1)"}},
+		{"a rule less", ssh + `, {"in": {"any": true}, "from": ["10.0.0.5-10.0.0.9"]}`, ssh, []string{"- in any protocol from 10.0.0.5-10.0.0.9 (web.cue:1:1)"}},
+		{"ping", ssh, ssh + `, {"in": {"icmp": ["echo-request"]}}, {"in": {"icmpv6": ["echo-request"]}}`,
+			[]string{"+ in icmp type 8 from anyone over IPv4 (web.cue:1:1)", "+ in icmp type 128 from anyone over IPv6 (web.cue:1:1)"}},
+		{"another prefix", ssh + `, {"in": {"sctp": [1, 5]}, "from": ["10.0.0.0/9"]}`, ssh + `, {"in": {"sctp": [1, 5]}, "from": ["10.0.0.0/8"]}`,
+			[]string{"- in sctp 1, 5 from 10.0.0.0/9 (web.cue:1:1)", "+ in sctp 1, 5 from 10.0.0.0/8 (web.cue:1:1)"}},
+		{"a bound", ssh + `, {"in": {"tcp": [80]}, "from": ["10.0.0.0/8"]}`, ssh + `, {"in": {"tcp": [80]}, "from": ["10.0.0.0/8"], "connections": 3}`,
+			[]string{"+ in tcp 80 from 10.0.0.0/8: at most 3 connections at once from one address (web.cue:1:1)"}},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			got, err := Filter(filterOf(t, c.new), filterOf(t, c.old))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var lines []string
+			for _, d := range got {
+				if d.Live != "" {
+					lines = append(lines, "- "+d.Live)
+				} else {
+					lines = append(lines, "+ "+d.Desired)
+				}
+			}
+			if diff := cmp.Diff(c.want, lines); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Who adds a rule by hand under the comment of a profile's rule hides nothing: what
+// it does is read off the rule.
+func TestWordsAreNotTheComments(t *testing.T) {
+	want := filterOf(t, `{"in": {"tcp": [22]}}`)
+	for rule, told := range map[string]string{
+		`<rule action='accept' direction='in' priority='1'><all comment='network.allow[0] web.cue:1:1'/></rule>`:                                         "in any protocol from anyone over IPv4 (web.cue:1:1)",
+		`<rule action='accept' direction='in' priority='1'><ip comment='network.allow[0] web.cue:1:1'/></rule>`:                                          "accept in ip",
+		`<rule action='accept' direction='in' priority='1'><tcp dscp='7' comment='network.allow[0] web.cue:1:1'/></rule>`:                                "accept in tcp dscp=7",
+		`<rule action='accept' direction='in' priority='1'><tcp dstportstart='80' state='NEW' comment='network.allow[0] web.cue:1:1'/></rule>`:           "accept in tcp dstportstart=80, state=NEW",
+		`<rule action='accept' direction='in' priority='1'><icmp type='8' comment='network.allow[0] web.cue:1:1'/></rule>`:                               "in icmp type 8 from anyone over IPv4 (web.cue:1:1)",
+		`<rule action='accept' direction='in' priority='1'><ip srcmacaddr='02:00:00:00:00:07' comment='network.allow[0] web.cue:1:1'/></rule>`:           "accept in ip srcmacaddr=02:00:00:00:00:07",
+		`<rule action='accept' direction='in' priority='1'><tcp dstportstart='x' comment='network.allow[0] web.cue:1:1'/></rule>`:                        "accept in tcp dstportstart=x",
+		`<rule action='accept' direction='inout' priority='1'><tcp dstportstart='9' comment='network.allow[0] web.cue:1:1'/></rule>`:                     "accept inout tcp dstportstart=9",
+		`<rule action='accept' direction='in' priority='1'><tcp dstportstart='9' srcportstart='5' comment='network.allow[0] web.cue:1:1'/></rule>`:       "accept in tcp dstportstart=9, srcportstart=5",
+		`<rule action='accept' direction='in' priority='1' statematch='false'><tcp dstportstart='9' comment='network.allow[0] web.cue:1:1'/></rule>`:     "accept in statematch=false, tcp dstportstart=9",
+		`<rule action='accept' direction='in' priority='1'><tcp dstportstart='9' comment='network.allow[0] web.cue:1:1'/><udp dstportstart='9'/></rule>`: "accept in tcp dstportstart=9, udp dstportstart=9",
+	} {
+		live := strings.Replace(want, "</filter>", rule+"</filter>", 1)
+		got, err := Filter(want, live)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != 1 || got[0].Live != told || got[0].Desired != "" {
+			t.Errorf("%s\nis told as %v, want %q", rule, got, told)
+		}
+	}
+}
