@@ -4,7 +4,7 @@ BIN ?= bin
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: build install packages lint test test-firewall bench demo
+.PHONY: build install packages kernel lint test test-firewall bench demo
 
 # With libvirt_dlopen, sbx looks for libvirt when it starts: it compiles and
 # checks profiles where there is none.
@@ -20,6 +20,9 @@ install: build
 
 packages:
 	scripts/install-packages
+
+# What the tests' machines boot.
+kernel: packages
 	scripts/guest-kernel >/dev/null
 
 lint:
@@ -29,14 +32,14 @@ lint:
 	$(GO) tool cue vet ./profiles:apache ./profiles:shell
 	CGO_ENABLED=0 $(GO) build ./schema/... ./compiler/... ./initramfs/...
 
-test: packages build lint
+test: kernel build lint
 	scripts/test
 
 # The firewall's model against the kernel in full; `make test` takes a sample.
-test-firewall: packages
+test-firewall: kernel
 	SBX_KERNEL_POLICIES=60 SBX_KERNEL_MACHINE_POLICIES=10 $(GO) test -count=1 -run TestModelAgreesWithTheKernel -timeout 30m -v ./compiler/firewall
 
-bench: packages build
+bench: kernel build
 	$(GO) test -run '^$$' -bench . ./...
 
 demo: packages build
