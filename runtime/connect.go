@@ -86,7 +86,7 @@ func connectHelp(err error) string {
 	case code == libvirt.ERR_SYSTEM_ERROR:
 		return "\nIs libvirtd running here, and may you use it? (systemctl start libvirtd, or name another one with --connect)"
 	case code == libvirt.ERR_AUTH_FAILED, code == libvirt.ERR_AUTH_CANCELLED, code == libvirt.ERR_AUTH_UNAVAILABLE:
-		return "\nRun sbx as root, or as a member of the group libvirt"
+		return "\nlibvirtd does not let you in: run sbx as root"
 	case code == libvirt.ERR_NO_CONNECT:
 		return "\nInstall libvirt's driver for it (Debian: libvirt-daemon-driver-lxc, libvirt-daemon-driver-qemu)"
 	}
@@ -108,18 +108,20 @@ func (r *Runtime) Warm(backend schema.Backend) {
 	}
 }
 
-// connect gives the connection for sandboxes of the backend.
+// connect gives the connection for work on sandboxes of the backend.
 func (r *Runtime) connect(backend schema.Backend) (*libvirt.Connect, error) {
-	uri, err := r.uri(backend)
-	if err != nil {
+	if err := r.NeedRoot(backend); err != nil {
 		return nil, err
 	}
-	return r.conns.get(uri)
+	return r.connectToLook(backend)
 }
 
 // connectAlone is connect, for a connection that the caller closes.
 func (r *Runtime) connectAlone(backend schema.Backend) (*libvirt.Connect, error) {
 	uri, err := r.uri(backend)
+	if err == nil {
+		err = needRoot(uri)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -158,8 +160,10 @@ func (r *Runtime) uri(backend schema.Backend) (string, error) {
 // local says whether libvirt runs on this machine, so that its paths are ours.
 func (r *Runtime) local() bool {
 	u, err := url.Parse(r.options.URI)
-	return err == nil && u.Host == "" && !strings.Contains(u.Scheme, "+ssh")
+	return err == nil && onThisMachine(u)
 }
+
+func onThisMachine(u *url.URL) bool { return u.Host == "" && !strings.Contains(u.Scheme, "+ssh") }
 
 // errorCode is libvirt's code for the error; ERR_OK when it is not libvirt's.
 func errorCode(err error) libvirt.ErrorNumber {

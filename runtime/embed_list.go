@@ -55,9 +55,16 @@ func (r *Runtime) embeddedNamed(name string) *Sandbox {
 }
 
 // withoutDaemon says whether err means that no libvirtd can be used here, where
-// machines run without one.
+// machines run without one. Those who are not root are told that there may be more.
 func (r *Runtime) withoutDaemon(err error) bool {
-	if r.options.URI != "" || errorCode(err) != libvirt.ERR_SYSTEM_ERROR {
+	if r.options.URI != "" || err == nil {
+		return false
+	}
+	if os.Geteuid() != 0 {
+		r.options.Log("only your own machines are listed; for root's sandboxes, run sbx as root")
+		return true
+	}
+	if errorCode(err) != libvirt.ERR_SYSTEM_ERROR {
 		return false
 	}
 	_, stat := os.Stat(r.state().Path(state.Embed))

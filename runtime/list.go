@@ -28,11 +28,11 @@ type Sandbox struct {
 }
 
 // List gives the sandboxes that sbx made, sorted by name. Where there is no
-// libvirtd, it gives those that run without one.
+// libvirtd, or it does not let this user in, it gives those that run without one.
 func (r *Runtime) List() ([]Sandbox, error) {
 	list := []Sandbox{}
 	for _, kind := range []schema.Backend{schema.LXC, schema.KVM} {
-		conn, err := r.connect(kind)
+		conn, err := r.connectToLook(kind)
 		if errorCode(err) == libvirt.ERR_NO_CONNECT { // this libvirt has no such driver
 			continue
 		}

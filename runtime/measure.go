@@ -81,7 +81,7 @@ func (r *Runtime) usage(s *Sandbox) {
 		s.measureProcess()
 		return
 	}
-	conn, err := r.connect(s.Backend)
+	conn, err := r.connectToLook(s.Backend)
 	if err != nil {
 		return
 	}

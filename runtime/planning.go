@@ -47,15 +47,15 @@ func (r *Runtime) needLocal(verb string) error {
 }
 
 func (o *observer) plan(p *plan.Plan, b *compiler.Bundle) error {
+	conn, err := o.r.connect(schema.Backend(b.Index.Backend))
+	if err != nil {
+		return err
+	}
 	s, err := o.r.bind(b)
 	if err != nil {
 		return err
 	}
 	p.Bundles[s.name] = s.digest
-	conn, err := o.r.connect(s.backend)
-	if err != nil {
-		return err
-	}
 	have, err := o.observe(conn, s.name, s.backend, s.metadata)
 	if err != nil {
 		return err

@@ -49,22 +49,22 @@ func (r *Runtime) Up(ctx context.Context, b *compiler.Bundle, options ...UpOptio
 // up is Up. It refuses a sandbox whose fingerprints are not those expected;
 // where those are nil, any will do.
 func (r *Runtime) up(ctx context.Context, b *compiler.Bundle, expect map[string]string, keepFailed bool) (*UpResult, error) {
-	s, err := r.bind(b)
+	if !r.local() {
+		return nil, fmt.Errorf("%s: %s is another machine's libvirt, and a sandbox is made of files of the machine that it runs on: run sbx up there", b.Index.Name, r.options.URI)
+	}
+	conn, err := r.connect(schema.Backend(b.Index.Backend))
 	if err != nil {
 		return nil, err
 	}
-	if !r.local() {
-		return nil, fmt.Errorf("%s: %s is another machine's libvirt, and a sandbox is made of files of the machine that it runs on: run sbx up there", s.name, r.options.URI)
+	s, err := r.bind(b)
+	if err != nil {
+		return nil, err
 	}
 	unlock, err := r.lock(ctx, s.name)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	conn, err := r.connect(s.backend)
-	if err != nil {
-		return nil, err
-	}
 	u := newUp(r, conn, s, expect)
 	err = u.apply(ctx)
 	if err != nil && u.endedMeanwhile(ctx) {

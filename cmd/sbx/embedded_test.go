@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/internal/guestkernel"
+	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/runtime"
 )
@@ -114,15 +115,15 @@ func plainUser(t *testing.T) walled {
 	b := installed(t, []string{"HOME=" + home}, func(cmd *exec.Cmd) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: plainID, Gid: plainID}}
 	})
-	b.state = filepath.Join(home, ".local/state/sbx")
+	b.state, b.uid = filepath.Join(home, ".local/state/sbx"), plainID
 	return b
 }
 
 // lonelyRoot is root where no libvirtd runs: in a mount namespace without its
-// socket.
+// socket, and under a umask that keeps all to root, whom QEMU does not run as.
 func lonelyRoot(t *testing.T) walled {
 	b := installed(t, []string{"HOME=/root"}, func(cmd *exec.Cmd) {
-		hide := []string{"unshare", "--mount", "sh", "-c", `mount -t tmpfs none /run/libvirt && exec "$@"`, "sh"}
+		hide := []string{"unshare", "--mount", "sh", "-c", `umask 077 && mount -t tmpfs none /run/libvirt && exec "$@"`, "sh"}
 		cmd.Path, cmd.Args = "/usr/bin/unshare", append(append(hide, cmd.Path), cmd.Args[1:]...)
 	})
 	b.state = "/var/lib/sbx"
@@ -144,6 +145,7 @@ func TestWithoutLibvirtd(t *testing.T) {
 				t.Errorf("QEMU was asked again; libvirt remembers\n%s\nand did\n%s", after, known)
 			}
 			b.endsWithItsSbx(t)
+			holdToTable(t, state.Folder(b.state), b.uid)
 			b.args = []string{"run", "-b", "lxc"}
 			got := b.run(t, nil, "--", "true")
 			if got.code != 125 || !strings.Contains(got.stderr, "a machine (--backend kvm) needs neither libvirtd nor root") {

@@ -44,7 +44,9 @@ func (c *psCmd) Run(a *app) error {
 		return err
 	}
 	host.Measure(a.ctx, list)
-	markDrifted(a, host, list)
+	if len(list) > 0 {
+		markDrifted(a, host, list)
+	}
 	if c.JSON {
 		e := json.NewEncoder(a.stdout)
 		e.SetIndent("", "  ")

@@ -45,6 +45,7 @@ type walled struct {
 	args    []string
 	start   func(args []string) *exec.Cmd // sbx as a process of its own; nil: in this one
 	state   string                        // its state folder, where start is given
+	uid     int                           // and whose that is
 }
 
 // result is what a person at a shell sees of a command.

@@ -27,7 +27,8 @@ func (f Folder) visit(parts []string, mend bool) error {
 	if f == "" {
 		return &Problem{Path: "the state folder", What: "has no place: neither HOME nor XDG_STATE_HOME names one", Mend: "set XDG_STATE_HOME to a folder of yours"}
 	}
-	if err := f.visitParents(mend); err != nil {
+	target, _ := Find(strings.Join(parts, "/"))
+	if err := f.visitParents(target, mend); err != nil {
 		return err
 	}
 	parent, name := unix.AT_FDCWD, string(f)
@@ -37,7 +38,7 @@ func (f Folder) visit(parts []string, mend bool) error {
 		if !ok || !entry.Mode.IsDir() {
 			return fmt.Errorf("%s is no folder that sbx has", path)
 		}
-		fd, err := openFolder(parent, name, path, mend)
+		fd, err := target.open(parent, name, path, mend)
 		if parent != unix.AT_FDCWD {
 			unix.Close(parent)
 		}
@@ -52,9 +53,9 @@ func (f Folder) visit(parts []string, mend bool) error {
 	}
 }
 
-// openFolder opens what has the name, after making it where mend says so. Where it
-// is missing and could be made, fd is -1.
-func openFolder(parent int, name, path string, mend bool) (fd int, err error) {
+// open opens what has the name on the way to the entry, after making it where mend
+// says so. Where it is missing and could be made, fd is -1.
+func (e Entry) open(parent int, name, path string, mend bool) (fd int, err error) {
 	if mend {
 		if err := unix.Mkdirat(parent, name, 0o700); err != nil && err != unix.EEXIST {
 			return -1, cannotMake(path, err)
@@ -65,7 +66,7 @@ func openFolder(parent int, name, path string, mend bool) (fd int, err error) {
 	case nil:
 		return fd, nil
 	case unix.ENOENT:
-		return -1, mayMake(path)
+		return -1, e.mayMake(path)
 	}
 	return -1, &Problem{Path: path, What: "cannot be opened (" + err.Error() + ")", Mend: "look at it with ls -ld " + path}
 }
@@ -83,6 +84,8 @@ func (e Entry) hold(fd int, path string, mend bool) error {
 		return &Problem{Path: path, What: "is not a folder", Mend: "move it away"}
 	case int(stat.Uid) != os.Geteuid():
 		return foreign(path, int(stat.Uid))
+	case e.Path == Inits && mountedNoexec(path):
+		return noexec(path)
 	case stat.Mode&0o7777 != uint32(e.Mode.Perm()) && !mend:
 		return &Problem{Path: path, Mendable: true, What: fmt.Sprintf("has the mode %#o, not %#o", stat.Mode&0o7777, e.Mode.Perm()), Mend: fmt.Sprintf("chmod %#o %s", e.Mode.Perm(), path)}
 	case stat.Mode&0o7777 != uint32(e.Mode.Perm()):
@@ -96,7 +99,7 @@ func (e Entry) hold(fd int, path string, mend bool) error {
 
 // visitParents goes through the folders that the state folder is below: root's must
 // let the users of sandboxes pass.
-func (f Folder) visitParents(mend bool) error {
+func (f Folder) visitParents(target Entry, mend bool) error {
 	var above []string
 	for dir := filepath.Dir(filepath.Clean(string(f))); ; dir = filepath.Dir(dir) {
 		above = append([]string{dir}, above...)
@@ -121,7 +124,7 @@ func (f Folder) visitParents(mend bool) error {
 			continue
 		}
 		if err == unix.ENOENT {
-			return mayMake(dir)
+			return target.mayMake(dir)
 		}
 		if err != nil {
 			return cannotMake(string(f), err)

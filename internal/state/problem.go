@@ -38,8 +38,9 @@ func cannotMake(path string, err error) error {
 	return p
 }
 
-// mayMake is nil where this user can make the missing folder.
-func mayMake(path string) error {
+// mayMake is nil where this user can make the folder that is missing on the way to
+// the entry.
+func (e Entry) mayMake(path string) error {
 	above := filepath.Dir(path)
 	for above != "/" && unix.Access(above, unix.F_OK) == unix.ENOENT {
 		above = filepath.Dir(above)
@@ -47,7 +48,20 @@ func mayMake(path string) error {
 	if err := unix.Faccessat(unix.AT_FDCWD, above, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
 		return cannotMake(path, err)
 	}
+	if e.Path == Inits && mountedNoexec(above) {
+		return noexec(path)
+	}
 	return nil
+}
+
+func mountedNoexec(path string) bool {
+	var fs unix.Statfs_t
+	return unix.Statfs(path, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0
+}
+
+// noexec is why a folder cannot hold a container's first process.
+func noexec(path string) error {
+	return &Problem{Path: path, What: "is on a file system that is mounted noexec, and a container's first process is run from there", Mend: "mount -o remount,exec that file system, or mount another one there"}
 }
 
 // foreign is why a folder of another user is not used.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -168,6 +169,38 @@ func TestRefused(t *testing.T) {
 				t.Errorf("it has changed:\n%s\nwas\n%s", after, before)
 			}
 		})
+	}
+}
+
+// A container's first process cannot be run from a file system that is mounted
+// noexec, which machines do not mind.
+func TestNoexec(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: its mounts end with the thread
+		done <- unix.Unshare(unix.CLONE_NEWNS)
+		done <- unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+		f := fresh(t)
+		done <- unix.Mount("none", filepath.Dir(string(f)), "tmpfs", unix.MS_NOEXEC, "mode=755")
+		check := f.Check(state.Inits)
+		_, err := f.Make(state.Inits)
+		again := f.Check(state.Inits)
+		for _, err := range []error{check, err, again} {
+			if err == nil || !strings.Contains(err.Error(), "mount -o remount,exec") {
+				t.Error(err)
+			}
+		}
+		_, err = f.Make("web", state.Boot)
+		done <- errors.Join(err, unix.Unmount(filepath.Dir(string(f)), unix.MNT_DETACH))
+		close(done)
+	}()
+	for err := range done {
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ const (
 	Sbx     Owner = "who runs sbx"              // root, or the user whose state folder it is
 	Shared  Owner = "root, group the sandbox's" // root's, and what root inside may read
 	Sandbox Owner = "the sandbox"               // root inside: the first of its ids on the host
-	QEMU    Owner = "QEMU's user"
+	Libvirt Owner = "as libvirt makes it"
 	Host    Owner = "as on the host" // a host's file under one more name
 )
 
@@ -34,6 +34,7 @@ const dir = fs.ModeDir
 var Entries = []Entry{
 	{"", Sbx, dir | 0o711, "the state folder: all may pass, since sandboxes' ids have to, and nobody lists it"},
 	{Locks, Sbx, dir | 0o700, "locks, so that one sbx at a time works on a sandbox"},
+	{Locks + "/.all", Sbx, 0o600, "what sandboxes share"},
 	{Locks + "/NAME", Sbx, 0o600, ""},
 	{Claims, Sbx, dir | 0o700, "what each `sbx run` will have to remove, locked as long as it runs"},
 	{Claims + "/NAME", Sbx, 0o600, ""},
@@ -46,7 +47,7 @@ var Entries = []Entry{
 	{Cache + "/KIND/KEY", Sbx, 0o444, "hard links in the sandboxes' folders lead to it"},
 	{Embed, Sbx, dir | 0o711, "libvirt's driver without libvirtd: one folder for each sbx at a time"},
 	{Embed + "/" + EmbedCache, Sbx, dir | 0o711, "what libvirt remembers of QEMU"},
-	{Embed + "/" + EmbedCache + "/…", Sbx, 0, "libvirt's own"},
+	{Embed + "/" + EmbedCache + "/…", Libvirt, 0, ""},
 	{Embed + "/N", Sbx, dir | 0o711, ""},
 	{Embed + "/N/.lock", Sbx, 0o600, "locked by the sbx that uses the folder"},
 	{Embed + "/N/" + EmbedCache, Sbx, fs.ModeSymlink | 0o777, "leads to ../cache"},

@@ -8,16 +8,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/schema"
 )
 
 // reach connects to the backend's libvirt driver.
 func reach(b schema.Backend, mend string) probe {
 	return func(_ context.Context, h host) Check {
+		if err := h.runtime.NeedRoot(b); err != nil {
+			return fail("sudo sbx doctor, for what root would meet", "%v", err)
+		}
 		uri, err := h.runtime.Reach(b)
 		if err != nil {
 			return fail(mend, "%v", err)
@@ -32,6 +37,23 @@ func findInit(_ context.Context, h host) Check {
 		return fail("make build, or set SBX_INIT", "%v", err)
 	}
 	return ok("%s", path)
+}
+
+// stateFolder looks at the folder that holds what sandboxes are made of.
+func stateFolder(b schema.Backend) probe {
+	return func(_ context.Context, h host) Check {
+		folder, err := h.runtime.CheckState(b)
+		var problem *state.Problem
+		switch {
+		case err == nil:
+			return ok("%s", folder)
+		case !errors.As(err, &problem):
+			return fail("ls -ld "+folder, "%v", err)
+		case problem.Mendable:
+			return warn(problem.Mend+", or have the next sbx up or run do it", "%s %s", problem.Path, problem.What)
+		}
+		return fail(problem.Mend, "%s %s", problem.Path, problem.What)
+	}
 }
 
 // userNamespaces reads the limit of user_namespaces(7).
@@ -76,10 +98,15 @@ func subordinateIDs(_ context.Context, h host) Check {
 	return ok("%d to %d are free for sandboxes", compiler.IDFirst, compiler.IDLast)
 }
 
-// firewallTools looks for what libvirt runs to install a filter.
+// systemPath is where libvirtd finds programs, whatever the PATH of this process:
+// a plain user's seldom has sbin in it.
+var systemPath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+
+// firewallTools looks for what libvirtd runs to install a filter.
 func firewallTools(_ context.Context, h host) Check {
 	for _, tool := range []string{"iptables", "ip6tables", "ebtables"} {
-		if _, err := exec.LookPath(tool); err != nil {
+		there := func(dir string) bool { _, err := exec.LookPath(filepath.Join(dir, tool)); return err == nil }
+		if !slices.ContainsFunc(systemPath, there) {
 			return fail("apt install iptables ebtables", "%s is not there: sandboxes with a network do not start", tool)
 		}
 	}

@@ -45,12 +45,14 @@ var probes = []struct {
 	probe   probe
 }{
 	{schema.LXC, "libvirt", reach(schema.LXC, "apt install libvirt-daemon-system libvirt-daemon-driver-lxc && systemctl start libvirtd")},
+	{schema.LXC, "state folder", stateFolder(schema.LXC)},
 	{schema.LXC, "sbx-init", findInit},
 	{schema.LXC, "user namespaces", userNamespaces},
 	{schema.LXC, "user ids", subordinateIDs},
 	{schema.LXC, "firewall tools", firewallTools},
 	{schema.LXC, "bridge filtering", bridgeFiltering},
 	{schema.KVM, "libvirt", reachMachines},
+	{schema.KVM, "state folder", stateFolder(schema.KVM)},
 	{schema.KVM, "sbx-init", findInit},
 	{schema.KVM, "qemu", qemu},
 	{schema.KVM, "kvm", hardware},

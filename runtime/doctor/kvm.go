@@ -21,11 +21,17 @@ const (
 // reachMachines connects to libvirtd, without which a machine can still be run,
 // but no service.
 func reachMachines(ctx context.Context, h host) Check {
+	const without = "sbx run --backend kvm goes without, by libvirt's embedded driver, and has no network then"
 	c := reach(schema.KVM, "apt install libvirt-daemon-system libvirt-daemon-driver-qemu && systemctl start libvirtd")(ctx, h)
-	if c.State == Fail && h.runtime.MayEmbed() {
-		return warn(c.Mend, "%s; sbx run --backend kvm goes without, by libvirt's embedded driver, and has no network then", c.Found)
+	switch {
+	case c.State != Fail, !h.runtime.MayEmbed():
+		return c
+	case !runtime.HasDriver("/"):
+		return fail("apt install libvirt-daemon-driver-qemu", "libvirt's QEMU driver is not there")
+	case h.runtime.NeedRoot(schema.KVM) != nil:
+		return warn(c.Mend, "services (sbx up) need root; %s", without)
 	}
-	return c
+	return warn(c.Mend, "%s; %s", c.Found, without)
 }
 
 // qemu asks the emulator whether it can share host folders.

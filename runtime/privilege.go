@@ -1,0 +1,51 @@
+package runtime
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+
+	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// needRoot is why this user cannot work on the sandboxes of a connection, though
+// libvirtd may well let the user connect, as it does a member of Debian's group
+// libvirt: what a sandbox is made of on this machine, its files, its ids and its
+// channel, is root's. A connection of the user's own (…:///session) and those to
+// other machines are left to libvirt.
+func needRoot(uri string) error {
+	u, err := url.Parse(uri)
+	if err != nil || os.Geteuid() == 0 || !onThisMachine(u) || u.Path != "/system" {
+		return err
+	}
+	return &rootError{uri}
+}
+
+// rootError says that only root can do this.
+type rootError struct{ uri string }
+
+func (e *rootError) Error() string {
+	return fmt.Sprintf("sandboxes of %s are root's, and you are user %d: run sbx as root (sudo sbx …); what works as you is sbx run --backend kvm", e.uri, os.Geteuid())
+}
+
+// connectToLook is connect, for one who does no more than look at what libvirt
+// itself tells.
+func (r *Runtime) connectToLook(backend schema.Backend) (*libvirt.Connect, error) {
+	uri, err := r.uri(backend)
+	if err != nil {
+		return nil, err
+	}
+	return r.conns.get(uri)
+}
+
+// NeedRoot is why this process cannot run sandboxes of the backend by libvirtd,
+// whoever may connect to it; nil where it can.
+func (r *Runtime) NeedRoot(backend schema.Backend) error {
+	uri, err := r.uri(backend)
+	if err != nil {
+		return err
+	}
+	return needRoot(uri)
+}
