@@ -80,6 +80,8 @@ func TestUnknownVerbs(t *testing.T) {
 		{[]string{"compil"}, "sbx compile "},
 		{[]string{"rnu", "--", "ls"}, "sbx run "},
 		{[]string{"docter"}, "sbx doctor "},
+		{[]string{"lst"}, "sbx ps "},
+		{[]string{"staus"}, "sbx inspect NAME "},
 		{[]string{"apache"}, "sbx up apache "},
 		{[]string{"--", "ls", "/"}, "sbx run -- ls / "},
 		{[]string{"/bin/ls", "/"}, "sbx run -- /bin/ls / "},

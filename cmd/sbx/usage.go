@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -138,7 +139,7 @@ func triesFor(word string) []try {
 	if verb := slip.Nearest(word, people(), slips); verb != "" {
 		return []try{{verb, ""}}
 	}
-	return nil
+	return meant[slip.Nearest(word, slices.Sorted(maps.Keys(meant)), slips)]
 }
 
 // isProfile reports whether a word names a profile, or a folder that may hold some.
