@@ -93,6 +93,7 @@ func TestWalls(t *testing.T) {
 			p.attach(testhost.NewPeer(t, bridgeOf(t, "probe"), "10.84.0.50/24", "fd84::50/64"))
 			t.Run("inside", p.testInside)
 			t.Run("writable", p.testWritable)
+			t.Run("files", p.testFileOperations)
 			t.Run("in", p.testIn)
 			t.Run("out", p.testOut)
 			t.Run("spoof", p.testSpoof)

@@ -62,6 +62,8 @@ var attempts = map[string]func(r *http.Request) (string, error){
 	"/mount": func(r *http.Request) (string, error) {
 		return "", unix.Mount("none", r.FormValue("path"), "tmpfs", 0, "")
 	},
+	"/fileops":    func(*http.Request) (string, error) { return fileOps() },
+	"/fileop":     func(r *http.Request) (string, error) { return "", fileOp(r.FormValue("dir"), r.FormValue("name")) },
 	"/spawn":      func(r *http.Request) (string, error) { return "", spawn(r.FormValue("n")) },
 	"/interfaces": func(*http.Request) (string, error) { return interfaces() },
 	"/dial": func(r *http.Request) (string, error) {
