@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"time"
 
 	"libvirt.org/go/libvirt"
 
@@ -53,8 +54,15 @@ func (r *Runtime) dial(ctx context.Context, dir string) (*channel.Client, error)
 	return channel.Dial(ctx, conn)
 }
 
+// answerNotice is after how long a person is told that nothing has come yet.
+const answerNotice = 30 * time.Second
+
 // untilAnswer bounds how long a first process may take to answer.
 func (r *Runtime) untilAnswer(ctx context.Context) (context.Context, context.CancelFunc) {
 	limit := r.options.AnswerLimit
-	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("nothing came within %v", limit))
+	notice := time.AfterFunc(answerNotice, func() {
+		r.options.Log(fmt.Sprintf("its first process has not answered for %v; sbx waits %v for it", answerNotice, limit))
+	})
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("nothing came within %v: it hangs, or this host is too slow or busy for it", limit))
+	return ctx, func() { notice.Stop(); cancel() }
 }

@@ -74,8 +74,12 @@ func filterText(conn *libvirt.Connect, name, uuid string) (string, error) {
 	return text, nil
 }
 
+// filterLimit is how long a domain that has been stopped may hold its filter.
+const filterLimit = 30 * time.Second
+
 // removeFilter removes a filter that sbx made, if it is there. Another maker's
-// stays. A domain that has just been stopped holds its filter for a moment.
+// stays. A domain that has just been stopped holds its filter for a moment, for as
+// long as libvirt takes to remove its rules.
 func removeFilter(conn *libvirt.Connect, name, uuid string) error {
 	text, err := filterText(conn, name, uuid)
 	if text == "" || err != nil {
@@ -86,7 +90,7 @@ func removeFilter(conn *libvirt.Connect, name, uuid string) error {
 		return fmt.Errorf("filter %s: %w", name, plain(err))
 	}
 	defer filter.Free()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(filterLimit); ; time.Sleep(10 * time.Millisecond) {
 		err := filter.Undefine()
 		switch {
 		case err == nil, errorCode(err) == libvirt.ERR_NO_NWFILTER:

@@ -23,9 +23,13 @@ import (
 // does not need it: without one, output is lost but for the latest, and a machine has
 // one session at a time.
 //
-// keeperLimit is how long a keeper may take to begin, and to write the rest of the
-// output when its sandbox has ended.
-const keeperLimit = 5 * time.Second
+// keeperLimit is how long a keeper's beginning is waited for, and lastLimit how
+// long it may take to write the rest of the output when its sandbox has ended:
+// far longer than that takes, since what comes after it fails.
+const (
+	keeperLimit = 5 * time.Second
+	lastLimit   = time.Minute
+)
 
 // passLimit is how long a keeper's end waits for the requests of others.
 const passLimit = 2 * time.Second
@@ -170,7 +174,7 @@ func hasKeeper(dir string) bool {
 // awaitKeeper waits until the keeper of a sandbox that has ended has written the
 // rest of the output and ended, too, and makes room for the next one.
 func awaitKeeper(dir string) error {
-	for limit := time.Now().Add(keeperLimit); ; time.Sleep(2 * time.Millisecond) {
+	for limit := time.Now().Add(lastLimit); ; time.Sleep(2 * time.Millisecond) {
 		lock, err := lockKeeper(dir, 0)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

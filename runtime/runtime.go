@@ -44,8 +44,8 @@ type Options struct {
 	// Empty: the host's own.
 	Kernel, Modules string
 	// AnswerLimit is how long a sandbox's first process may take to answer. Zero:
-	// two minutes, in which a machine boots on a busy host and without hardware
-	// virtualisation.
+	// ten minutes, in which a machine without hardware virtualisation boots within
+	// another one.
 	AnswerLimit time.Duration
 	// Self starts this program so that it calls forward.Main with one further
 	// argument. Empty: this program's own name and "forward".
@@ -72,7 +72,7 @@ type Runtime struct {
 func New(o Options) *Runtime {
 	o.StateDir = cmp.Or(o.StateDir, string(state.Of(os.Geteuid())))
 	o.URI = cmp.Or(o.URI, os.Getenv("LIBVIRT_DEFAULT_URI"))
-	o.AnswerLimit = cmp.Or(o.AnswerLimit, 2*time.Minute)
+	o.AnswerLimit = cmp.Or(o.AnswerLimit, 10*time.Minute)
 	if o.Self == nil {
 		o.Self = self()
 	}

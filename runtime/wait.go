@@ -69,7 +69,7 @@ func writeEnd(dir string, status channel.Status) error {
 // notedEnd is the state that the sandbox's keeper has noted, or is about to. The
 // error is fs.ErrNotExist where there is none.
 func notedEnd(dir string) (status channel.Status, err error) {
-	for limit := time.Now().Add(keeperLimit); ; time.Sleep(2 * time.Millisecond) {
+	for limit := time.Now().Add(lastLimit); ; time.Sleep(2 * time.Millisecond) {
 		kept := hasKeeper(dir)
 		data, err := os.ReadFile(filepath.Join(dir, endFile))
 		if err == nil {

@@ -140,7 +140,7 @@ func TestWithoutLibvirtd(t *testing.T) {
 				t.Fatalf("the first run: %+v", got)
 			}
 			known := b.knownOfQEMU(t)
-			b.everyEnd(t, nil)
+			b.everyEnd(t, ends, nil)
 			if after := b.knownOfQEMU(t); after != known {
 				t.Errorf("QEMU was asked again; libvirt remembers\n%s\nand did\n%s", after, known)
 			}

@@ -38,20 +38,15 @@ schema.#Profile & {
 }
 `
 
-// sbx is the command as a process of its own.
+// sbx is the command as a process of its own, as it is shipped: of a process that
+// is started many times, the race detector would take most. The scripts' has it.
 func sbx(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
+	if err := install(); err != nil {
 		t.Fatal(err)
 	}
-	bin, err := guestInit()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(self)
-	cmd.Args = append([]string{"sbx"}, args...)
-	cmd.Env = append(os.Environ(), "SBX_INIT="+bin)
+	cmd := exec.Command(filepath.Join(installation, "sbx"), args...)
+	cmd.Env = append(os.Environ(), "SBX_INIT="+filepath.Join(installation, "sbx-init"))
 	return cmd
 }
 

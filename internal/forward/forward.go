@@ -32,7 +32,7 @@ type record struct {
 }
 
 // settleTime is how long a forwarder may take to write its record, or to end.
-const settleTime = 5 * time.Second
+const settleTime = 30 * time.Second
 
 // lock is what a forwarder holds on its record. It belongs to the open file, so
 // that a forwarder inherits it from whoever starts it, and looking for it takes

@@ -16,7 +16,7 @@ import (
 // stays unlooked at while no host is there, and how long a machine without a
 // service waits for its host.
 const (
-	portLimit = 10 * time.Second
+	portLimit = time.Minute
 	portPause = 50 * time.Millisecond
 	hostLimit = 2 * time.Minute
 )

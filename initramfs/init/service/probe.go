@@ -16,13 +16,14 @@ import (
 )
 
 const (
-	probeTime = 5 * time.Second // the longest that one probe may take
+	probeTime = 5 * time.Second // that one probe may take, at the least
 	dialTime  = 200 * time.Millisecond
 )
 
-// probe asks the service once.
-func (s *Service) probe(ctx context.Context, p *initramfs.Probe) error {
-	ctx, cancel := context.WithTimeout(ctx, probeTime)
+// probe asks the service once, which may take as long as limit, or probeTime where
+// that is longer.
+func (s *Service) probe(ctx context.Context, p *initramfs.Probe, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, max(limit, probeTime))
 	defer cancel()
 	switch {
 	case p.TCP != 0:

@@ -16,18 +16,21 @@ const (
 )
 
 // awaitReady probes until the service answers. The error says why it did not,
-// by the last probe.
+// by the last probe. A profile that gives its service more time gives each probe
+// more, which take longer on the same machine; one that is not answered leaves
+// time for others.
 func (s *Service) awaitReady(ctx context.Context, r *initramfs.Ready) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(r.Timeout)*time.Millisecond)
+	limit := time.Duration(r.Timeout) * time.Millisecond
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		err := s.probe(ctx, &r.Probe)
+		err := s.probe(ctx, &r.Probe, limit/4)
 		if err == nil {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not ready within %v: %w", time.Duration(r.Timeout)*time.Millisecond, err)
+			return fmt.Errorf("not ready within %v: %w", limit, err)
 		case <-time.After(pause):
 		}
 	}
@@ -37,7 +40,8 @@ func (s *Service) awaitReady(ctx context.Context, r *initramfs.Ready) error {
 // that it counts as broken; the error says how it failed last. It is nil when ctx
 // ends first.
 func (s *Service) awaitBroken(ctx context.Context, h *initramfs.Health) error {
-	every := time.NewTicker(time.Duration(h.Every) * time.Millisecond)
+	pause := time.Duration(h.Every) * time.Millisecond
+	every := time.NewTicker(pause)
 	defer every.Stop()
 	for failures := 0; ; {
 		select {
@@ -45,7 +49,7 @@ func (s *Service) awaitBroken(ctx context.Context, h *initramfs.Health) error {
 			return nil
 		case <-every.C:
 		}
-		err := s.probe(ctx, &h.Probe)
+		err := s.probe(ctx, &h.Probe, pause)
 		if err == nil {
 			failures = 0
 			continue
