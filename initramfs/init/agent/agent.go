@@ -97,7 +97,7 @@ func (a *Agent) end() { a.endOnce.Do(func() { close(a.ended) }) }
 
 // The time that hosts have at the end of a sandbox.
 const (
-	fetchTime = 2 * time.Second  // to take the rest of the output and the last state
+	fetchTime = 10 * time.Second // to take the rest of the output and the last state
 	noticeEnd = 30 * time.Second // to ask at all, where a service ended before any of them has
 )
 
