@@ -135,7 +135,6 @@ func lonelyRoot(t *testing.T) walled {
 func TestWithoutLibvirtd(t *testing.T) {
 	for name, who := range map[string]func(*testing.T) walled{"plain user": plainUser, "root": lonelyRoot} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			b := who(t)
 			if got := b.run(t, nil, "--", "true"); got.code != 0 {
 				t.Fatalf("the first run: %+v", got)

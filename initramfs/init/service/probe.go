@@ -3,6 +3,7 @@ package service
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -27,7 +28,9 @@ func (s *Service) probe(ctx context.Context, p *initramfs.Probe, limit time.Dura
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := s.ask(bounded, p)
-	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+	// A connection's own deadline may come a moment before that of the context.
+	tooLong := bounded.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded)
+	if err != nil && tooLong && ctx.Err() == nil {
 		return fmt.Errorf("one probe took longer than %v: this sandbox is slow to answer, or its host is: %w", limit, err)
 	}
 	return err
