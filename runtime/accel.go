@@ -11,6 +11,9 @@ import (
 
 	"golang.org/x/sys/unix"
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // The accelerators that Options.Accel may force.
@@ -96,7 +99,7 @@ func (r *Runtime) chooseAccel(wanted string) (string, error) {
 		r.options.Log(fmt.Sprintf("the machine runs without hardware virtualisation, many times slower: %v", err))
 		return AccelTCG, nil
 	}
-	return "", fmt.Errorf("machine.accel requires hardware virtualisation: %w; or go on without, many times slower, with --accel tcg or machine: accel: \"prefer\"", err)
+	return "", fault.New(diag.NoAccel, "machine.accel requires hardware virtualisation: %w; or go on without, many times slower, with --accel tcg or machine: accel: \"prefer\"", err)
 }
 
 // translationCache is how much translated code an emulating QEMU keeps, in KiB.

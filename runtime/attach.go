@@ -5,12 +5,14 @@ import (
 	"fmt"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // Attach connects to the first process of the named sandbox, which must run.
 func (r *Runtime) Attach(ctx context.Context, name string) (*channel.Client, error) {
 	if !r.local() {
-		return nil, fmt.Errorf("%s: %s is another machine's libvirt, and a sandbox is spoken with on the machine that it runs on: run sbx there", name, r.options.URI)
+		return nil, fault.New(diag.Elsewhere, "%s: %s is another machine's libvirt, and a sandbox is spoken with on the machine that it runs on: run sbx there", name, r.options.URI)
 	}
 	if r.embeddedNamed(name) != nil {
 		return r.dialNamed(ctx, name)
@@ -25,7 +27,7 @@ func (r *Runtime) Attach(ctx context.Context, name string) (*channel.Client, err
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if !active {
-		return nil, fmt.Errorf("%s is stopped: sbx up %s starts it", name, name)
+		return nil, fault.New(diag.NoSandbox, "%s is stopped: sbx up %s starts it", name, name)
 	}
 	return r.dialNamed(ctx, name)
 }

@@ -14,7 +14,9 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // claim is what has to be removed after a process that could not. The state folder
@@ -47,7 +49,7 @@ func (r *Runtime) claim(s *sandbox, conn *libvirt.Connect) (release func(), err 
 		return nil, err
 	}
 	if f == nil {
-		return nil, fmt.Errorf("%s: another sbx run has this name: give another one with --name", s.name)
+		return nil, fault.New(diag.NameTaken, "%s: another sbx run has this name: give another one with --name", s.name)
 	}
 	if _, err := f.Write(data); err != nil {
 		f.Close()

@@ -10,7 +10,9 @@ import (
 
 	"libvirt.org/go/libvirt"
 
+	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // connections are the open ones, by URI. Nobody has used the idle ones yet.
@@ -55,7 +57,7 @@ func (c *connections) unused(uri string) (*libvirt.Connect, error) {
 	}
 	conn, err := libvirt.NewConnect(uri)
 	if err != nil {
-		return nil, fmt.Errorf("cannot connect to %s: %w%s", uri, plain(err), connectHelp(err))
+		return nil, fault.New(diag.NoLibvirt, "cannot connect to %s: %w%s", uri, plain(err), connectHelp(err))
 	}
 	return conn, nil
 }

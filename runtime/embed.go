@@ -15,7 +15,9 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // The embedded driver is libvirt's QEMU driver inside this very process: it
@@ -51,11 +53,11 @@ func (r *Runtime) connectEphemeral(kind schema.Backend, connect connector) (*lib
 func connectContainers(kind schema.Backend, connect connector) (*libvirt.Connect, error) {
 	const instead = "a machine (--backend kvm) needs neither libvirtd nor root"
 	if os.Geteuid() != 0 {
-		return nil, fmt.Errorf("a container (backend %s) needs root and libvirtd: run sbx as root; %s", kind, instead)
+		return nil, fault.New(diag.NotRoot, "a container (backend %s) needs root and libvirtd: run sbx as root; %s", kind, instead)
 	}
 	conn, err := connect(kind)
 	if err != nil {
-		err = fmt.Errorf("%w\nA container (backend %s) needs libvirtd; %s", err, kind, instead)
+		err = fault.New(diag.NoLibvirt, "%w\nA container (backend %s) needs libvirtd; %s", err, kind, instead)
 	}
 	return conn, err
 }
@@ -199,13 +201,13 @@ func checkEmbedded(d *libvirtxml.Domain) error {
 	const help = "libvirt's embedded driver, which runs machines where no libvirtd can be used, cannot"
 	switch {
 	case len(d.Devices.Interfaces) > 0:
-		return fmt.Errorf("%s attach or filter a network: start libvirtd and run sbx as root, or leave the network out", help)
+		return fault.New(diag.Embedded, "%s attach or filter a network: start libvirtd and run sbx as root, or leave the network out", help)
 	case os.Geteuid() == 0:
 		return nil
 	case d.CPUTune != nil && (d.CPUTune.GlobalQuota != nil || d.CPUTune.Shares != nil):
-		return fmt.Errorf("%s bound processor time without root: give resources: cpus a whole number and no cpuWeight", help)
+		return fault.New(diag.Embedded, "%s bound processor time without root: give resources: cpus a whole number and no cpuWeight", help)
 	case d.BlockIOTune != nil:
-		return fmt.Errorf("%s weigh disk access without root: leave resources: ioWeight out", help)
+		return fault.New(diag.Embedded, "%s weigh disk access without root: leave resources: ioWeight out", help)
 	}
 	return nil
 }

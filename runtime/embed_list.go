@@ -3,13 +3,14 @@ package runtime
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // listEmbedded are the machines that processes of sbx run by an embedded driver
@@ -73,5 +74,5 @@ func (r *Runtime) withoutDaemon(err error) bool {
 
 // errEmbedded is why a machine without libvirtd cannot be worked on.
 func errEmbedded(name string) error {
-	return fmt.Errorf("%s is the machine of an sbx run without libvirtd, and ends with it: exec and cp work in it", name)
+	return fault.New(diag.Embedded, "%s is the machine of an sbx run without libvirtd, and ends with it: exec and cp work in it", name)
 }

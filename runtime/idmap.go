@@ -11,6 +11,9 @@ import (
 
 	"libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // idRange is a range of host user or group ids that something already has.
@@ -42,7 +45,7 @@ func checkIDs(conn *libvirt.Connect, d *libvirtxml.Domain) error {
 	for _, o := range own {
 		for _, t := range append(taken, others...) {
 			if o.overlaps(t) {
-				return fmt.Errorf("%s: its host ids %d to %d overlap with %d to %d of %s: give it a range of its own with users: base in its profile",
+				return fault.New(diag.IDsTaken, "%s: its host ids %d to %d overlap with %d to %d of %s: give it a range of its own with users: base in its profile",
 					d.Name, o.first, o.first+o.count-1, t.first, t.first+t.count-1, t.owner)
 			}
 		}

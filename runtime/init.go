@@ -13,6 +13,8 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // findInit finds the sbx-init that sandboxes are to run: the one that the
@@ -32,7 +34,7 @@ func (r *Runtime) findInit() (string, error) {
 			return p, nil
 		}
 	}
-	return "", fmt.Errorf("cannot find sbx-init, which runs inside every sandbox: looked for %s; make build puts it beside sbx, and SBX_INIT names it anywhere", strings.Join(places, ", "))
+	return "", fault.New(diag.NoInit, "cannot find sbx-init, which runs inside every sandbox: looked for %s; make build puts it beside sbx, and SBX_INIT names it anywhere", strings.Join(places, ", "))
 }
 
 // installInit puts sbx-init into the state folder under its digest and gives
@@ -80,12 +82,12 @@ func (r *Runtime) linkInit(path string) error {
 func checkStatic(path string) error {
 	f, err := elf.Open(path)
 	if err != nil {
-		return fmt.Errorf("sbx-init %s is not a program: %w", path, err)
+		return fault.New(diag.NoInit, "sbx-init %s is not a program: %w", path, err)
 	}
 	defer f.Close()
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP {
-			return fmt.Errorf("sbx-init %s is linked dynamically: build it with CGO_ENABLED=0", path)
+			return fault.New(diag.NoInit, "sbx-init %s is linked dynamically: build it with CGO_ENABLED=0", path)
 		}
 	}
 	return nil

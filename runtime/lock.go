@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // allNames is the lock that guards what sandboxes must not share.
@@ -42,7 +44,7 @@ func (r *Runtime) lock(ctx context.Context, name string) (unlock func(), err err
 		select {
 		case <-ctx.Done():
 			f.Close()
-			return nil, fmt.Errorf("%s: another sbx works on it: %w", name, context.Cause(ctx))
+			return nil, fault.New(diag.Busy, "%s: another sbx works on it: %w", name, context.Cause(ctx))
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

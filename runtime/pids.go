@@ -13,6 +13,9 @@ import (
 
 	"golang.org/x/sys/unix"
 	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // limitPids bounds the processes and threads of a running container, for which
@@ -89,7 +92,7 @@ func limitMerged(path string, controller, limit int) error {
 		return err
 	}
 	if err := handDownPids(path); err != nil {
-		return fmt.Errorf("resources.pids cannot be enforced: %w", err)
+		return fault.New(diag.Limits, "resources.pids cannot be enforced: %w", err)
 	}
 	return writePidsMax(filepath.Join(groupRoot, path), limit+len(tasks))
 }
@@ -127,7 +130,7 @@ func writeControl(path, value string) error {
 func writePidsMax(dir string, limit int) error {
 	err := writeControl(filepath.Join(dir, "pids.max"), strconv.Itoa(limit))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("resources.pids cannot be enforced: this host's control groups do not count processes (%w)", err)
+		return fault.New(diag.Limits, "resources.pids cannot be enforced: this host's control groups do not count processes (%w)", err)
 	}
 	return err
 }
@@ -142,7 +145,7 @@ func pidsGroup(name string) string { return filepath.Join(groupRoot, "pids", "ma
 func limitSeparate(dom *libvirt.Domain, controller int, from, name string, limit int) error {
 	dir := pidsGroup(name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("resources.pids cannot be enforced: %w", err)
+		return fault.New(diag.Limits, "resources.pids cannot be enforced: %w", err)
 	}
 	if err := writePidsMax(dir, limit); err != nil {
 		return err

@@ -7,8 +7,10 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // Plan says what Apply would change for the bundles; with prune, also which
@@ -43,7 +45,7 @@ func (r *Runtime) needLocal(verb string) error {
 	if r.local() {
 		return nil
 	}
-	return fmt.Errorf("%s is another machine's libvirt, and its firewall and files are seen on that machine only: run sbx %s there", r.options.URI, verb)
+	return fault.New(diag.Elsewhere, "%s is another machine's libvirt, and its firewall and files are seen on that machine only: run sbx %s there", r.options.URI, verb)
 }
 
 func (o *observer) plan(p *plan.Plan, b *compiler.Bundle) error {

@@ -8,6 +8,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // needRoot is why this user cannot work on the sandboxes of a connection, though
@@ -25,6 +26,9 @@ func needRoot(uri string) error {
 
 // rootError says that only root can do this.
 type rootError struct{ uri string }
+
+// Code implements fault.Coded.
+func (e *rootError) Code() string { return diag.NotRoot }
 
 func (e *rootError) Error() string {
 	return fmt.Sprintf("sandboxes of %s are root's, and you are user %d: run sbx as root (sudo sbx …); what works as you is sbx run --backend kvm", e.uri, os.Geteuid())

@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // renew starts the sandbox, in place of an older one that may run.
@@ -41,7 +44,7 @@ func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
 	}
 	u.begun = true
 	if err := backend.start(u.s, dom); err != nil {
-		return fmt.Errorf("%s: cannot start: %w", u.s.name, err)
+		return fault.New(diag.Start, "%s: cannot start: %w", u.s.name, err)
 	}
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // endLimit is how long a sandbox whose command has ended may take to end by
@@ -33,7 +35,7 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 		return exit, err
 	}
 	if !r.local() {
-		return exit, fmt.Errorf("%s: %s is another machine's libvirt, and a sandbox is made of files of the machine that it runs on: run sbx there", s.name, r.options.URI)
+		return exit, fault.New(diag.Elsewhere, "%s: %s is another machine's libvirt, and a sandbox is made of files of the machine that it runs on: run sbx there", s.name, r.options.URI)
 	}
 	conn, err := r.connectEphemeral(s.backend, r.connectAlone)
 	if err != nil {
@@ -98,7 +100,7 @@ func (e *ephemeral) checkName() error {
 		return err
 	}
 	dom.Free()
-	return fmt.Errorf("%s: libvirt has a domain of this name already: give another one with --name", e.s.name)
+	return fault.New(diag.NameTaken, "%s: libvirt has a domain of this name already: give another one with --name", e.s.name)
 }
 
 // start makes all that the sandbox needs and starts it.
@@ -122,7 +124,7 @@ func (e *ephemeral) start(ctx context.Context) (*channel.Client, error) {
 		if first != nil {
 			first.Close()
 		}
-		return nil, fmt.Errorf("cannot start: %w", err)
+		return nil, fault.New(diag.Start, "cannot start: %w", err)
 	}
 	if err := waitForBridge(ctx, e.s.domain); err != nil {
 		first.Close()

@@ -12,7 +12,9 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // readSecrets finds the values of the sandbox's secrets on this host, once. No
@@ -25,10 +27,10 @@ func (s *sandbox) readSecrets(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(s.sources)) {
 		value, err := readSecret(ctx, s.sources[name])
 		if err != nil {
-			return fmt.Errorf("secrets.%s: %w", name, err)
+			return fault.New(diag.NoSecret, "secrets.%s: %w", name, err)
 		}
 		if len(value) > initramfs.MaxSecret {
-			return fmt.Errorf("secrets.%s: it is longer than the %d bytes that a secret may hold", name, initramfs.MaxSecret)
+			return fault.New(diag.NoSecret, "secrets.%s: it is longer than the %d bytes that a secret may hold", name, initramfs.MaxSecret)
 		}
 		list = append(list, channel.Secret{Name: name, Value: value})
 	}
@@ -51,7 +53,7 @@ func readSecret(ctx context.Context, source schema.Secret) ([]byte, error) {
 	case source.Env != "":
 		value, ok := os.LookupEnv(source.Env)
 		if !ok {
-			return nil, fmt.Errorf("sbx was not given the environment variable %s", source.Env)
+			return nil, fault.New(diag.NoSecret, "sbx was not given the environment variable %s", source.Env)
 		}
 		return []byte(value), nil
 	}
@@ -91,7 +93,7 @@ func (s *sandbox) sendSecrets(ctx context.Context, client *channel.Client) error
 	}
 	for _, secret := range s.secrets {
 		if err := client.SendSecret(ctx, secret); err != nil {
-			return fmt.Errorf("secrets.%s: %w", secret.Name, err)
+			return fault.New(diag.NoSecret, "secrets.%s: %w", secret.Name, err)
 		}
 	}
 	return nil

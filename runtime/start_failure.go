@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // Way is a way in which the start of a sandbox's command fails.
@@ -42,6 +43,9 @@ const (
 
 // Unwrap gives what was seen on the host, or nil.
 func (f *StartFailure) Unwrap() error { return f.Err }
+
+// Code implements fault.Coded.
+func (f *StartFailure) Code() string { return diag.Failed }
 
 // Error says how it failed, what the command wrote last, and what may mend it.
 func (f *StartFailure) Error() string {

@@ -7,6 +7,9 @@ import (
 
 	"libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // checkWires refuses interfaces that libvirt would attach without a filter:
@@ -31,14 +34,14 @@ func checkWire(conn *libvirt.Connect, source *libvirtxml.DomainInterfaceSource) 
 	case source != nil && source.Network != nil:
 		return checkNetwork(conn, source.Network.Network)
 	}
-	return fmt.Errorf("an interface is neither on a network nor on a bridge, and libvirt would not filter it")
+	return fault.New(diag.NotFiltered, "an interface is neither on a network nor on a bridge, and libvirt would not filter it")
 }
 
 // checkBridge wants a bridge of the kernel's own. Others, such as Open
 // vSwitch's, do not take packets past the filter's rules.
 func checkBridge(name string) error {
 	if _, err := os.Stat("/sys/class/net/" + name + "/bridge"); err != nil {
-		return fmt.Errorf("the host has no bridge %s (or it is not one of the kernel's): ip link lists what there is", name)
+		return fault.New(diag.NoNetwork, "the host has no bridge %s (or it is not one of the kernel's): ip link lists what there is", name)
 	}
 	return nil
 }
@@ -48,7 +51,7 @@ func checkBridge(name string) error {
 func checkNetwork(conn *libvirt.Connect, name string) error {
 	network, err := conn.LookupNetworkByName(name)
 	if errorCode(err) == libvirt.ERR_NO_NETWORK {
-		return fmt.Errorf("libvirt has no network %s: virsh net-list --all lists what there is, and create in the profile makes one", name)
+		return fault.New(diag.NoNetwork, "libvirt has no network %s: virsh net-list --all lists what there is, and create in the profile makes one", name)
 	}
 	if err != nil {
 		return networkError(name, err)
@@ -59,7 +62,7 @@ func checkNetwork(conn *libvirt.Connect, name string) error {
 		return networkError(name, err)
 	}
 	if !active {
-		return fmt.Errorf("network %s is not running: virsh net-start %s", name, name)
+		return fault.New(diag.NoNetwork, "network %s is not running: virsh net-start %s", name, name)
 	}
 	text, err := network.GetXMLDesc(0)
 	if err != nil {
@@ -70,7 +73,7 @@ func checkNetwork(conn *libvirt.Connect, name string) error {
 		return networkError(name, err)
 	}
 	if n.Bridge == nil || n.Bridge.Name == "" || n.VirtualPort != nil {
-		return fmt.Errorf("network %s has no bridge of the kernel's, so that libvirt would attach the sandbox without its firewall: use a network with a bridge", name)
+		return fault.New(diag.NotFiltered, "network %s has no bridge of the kernel's, so that libvirt would attach the sandbox without its firewall: use a network with a bridge", name)
 	}
 	return nil
 }
@@ -84,10 +87,10 @@ func checkBindings(conn *libvirt.Connect, d *libvirtxml.Domain) error {
 	for _, i := range d.Devices.Interfaces {
 		bound, err := boundFilter(conn, i.Target.Dev)
 		if err != nil {
-			return fmt.Errorf("its interface %s is not behind the filter %s: %w", i.Target.Dev, i.FilterRef.Filter, err)
+			return fault.New(diag.NotFiltered, "its interface %s is not behind the filter %s: %w", i.Target.Dev, i.FilterRef.Filter, err)
 		}
 		if bound != i.FilterRef.Filter {
-			return fmt.Errorf("its interface %s is behind the filter %s instead of %s", i.Target.Dev, bound, i.FilterRef.Filter)
+			return fault.New(diag.NotFiltered, "its interface %s is behind the filter %s instead of %s", i.Target.Dev, bound, i.FilterRef.Filter)
 		}
 	}
 	return nil

@@ -28,7 +28,7 @@ type firstVerb struct {
 
 const (
 	asRoot  = `sandboxes of lxc:///system are root's, and you are user 4711: run sbx as root`
-	nothing = `^sbx: there is no sandbox first: sbx ps lists what there is\n$`
+	nothing = `^sbx: error\[SBX0515\]: there is no sandbox first: sbx ps lists what there is\n$`
 )
 
 // firstVerbs are all that sbx has. What is said is said in full: no other

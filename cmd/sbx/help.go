@@ -62,11 +62,12 @@ func (a *app) rerun(args ...string) error {
 
 func printExplanation(w io.Writer, e diag.Explanation) error {
 	fmt.Fprintf(w, "%s: %s\n\n%s\n", e.Code, e.Title, wrap(e.Text, 80))
+	wrong, right := e.Labels()
 	if e.Wrong != "" {
-		fmt.Fprintf(w, "\nWrong:\n%s\n", indent(e.Wrong))
+		fmt.Fprintf(w, "\n%s\n%s\n", wrong, indent(e.Wrong))
 	}
 	if e.Right != "" {
-		fmt.Fprintf(w, "\nRight:\n%s\n", indent(e.Right))
+		fmt.Fprintf(w, "\n%s\n%s\n", right, indent(e.Right))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -29,7 +30,11 @@ func report(stderr io.Writer, err error) int {
 		diag.Text(stderr, here(list), diag.Style{Color: colorful(stderr)})
 		return status
 	}
-	fmt.Fprintf(stderr, "sbx: %v\n", err)
+	if code := fault.Code(err); code != "" {
+		fmt.Fprintf(stderr, "sbx: error[%s]: %v\n", code, err)
+	} else {
+		fmt.Fprintf(stderr, "sbx: %v\n", err)
+	}
 	return status
 }
 

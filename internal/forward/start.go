@@ -11,6 +11,9 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // Command is how a forwarder is started.
@@ -88,7 +91,7 @@ func (c Command) start(locked *os.File) error {
 func listen(address string) (*os.File, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("cannot publish on the host's %s: %w", address, err)
+		return nil, fault.New(diag.PortTaken, "cannot publish on the host's %s: %w", address, err)
 	}
 	defer l.Close()
 	return l.(*net.TCPListener).File()

@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // Problem is what keeps sbx from using its state folder.
@@ -18,6 +20,9 @@ type Problem struct {
 	Mend     string // a command, or what else to do
 	Mendable bool   // it is a mode, which Make mends
 }
+
+// Code implements fault.Coded.
+func (p *Problem) Code() string { return diag.StateFolder }
 
 func (p *Problem) Error() string { return p.Path + " " + p.What + ": " + p.Mend }
 

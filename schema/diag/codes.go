@@ -67,13 +67,54 @@ const (
 	Published = "SBX0405" // a published port that does not lead to the sandbox
 )
 
+// The codes of what keeps a right profile from being run on a host. Package
+// runtime's errors have them (runtime/fault).
+const (
+	NoLibvirt    = "SBX0510" // there is no libvirt, or it does not let sbx in
+	NotRoot      = "SBX0511" // only root can do it
+	NoInit       = "SBX0512" // sbx-init, which runs inside, is not there or not usable
+	StateFolder  = "SBX0513" // sbx's folder for what sandboxes need is not safe to use
+	DiskFull     = "SBX0514" // a file system is full
+	NoSandbox    = "SBX0515" // there is no such sandbox, or it does not run
+	NameTaken    = "SBX0516" // the name is another one's
+	IDsTaken     = "SBX0517" // the host ids are another one's
+	Busy         = "SBX0518" // another sbx works on the sandbox
+	NoSource     = "SBX0519" // a host path that the profile names is not there
+	NotReachable = "SBX0520" // a host path is closed to the one who would use it
+	NoPlace      = "SBX0521" // there is no place to mount at inside an exposed folder
+	MountedOn    = "SBX0522" // something is mounted where sbx would remove
+	NoNetwork    = "SBX0523" // a network or bridge is not there, or does not run
+	NotFiltered  = "SBX0524" // libvirt would not filter, or does not
+	PortTaken    = "SBX0525" // a port of the host cannot be published on
+	NoAccel      = "SBX0526" // no hardware virtualisation
+	NoKernel     = "SBX0527" // no kernel to boot, or without a module
+	NoSecret     = "SBX0528" // a secret cannot be had
+	Limits       = "SBX0529" // a bound cannot be enforced here
+	Start        = "SBX0530" // libvirt does not start it
+	Failed       = "SBX0531" // it was started, and its command does not run as it should
+	OtherVersion = "SBX0532" // a bundle of another sbx
+	Elsewhere    = "SBX0533" // the libvirt is another machine's
+	Embedded     = "SBX0534" // not without libvirtd
+)
+
+// OfHost says whether a code is of what keeps a profile from being run on a host.
+func OfHost(code string) bool { return NoLibvirt <= code && code <= Embedded }
+
 // Explanation is what `sbx help CODE` says.
 type Explanation struct {
 	Code  string
 	Title string // what is wrong, in a few words
 	Text  string // why that is an error, and what to do
-	Wrong string // a line or two that have it
-	Right string // the same, put right; empty where it depends
+	Wrong string // a line or two that have it; of a host's codes, what sbx says
+	Right string // the same, put right, or what to do; empty where it depends
+}
+
+// Labels are what stands before Wrong and Right.
+func (e Explanation) Labels() (wrong, right string) {
+	if OfHost(e.Code) {
+		return "It says:", "For instance:"
+	}
+	return "Wrong:", "Right:"
 }
 
 // Explain finds a code's explanation.

@@ -60,33 +60,62 @@ func TestEveryCodeIsExplained(t *testing.T) {
 	}
 }
 
-var update = flag.Bool("update", false, "rewrite docs/diagnostics.md")
+var update = flag.Bool("update", false, "rewrite docs/diagnostics.md and docs/troubleshooting.md")
 
-// docs/diagnostics.md is the explanations, one after the other.
-func TestThePageOfDiagnosticsIsTrue(t *testing.T) {
-	var b strings.Builder
-	b.WriteString("# Diagnostics\n\nWhat each code means; `sbx help CODE` says the same. A test keeps this page true.\n")
-	for _, e := range diag.Explanations {
-		fmt.Fprintf(&b, "\n## %s: %s\n\n%s\n", e.Code, e.Title, e.Text)
-		if e.Wrong != "" {
-			fmt.Fprintf(&b, "\nWrong:\n\n```text\n%s\n```\n", e.Wrong)
+// The two pages are the explanations, one after the other.
+func TestThePagesOfCodesAreTrue(t *testing.T) {
+	for name, page := range map[string]struct {
+		head string
+		has  func(code string) bool
+	}{
+		"diagnostics": {"# Diagnostics\n\nWhat each code of a mistake in a profile means; `sbx help CODE` says the same. Those of a host are in [troubleshooting](troubleshooting.md). A test keeps this page true.\n",
+			func(code string) bool { return !diag.OfHost(code) }},
+		"troubleshooting": {troubleshooting, diag.OfHost},
+	} {
+		var b strings.Builder
+		b.WriteString(page.head)
+		for _, e := range diag.Explanations {
+			if page.has(e.Code) {
+				writeExplanation(&b, e)
+			}
 		}
-		if e.Right != "" {
-			fmt.Fprintf(&b, "\nRight:\n\n```text\n%s\n```\n", e.Right)
+		file := "../../docs/" + name + ".md"
+		if *update {
+			if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	const page = "../../docs/diagnostics.md"
-	if *update {
-		if err := os.WriteFile(page, []byte(b.String()), 0o644); err != nil {
+		have, err := os.ReadFile(file)
+		if err != nil {
 			t.Fatal(err)
 		}
+		if string(have) != b.String() {
+			t.Errorf("%s is not what the explanations say; rewrite it with -update", file)
+		}
 	}
-	have, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
+}
+
+const troubleshooting = `# Troubleshooting
+
+What keeps a right profile from running on a host: what sbx says, what that means and what to do. A test keeps this page true, and another breaks a host in each of these ways.
+
+Where to look first:
+- ` + "`sbx doctor`" + ` says what works on this host, and how to mend the rest; the exit code is 1 where something fails.
+- ` + "`sbx logs NAME`" + ` is what a service wrote. One that failed to start is taken away again, and its last words are in the message; ` + "`sbx up --keep-failed`" + ` leaves it.
+- ` + "`sbx drift`" + ` says what is no longer as its profile says.
+- What another program said stands last in a message, behind what it means for the sandbox.
+
+The same text by its code: ` + "`sbx help SBX0510`" + `.
+`
+
+func writeExplanation(b *strings.Builder, e diag.Explanation) {
+	fmt.Fprintf(b, "\n## %s: %s\n\n%s\n", e.Code, e.Title, e.Text)
+	wrong, right := e.Labels()
+	if e.Wrong != "" {
+		fmt.Fprintf(b, "\n%s\n\n```text\n%s\n```\n", wrong, e.Wrong)
 	}
-	if string(have) != b.String() {
-		t.Errorf("%s is not what the explanations say; rewrite it with -update", page)
+	if e.Right != "" {
+		fmt.Fprintf(b, "\n%s\n\n```text\n%s\n```\n", right, e.Right)
 	}
 }
 
