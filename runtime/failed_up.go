@@ -43,23 +43,27 @@ func loggedOutput(ctx context.Context, dir string) (records []channel.Record) {
 
 // undo takes away what a failed Up made, however ctx ended, or keeps it stopped.
 func (u *up) undo(cause error, keepFailed bool) error {
+	name, failure := u.s.name, new(StartFailure)
+	failed := errors.As(cause, &failure)
 	switch {
-	case u.ours && !keepFailed:
-		if err := u.r.remove(u.conn, u.s.name, u.s.backend, u.s.metadata); err != nil {
-			return errors.Join(cause, fmt.Errorf("and it could not be undone: %w: sbx down %s tries again", err, u.s.name))
+	case u.defined && u.result.Created && !keepFailed:
+		if err := u.r.remove(u.conn, name, u.s.backend, u.s.metadata); err != nil {
+			return errors.Join(cause, fmt.Errorf("and it could not be undone: %w: sbx down %s tries again", err, name))
 		}
-		if u.begun {
-			return fmt.Errorf("%w\n%s is removed again: sbx up --keep-failed leaves it stopped, with its log", cause, u.s.name)
+		if failed {
+			return fmt.Errorf("%w\n%s is removed again: sbx up --keep-failed leaves it stopped, with its log", cause, name)
 		}
-	case u.ours, u.result.Restarted:
+	case u.defined && u.renews():
 		if err := u.keep(cause); err != nil {
 			return errors.Join(cause, err)
 		}
 		look := ""
-		if u.begun {
-			look = fmt.Sprintf("; sbx logs %s shows what it wrote", u.s.name)
+		if failed {
+			look = fmt.Sprintf("; sbx logs %s shows what it wrote", name)
 		}
-		return fmt.Errorf("%w\n%s is stopped now: mend that and run sbx up again, or sbx down%s", cause, u.s.name, look)
+		return fmt.Errorf("%w\n%s is stopped now: mend that and run sbx up again, or sbx down%s", cause, name, look)
+	case failed:
+		return failure.leaves(cause)
 	}
 	return cause
 }

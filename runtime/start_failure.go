@@ -65,6 +65,18 @@ func (f *StartFailure) Error() string {
 	return b.String()
 }
 
+// leaves adds to cause, which holds f, what becomes of a sandbox that is left to
+// itself.
+func (f *StartFailure) leaves(cause error) error {
+	switch f.Status.State {
+	case channel.Ended:
+		return fmt.Errorf("%w\n%s is stopped now: sbx up %s starts it", cause, f.Name, f.Name)
+	case "":
+		return cause
+	}
+	return fmt.Errorf("%w\n%s goes on, and starts its command again where its profile says so: sbx stop %s ends it", cause, f.Name, f.Name)
+}
+
 // what says in a line how it failed.
 func (f *StartFailure) what() string {
 	s := f.Status

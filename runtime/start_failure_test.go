@@ -34,8 +34,10 @@ var startsAnew = []struct {
 }{
 	{failed{"at once with an error", runtime.EndedEarly, []string{"/bin/sh ended", "exit code 3", "| its last line"}},
 		`run: {argv: ["/bin/sh", "-c", "echo its last line >&2; exit 3"]}`},
-	{failed{"at once with success", runtime.EndedEarly, []string{"exit code 0", "| forked into background", "stay in the foreground"}},
-		`run: {argv: ["/bin/sh", "-c", "echo forked into background"], restart: "on-failure"}`},
+	{failed{"at once with success", runtime.EndedEarly, []string{"exit code 0", "| forked into background", "stay in the foreground: nginx does with -g 'daemon off;'"}},
+		`run: {argv: ["/broken/nginx"], restart: "on-failure"}, mounts: "/broken": host: BROKEN`},
+	{failed{"with many words", runtime.EndedEarly, []string{"| line 30", `\x1b]0;owned\a and    a tab`}},
+		`run: {argv: ["/bin/sh", "-c", "seq -f 'line %.0f' 30; printf '\\033]0;owned\\a and\\ta tab'; exit 1"]}`},
 	{failed{"before it is ready", runtime.EndedEarly, []string{"exit code 4", "| half way"}},
 		`run: {argv: ["/bin/sh", "-c", "echo half way; sleep 0.3; exit 4"], ready: {tcp: 1, timeout: "10m"}}`},
 	{failed{"again and again", runtime.Looping, []string{"5 times in a row", "exit code 5", "| once more"}},
@@ -83,7 +85,7 @@ func brokenPrograms(t *testing.T) string {
 		t.Fatal(err)
 	}
 	library := []byte(strings.ReplaceAll(string(whole), "libc.so.6\x00", "libz.so.6\x00"))
-	for name, data := range map[string][]byte{"text": []byte("neither\n"), "library": library} {
+	for name, data := range map[string][]byte{"text": []byte("neither\n"), "nginx": []byte("#!/bin/sh\necho forked into background\n"), "library": library} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -103,6 +105,9 @@ func (c failed) check(t *testing.T, err error) {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("got %v\nwant something with %q", err, part)
 		}
+	}
+	if n := strings.Count(err.Error(), "\n    | "); n > 10 || strings.ContainsAny(err.Error(), "\x1b\a") {
+		t.Errorf("%d lines, or escapes, are shown:\n%v", n, err)
 	}
 }
 
@@ -126,13 +131,29 @@ func TestStartsThatFail(t *testing.T) {
 		defer r.Close()
 		failed{"", runtime.Lost, []string{"first process has ended", "dmesg"}}.startsAnew(t, r, failingProfile("lxc", `run: argv: ["/bin/true"]`, ""))
 	})
-	t.Run("a secret that is not there", func(t *testing.T) {
-		_, err := r.Up(t.Context(), compileText(t, failingProfile("lxc", `run: argv: ["/bin/true"]
+}
+
+// A secret that is not there keeps a sandbox from being made or changed: what runs
+// runs on.
+func TestASecretThatIsNotThere(t *testing.T) {
+	testhost.Need(t)
+	r := newRuntime(t)
+	upFails := func() {
+		t.Helper()
+		_, err := r.Up(t.Context(), compileText(t, failingProfile("lxc", `run: argv: ["/bin/sleep", "200"]
 	secrets: token: env: "SBX_NO_SUCH_TOKEN"`, "")))
 		if err == nil || !strings.Contains(err.Error(), "secrets.token: sbx was not given the environment variable SBX_NO_SUCH_TOKEN") {
 			t.Errorf("got %v", err)
 		}
-	})
+	}
+	upFails()
+	checkGone(t, r, "/var/lib/sbx/failing")
+	before := compileText(t, failingProfile("lxc", `run: argv: ["/bin/sleep", "100"]`, ""))
+	up(t, r, before)
+	upFails()
+	if result, err := r.Up(t.Context(), before); err != nil || !result.Unchanged() {
+		t.Errorf("what ran is no longer as it was: %+v, %v", result, err)
+	}
 }
 
 // startsAnew starts a new sandbox, which must fail and leave nothing.

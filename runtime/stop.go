@@ -10,7 +10,6 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/initramfs"
-	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -84,28 +83,22 @@ func (r *Runtime) askToStop(ctx context.Context, dom *libvirt.Domain, dir string
 	return client.Stop(ctx) == nil
 }
 
-// usualStop is the schema's own time for a service to stop, and stopGrace what its
-// first process may take beyond a service's time.
-const (
-	usualStop = 10 * time.Second
-	stopGrace = 15 * time.Second
-)
-
 // stopLimit is how long a sandbox may take to stop: the time that its profile
 // gives the service, and some for its first process. Where the profile's time is
 // not known it is the schema's own.
 func stopLimit(dir string, kind schema.Backend) time.Duration {
-	grace := stopGrace
+	const usual = 10 * time.Second
+	grace := 5 * time.Second
 	if kind == schema.KVM {
 		grace = writeLimit
 	}
 	data, err := os.ReadFile(manifestFile(kind, dir))
 	if err != nil {
-		return usualStop + grace
+		return usual + grace
 	}
 	m, err := initramfs.Decode(data)
 	if err != nil {
-		return usualStop + grace
+		return usual + grace
 	}
 	return time.Duration(m.Run.StopTimeout)*time.Millisecond + grace
 }
@@ -136,8 +129,8 @@ func (r *Runtime) Restart(ctx context.Context, name string) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	err = start.wait(ctx, client)
-	if failure := new(StartFailure); errors.As(err, &failure) && failure.Status.State == channel.Ended {
-		return fmt.Errorf("%w\n%s is stopped now: sbx up %s starts it", err, name, name)
+	if failure := new(StartFailure); errors.As(err, &failure) {
+		return failure.leaves(err)
 	}
 	return err
 }

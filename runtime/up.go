@@ -19,6 +19,7 @@ type UpResult struct {
 	Name      string
 	Addresses []string      // where the sandbox is reached; none for one without a network
 	Leases    Leases        // where else
+	Restarts  int           // how often its command was started again, since the sandbox has started
 	Created   bool          // it was not there before
 	Restarted bool          // what had changed took a new start
 	Changes   []plan.Change // what Up had to change; none when all was as it should be
@@ -85,8 +86,9 @@ type up struct {
 	result *UpResult
 	have   *observed
 	expect map[string]string // the fingerprints that have must have; nil: any
-	ours   bool              // the domain is defined by us, so that there is something to undo
-	begun  bool              // the domain was started by us
+
+	defined bool // the domain was defined by us, so that there is something to undo
+	begun   bool // the domain was started by us
 }
 
 func newUp(r *Runtime, conn *libvirt.Connect, s *sandbox, expect map[string]string) *up {
@@ -144,7 +146,7 @@ func (u *up) apply(ctx context.Context) error {
 }
 
 // noticeLimit is how long libvirt may take to see that a sandbox has ended.
-const noticeLimit = 10 * time.Second
+const noticeLimit = 2 * time.Second
 
 // endedMeanwhile says whether the sandbox ran as it should when it was looked at,
 // and has ended since. libvirt takes a moment to see that.
@@ -217,7 +219,7 @@ func (u *up) define(ctx context.Context) error {
 		return fmt.Errorf("%s: cannot define the domain: %w", u.s.name, plain(err))
 	}
 	defer dom.Free()
-	u.ours = u.result.Created
+	u.defined = true
 	if !u.have.active {
 		return nil
 	}
@@ -249,6 +251,7 @@ func (u *up) wait(ctx context.Context) error {
 		return err
 	}
 	u.result.Leases = newLeases(leased(u.conn, u.s.domain), start.last.Leases)
+	u.result.Restarts = start.last.Restarts
 	return nil
 }
 

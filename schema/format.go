@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"encoding/json"
 	"strings"
 
 	"cuelang.org/go/cue/ast"
@@ -37,7 +38,7 @@ func Format(p *Profile) ([]byte, error) {
 
 // syntax is the profile as a CUE struct, in the order of its Go fields.
 func syntax(p *Profile) (*ast.StructLit, error) {
-	data, err := encode(p)
+	data, err := json.Marshal(p)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"encoding/json"
 	"strings"
 
 	"cuelang.org/go/cue"
@@ -42,7 +43,7 @@ func (p *policy) check(prof *Profile, src *source) (list diag.List) {
 	if p == nil {
 		return nil
 	}
-	data, err := encode(prof)
+	data, err := json.Marshal(prof)
 	if err != nil {
 		return asList(err)
 	}

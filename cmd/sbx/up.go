@@ -117,6 +117,9 @@ func describeUp(u *runtime.UpResult, p *schema.Profile) string {
 	if published := publishedPorts(p); len(published) > 0 {
 		b.WriteString(", on the host " + strings.Join(published, ", "))
 	}
+	if u.Restarts > 0 {
+		b.WriteString("; its command was started again " + count(u.Restarts, "time", "times") + " so far")
+	}
 	return b.String()
 }
 

@@ -33,7 +33,9 @@ type Agent struct {
 	killAll  func() // ends every process of the sandbox but this one
 	requests sync.WaitGroup
 	asked    chan struct{} // closed at the first request
-	once     sync.Once
+	askOnce  sync.Once
+	told     chan struct{} // closed when a host has been told the end, or has ordered it
+	tellOnce sync.Once
 	ended    chan struct{} // closed when the sandbox's command has ended
 	endOnce  sync.Once
 }
@@ -49,6 +51,7 @@ func New(m *initramfs.Manifest, table *proc.Table, killAll func()) *Agent {
 		secrets:  newSecrets(m.Secrets),
 		killAll:  killAll,
 		asked:    make(chan struct{}),
+		told:     make(chan struct{}),
 		ended:    make(chan struct{}),
 	}
 	a.commands, a.stop, a.broken = newCommands(m)
@@ -97,18 +100,17 @@ func (a *Agent) end() { a.endOnce.Do(func() { close(a.ended) }) }
 
 // The time that hosts have at the end of a sandbox.
 const (
-	fetchTime = 10 * time.Second // to take the rest of the output and the last state
-	noticeEnd = 30 * time.Second // to ask at all, where a service ended before any of them has
+	fetchTime = 2 * time.Second  // to take the rest of the output and the last state
+	askTime   = 5 * time.Second  // to ask for them, where nobody watches a service just then
+	noticeEnd = 30 * time.Second // the same, where a service ended before any host has come
 )
 
 // Farewell waits, for a short time, until hosts have been told all. The host that
-// starts a service may come to ask for it only when that has ended already.
+// starts a service may come to ask for it only when that has ended already, and
+// its keeper only a moment later.
 func (a *Agent) Farewell() {
 	if a.manifest.Service {
-		select {
-		case <-a.asked:
-		case <-time.After(noticeEnd):
-		}
+		a.awaitTold()
 	}
 	told := make(chan struct{})
 	go func() { a.requests.Wait(); close(told) }()
@@ -118,8 +120,23 @@ func (a *Agent) Farewell() {
 	}
 }
 
+// awaitTold waits until a host has been told the end.
+func (a *Agent) awaitTold() {
+	limit := noticeEnd
+	select {
+	case <-a.asked:
+		limit = askTime
+	default:
+	}
+	select {
+	case <-a.told:
+	case <-time.After(limit):
+	}
+}
+
 // Stop ends the sandbox's command by its stop signal, and with it the sandbox.
 func (a *Agent) Stop(ctx context.Context) error {
+	a.tell()
 	if a.service != nil && !a.secrets.missing() {
 		return a.service.Stop(ctx)
 	}
@@ -141,10 +158,11 @@ func (a *Agent) Stop(ctx context.Context) error {
 	return nil
 }
 
-// StopBySignal is Stop for whoever speaks with the first process by signals, and
-// so does not wait to be told anything.
+// tell notes that somebody knows of the end.
+func (a *Agent) tell() { a.tellOnce.Do(func() { close(a.told) }) }
+
+// StopBySignal is Stop for whoever speaks with the first process by signals.
 func (a *Agent) StopBySignal(ctx context.Context) error {
-	a.once.Do(func() { close(a.asked) })
 	a.board.Set(func(s *channel.Status) { s.Signaled = true })
 	return a.Stop(ctx)
 }

@@ -21,7 +21,7 @@ func (h *Host) Handle(r channel.Request, s *channel.Stream) {
 	a := h.a
 	a.requests.Add(1)
 	defer a.requests.Done()
-	a.once.Do(func() { close(a.asked) })
+	a.askOnce.Do(func() { close(a.asked) })
 	switch r.Op {
 	case channel.OpRun:
 		h.run(r, s)

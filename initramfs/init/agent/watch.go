@@ -36,11 +36,13 @@ func (a *Agent) showStatus(s *channel.Stream) {
 	for {
 		status, changed := a.board.Status()
 		status.Leases = network.Leased(a.manifest.Interfaces)
-		if s.SendStatus(status) != nil {
+		if s.SendJSON(channel.KindStatus, status) != nil {
 			return
 		}
 		if status.State == channel.Ended {
-			_ = s.Send(channel.KindDone, nil)
+			if s.Send(channel.KindDone, nil) == nil {
+				a.tell()
+			}
 			<-ctx.Done()
 			return
 		}
