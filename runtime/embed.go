@@ -83,6 +83,9 @@ func (e *embedded) connect(r *Runtime) (*libvirt.Connect, error) {
 		root.Close()
 		return nil, fmt.Errorf("libvirt's event loop: %w", plain(err))
 	}
+	// The driver makes its folders by this process's umask, and QEMU's user has to
+	// pass through them. All that sbx makes itself has a mode of its own.
+	unix.Umask(0o022)
 	uri := url.URL{Scheme: "qemu", Path: "/embed", RawQuery: url.Values{"root": {dir}}.Encode()}
 	conn, err := libvirt.NewConnect(uri.String())
 	if err != nil {

@@ -53,7 +53,7 @@ var Entries = []Entry{
 	{Embed + "/N/" + EmbedCache, Sbx, fs.ModeSymlink | 0o777, "leads to ../cache"},
 	{Embed + "/N/" + EmbedConfig, Sbx, dir | 0o711, ""},
 	{Embed + "/N/" + EmbedConfig + "/qemu.conf", Sbx, 0o644, ""},
-	{Embed + "/N/…", Sbx, 0, "libvirt's own"},
+	{Embed + "/N/…", Libvirt, 0, ""},
 	{"NAME", Sbx, dir | 0o711, "a sandbox"},
 	{"NAME/" + Channel, Sbx, fs.ModeSocket | 0o600, "the socket of its first process; a machine's is QEMU's and made by libvirt"},
 	{"NAME/" + Keeper, Sbx, fs.ModeSocket | 0o600, "the same channel, shared by its keeper or its `sbx run`"},
