@@ -74,8 +74,9 @@ func filterText(conn *libvirt.Connect, name, uuid string) (string, error) {
 	return text, nil
 }
 
-// filterLimit is how long a domain that has been stopped may hold its filter.
-const filterLimit = 30 * time.Second
+// letGoLimit is how long a domain that has been stopped may hold its filter, and its
+// processes their control group.
+const letGoLimit = 30 * time.Second
 
 // removeFilter removes a filter that sbx made, if it is there. Another maker's
 // stays. A domain that has just been stopped holds its filter for a moment, for as
@@ -90,7 +91,7 @@ func removeFilter(conn *libvirt.Connect, name, uuid string) error {
 		return fmt.Errorf("filter %s: %w", name, plain(err))
 	}
 	defer filter.Free()
-	for deadline := time.Now().Add(filterLimit); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(letGoLimit); ; time.Sleep(10 * time.Millisecond) {
 		err := filter.Undefine()
 		switch {
 		case err == nil, errorCode(err) == libvirt.ERR_NO_NWFILTER:

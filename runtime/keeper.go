@@ -32,7 +32,7 @@ const (
 )
 
 // passLimit is how long a keeper's end waits for the requests of others.
-const passLimit = 2 * time.Second
+const passLimit = 10 * time.Second
 
 // Keep is the keeper of the named sandbox. It ends with the sandbox; at once,
 // where there is a keeper already.

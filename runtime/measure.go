@@ -17,7 +17,7 @@ import (
 // be answered by the first process.
 const (
 	sampleTime = 100 * time.Millisecond
-	answerTime = time.Second
+	answerTime = 5 * time.Second
 )
 
 // Measurement is what changes from one moment to the next. What could not be

@@ -55,7 +55,7 @@ type observer struct {
 }
 
 // guardLimit is how long the guards may be away while libvirt puts them back.
-const guardLimit = time.Second
+const guardLimit = 5 * time.Second
 
 // kernelRules reads the rules in force, when they are first asked for.
 func (o *observer) kernelRules() (rules kernelRules, err error) {

@@ -176,7 +176,7 @@ func moveProcesses(from, to, except string) error {
 
 // releasePids removes the group that limitPids made, if it did.
 func releasePids(name string) error {
-	limit := time.Now().Add(endLimit)
+	limit := time.Now().Add(letGoLimit)
 	for {
 		err := os.Remove(pidsGroup(name))
 		switch {

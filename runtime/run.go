@@ -20,7 +20,7 @@ import (
 // of the host's files and images.
 const (
 	endLimit   = 2 * time.Second
-	writeLimit = 30 * time.Second
+	writeLimit = 2 * time.Minute
 )
 
 // Run makes the sandbox of a bundle that was compiled as ephemeral, runs the

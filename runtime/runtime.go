@@ -68,11 +68,14 @@ type Runtime struct {
 	embed   embedded
 }
 
+// answerLimit is what Options.AnswerLimit is by default.
+const answerLimit = 10 * time.Minute
+
 // New gives a Runtime that connects when something first needs it.
 func New(o Options) *Runtime {
 	o.StateDir = cmp.Or(o.StateDir, string(state.Of(os.Geteuid())))
 	o.URI = cmp.Or(o.URI, os.Getenv("LIBVIRT_DEFAULT_URI"))
-	o.AnswerLimit = cmp.Or(o.AnswerLimit, 10*time.Minute)
+	o.AnswerLimit = cmp.Or(o.AnswerLimit, answerLimit)
 	if o.Self == nil {
 		o.Self = self()
 	}

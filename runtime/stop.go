@@ -83,22 +83,28 @@ func (r *Runtime) askToStop(ctx context.Context, dom *libvirt.Domain, dir string
 	return client.Stop(ctx) == nil
 }
 
+// usualStop is the schema's own time for a service to stop, and stopGrace what its
+// first process may take beyond a service's time.
+const (
+	usualStop = 10 * time.Second
+	stopGrace = 15 * time.Second
+)
+
 // stopLimit is how long a sandbox may take to stop: the time that its profile
 // gives the service, and some for its first process. Where the profile's time is
 // not known it is the schema's own.
 func stopLimit(dir string, kind schema.Backend) time.Duration {
-	const usual = 10 * time.Second
-	grace := 5 * time.Second
+	grace := stopGrace
 	if kind == schema.KVM {
 		grace = writeLimit
 	}
 	data, err := os.ReadFile(manifestFile(kind, dir))
 	if err != nil {
-		return usual + grace
+		return usualStop + grace
 	}
 	m, err := initramfs.Decode(data)
 	if err != nil {
-		return usual + grace
+		return usualStop + grace
 	}
 	return time.Duration(m.Run.StopTimeout)*time.Millisecond + grace
 }

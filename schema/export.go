@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"cuelang.org/go/cue/ast"
@@ -20,6 +21,9 @@ import (
 
 // Export writes a profile with its defaults as "json", "yaml" or "cue".
 func Export(p *Profile, as string) ([]byte, error) {
+	if err := checkUTF8("", reflect.ValueOf(p)); err != nil {
+		return nil, err
+	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -52,7 +56,7 @@ type Value struct {
 // Values lists all that a profile says, defaults and all, in the order of the
 // paths' names; elements of lists keep theirs.
 func (p *Profile) Values() ([]Value, error) {
-	data, err := json.Marshal(p)
+	data, err := encode(p)
 	if err != nil {
 		return nil, err
 	}

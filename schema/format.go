@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"encoding/json"
 	"strings"
 
 	"cuelang.org/go/cue/ast"
@@ -38,7 +37,7 @@ func Format(p *Profile) ([]byte, error) {
 
 // syntax is the profile as a CUE struct, in the order of its Go fields.
 func syntax(p *Profile) (*ast.StructLit, error) {
-	data, err := json.Marshal(p)
+	data, err := encode(p)
 	if err != nil {
 		return nil, err
 	}

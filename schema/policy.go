@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"encoding/json"
 	"strings"
 
 	"cuelang.org/go/cue"
@@ -43,7 +42,7 @@ func (p *policy) check(prof *Profile, src *source) (list diag.List) {
 	if p == nil {
 		return nil
 	}
-	data, err := json.Marshal(prof)
+	data, err := encode(prof)
 	if err != nil {
 		return asList(err)
 	}

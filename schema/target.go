@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/parser"
@@ -276,8 +277,11 @@ func (p *project) pos(name string) diag.Pos { return diag.Pos{File: name, Dir: p
 
 func notThere(name string, err error) error {
 	what := "cannot be read: " + cause(err)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		what = "does not exist"
+	case !utf8.ValidString(name):
+		what = "cannot be read: its name is not UTF-8, as the names of CUE files are"
 	}
 	return &diag.Diagnostic{Pos: diag.Pos{File: name}, Severity: diag.Error, Code: diag.NotFound,
 		Message: fmt.Sprintf("%q %s", name, what)}

@@ -26,7 +26,9 @@ type watch struct {
 	paces int
 }
 
-var usual = watch{work: 1 << 30, keep: 400 << 20, time: 10 * time.Second, paces: 2000}
+var usual = watch{work: 1 << 30, keep: 400 << 20, time: evaluationTime, paces: 2000}
+
+const evaluationTime = 10 * time.Second
 
 // evaluating counts the evaluations of the program that run side by side, since
 // memory is told of all together.

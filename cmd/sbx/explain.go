@@ -15,7 +15,7 @@ type explainCmd struct {
 	Profile   string   `arg:"" help:"A profile: a file, a folder of one profile, or a name; or an nwfilter's XML file."`
 	Packet    string   `arg:"" help:"A packet, such as 'in tcp 203.0.113.5 -> :443'."`
 	Interface string   `placeholder:"KEY" help:"The interface, where the profile has several networks."`
-	With      []string `placeholder:"PATH" help:"Profiles of the sandboxes that the rules name."`
+	With      []string `sep:"none" placeholder:"PATH" help:"Profiles of the sandboxes that the rules name."`
 	JSON      bool     `help:"Print JSON."`
 	profileFlags
 

@@ -15,7 +15,7 @@ type logsCmd struct {
 	Follow bool   `short:"f" help:"Go on with what comes."`
 	Since  string `placeholder:"TIME" help:"Only what is newer: a time like 2026-01-31T08:00:00Z, or a span like 10m."`
 	Times  bool   `help:"Begin each line with its time."`
-	JSON   bool   `help:"Print a JSON object a line: time, stream, text, and piece where the line goes on."`
+	JSON   bool   `help:"Print a JSON object a line: time, stream, text, and piece where the line goes on. Bytes that are not UTF-8 are U+FFFD there."`
 	Name   string `arg:"" help:"The sandbox, as sbx ps lists it."`
 }
 

@@ -130,11 +130,20 @@ func run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, args []
 	args, command := splitCommand(args)
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(stderr, "sbx %s: %v\nRun \"sbx %[1]s --help\" for its arguments and flags, with examples.\n", args[0], err)
+		fmt.Fprintf(stderr, "sbx %s: %v\n%sRun \"sbx %[1]s --help\" for its arguments and flags, with examples.\n", args[0], err, hintCommand(args[0], command))
 		return usageCode(args[0])
 	}
 	err = parsed.Run(&app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, command: command})
 	return report(stderr, err)
+}
+
+// hintCommand says where a command's own flags stand, to somebody who gave them to
+// sbx.
+func hintCommand(verb string, command []string) string {
+	if command != nil || verb != "run" && verb != "exec" {
+		return ""
+	}
+	return fmt.Sprintf("If that was for the command: it stands behind \"--\", as in sbx %s -- COMMAND\n", map[string]string{"run": "run", "exec": "exec NAME"}[verb])
 }
 
 // usageCode is what a verb ends with whose arguments are wrong.
@@ -171,6 +180,8 @@ func grammar(args []string) any {
 func newParser(grammar any, stdout, stderr io.Writer, code *int) (*kong.Kong, error) {
 	return kong.New(grammar,
 		kong.Name("sbx"),
+		kong.KindMapper(reflect.String, exactString(asIs)),
+		kong.NamedMapper("path", exactString(kong.ExpandPath)),
 		kong.Description("Run programs and services behind walls that you can read, review and prove."),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(c int) { *code = c; panic(errKongExit) }),

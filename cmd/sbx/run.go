@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
@@ -18,13 +18,14 @@ type runCmd struct {
 	hostFlags
 	Tag     []string `name:"tag" placeholder:"KEY=VALUE" help:"Set the profile's @tag(KEY)."`
 	Profile string   `arg:"" optional:"" help:"A profile to start from: a file, a folder or a name." default:"shell"`
+	Command []string `arg:"" optional:"" passthrough:"partial" help:"The command, where a profile stands before it. All that follows is its own. Without a profile, \"--\" must stand before it."`
 
 	runFlags
 
-	Name    string        `placeholder:"NAME" help:"Call the sandbox this. (default: the profile's name and random letters)"`
-	TTY     bool          `short:"t" name:"tty" help:"Give the command a terminal."`
-	Timeout time.Duration `placeholder:"TIME" help:"End the command after this time: 90s, 5m."`
-	Print   bool          `help:"Print the profile that the flags amount to, as CUE, and run nothing."`
+	With []string `sep:"none" placeholder:"PATH" help:"Profiles of the sandboxes that the rules name."`
+	Name string   `placeholder:"NAME" help:"Call the sandbox this. (default: the profile's name and random letters)"`
+	sessionFlags
+	Print bool `help:"Print the profile that the flags amount to, as CUE, and run nothing."`
 }
 
 func (runCmd) Help() string {
@@ -32,6 +33,8 @@ func (runCmd) Help() string {
 own), and removes it. Without a profile the command sees the host's programs and
 configuration, read-only, nothing of any home folder, and no network; flags open
 more, and --print shows the profile that they amount to.
+
+` + streamsHelp + `
 
 ` + sessionCodes + `
 
@@ -48,6 +51,10 @@ Examples:
 }
 
 func (c *runCmd) Run(a *app) error {
+	if err := c.checkProfile(a); err != nil {
+		return &codedError{exitSbx, err}
+	}
+	a.command = a.commandLine(c.Command)
 	host := c.open(a)
 	defer host.Close()
 	if !c.Print {
@@ -65,13 +72,33 @@ func (c *runCmd) Run(a *app) error {
 		_, err = a.stdout.Write(text)
 		return err
 	}
-	return session(a, c.TTY, c.Timeout, func(ctx context.Context, t *terminal) (channel.Exit, error) {
-		bundle, err := compiler.Compile(p, compiler.Options{Ephemeral: true, Peers: compiler.Peers([]*schema.Profile{p})})
+	others, err := (&profileFlags{}).load(a, c.With...)
+	if err != nil {
+		return &codedError{exitSbx, err}
+	}
+	return session(a, c.sessionFlags, func(ctx context.Context, t *terminal) (channel.Exit, error) {
+		bundle, err := compiler.Compile(p, compiler.Options{Ephemeral: true, Peers: compiler.Peers(append(others, p))})
 		if err != nil {
 			return channel.Exit{}, err
 		}
-		return host.Run(ctx, bundle, channel.Command{Argv: a.command, Env: t.env(), TTY: t.size}, t.stdio)
+		return host.Run(ctx, bundle, channel.Command{
+			Argv:    a.command,
+			Env:     append(t.env(), c.bytes.env...),
+			Workdir: c.bytes.workdir,
+			TTY:     t.size,
+		}, t.stdio)
 	})
+}
+
+// checkProfile tells somebody who has left "--" out that the command was taken for
+// a profile.
+func (c *runCmd) checkProfile(a *app) error {
+	path, shipped := findProfile(c.Profile)
+	if a.command != nil || shipped || c.Profile == "-" || exists(path) || strings.ContainsAny(path, "*?") || strings.HasSuffix(path, "/...") {
+		return nil
+	}
+	command := strings.Join(append([]string{c.Profile}, c.Command...), " ")
+	return fmt.Errorf("there is no profile %s: to run a command without one, put \"--\" before it, as in sbx run -- %s", c.Profile, command)
 }
 
 // profile is the one that the command line amounts to.
@@ -79,6 +106,9 @@ func (c *runCmd) profile(a *app) (*schema.Profile, error) {
 	p, err := (&profileFlags{Tag: c.Tag}).loadOne(a, c.Profile)
 	if err != nil {
 		return nil, err
+	}
+	if !c.Print {
+		c.setBytesAside()
 	}
 	changed, err := c.apply(p)
 	if err != nil {

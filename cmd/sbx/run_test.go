@@ -27,6 +27,7 @@ func walls(t *testing.T) map[string][]string {
 	}
 }
 
+// eachBackend runs a test in both backends, side by side.
 func eachBackend(t *testing.T, test func(t *testing.T, b walled)) {
 	testhost.Need(t)
 	bin, err := guestInit()
@@ -35,7 +36,10 @@ func eachBackend(t *testing.T, test func(t *testing.T, b walled)) {
 	}
 	t.Setenv("SBX_INIT", bin)
 	for name, args := range walls(t) {
-		t.Run(name, func(t *testing.T) { test(t, walled{backend: name, args: args}) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, walled{backend: name, args: args})
+		})
 	}
 }
 
@@ -123,6 +127,7 @@ func TestSessions(t *testing.T) {
 			}
 		})
 		t.Run("a reader that leaves", func(t *testing.T) { aReaderLeaves(t, sandbox) })
+		t.Run("transparent", func(t *testing.T) { transparent(t, sandbox) })
 		t.Run("every exit code", func(t *testing.T) { everyExitCode(t, sandbox) })
 		t.Run("eight at once", func(t *testing.T) { eightAtOnce(t, sandbox) })
 	})
@@ -232,7 +237,7 @@ func TestRunLeavesNothing(t *testing.T) {
 		name := "gone-" + b.backend
 		b.run(t, nil, "--name", name, "--", "true")
 		b.run(t, nil, "--name", name, "--timeout", "200ms", "--", "sleep", "60")
-		for limit := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		for limit := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) { // the other backend may be at it yet
 			ps := call(t, nil, "ps")
 			left, err := os.ReadDir("/var/lib/sbx/.run")
 			if _, stat := os.Stat("/var/lib/sbx/" + name); err == nil && len(left) == 0 && stat != nil && !strings.Contains(ps.stdout, name) {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -26,6 +27,32 @@ type runFlags struct {
 	Allow   []string `sep:"none" placeholder:"RULE" help:"Let packets pass. All others are dropped, both ways."`
 	Memory  string   `placeholder:"SIZE" help:"The most memory that it may use: 256MiB, 2GiB."`
 	CPUs    float64  `name:"cpus" placeholder:"N" help:"The processors that it may use; 0.5 is half of one."`
+
+	bytes bytesFlags
+}
+
+// bytesFlags are values of flags that a profile, which is text, cannot hold. They
+// go to the command past it.
+type bytesFlags struct {
+	env     []string
+	workdir string
+}
+
+// setBytesAside takes from the flags what is not UTF-8 and need not stand in a
+// profile.
+func (f *runFlags) setBytesAside() {
+	var text []string
+	for _, entry := range hostEnv(f.Env) {
+		if utf8.ValidString(entry) {
+			text = append(text, entry)
+		} else {
+			f.bytes.env = append(f.bytes.env, entry)
+		}
+	}
+	f.Env = text
+	if !utf8.ValidString(f.Workdir) {
+		f.bytes.workdir, f.Workdir = f.Workdir, ""
+	}
 }
 
 // apply changes the profile as the flags say, and tells whether they say

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/internal/input"
 )
 
 // The exit codes of run and exec besides the command's own, as env(1) and
@@ -28,6 +29,10 @@ killed it. sbx itself ends with 124 when --timeout was over, 125 when the
 sandbox or the session failed, 126 when the command cannot be executed and 127
 when it does not exist inside the sandbox.`
 
+const streamsHelp = `Of standard input sbx takes what the command reads, and leaves the rest to
+whoever reads next; from a terminal, which cannot be read so, a line more at most,
+and nothing while sbx is in the background. With -n the command has none.`
+
 // signalPatience is how long a signal waits for a command to be there; when it
 // is over, the signal is for sbx.
 const signalPatience = 200 * time.Millisecond
@@ -39,14 +44,40 @@ type terminal struct {
 	restore func()
 }
 
-// openTerminal connects a session to sbx's own standard streams. With tty, the
+// sessionFlags are the arguments of run and exec about the command's streams.
+type sessionFlags struct {
+	TTY         bool          `short:"t" name:"tty" help:"Give the command a terminal."`
+	Interactive bool          `short:"i" hidden:"" help:"The command reads this standard input, as it does without."`
+	NoStdin     bool          `short:"n" name:"no-stdin" help:"Give the command an empty standard input."`
+	Timeout     time.Duration `placeholder:"TIME" help:"End the command after this time: 90s, 5m."`
+}
+
+// commandLine is the command that was given: what stands after "--", or words
+// that follow the verb's own.
+func (a *app) commandLine(words []string) []string {
+	switch {
+	case len(words) == 0:
+		return a.command
+	case a.command == nil:
+		return words
+	}
+	return append(append(words, "--"), a.command...) // the command's own "--"
+}
+
+// openTerminal connects a session to sbx's own standard streams. With a TTY, the
 // user's terminal passes every key on to the command, as ssh -t does.
-func openTerminal(a *app, tty bool) (*terminal, error) {
+func openTerminal(a *app, flags sessionFlags) (*terminal, error) {
 	t := &terminal{
-		stdio:   channel.Stdio{Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr},
+		stdio:   channel.Stdio{Stdout: a.stdout, Stderr: a.stderr},
 		restore: func() {},
 	}
-	if !tty {
+	if flags.NoStdin {
+		a.stdin = nil
+	}
+	if err := t.openStdin(a); err != nil {
+		return nil, fmt.Errorf("standard input: %w", err)
+	}
+	if !flags.TTY {
 		return t, nil
 	}
 	t.size = &channel.Size{Rows: 24, Cols: 80}
@@ -56,11 +87,32 @@ func openTerminal(a *app, tty bool) (*terminal, error) {
 	}
 	before, err := term.MakeRaw(int(in.Fd()))
 	if err != nil {
+		t.restore()
 		return nil, fmt.Errorf("cannot prepare the terminal: %w", err)
 	}
-	t.restore = func() { _ = term.Restore(int(in.Fd()), before) } // it may be gone
+	stop := t.restore
+	t.restore = func() {
+		stop()
+		_ = term.Restore(int(in.Fd()), before) // it may be gone
+	}
 	t.size = windowSize(in)
 	return t, nil
+}
+
+// openStdin has the session read sbx's standard input no further than its command
+// does.
+func (t *terminal) openStdin(a *app) error {
+	f, ok := a.stdin.(*os.File)
+	if !ok {
+		t.stdio.Stdin = a.stdin
+		return nil
+	}
+	in, err := input.Open(f)
+	if err != nil {
+		return err
+	}
+	t.stdio.Stdin, t.restore = in, in.Close
+	return nil
 }
 
 func windowSize(f *os.File) *channel.Size {
@@ -125,8 +177,8 @@ func offer[T any](to chan<- T, v T) bool {
 
 // session runs a command through do and turns what becomes of it into an exit
 // code.
-func session(a *app, tty bool, timeout time.Duration, do func(context.Context, *terminal) (channel.Exit, error)) error {
-	t, err := openTerminal(a, tty)
+func session(a *app, flags sessionFlags, do func(context.Context, *terminal) (channel.Exit, error)) error {
+	t, err := openTerminal(a, flags)
 	if err != nil {
 		return &codedError{exitSbx, err}
 	}
@@ -134,9 +186,9 @@ func session(a *app, tty bool, timeout time.Duration, do func(context.Context, *
 	// From here on an interrupt is the command's.
 	ctx, end := context.WithCancelCause(context.WithoutCancel(a.ctx))
 	defer end(nil)
-	if timeout != 0 {
+	if flags.Timeout != 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, timeout, errTimeout)
+		ctx, cancel = context.WithTimeoutCause(ctx, flags.Timeout, errTimeout)
 		defer cancel()
 	}
 	t.watch(ctx, a, end)

@@ -320,7 +320,7 @@ func without(m reflect.Value, key reflect.Value) reflect.Value {
 // others are values in place of those that a changed letter would not leave one
 // of their kind.
 var others = strings.NewReplacer("10.0.0.", "10.0.4.", "10.1.0.", "10.1.4.", "10.9.0.", "10.7.0.", "10.8.0.", "10.6.0.", "fd00::", "fd02::", "fd01::", "fd03::",
-	"echo-request", "destination-unreachable", "time-exceeded", "parameter-problem", "lxc", "kvm", "kvm", "lxc", "022", "077", "0755", "0700", "0644", "0600")
+	"echo-request", "destination-unreachable", "time-exceeded", "parameter-problem", "lxc", "kvm", "kvm", "lxc", "require", "prefer", "prefer", "require", "022", "077", "0755", "0700", "0644", "0600")
 
 func other(s string) string {
 	if changed := others.Replace(s); changed != s {

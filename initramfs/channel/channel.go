@@ -17,7 +17,7 @@ import (
 )
 
 // Version is the protocol's. Both ends must speak the same one.
-const Version = 1
+const Version = 2
 
 // The bounds of the protocol.
 const (
@@ -25,9 +25,9 @@ const (
 	MaxPayload = 1<<16 - 1
 	// chunk is how much data one frame carries; a pipe's usual buffer is 64 KiB.
 	chunk = 32 << 10
-	// stdinCredit is how many frames of standard input may be under way that
-	// the command has not yet taken.
-	stdinCredit = 8
+	// StdinWindow is how much of standard input may be under way that the
+	// command has not yet read, in bytes.
+	StdinWindow = 256 << 10
 )
 
 // The time limits of the host's side. A guest's own side has none: it serves

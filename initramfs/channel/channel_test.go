@@ -65,6 +65,7 @@ func connect(t testing.TB, handle Handler) *Client {
 // with 7.
 func cat(_ Request, s *Stream) {
 	_ = s.Send(KindStarted, nil)
+	taken := 0
 	for {
 		f, err := s.Receive()
 		switch {
@@ -73,7 +74,8 @@ func cat(_ Request, s *Stream) {
 		case f.Kind == KindStdin:
 			_ = s.Send(KindStdout, f.Payload)
 			_ = s.Send(KindStderr, f.Payload)
-			_ = s.Send(KindCredit, nil)
+			taken += len(f.Payload)
+			_ = s.SendTaken(uint64(taken))
 		case f.Kind == KindStdinEOF:
 			_ = s.SendJSON(KindExit, Exit{Code: 7})
 			return
@@ -186,7 +188,7 @@ func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 func TestStatusIsCleaned(t *testing.T) {
 	c := connect(t, func(_ Request, s *Stream) {
-		_ = s.SendJSON(KindStatus, Status{State: Ended, Exit: &Exit{Code: 3}, Message: "\x1b]0;owned\a", Reason: "\x1b", Leases: []string{"fe80::1%\x1b]0;owned\a", "10.0.0.5", "", "0.0.0.0", "::FFFF:10.0.0.6"}})
+		_ = s.SendStatus(Status{State: Ended, Exit: &Exit{Code: 3}, Message: "\x1b]0;owned\a", Reason: "\x1b", Leases: []string{"fe80::1%\x1b]0;owned\a", "10.0.0.5", "", "0.0.0.0", "::FFFF:10.0.0.6"}})
 	})
 	got, err := c.WaitEnd(t.Context())
 	if err != nil || got.Exit.String() != "exit code 3" || got.Message != `\x1b]0;owned\a` || got.Reason != ReasonFailed || !slices.Equal(got.Leases, []string{"10.0.0.5", "::ffff:10.0.0.6"}) {

@@ -71,7 +71,7 @@ func (c *Client) open(ctx context.Context, r Request) (*stream, func(), error) {
 	}
 	stop := context.AfterFunc(ctx, func() { s.Close(); s.SetDeadline(time.Unix(1, 0)) })
 	done := func() { stop(); s.Close() }
-	if err := writeJSON(s, KindRequest, r); err != nil {
+	if err := writeRequest(s, r); err != nil {
 		done()
 		return nil, nil, c.failure(ctx, err)
 	}

@@ -2,7 +2,6 @@ package channel
 
 import (
 	"context"
-	"errors"
 	"io"
 	"syscall"
 )
@@ -10,7 +9,7 @@ import (
 // Stdio is what a session's command is connected to on the host. Stdin, Stdout
 // and Stderr may be nil: nothing to read, and nobody who reads.
 type Stdio struct {
-	Stdin   io.Reader
+	Stdin   io.Reader // read up to StdinWindow bytes ahead of the command; see Taker
 	Stdout  io.Writer
 	Stderr  io.Writer
 	Resize  <-chan Size           // the terminal's new sizes
@@ -48,42 +47,16 @@ func (c *Client) session(ctx context.Context, r Request, stdio Stdio) (Exit, err
 
 	ended := make(chan struct{})
 	defer close(ended)
-	credit := make(chan struct{}, stdinCredit)
-	for range stdinCredit {
-		credit <- struct{}{}
-	}
+	in := newStdin(stdio.Stdin)
 	if stdio.Stdin != nil {
-		go s.sendStdin(stdio.Stdin, credit, ended)
+		go s.sendStdin(in, ended)
 	}
 	go s.sendEvents(stdio, ended)
-	exit, err := s.receive(stdio, credit)
+	exit, err := s.receive(stdio, in)
 	if err != nil {
 		return exit, c.failure(ctx, err)
 	}
 	return exit, nil
-}
-
-// sendStdin copies standard input, a frame for each credit that the guest gives.
-// It may outlive the session for as long as a read of in lasts.
-func (s *stream) sendStdin(in io.Reader, credit, ended <-chan struct{}) {
-	buf := make([]byte, chunk)
-	for {
-		n, err := in.Read(buf)
-		if n > 0 {
-			select {
-			case <-credit:
-			case <-ended:
-				return
-			}
-			if writeFrame(s, KindStdin, buf[:n]) != nil {
-				return
-			}
-		}
-		if err != nil {
-			_ = writeFrame(s, KindStdinEOF, nil) // receive finds a lost channel
-			return
-		}
-	}
 }
 
 // sendEvents passes on signals and new terminal sizes.
@@ -105,7 +78,7 @@ func (s *stream) sendEvents(stdio Stdio, ended <-chan struct{}) {
 }
 
 // receive writes out what the command says until it has ended.
-func (s *stream) receive(stdio Stdio, credit chan<- struct{}) (Exit, error) {
+func (s *stream) receive(stdio Stdio, in *stdin) (Exit, error) {
 	stdout := output{s: s, number: 1, w: stdio.Stdout}
 	stderr := output{s: s, number: 2, w: stdio.Stderr}
 	for {
@@ -118,12 +91,8 @@ func (s *stream) receive(stdio Stdio, credit chan<- struct{}) (Exit, error) {
 			err = stdout.write(f.Payload)
 		case KindStderr:
 			err = stderr.write(f.Payload)
-		case KindCredit:
-			select {
-			case credit <- struct{}{}:
-			default:
-				return Exit{}, errCredit
-			}
+		case KindTaken:
+			err = in.take(f.Payload)
 		case KindExit:
 			return parseExit(f.Payload)
 		case KindFailed:
@@ -136,8 +105,6 @@ func (s *stream) receive(stdio Stdio, credit chan<- struct{}) (Exit, error) {
 		}
 	}
 }
-
-var errCredit = errors.New("the guest took more standard input than it was sent")
 
 // output is one of a command's outputs on the host.
 type output struct {

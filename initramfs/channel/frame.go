@@ -10,7 +10,8 @@ import (
 // Kind says what a frame holds.
 type Kind byte
 
-// The kinds of frame. A stream opens with one KindRequest from the host.
+// The kinds of frame. A stream opens with one KindRequest from the host, which
+// KindStrings may precede.
 const (
 	// From the host.
 	KindRequest     Kind = 1 // JSON Request
@@ -19,13 +20,14 @@ const (
 	KindSignal      Kind = 4 // one byte: a signal's number
 	KindResize      Kind = 5 // JSON Size: the terminal has a new size
 	KindCloseOutput Kind = 6 // one byte, 1 or 2: nobody reads this output any more
+	KindStrings     Kind = 7 // a part of the strings of the request that follows, each ended by a NUL
 
 	// From the guest.
 	KindStarted Kind = 32 // the request is granted, the command runs
 	KindFailed  Kind = 33 // JSON Failure: the last frame
 	KindStdout  Kind = 34 // bytes of standard output, or of the terminal
 	KindStderr  Kind = 35 // bytes of standard error
-	KindCredit  Kind = 36 // one more KindStdin frame may come
+	KindTaken   Kind = 36 // eight bytes: how much of standard input the command has read, in bytes since its start
 	KindExit    Kind = 37 // JSON Exit: the last frame
 	KindStatus  Kind = 38 // JSON Status
 	KindRecord  Kind = 39 // a Record of the service's output

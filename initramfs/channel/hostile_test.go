@@ -101,8 +101,8 @@ func FuzzHost(f *testing.F) {
 		return muxFrame(muxData, 2, 1, uint32(len(body)), body)
 	}
 	f.Add(data(frame(KindStarted, ""), frame(KindStdout, "out"), frame(KindExit, `{"code":3}`)))
-	f.Add(data(frame(KindFailed, `{"reason":"not-found","message":"no"}`)))
-	f.Add(data(frame(KindStarted, ""), frame(KindCredit, ""), frame(KindExit, `{"code":-1}`)))
+	f.Add(data(frame(KindFailed, `{"reason":"not-found","message":"bm8="}`)))
+	f.Add(data(frame(KindStarted, ""), frame(KindTaken, "\x00\x00\x00\x00\x00\x00\x00\x09"), frame(KindExit, `{"code":-1}`)))
 	f.Add(data(frame(KindStatus, `{"state":"ended"}`)))
 	f.Add(muxFrame(muxGoAway, 0, 0, 0, nil))
 	f.Fuzz(func(t *testing.T, sent []byte) {

@@ -45,11 +45,13 @@ type Secret struct {
 
 // Command is what a session runs. What is left empty is as the manifest's run
 // says; Env adds to its environment and overrides it.
+//
+// Its strings are whatever bytes but NUL a kernel takes; see wireRequest.
 type Command struct {
-	Argv    []string `json:"argv,omitempty"`
-	Env     []string `json:"env,omitempty"` // NAME=value
-	Workdir string   `json:"workdir,omitempty"`
-	User    string   `json:"user,omitempty"`
+	Argv    []string `json:"-"`
+	Env     []string `json:"-"` // NAME=value
+	Workdir string   `json:"-"`
+	User    string   `json:"-"`
 	TTY     *Size    `json:"tty,omitempty"`   // a terminal of this size in place of three pipes
 	Stdin   bool     `json:"stdin,omitempty"` // standard input follows; else it is /dev/null
 }
@@ -104,8 +106,14 @@ const (
 // Failure is a request that was not granted. Its Message is clean on the host's
 // side.
 type Failure struct {
+	Reason  Reason
+	Message string
+}
+
+// wireFailure is a Failure as JSON. Its message may name files, so it is bytes.
+type wireFailure struct {
 	Reason  Reason `json:"reason"`
-	Message string `json:"message"`
+	Message []byte `json:"message"`
 }
 
 func (f *Failure) Error() string { return f.Message }
@@ -142,6 +150,12 @@ type Status struct {
 	Signaled bool      `json:"signaled,omitempty"` // it was stopped by a signal from outside, not over the channel
 }
 
+// wireStatus is a Status as JSON, its message as bytes.
+type wireStatus struct {
+	Status
+	Message []byte `json:"message,omitempty"`
+}
+
 // maxMessage bounds a guest's text, in bytes, before it is cleaned.
 const maxMessage = 1024
 
@@ -165,13 +179,11 @@ func (r Reason) known() Reason {
 }
 
 func parseFailure(payload []byte) error {
-	f := new(Failure)
-	if err := json.Unmarshal(payload, f); err != nil {
+	var wire wireFailure
+	if err := json.Unmarshal(payload, &wire); err != nil {
 		return fmt.Errorf("the guest's failure report cannot be read: %w", err)
 	}
-	f.Reason = f.Reason.known()
-	f.Message = Clean(f.Message)
-	return f
+	return &Failure{wire.Reason.known(), Clean(string(wire.Message))}
 }
 
 func parseExit(payload []byte) (Exit, error) {
@@ -183,10 +195,11 @@ func parseExit(payload []byte) (Exit, error) {
 }
 
 func parseStatus(payload []byte) (Status, error) {
-	var s Status
-	if err := json.Unmarshal(payload, &s); err != nil {
+	var wire wireStatus
+	if err := json.Unmarshal(payload, &wire); err != nil {
 		return Status{}, fmt.Errorf("the guest's status cannot be read: %w", err)
 	}
+	s := wire.Status
 	if !states[s.State] {
 		return Status{}, fmt.Errorf("the guest reports the state %q, which does not exist", Clean(string(s.State)))
 	}
@@ -198,7 +211,7 @@ func parseStatus(payload []byte) (Status, error) {
 	if s.Reason != "" {
 		s.Reason = s.Reason.known()
 	}
-	s.Message = Clean(s.Message)
+	s.Message = Clean(string(wire.Message))
 	s.Leases = addresses(s.Leases)
 	return s, nil
 }

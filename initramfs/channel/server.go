@@ -2,7 +2,7 @@ package channel
 
 import (
 	"bufio"
-	"encoding/json"
+	"encoding/binary"
 	"errors"
 	"io"
 	"sync"
@@ -44,12 +44,23 @@ func (s *Stream) SendJSON(kind Kind, v any) error {
 // SendRecord sends a record of the service's output.
 func (s *Stream) SendRecord(r Record) error { return s.Send(KindRecord, r.encode()) }
 
+// SendStatus sends the state of the sandbox's command.
+func (s *Stream) SendStatus(status Status) error {
+	return s.SendJSON(KindStatus, wireStatus{status, []byte(status.Message)})
+}
+
+// SendTaken tells how much of standard input the command has read since its
+// start, in bytes.
+func (s *Stream) SendTaken(total uint64) error {
+	return s.Send(KindTaken, binary.BigEndian.AppendUint64(nil, total))
+}
+
 // Fail ends the request with a failure.
 func (s *Stream) Fail(reason Reason, message string) error {
 	if len(message) > maxMessage {
 		message = message[:maxMessage]
 	}
-	return s.SendJSON(KindFailed, Failure{reason, message})
+	return s.SendJSON(KindFailed, wireFailure{reason, []byte(message)})
 }
 
 // Serve answers one host after the other on a byte stream that outlives them,
@@ -94,16 +105,13 @@ func serveHost(w io.Writer, in *bufio.Reader, handle Handler) error {
 }
 
 func serveStream(s *Stream, handle Handler) {
-	f, err := s.Receive()
-	if err != nil {
-		return
+	r, err := readRequest(&s.frames)
+	if errors.Is(err, errRequest) {
+		_ = s.Fail(ReasonRefused, err.Error()) // the host is told, or is gone
 	}
-	var r Request
-	if f.Kind != KindRequest || json.Unmarshal(f.Payload, &r) != nil {
-		_ = s.Fail(ReasonRefused, "this is no request") // the host is told, or is gone
-		return
+	if err == nil {
+		handle(r, s)
 	}
-	handle(r, s)
 }
 
 // lastError remembers the error that ended a reader.

@@ -11,7 +11,7 @@ import (
 )
 
 // leaveLimit is how long a host may take to fetch the last bytes from a machine.
-const leaveLimit = 2 * time.Second
+const leaveLimit = 10 * time.Second
 
 // runMachine runs a machine from its kernel's start to its end. It returns only
 // where the machine cannot even be switched off.

@@ -91,6 +91,6 @@ func frame() []byte {
 }
 
 func tellStatus(_ channel.Request, s *channel.Stream) {
-	for s.SendJSON(channel.KindStatus, channel.Status{State: channel.Starting}) == nil {
+	for s.SendStatus(channel.Status{State: channel.Starting}) == nil {
 	}
 }

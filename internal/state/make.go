@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,9 @@ func (f Folder) Check(parts ...string) error { return f.visit(parts, false) }
 func (f Folder) visit(parts []string, mend bool) error {
 	if f == "" {
 		return &Problem{Path: "the state folder", What: "has no place: neither HOME nor XDG_STATE_HOME names one", Mend: "set XDG_STATE_HOME to a folder of yours"}
+	}
+	if !utf8.ValidString(string(f)) {
+		return &Problem{Path: fmt.Sprintf("the state folder %q", string(f)), What: "is not UTF-8, and libvirt's XML cannot name it", Mend: elsewhere}
 	}
 	target, _ := Find(strings.Join(parts, "/"))
 	if err := f.visitParents(target, mend); err != nil {

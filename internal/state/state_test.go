@@ -216,6 +216,9 @@ func TestCheckChangesNothing(t *testing.T) {
 	if err := state.Folder("").Check(); err == nil || !strings.Contains(err.Error(), "XDG_STATE_HOME") {
 		t.Errorf("no place for it: %v", err)
 	}
+	if err := state.Folder("/\xff/sbx").Check(); err == nil || !strings.Contains(err.Error(), "XML") {
+		t.Errorf("a name that XML cannot hold: %v", err)
+	}
 	if err := state.Folder("/etc/passwd/sbx").Check(); err == nil {
 		t.Error("it could be made below a file")
 	}

@@ -8,6 +8,9 @@ import (
 	"os/signal"
 	"strconv"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // stageVar tells a re-executed program where it is: unset outside of any host,
@@ -24,8 +27,12 @@ const groupVar = "SBX_TESTHOST_CGROUP"
 // forwarded are the signals that reach the command inside.
 var forwarded = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP}
 
+// grace is how long the command inside may take to end when it is told to.
+const grace = 5 * time.Second
+
 // Run starts a host, runs argv inside it with this process's standard streams
-// and gives its exit code; the host is gone when Run returns. The calling
+// and gives its exit code; the host is gone when Run returns. It ends with whoever
+// started this process, too: go test and go run pass no signal on. The calling
 // program is executed again as the host's first process, so Run must be called
 // early in main, and only once.
 func Run(argv []string) (int, error) {
@@ -60,17 +67,42 @@ func startInit(group *group) (int, error) {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, forwarded...)
 	defer signal.Stop(signals)
-	go func() {
-		for s := range signals {
-			cmd.Process.Signal(s)
-		}
-	}()
+	go passOn(signals, cmd.Process)
+	go endWithParent(signals)
 	err := cmd.Wait()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return 0, err
 	}
 	return exitCode(cmd.ProcessState.Sys().(syscall.WaitStatus)), nil
+}
+
+// passOn passes the signals on to the host's first process. What has been asked to
+// end and does not is killed, by killing that one and with it all processes of its
+// namespace; what a terminal's keys interrupt may go on.
+func passOn(signals <-chan os.Signal, first *os.Process) {
+	for s := range signals {
+		first.Signal(s)
+		if s == syscall.SIGTERM || s == syscall.SIGHUP {
+			time.AfterFunc(grace, func() { first.Kill() })
+		}
+	}
+}
+
+// endWithParent asks the host to end when this process's parent has.
+func endWithParent(signals chan<- os.Signal) {
+	parent := os.Getppid()
+	fd, err := unix.PidfdOpen(parent, 0)
+	if err != nil && err != unix.ESRCH {
+		return // it is in no namespace that we see, or the kernel cannot tell
+	}
+	for os.Getppid() == parent {
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if _, err := unix.Poll(fds, -1); err != nil && err != unix.EINTR {
+			return
+		}
+	}
+	signals <- syscall.SIGTERM
 }
 
 // exitCode is the status as a shell gives it: 128 and the signal's number for

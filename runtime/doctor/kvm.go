@@ -15,7 +15,7 @@ import (
 
 const (
 	emulator   = "qemu-system-x86_64"
-	qemuBudget = 20 * time.Second
+	qemuBudget = 2 * time.Minute
 )
 
 // reachMachines connects to libvirtd, without which a machine can still be run,

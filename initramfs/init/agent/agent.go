@@ -100,7 +100,7 @@ func (a *Agent) end() { a.endOnce.Do(func() { close(a.ended) }) }
 
 // The time that hosts have at the end of a sandbox.
 const (
-	fetchTime = 2 * time.Second  // to take the rest of the output and the last state
+	fetchTime = 10 * time.Second // to take the rest of the output and the last state
 	askTime   = 5 * time.Second  // to ask for them, where nobody watches a service just then
 	noticeEnd = 30 * time.Second // the same, where a service ended before any host has come
 )

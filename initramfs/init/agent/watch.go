@@ -36,7 +36,7 @@ func (a *Agent) showStatus(s *channel.Stream) {
 	for {
 		status, changed := a.board.Status()
 		status.Leases = network.Leased(a.manifest.Interfaces)
-		if s.SendJSON(channel.KindStatus, status) != nil {
+		if s.SendStatus(status) != nil {
 			return
 		}
 		if status.State == channel.Ended {

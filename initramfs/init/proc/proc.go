@@ -127,6 +127,9 @@ func (t *Table) Start(s Spec) (*Process, error) {
 		if errors.Is(err, syscall.EACCES) && !s.User.MayEnter(s.Dir) {
 			return nil, failed("the user %s may not enter the working directory %s", s.User, s.Dir)
 		}
+		if errors.Is(err, syscall.E2BIG) {
+			return nil, tooLong(path, s)
+		}
 		return nil, notStarted(path, err)
 	}
 	p := &Process{PID: pid, done: make(chan struct{})}
@@ -145,6 +148,19 @@ func notStarted(path string, err error) error {
 		reason, why = channel.ReasonNotExecutable, "the interpreter or loader that it names does not exist inside the sandbox"
 	}
 	return &channel.Failure{Reason: reason, Message: fmt.Sprintf("cannot execute %s: %s", path, why)}
+}
+
+// tooLong says what of a command the kernel does not take (execve(2), E2BIG).
+func tooLong(path string, s Spec) error {
+	total, longest := 0, 0
+	for _, list := range [][]string{s.Argv, s.Env} {
+		for _, entry := range list {
+			total += len(entry) + 1
+			longest = max(longest, len(entry)+1)
+		}
+	}
+	return &channel.Failure{Reason: channel.ReasonNotExecutable, Message: fmt.Sprintf(
+		"cannot execute %s: the argument list is too long: arguments and variables are %d bytes, the longest %d; the kernel takes a quarter of the stack's limit, 2 MiB by default, with the pointers to them, and 128 KiB for one", path, total, longest)}
 }
 
 func failed(format string, args ...any) error {

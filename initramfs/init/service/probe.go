@@ -3,6 +3,7 @@ package service
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -23,8 +24,19 @@ const (
 // probe asks the service once, which may take as long as limit, or probeTime where
 // that is longer.
 func (s *Service) probe(ctx context.Context, p *initramfs.Probe, limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, max(limit, probeTime))
+	limit = max(limit, probeTime)
+	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	err := s.ask(bounded, p)
+	// A connection's own deadline may come a moment before that of the context.
+	tooLong := bounded.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded)
+	if err != nil && tooLong && ctx.Err() == nil {
+		return fmt.Errorf("one probe took longer than %v: this sandbox is slow to answer, or its host is: %w", limit, err)
+	}
+	return err
+}
+
+func (s *Service) ask(ctx context.Context, p *initramfs.Probe) error {
 	switch {
 	case p.TCP != 0:
 		conn, err := dialSelf(ctx, p.TCP)

@@ -23,14 +23,18 @@ func (s *Service) awaitReady(ctx context.Context, r *initramfs.Ready) error {
 	limit := time.Duration(r.Timeout) * time.Millisecond
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	var last error // of a probe that the end has not cut short
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		err := s.probe(ctx, &r.Probe, limit/4)
 		if err == nil {
 			return nil
 		}
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not ready within %v: %w", limit, err)
+			return fmt.Errorf("not ready within %v: %w", limit, last)
 		case <-time.After(pause):
 		}
 	}

@@ -18,13 +18,14 @@ const lateOutput = 100 * time.Millisecond
 type ends struct {
 	inside   [3]int      // the command's own, as it gets them: blocking
 	stdin    *os.File    // nil: the command reads /dev/null
+	unread   int         // what looks into the pipe of stdin; -1 where that is none
 	outputs  [2]*os.File // the second is nil for a terminal
 	terminal bool
 }
 
 // openPipes makes the pipes of a command that runs as the user.
 func openPipes(stdin bool, user privilege.User) (*ends, error) {
-	e := &ends{inside: [3]int{-1, -1, -1}}
+	e := &ends{inside: [3]int{-1, -1, -1}, unread: -1}
 	err := e.connect(stdin, user)
 	if err != nil {
 		e.closeInside()
@@ -36,13 +37,23 @@ func openPipes(stdin bool, user privilege.User) (*ends, error) {
 
 func (e *ends) connect(stdin bool, user privilege.User) (err error) {
 	if stdin {
-		e.inside[0], e.stdin, err = user.InputPipe()
+		err = e.connectStdin(user)
 	} else {
 		e.inside[0], err = unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	}
 	for i := 0; i < 2 && err == nil; i++ {
 		e.inside[i+1], e.outputs[i], err = user.OutputPipe()
 	}
+	return err
+}
+
+// connectStdin makes the pipe of standard input. We keep a reading end, too: it
+// tells how much is unread also when the others are closed.
+func (e *ends) connectStdin(user privilege.User) (err error) {
+	if e.inside[0], e.stdin, err = user.InputPipe(); err != nil {
+		return err
+	}
+	e.unread, err = unix.FcntlInt(uintptr(e.inside[0]), unix.F_DUPFD_CLOEXEC, 0)
 	return err
 }
 
@@ -58,6 +69,10 @@ func (e *ends) closeInside() {
 // close closes our ends.
 func (e *ends) close() {
 	e.endStdin()
+	if e.unread >= 0 {
+		unix.Close(e.unread)
+		e.unread = -1
+	}
 	for _, f := range e.outputs {
 		if f != nil {
 			f.Close()

@@ -16,16 +16,13 @@ import (
 // hangup is how long a command may take to end after its host is gone.
 const hangup = 2 * time.Second
 
-// stdinFrames is how many frames of standard input the host may send ahead.
-const stdinFrames = 8
-
 // Session is a command under way.
 type Session struct {
 	table   *proc.Table
 	stream  *channel.Stream
 	process *proc.Process
 	ends    *ends
-	stdin   chan []byte   // closed at its end
+	stdin   *stdin
 	gone    chan struct{} // closed when the host has closed the stream or is lost
 }
 
@@ -44,7 +41,7 @@ func Start(table *proc.Table, spec proc.Spec, tty *channel.Size, stdin bool, str
 		e.close()
 		return nil, err
 	}
-	return &Session{table: table, stream: stream, process: p, ends: e, stdin: make(chan []byte, stdinFrames), gone: make(chan struct{})}, nil
+	return &Session{table: table, stream: stream, process: p, ends: e, stdin: newStdin(e, stream), gone: make(chan struct{})}, nil
 }
 
 func open(spec proc.Spec, tty *channel.Size, stdin bool) (*ends, error) {
@@ -60,7 +57,7 @@ func open(spec proc.Spec, tty *channel.Size, stdin bool) (*ends, error) {
 func (s *Session) Serve(beforeExit func()) channel.Exit {
 	_ = s.stream.Send(channel.KindStarted, nil) // a lost host shows in receive
 	outputs := s.sendOutputs()
-	go s.writeStdin()
+	go s.stdin.run()
 	go func() { s.receive(); close(s.gone) }()
 
 	select {
@@ -74,6 +71,7 @@ func (s *Session) Serve(beforeExit func()) channel.Exit {
 	for range outputs.n {
 		<-outputs.done
 	}
+	s.stdin.finish()
 	s.ends.close()
 	_ = s.stream.SendJSON(channel.KindExit, exit) // or the host is gone
 	return exit
@@ -95,12 +93,7 @@ func (s *Session) hangUp() {
 
 // receive does what the host's frames say until the stream ends.
 func (s *Session) receive() {
-	open := true
-	defer func() {
-		if open {
-			close(s.stdin)
-		}
-	}()
+	defer s.stdin.end()
 	for {
 		f, err := s.stream.Receive()
 		if err != nil {
@@ -108,15 +101,11 @@ func (s *Session) receive() {
 		}
 		switch f.Kind {
 		case channel.KindStdin:
-			if !open || len(s.stdin) == cap(s.stdin) {
+			if !s.stdin.add(f.Payload) {
 				return // the host sends more than it may
 			}
-			s.stdin <- append([]byte(nil), f.Payload...)
 		case channel.KindStdinEOF:
-			if open {
-				open = false
-				close(s.stdin)
-			}
+			s.stdin.end()
 		case channel.KindSignal:
 			if len(f.Payload) == 1 {
 				s.table.SignalGroup(s.process, syscall.Signal(f.Payload[0]))
@@ -132,21 +121,6 @@ func (s *Session) receive() {
 			}
 		}
 	}
-}
-
-// writeStdin feeds the command; once it has closed its end, the rest is thrown
-// away, as a pipe would.
-func (s *Session) writeStdin() {
-	var broken error
-	for data := range s.stdin {
-		if broken == nil && s.ends.stdin != nil {
-			_, broken = s.ends.stdin.Write(data)
-		}
-		if s.stream.Send(channel.KindCredit, nil) != nil {
-			broken = errors.New("the host is gone")
-		}
-	}
-	s.ends.endStdin()
 }
 
 // outputs counts the goroutines that send output.

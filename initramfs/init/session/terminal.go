@@ -21,7 +21,7 @@ func openTerminal(size channel.Size, user privilege.User) (*ends, error) {
 		return nil, err
 	}
 	f := os.NewFile(uintptr(master), "terminal")
-	e := &ends{inside: [3]int{slave, slave, slave}, stdin: f, outputs: [2]*os.File{f}, terminal: true}
+	e := &ends{inside: [3]int{slave, slave, slave}, stdin: f, unread: -1, outputs: [2]*os.File{f}, terminal: true}
 	e.resize(size)
 	return e, nil
 }
