@@ -87,5 +87,5 @@ func outcome(t *testing.T, cmd *exec.Cmd, stdin io.Reader) result {
 	if err := cmd.Run(); cmd.ProcessState == nil {
 		t.Fatal(err)
 	}
-	return result{cmd.ProcessState.ExitCode(), stdout.String(), strings.TrimPrefix(stderr.String(), slow)}
+	return result{cmd.ProcessState.ExitCode(), stdout.String(), atFullSpeed(stderr.String())}
 }
