@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -122,6 +123,7 @@ func manifestMounts(p *schema.Profile) ([]initramfs.Mount, error) {
 	if _, own := p.Mounts[resolvConf]; !own {
 		mounts = append(mounts, nameServers(p)...)
 	}
+	mounts = append(mounts, ownName(p)...)
 	for _, host := range p.Expose {
 		mounts = append(mounts, initramfs.Mount{Kind: initramfs.Export, Target: host, Source: host})
 	}
@@ -133,7 +135,9 @@ func manifestMounts(p *schema.Profile) ([]initramfs.Mount, error) {
 		}
 		mounts = append(mounts, lowered)
 	}
-	slices.SortFunc(mounts, func(a, b initramfs.Mount) int { return strings.Compare(a.Target, b.Target) })
+	slices.SortFunc(mounts, func(a, b initramfs.Mount) int {
+		return cmp.Or(strings.Compare(a.Target, b.Target), strings.Compare(a.Kind, b.Kind)) // an export before what is made of it
+	})
 	numberTags(mounts)
 	return mounts, nil
 }

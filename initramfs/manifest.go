@@ -78,15 +78,18 @@ const (
 type Mount struct {
 	Kind     string `json:"kind"`
 	Target   string `json:"target"`
-	Source   string `json:"source,omitempty"`   // the host path of an export, or the image's
+	Source   string `json:"source,omitempty"`   // the host path of an export, the image's, or that of a file whose content follows an inline one's
 	Tag      string `json:"tag,omitempty"`      // names the export or the disk inside a machine
 	Single   bool   `json:"single,omitempty"`   // the export holds one file, SingleFile, that is mounted; found out on the host
 	Format   string `json:"format,omitempty"`   // of an image: "raw" or "qcow2"
 	Size     int64  `json:"size,omitempty"`     // of a tmpfs, in bytes
-	Content  string `json:"content,omitempty"`  // of a file
+	Content  string `json:"content,omitempty"`  // of a file; with a Source, its beginning
 	Mode     Mode   `json:"mode,omitempty"`     // of a tmpfs or file
 	Writable bool   `json:"writable,omitempty"` // an export or image that is not read-only
 }
+
+// MaxFollowing is the most bytes of a Source that follow an inline file's content.
+const MaxFollowing = 1 << 20
 
 // The kinds of Mount.
 const (

@@ -58,7 +58,11 @@ func writeInline(s *sandbox, base int) error {
 		if m.Kind != initramfs.Inline {
 			continue
 		}
-		if err := writeOwned(compiler.InlineFile(dir, m.Target), []byte(m.Content), base, base, fs.FileMode(m.Mode)&fs.ModePerm); err != nil {
+		content, err := inlineContent(m)
+		if err != nil {
+			return err
+		}
+		if err := writeOwned(compiler.InlineFile(dir, m.Target), content, base, base, fs.FileMode(m.Mode)&fs.ModePerm); err != nil {
 			return err
 		}
 	}

@@ -53,6 +53,9 @@ func (r *Runtime) bind(b *compiler.Bundle) (*sandbox, error) {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
 	s.filters, s.networks = documents(b, b.Index.Filters), documents(b, b.Index.Networks)
+	if err := s.dropPlaceless(); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.name, err)
+	}
 	if err := s.stamp(); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}

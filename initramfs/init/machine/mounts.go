@@ -3,6 +3,7 @@ package machine
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,12 +67,16 @@ func mountExport(m *initramfs.Mount, readOnly uintptr) error {
 // mountInline makes a file of the manifest's own content. It stands in a file
 // system of its own, as it does in a container, and so may lie in an export.
 func mountInline(m *initramfs.Mount) error {
+	content, err := inlineContent(m)
+	if err != nil {
+		return err
+	}
 	memory := mount{fstype: "tmpfs", target: stage, flags: unix.MS_NOSUID | unix.MS_NODEV, data: "mode=0755"}
 	if err := memory.make(); err != nil {
 		return err
 	}
 	file := filepath.Join(stage, initramfs.SingleFile)
-	if err := os.WriteFile(file, []byte(m.Content), 0o600); err != nil {
+	if err := os.WriteFile(file, content, 0o600); err != nil {
 		return err
 	}
 	if err := os.Chmod(file, os.FileMode(m.Mode)); err != nil {
@@ -81,6 +86,21 @@ func mountInline(m *initramfs.Mount) error {
 		return err
 	}
 	return unix.Unmount(stage, unix.MNT_DETACH)
+}
+
+// inlineContent is an inline file's, with that of the host's file which it covers.
+func inlineContent(m *initramfs.Mount) ([]byte, error) {
+	content := []byte(m.Content)
+	if m.Source == "" {
+		return content, nil
+	}
+	covered, err := os.Open(m.Target)
+	if err != nil {
+		return nil, err
+	}
+	defer covered.Close()
+	following, err := io.ReadAll(io.LimitReader(covered, initramfs.MaxFollowing))
+	return append(content, following...), err
 }
 
 // mountImage mounts the disk whose serial number is the mount's tag, by the
