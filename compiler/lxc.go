@@ -32,9 +32,11 @@ var (
 // what the settings of a network namespace take.
 const pingCapability = "net_admin"
 
-// hostnameCapability is sbx-init's too, where the host name is not the domain's
-// name, which libvirt sets by itself.
-const hostnameCapability = "sys_admin"
+// setUpCapability is sbx-init's too, where the host name is not the domain's name,
+// which libvirt sets by itself, and to mount one file over libvirt's /proc/meminfo,
+// which many programs cannot read. Outside of a user namespace, where it is power
+// over the host, the latter is left undone.
+const setUpCapability = "sys_admin"
 
 // lxcDomain lowers a profile to a container: an empty read-only root with one
 // mount for each path, in namespaces of its own. Everything that it leaves out
@@ -213,8 +215,8 @@ func (s *sandbox) lxcCapabilities() (*libvirtxml.DomainFeatureCapabilities, erro
 	for _, name := range own {
 		setCapability(list, name)
 	}
-	if s.Hostname != s.Name {
-		setCapability(list, hostnameCapability)
+	if s.Hostname != s.Name || s.Users.Namespace {
+		setCapability(list, setUpCapability)
 	}
 	if s.manifest.Ping {
 		setCapability(list, pingCapability)

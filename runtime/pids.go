@@ -150,11 +150,30 @@ func limitSeparate(dom *libvirt.Domain, controller int, from, name string, limit
 	if err := writePidsMax(dir, limit); err != nil {
 		return err
 	}
-	if err := dom.Suspend(); err != nil && errorCode(err) != libvirt.ERR_OPERATION_INVALID { // it is frozen
+	if err := freeze(dom); err != nil {
 		return plain(err)
 	}
 	moved := moveProcesses(from, dir, strconv.Itoa(controller))
 	return errors.Join(moved, plain(dom.Resume()))
+}
+
+// freezeTries is how often a container is frozen anew where libvirt gives it up,
+// which it does after a second.
+const freezeTries = 5
+
+// freeze stops all that runs in a container, if it is not frozen. That fails while a
+// process waits for the container's controller, which is frozen with it: as it does
+// where it reads /proc/meminfo. libvirt lets all run again then.
+func freeze(dom *libvirt.Domain) (err error) {
+	for range freezeTries {
+		if err = dom.Suspend(); errorCode(err) != libvirt.ERR_OPERATION_FAILED {
+			break
+		}
+	}
+	if errorCode(err) == libvirt.ERR_OPERATION_INVALID { // it is frozen
+		return nil
+	}
+	return err
 }
 
 // moveProcesses moves every process of one group to another, but one.

@@ -16,6 +16,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/init/agent"
 	"github.com/sbx-dev/sbx/initramfs/init/machine"
+	"github.com/sbx-dev/sbx/initramfs/init/meminfo"
 	"github.com/sbx-dev/sbx/initramfs/init/network"
 	"github.com/sbx-dev/sbx/initramfs/init/privilege"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
@@ -53,6 +54,9 @@ func setUpContainer(m *initramfs.Manifest) error {
 		if err := network.OpenPing(); err != nil {
 			return err
 		}
+	}
+	if err := meminfo.Cover(); err != nil { // what does not depend on it runs all the same
+		fmt.Fprintln(os.Stderr, "sbx-init:", err)
 	}
 	return setModes(m.Mounts)
 }
