@@ -135,7 +135,7 @@ func TestMachineThatNeverReports(t *testing.T) {
 	o.Init = hostileInit(t, "silence")
 	start := time.Now()
 	upFails(t, o, "did not answer", "8s")
-	if took := time.Since(start); took > time.Minute {
+	if took := time.Since(start); took > 5*time.Minute { // half of what sbx waits by itself
 		t.Errorf("the bound of 8s took %v", took)
 	}
 }

@@ -24,7 +24,7 @@ const again = "^TestLimits$"
 // a virtual machine with this host's files.
 func TestContainersUnderControlGroupsOfVersion2(t *testing.T) {
 	testhost.Need(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Minute)
 	defer cancel()
 	self, err := os.Executable()
 	if err != nil {

@@ -118,7 +118,7 @@ func (p *prober) testIn(t *testing.T) {
 // machine, too.
 func patience(answer bool) time.Duration {
 	if answer {
-		return 20 * time.Second
+		return time.Minute
 	}
 	return time.Second
 }

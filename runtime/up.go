@@ -146,7 +146,7 @@ func (u *up) apply(ctx context.Context) error {
 }
 
 // noticeLimit is how long libvirt may take to see that a sandbox has ended.
-const noticeLimit = 10 * time.Second
+const noticeLimit = 5 * time.Second
 
 // endedMeanwhile says whether the sandbox ran as it should when it was looked at,
 // and has ended since. libvirt takes a moment to see that.

@@ -177,7 +177,7 @@ func (b walled) endsWithItsSbx(t *testing.T) {
 		t.Errorf("exec: %+v", got)
 	}
 	sbx.Process.Kill()
-	testhost.WaitFor(t, "the end of QEMU", time.Minute, func() bool { _, err := os.Stat(qemu); return err != nil })
+	testhost.WaitFor(t, "the end of QEMU", 5*time.Minute, func() bool { _, err := os.Stat(qemu); return err != nil })
 	if got := b.run(t, nil, "--", "true"); got != (result{}) {
 		t.Errorf("the next run: %+v", got)
 	}

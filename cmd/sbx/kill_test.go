@@ -145,7 +145,7 @@ func killWhen(t *testing.T, seen func() bool, args ...string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	testhost.WaitFor(t, "the step", 2*time.Minute, seen)
+	testhost.WaitFor(t, "the step", 10*time.Minute, seen)
 	cmd.Process.Kill()
 	cmd.Wait() // killed, or faster than we were
 }

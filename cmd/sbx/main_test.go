@@ -60,7 +60,7 @@ func TestHostScripts(t *testing.T) {
 // yet: sbx run does not wait for that.
 func takeDown(t *testing.T) {
 	left := sandboxes(t)
-	for limit := time.Now().Add(time.Minute); len(left) > 0 && !t.Failed(); left = sandboxes(t) {
+	for limit := time.Now().Add(5 * time.Minute); len(left) > 0 && !t.Failed(); left = sandboxes(t) {
 		if time.Now().After(limit) {
 			t.Errorf("left behind:\n%s", mustSbx(t, "ps"))
 		}

@@ -64,7 +64,7 @@ func inTerminal(t *testing.T, command ...string) (s *screen, end func()) {
 		t.Fatal(err)
 	}
 	t.Setenv("SBX_INIT", bin)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	t.Cleanup(cancel)
 	c := exec.CommandContext(ctx, "sbx", append([]string{"run", "-t", "--"}, command...)...)
 	tty, err := pty.StartWithSize(c, &pty.Winsize{Rows: 30, Cols: 100})
@@ -116,7 +116,7 @@ func (s *screen) enter(t *testing.T, keys string) {
 // await waits until the terminal shows a text for the first time.
 func (s *screen) await(t *testing.T, text string) {
 	t.Helper()
-	limit := time.After(30 * time.Second)
+	limit := time.After(3 * time.Minute)
 	for !strings.Contains(s.all.String(), text) {
 		select {
 		case data, open := <-s.seen:

@@ -37,7 +37,7 @@ func pipe(t testing.TB) (host, guest net.Conn) {
 
 func dial(t testing.TB, conn net.Conn) *Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	c, err := Dial(ctx, conn)
 	if err != nil {

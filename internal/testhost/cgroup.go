@@ -121,7 +121,7 @@ func inheritCPUs(parent, dir string) error {
 // processes have been killed; the kernel takes a moment to forget them.
 func (g *group) remove() {
 	for _, dir := range g.dirs {
-		for deadline := time.Now().Add(5 * time.Second); !removeTree(dir) && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(time.Minute); !removeTree(dir) && time.Now().Before(deadline); {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}

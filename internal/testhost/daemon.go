@@ -18,7 +18,7 @@ func KillLibvirtd(t testing.TB) {
 	if err := syscall.Kill(old, syscall.SIGKILL); err != nil {
 		t.Fatalf("kill libvirtd: %v", err)
 	}
-	WaitFor(t, "the next libvirtd", 30*time.Second, func() bool {
+	WaitFor(t, "the next libvirtd", 3*time.Minute, func() bool {
 		data, err := os.ReadFile(pidFile)
 		if err != nil || strings.TrimSpace(string(data)) == strconv.Itoa(old) {
 			return false

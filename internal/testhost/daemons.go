@@ -141,7 +141,7 @@ func (d daemon) start() (int, error) {
 // waitForSocket waits until libvirtd accepts connections. A daemon that ends
 // meanwhile is an error that shows its words.
 func waitForSocket(running map[int]daemon) error {
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if c, err := net.Dial("unix", Socket); err == nil {
 			return c.Close()
 		}

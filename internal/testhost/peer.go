@@ -40,7 +40,7 @@ func NewPeer(t testing.TB, bridge string, addresses ...string) *Peer {
 	}
 	// A bridge with spanning tree, as libvirt's default network has, lets a new
 	// port wait for some seconds.
-	WaitFor(t, "the bridge to forward", 20*time.Second, func() bool { return forwards(port) })
+	WaitFor(t, "the bridge to forward", time.Minute, func() bool { return forwards(port) })
 	return p
 }
 

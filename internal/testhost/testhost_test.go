@@ -113,7 +113,7 @@ func TestPeerSpeaksWithHost(t *testing.T) {
 	}
 	defer l.Close()
 	err = peer.Do(func() error {
-		c, err := net.DialTimeout("tcp4", "192.168.122.1:8000", 5*time.Second)
+		c, err := net.DialTimeout("tcp4", "192.168.122.1:8000", time.Minute)
 		if err != nil {
 			return err
 		}
