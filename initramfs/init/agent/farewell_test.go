@@ -3,6 +3,8 @@ package agent
 import (
 	"errors"
 	"net"
+	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,24 +16,39 @@ import (
 // why is what goes wrong in these tests while a sandbox is set up.
 const why = "no DHCP server gave it an address"
 
+// table is the only one that a program may have.
+var table = sync.OnceValue(func() *proc.Table { return proc.NewTable(nil) })
+
 // broken is a sandbox whose set-up failed, and a host of it. left is closed when
 // the sandbox ends.
 func broken(t *testing.T, service bool) (client *channel.Client, left chan struct{}) {
 	t.Helper()
 	m := &initramfs.Manifest{Service: service, Run: initramfs.Run{Argv: []string{"/bin/true"}}}
-	a := New(m, proc.NewTable(nil), func() {})
+	a := New(m, table(), func() {})
 	a.Start(errors.New(why))
+	left = leaving(a)
+	return hostOf(t, a), left
+}
+
+// leaving gives what is closed when the agent's sandbox ends.
+func leaving(a *Agent) chan struct{} {
+	left := make(chan struct{})
+	go func() { <-a.Ended(); a.Farewell(); close(left) }()
+	return left
+}
+
+// hostOf is a host that has come to the agent.
+func hostOf(t *testing.T, a *Agent) *channel.Client {
+	t.Helper()
 	guest, host := net.Pipe()
 	t.Cleanup(func() { guest.Close() })
 	go func() { _ = channel.Serve(guest, a.NewHost(true).Handle) }()
-	left = make(chan struct{})
-	go func() { <-a.Ended(); a.Farewell(); close(left) }()
 	client, err := channel.Dial(t.Context(), host)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { client.Close() })
-	return client, left
+	return client
 }
 
 // TestFarewell has a service whose set-up failed wait for a slow host: one that
@@ -65,6 +82,40 @@ func TestFarewellToRun(t *testing.T) {
 	_, err := client.Run(t.Context(), channel.Command{}, channel.Stdio{})
 	if failure := new(channel.Failure); !errors.As(err, &failure) || failure.Message != why {
 		t.Errorf("the host is told %v", err)
+	}
+	<-left
+}
+
+// TestFarewellToTheFirst has a command end before any host has come: the first one
+// is still told how, and what it wrote.
+func TestFarewellToTheFirst(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("starting a command as root of a sandbox takes root")
+	}
+	m := &initramfs.Manifest{Service: true, Run: initramfs.Run{Argv: []string{"/bin/sh", "-c", "echo its last line; exit 3"}}}
+	a := New(m, table(), func() {})
+	a.Start(nil)
+	left := leaving(a)
+	<-a.Ended()
+	select {
+	case <-left:
+		t.Fatal("the sandbox ends, and nobody was told why")
+	case <-time.After(fetchTime / 10):
+	}
+	client := hostOf(t, a)
+	err := client.Watch(t.Context(), func(s channel.Status) bool {
+		if s.State != channel.Ended || s.Exit == nil || s.Exit.Code != 3 || s.Failures != 1 {
+			t.Errorf("the host is told %+v", s)
+		}
+		var text string
+		err := client.Output(t.Context(), s.Output, false, func(r channel.Record) error { text += string(r.Data); return nil })
+		if err != nil || text != "its last line\n" {
+			t.Errorf("the host is told %q (%v)", text, err)
+		}
+		return false
+	})
+	if err != nil {
+		t.Error(err)
 	}
 	<-left
 }
