@@ -250,7 +250,14 @@ func (r Rule) String() string {
 	if r.Any {
 		return way(r.In) + " any protocol " + remoteWords(r.In, r.Remotes)
 	}
-	return conversationWords(r.In, mergeServices(slices.Clone(r.Services)), r.Remotes)
+	words := conversationWords(r.In, mergeServices(slices.Clone(r.Services)), r.Remotes)
+	switch {
+	case r.Connections == 0:
+		return words
+	case len(r.Services) > 1:
+		return words + fmt.Sprintf(", %d connections at once from one address to each", r.Connections)
+	}
+	return words + fmt.Sprintf(", %d connections at once from one address", r.Connections)
 }
 
 func conversationWords(in bool, services []Service, remotes []Range) string {

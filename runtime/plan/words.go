@@ -206,9 +206,11 @@ func words(openings []opening) (lines []string) {
 		}, func(a *firewall.Rule) { a.Services = append(a.Services, r.Services...) })
 	}
 	for _, r := range joined {
+		most := r.Connections
+		r.Connections = 0
 		line := r.String()
-		if r.Connections > 0 {
-			line += fmt.Sprintf(": at most %d connections at once from one address", r.Connections)
+		if most > 0 {
+			line += fmt.Sprintf(": at most %d connections at once from one address", most)
 		}
 		lines = append(lines, line)
 	}
