@@ -66,14 +66,10 @@ func printed(out []byte, line string) bool {
 // blocksOf reads a page.
 func blocksOf(t *testing.T, page string) (blocks []block) {
 	t.Helper()
-	text, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
 	const outside = "-"
 	kind, behind := outside, false // behind: only empty lines since an sh block
 	number := 0
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(string(read(t, page))) {
 		number++
 		switch {
 		case strings.HasPrefix(line, "```") && kind == outside:
