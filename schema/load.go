@@ -55,6 +55,7 @@ func (c *Config) Load(args ...string) ([]*Profile, error) {
 	if err != nil {
 		return nil, asList(err)
 	}
+	targets = slices.DeleteFunc(targets, func(t target) bool { return t.walked && rules.holds(t) })
 	results := make([]result, len(targets))
 	c.evaluateAll(targets, results, rules)
 	return collect(results)

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strings"
 
 	"cuelang.org/go/cue"
@@ -35,6 +36,13 @@ func (c *Config) openPolicy() (*policy, error) {
 		t.project.mark = policyMark
 	}
 	return &policy{targets}, nil
+}
+
+// holds reports whether a package is one of the rules, and so no profile.
+func (p *policy) holds(t target) bool {
+	return p != nil && slices.ContainsFunc(p.targets, func(r target) bool {
+		return r.project.dir == t.project.dir && r.dir == t.dir && r.pkg == t.pkg && r.file == t.file
+	})
 }
 
 // check holds a profile against every rule.

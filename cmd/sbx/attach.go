@@ -38,13 +38,13 @@ func (c *attachCmd) Run(a *app) error {
 		})
 	}
 	if err != nil {
-		return &codedError{exitSbx, err}
+		return watched(a, &codedError{exitSbx, err})
 	}
 	last, err := client.WaitEnd(a.ctx)
 	if err != nil { // it had nothing more to tell, and is gone
 		last, err = host.Wait(a.ctx, c.Name)
 	}
-	return ending(last, err)
+	return watched(a, ending(last, err))
 }
 
 // nextRecord is the number that the service's next output will have.
@@ -54,4 +54,16 @@ func nextRecord(a *app, client *channel.Client) (next uint64, err error) {
 		return nil
 	})
 	return next, err
+}
+
+// exitInterrupted is what watching ends with when Ctrl-C ends it, as a shell has it.
+const exitInterrupted = 130
+
+// watched is the end of a verb that only looks on: that the user has seen enough is
+// no error of its own.
+func watched(a *app, err error) error {
+	if err != nil && a.ctx.Err() != nil {
+		return exitCode(exitInterrupted)
+	}
+	return err
 }

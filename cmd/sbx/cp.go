@@ -38,7 +38,7 @@ links to files of this host, unless --skip-links leaves them out.
 
 Examples:
   sbx cp apache:/var/log/apache2/error.log .
-  sbx cp index.html apache:/var/www/html/`
+  sbx cp notes.txt apache:/tmp/`
 }
 
 // place is a path here or in a sandbox.

@@ -42,7 +42,7 @@ func (c *logsCmd) Run(a *app) error {
 		e.SetEscapeHTML(false)
 		show = func(l logfile.Line) error { return e.Encode(l) }
 	}
-	return host.Logs(a.ctx, c.Name, since, c.Follow, show)
+	return watched(a, host.Logs(a.ctx, c.Name, since, c.Follow, show))
 }
 
 func (c *logsCmd) plain(stdout, stderr io.Writer) func(logfile.Line) error {

@@ -63,7 +63,7 @@ func manPages(app *kong.Application) []manPage {
 		fmt.Fprintf(&b, ".TP\n.BR sbx-%s (1)\n%s\n", verb.Name, roff(verb.Help))
 		pages = append(pages, verbPage(verb))
 	}
-	b.WriteString(".SH EXIT STATUS\n.TP\n0\nEverything is as it should be.\n.TP\n1\nSomething is wrong.\n.TP\n2\nThere is something to see: a plan, a drift or a review that is not empty.\n")
+	b.WriteString(".SH EXIT STATUS\n.TP\n0\nEverything is as it should be.\n.TP\n1\nSomething is wrong.\n.TP\n2\nThere is something to see: a drift, a review that widens, a difference of fmt, a plan where that is asked for.\n")
 	pages[0].text = b.String()
 	return pages
 }

@@ -33,7 +33,7 @@ code is 0 when nothing widened, 2 when something did that --allow does not name,
 and 1 on errors.
 
 Examples:
-  sbx review old.cue new.cue
+  sbx review ~/apache.cue profiles/apache.cue
   sbx review main..HEAD                        # every profile that changed
   sbx review main --format markdown            # this folder against main
   sbx review main..HEAD --allow apache/ingress # in CI, this one is meant`

@@ -46,7 +46,7 @@ what it wrote last. One that is started again after each end has five attempts.
 
 Examples:
   sbx up apache
-  sbx up ./profiles/apache.cue --tag site=b`
+  sbx up ./profiles/apache.cue --tag backend=lxc`
 }
 
 func (c *upCmd) Run(a *app) error {

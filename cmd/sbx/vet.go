@@ -29,7 +29,7 @@ one run; "sbx help CODE" explains each.
 Examples:
   sbx vet                              # the profiles of this folder
   sbx vet ./... --policy rules         # all below it, and by these rules
-  sbx vet --format sarif ./... >sbx.sarif
+  sbx vet --format sarif ./profiles/... >sbx.sarif
   sbx vet --tags web.cue`
 }
 
