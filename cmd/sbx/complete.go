@@ -48,7 +48,7 @@ func candidates(model *kong.Application, before []string, last string) []string 
 	case strings.HasPrefix(last, "-"):
 		return flagNames(verb)
 	case verb.Name == "help":
-		return verbNames(model)
+		return append(verbNames(model), fieldNames()...)
 	case len(verb.Positional) == 0:
 		return nil
 	}

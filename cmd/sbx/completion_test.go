@@ -40,6 +40,7 @@ func TestCompletion(t *testing.T) {
 		{[]string{"vet", "--format", ""}, []string{"text", "json", "sarif", "github"}, ""},
 		{[]string{"vet", "--format", "sarif", "sh"}, []string{"shell"}, "apache"},
 		{[]string{"help", "dow"}, []string{"down"}, ""},
+		{[]string{"help", "network.al"}, []string{"network.allow", "network.allow.from"}, "up"},
 		{[]string{"completion", ""}, []string{"bash", "zsh", "fish"}, ""},
 	} {
 		_, out := runSbx(t, append([]string{"__complete", "--"}, c.words...)...)

@@ -40,7 +40,25 @@ func printField(w io.Writer, f *reference.Field, below *reference.Section) error
 	}
 	fmt.Fprintf(w, "\nFields:\n")
 	for _, sub := range below.Fields {
-		fmt.Fprintf(w, "    sbx help %s\n", strings.ReplaceAll(sub.Path, "[]", ""))
+		fmt.Fprintf(w, "    sbx help %s\n", typedPath(sub))
 	}
 	return nil
+}
+
+// typedPath is a field's path as one types it: brackets are the shell's.
+func typedPath(f reference.Field) string { return strings.ReplaceAll(f.Path, "[]", "") }
+
+// fieldNames are the fields that can be asked for; none where the schema's comments
+// leave something out, which a test finds.
+func fieldNames() (names []string) {
+	sections, err := reference.Sections()
+	if err != nil {
+		return nil
+	}
+	for _, s := range sections {
+		for _, f := range s.Fields {
+			names = append(names, typedPath(f))
+		}
+	}
+	return names
 }
