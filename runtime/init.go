@@ -5,7 +5,6 @@ import (
 	"context"
 	"debug/elf"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -46,7 +45,7 @@ func (r *Runtime) installInit() (string, error) {
 	}
 	data, err := os.ReadFile(from)
 	if err != nil {
-		return "", fmt.Errorf("sbx-init: %w", err)
+		return "", fault.New(diag.NoInit, "sbx-init %s: %w", from, err)
 	}
 	if err := checkStatic(from); err != nil {
 		return "", err

@@ -113,6 +113,9 @@ func (e *ephemeral) start(ctx context.Context) (*channel.Client, error) {
 	if err := u.network(); err != nil {
 		return nil, err
 	}
+	if err := u.check(); err != nil {
+		return nil, err
+	}
 	if err := backend.prepare(e.s); err != nil {
 		return nil, err
 	}
@@ -126,7 +129,11 @@ func (e *ephemeral) start(ctx context.Context) (*channel.Client, error) {
 		}
 		return nil, fault.New(diag.Start, "cannot start: %w", err)
 	}
-	if err := waitForBridge(ctx, e.s.domain); err != nil {
+	err = checkBindings(e.conn, e.s.domain)
+	if err == nil {
+		err = waitForBridge(ctx, e.s.domain)
+	}
+	if err != nil {
 		first.Close()
 		return nil, err
 	}

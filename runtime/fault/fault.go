@@ -23,31 +23,31 @@ type coded struct {
 }
 
 func (c *coded) Code() string  { return c.code }
-func (c *coded) Unwrap() error { return errors.Unwrap(c.error) }
+func (c *coded) Unwrap() error { return c.error }
 
 // New is fmt.Errorf with a code.
 func New(code, format string, args ...any) error {
 	return &coded{fmt.Errorf(format, args...), code}
 }
 
-// Because gives an error a code where it is not nil and has none: the innermost
-// one says most exactly what is wrong.
+// Because gives an error a code. It is nil where err is.
 func Because(code string, err error) error {
-	if err == nil || Code(err) != "" {
-		return err
+	if err == nil {
+		return nil
 	}
-	return &coded{fmt.Errorf("%w", err), code}
+	return &coded{err, code}
 }
 
-// Code is the code of an error, or "". That of a full disk is known by the
-// kernel's word for it, which any step may meet.
+// Code is the code of an error, or "": the innermost one, which says most exactly
+// what is wrong. That of a full disk is known by the kernel's word for it, which
+// any step may meet.
 func Code(err error) string {
-	var c Coded
-	switch {
-	case errors.As(err, &c):
-		return c.Code()
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return diag.DiskFull
 	}
-	return ""
+	code := ""
+	for c := Coded(nil); errors.As(err, &c); err = errors.Unwrap(c) {
+		code = c.Code()
+	}
+	return code
 }
