@@ -35,7 +35,6 @@ type Service struct {
 	log    *Log
 	board  *Board
 	orders chan order
-	ran    bool // it has started once
 }
 
 // order is what somebody wants of the service; done is closed when it is so.
@@ -121,7 +120,6 @@ func (s *Service) once() (again, ordered bool) {
 	if err != nil {
 		return s.notStarted(err), false
 	}
-	s.ran = true
 	s.board.Set(func(b *channel.Status) {
 		b.State, b.PID, b.Output = channel.Starting, run.process.PID, from
 		b.Message, b.Reason, b.OOM = "", "", false
@@ -163,16 +161,15 @@ func (s *Service) once() (again, ordered bool) {
 	return s.settle(&exit, "", s.run.Restart == "always" || s.run.Restart == "on-failure" && failed), false
 }
 
-// notStarted shows why there is no command, and says whether to try again. One
-// that could not be started at first never can be: its program, its user and its
-// folder stay what they are.
+// notStarted shows why there is no command, and says whether to try again: a
+// program may be away while somebody replaces it.
 func (s *Service) notStarted(err error) (again bool) {
 	reason := channel.ReasonFailed
 	if failure := new(channel.Failure); errors.As(err, &failure) {
 		reason = failure.Reason
 	}
 	s.board.Set(func(b *channel.Status) { b.Reason = reason; b.Failures++ })
-	return s.settle(nil, err.Error(), s.ran && (s.run.Restart == "always" || s.run.Restart == "on-failure"))
+	return s.settle(nil, err.Error(), s.run.Restart == "always" || s.run.Restart == "on-failure")
 }
 
 // settle shows how the command ended and whether it starts again.
