@@ -37,7 +37,7 @@ func (s *sandbox) rules() func(yield func(firewall.Rule) bool) {
 
 // unusable remarks on what the profile opens and the sandbox cannot use.
 func (s *sandbox) unusable() diag.List {
-	return slices.Concat(s.closedPorts(), s.closedRequests(), s.noRoutes(), s.closedFolders())
+	return slices.Concat(s.closedPorts(), s.closedRequests(), s.noRoutes(), s.closedServers(), s.closedFolders())
 }
 
 func (s *sandbox) remark(at, help, format string, args ...any) *diag.Diagnostic {
@@ -132,6 +132,30 @@ func (s *sandbox) noRoutes() (list diag.List) {
 				what = "what is answered"
 			}
 			list = append(list, s.remark(r.Path, "give "+c.path+" a gateway or a route, or correct the addresses", "no route of the sandbox's leads to %s, so %s goes nowhere", remotes(r), what))
+		}
+	}
+	return list
+}
+
+// closedServers finds the name servers that no rule lets the sandbox ask: every
+// look-up waits in vain there, for seconds.
+func (s *sandbox) closedServers() (list diag.List) {
+	const domain = 53
+	for _, c := range s.cards {
+		for i, text := range c.DNS {
+			server, err := netip.ParseAddr(text)
+			if err != nil {
+				continue // which the schema reports
+			}
+			open := false
+			for r := range s.rules() {
+				open = open || r.Opens(server.Is6(), firewall.UDP, domain, domain) &&
+					slices.ContainsFunc(r.Remotes, func(remote firewall.Range) bool { return remote.Meets(netip.PrefixFrom(server, server.BitLen())) })
+			}
+			if !open {
+				list = append(list, s.remark(fmt.Sprintf("%s.dns[%d]", c.path, i), fmt.Sprintf("add a rule: {out: udp: [%d], to: %q}", domain, text),
+					"no rule lets the sandbox ask the name server %s, so every look-up waits in vain", text))
+			}
 		}
 	}
 	return list
