@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -48,7 +49,7 @@ var notRun = map[string]string{
 }
 
 // typed are the examples that have a terminal, and wait for what is typed there.
-var typed = []string{"sbx run -t -- /bin/bash", "sbx exec -t apache -- /bin/bash"}
+var typed = regexp.MustCompile(`^sbx (run|exec) -i?t `)
 
 // learns is the example that may have to be repeated on a busy host: its address is
 // by DHCP, and libvirt lets that pass only some time after it has seen the lease.
@@ -109,7 +110,7 @@ func try(t *testing.T, env []string, dir, verb, example string) {
 	if slices.Contains(goesOn, example) {
 		example = "timeout --preserve-status --signal INT 3 bash -c '" + strings.ReplaceAll(example, "'", `'\''`) + "' || [ $? = 130 ]"
 	}
-	if slices.Contains(typed, example) {
+	if typed.MatchString(example) {
 		example = "echo exit | script -qec '" + example + "' /dev/null"
 	}
 	code, out := shell(t, env, dir, example)

@@ -22,9 +22,9 @@ func TestPages(t *testing.T) {
 	if err != nil || len(pages) == 0 {
 		t.Fatal("no pages found", err)
 	}
-	for _, page := range slices.DeleteFunc(pages, func(p string) bool { return slices.Contains(fromNothing, p) }) {
+	for _, page := range slices.DeleteFunc(pages, func(p string) bool { return fromNothing[p] != 0 }) {
 		t.Run(strings.TrimSuffix(page, ".md"), func(t *testing.T) {
-			runPage(t, page, reader(t), "PATH="+path(bin), "HOME="+t.TempDir())
+			runPage(t, page, reader(t), 0o022, "PATH="+path(bin), "HOME="+t.TempDir())
 		})
 	}
 }

@@ -22,10 +22,11 @@ type block struct {
 // runPage runs the sh blocks of a page one after the other in one shell that stops
 // at the first failure, and compares what they print with what the page shows.
 // Blocks of another kind (cue, console, and text elsewhere) are only shown.
-func runPage(t *testing.T, page, dir string, env ...string) {
+func runPage(t *testing.T, page, dir string, umask int, env ...string) {
 	t.Helper()
 	blocks := blocksOf(t, page)
 	var script strings.Builder
+	fmt.Fprintf(&script, "umask %04o\n", umask)
 	for i, b := range blocks {
 		fmt.Fprintf(&script, "%sprintf '\\n%s\\n'\n", b.script, end(i))
 	}

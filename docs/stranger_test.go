@@ -11,19 +11,19 @@ import (
 )
 
 // fromNothing are the pages that somebody reads who has a checkout and nothing
-// else of sbx.
-var fromNothing = []string{"../README.md", "tutorial.md"}
+// else of sbx, and the umask that they have: root's is often a strict one.
+var fromNothing = map[string]int{"../README.md": 0o022, "tutorial.md": 0o077}
 
 // TestStranger runs the pages that lead in, each as its own reader would: in the
 // checkout, on a host without any trace of sbx, which they install first.
 func TestStranger(t *testing.T) {
 	testhost.Need(t)
-	for _, page := range fromNothing {
+	for page, umask := range fromNothing {
 		t.Run(strings.TrimSuffix(filepath.Base(page), ".md"), func(t *testing.T) {
 			forget(t)
 			env := goCaches(t)
 			prefix := t.TempDir() // the test host's /usr/local is the machine's
-			runPage(t, page, "..", append(env,
+			runPage(t, page, "..", umask, append(env,
 				"PREFIX="+prefix, "BIN="+t.TempDir(), "PATH="+path(filepath.Join(prefix, "bin")), "HOME="+t.TempDir(),
 				"GIT_AUTHOR_NAME=reader", "GIT_AUTHOR_EMAIL=reader@example.org",
 				"GIT_COMMITTER_NAME=reader", "GIT_COMMITTER_EMAIL=reader@example.org")...)
