@@ -250,14 +250,14 @@ func (r Rule) String() string {
 	if r.Any {
 		return way(r.In) + " any protocol " + remoteWords(r.In, r.Remotes)
 	}
-	words := conversationWords(r.In, mergeServices(slices.Clone(r.Services)), r.Remotes)
-	switch {
-	case r.Connections == 0:
-		return words
-	case len(r.Services) > 1:
-		return words + fmt.Sprintf(", %d connections at once from one address to each", r.Connections)
+	if r.Connections == 0 {
+		return conversationWords(r.In, mergeServices(slices.Clone(r.Services)), r.Remotes)
 	}
-	return words + fmt.Sprintf(", %d connections at once from one address", r.Connections)
+	words := fmt.Sprintf("%s, %d connections at once from one address", conversationWords(r.In, r.Services, r.Remotes), r.Connections)
+	if len(r.Services) > 1 {
+		words += " to each"
+	}
+	return words
 }
 
 func conversationWords(in bool, services []Service, remotes []Range) string {
