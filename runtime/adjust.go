@@ -134,7 +134,7 @@ func (u *up) settle() error {
 			return err
 		}
 	}
-	if err := u.record(now); err != nil {
+	if err := u.record(now, libvirt.DOMAIN_AFFECT_LIVE|libvirt.DOMAIN_AFFECT_CONFIG); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
 	return nil
@@ -166,7 +166,7 @@ func (u *up) release() error {
 
 // record writes into the domain's metadata what sbx has applied, unless that
 // stands there already.
-func (u *up) record(now *observed) error {
+func (u *up) record(now *observed, where libvirt.DomainModificationImpact) error {
 	objects, err := now.fingerprints()
 	if err != nil {
 		return err
@@ -185,7 +185,7 @@ func (u *up) record(now *observed) error {
 		return err
 	}
 	defer dom.Free()
-	return setNotes(dom, text, libvirt.DOMAIN_AFFECT_LIVE|libvirt.DOMAIN_AFFECT_CONFIG)
+	return setNotes(dom, text, where)
 }
 
 // setNotes writes sbx's metadata of a domain.

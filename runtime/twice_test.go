@@ -1,9 +1,12 @@
 package runtime_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/randomprofile"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/runtime"
 )
@@ -27,11 +30,31 @@ schema.#Profile & {
 }
 `
 
+// A second up changes nothing. TestWhatUpLeavesIsWhatItWants tries that for far
+// more profiles, without starting them.
 func TestUpTwice(t *testing.T) {
 	testhost.Need(t)
-	r, b := newRuntime(t), compileText(t, prefixedKeys)
-	up(t, r, b)
-	nothingToDo(t, r, b)
+	r := newRuntime(t)
+	t.Run("keys", func(t *testing.T) {
+		b := compileText(t, prefixedKeys)
+		up(t, r, b)
+		nothingToDo(t, r, b)
+	})
+	ip(t, "link", "add", "random", "type", "bridge")
+	t.Cleanup(func() { ip(t, "link", "del", "random") })
+	ip(t, "link", "set", "random", "up")
+	m := &randomprofile.Maker{Rand: rand.New(rand.NewPCG(7, 7)), Bridge: "random", Starts: true}
+	for n := range 6 {
+		p := m.Profile(fmt.Sprintf("chance%d", n))
+		t.Run(p.Name, func(t *testing.T) {
+			b, err := compiler.Compile(p, compiler.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			up(t, r, b)
+			nothingToDo(t, r, b)
+		})
+	}
 }
 
 // nothingToDo checks that what runs is as the bundle says, and that Up thinks so

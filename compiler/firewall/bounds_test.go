@@ -178,7 +178,7 @@ func TestWarningsMindBounds(t *testing.T) {
 // A rule's words say how it counts.
 func TestWordsOfBounds(t *testing.T) {
 	for want, ports := range map[string][]schema.Ports{
-		"in tcp 80-81 from 10.0.0.0/8, 3 connections at once from one address":           {{From: 80, To: 81}},
+		"in tcp 80-81 from 10.0.0.0/8, 3 connections at once from one address":          {{From: 80, To: 81}},
 		"in tcp 80, 81 from 10.0.0.0/8, 3 connections at once from one address to each": {{From: 80, To: 80}, {From: 81, To: 81}},
 	} {
 		p, err := Resolve(card("10.0.0.80"), allow(schema.Rule{In: &schema.Match{TCP: ports}, From: schema.List{"10.0.0.0/8"}, Connections: 3}))

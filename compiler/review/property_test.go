@@ -151,7 +151,7 @@ func interfaces(p *schema.Profile) map[string]schema.Network {
 }
 
 var (
-	hostTree = []string{"/usr", "/usr/bin", "/usr/share", "/usr/lib", "/etc/group", "/etc/passwd", "/etc/ld.so.cache", "/srv/random", "/srv/random/x", "/srv/data.img"}
+	hostTree = []string{"/usr", "/usr/bin", "/usr/share", "/usr/lib", "/etc/group", "/etc/passwd", "/etc/ld.so.cache", "/srv/web", "/srv/web/x", "/srv/data.img"}
 	inside   = append([]string{"/srv/a", "/srv/a-b", "/srv/b", "/srv/b/x", "/srv/c", "/srv/c/x", "/run", "/data"}, hostTree...)
 )
 

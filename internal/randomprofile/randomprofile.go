@@ -38,7 +38,7 @@ func (m *Maker) Profile(name string) *schema.Profile {
 	p := &schema.Profile{
 		Name: name, Backend: schema.LXC, Hostname: name, Source: nowhere{},
 		Expose:    append([]string{"/usr"}, m.some("/etc/group", "/etc/ld.so.cache", "/etc/passwd")...),
-		Mounts:    m.mounts(),
+		Mounts:    m.mounts(name),
 		Users:     schema.Users{Namespace: true},
 		Machine:   schema.Machine{Accel: "require"},
 		Resources: schema.Resources{Memory: schema.Size(64+64*m.IntN(3)) << 20, CPUs: pick(m, 0.5, 1, 1.5), Pids: pick(m, 64, 128), CPUWeight: pick(m, 0, 50, 100), IOWeight: pick(m, 0, 100)},
@@ -89,7 +89,7 @@ func (m *Maker) run() schema.Run {
 	return r
 }
 
-func (m *Maker) mounts() map[string]schema.Mount {
+func (m *Maker) mounts(name string) map[string]schema.Mount {
 	mounts := map[string]schema.Mount{}
 	content := pick(m, "port 80\n", "port 81 <&>\n", "")
 	for at, mount := range map[string]schema.Mount{
@@ -97,7 +97,7 @@ func (m *Maker) mounts() map[string]schema.Mount {
 		"/srv/a":   {File: &content, Mode: pick(m, "0644", "0600")},
 		"/srv/a-b": {File: &content, Mode: "0644"},
 		"/srv/b":   {Host: pick(m, "/usr/bin", "/usr/share")},
-		"/srv/c":   {Host: "/srv/random", Writable: true},
+		"/srv/c":   {Host: "/srv/" + name, Writable: true},
 	} {
 		mounts[at] = mount
 	}
