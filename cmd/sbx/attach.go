@@ -23,7 +23,7 @@ func (c *attachCmd) Run(a *app) error {
 	defer host.Close()
 	client, err := host.Attach(a.ctx, c.Name)
 	if err != nil {
-		return &codedError{exitSbx, err}
+		return watched(a, &codedError{exitSbx, err})
 	}
 	defer client.Close()
 	next, err := nextRecord(a, client)

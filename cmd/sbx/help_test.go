@@ -81,6 +81,7 @@ func TestUnknownVerbs(t *testing.T) {
 		{[]string{"rnu", "--", "ls"}, "sbx run "},
 		{[]string{"docter"}, "sbx doctor "},
 		{[]string{"lst"}, "sbx ps "},
+		{[]string{"complete"}, "sbx completion SHELL "}, // no verb, but the name of a field of cli
 		{[]string{"staus"}, "sbx inspect NAME "},
 		{[]string{"apache"}, "sbx up apache "},
 		{[]string{"--", "ls", "/"}, "sbx run -- ls / "},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -77,6 +78,8 @@ var meant = map[string][]try{
 
 	"setup": {{"doctor", ""}},
 	"docs":  {{"help", ""}},
+
+	"complete": {{"completion SHELL", ""}},
 }
 
 var shells = []try{
@@ -86,7 +89,12 @@ var shells = []try{
 
 // verbField is the field of cli that is a verb.
 func verbField(verb string) (reflect.StructField, bool) {
-	return reflect.TypeFor[cli]().FieldByNameFunc(func(field string) bool { return strings.ToLower(field) == verb })
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[cli]()) {
+		if cmp.Or(field.Tag.Get("name"), strings.ToLower(field.Name)) == verb {
+			return field, true
+		}
+	}
+	return reflect.StructField{}, false
 }
 
 // people lists the verbs that are meant for people.
@@ -103,7 +111,7 @@ func people() (verbs []string) {
 // asks for help needs none.
 func knownVerb(args []string) bool {
 	_, ok := verbField(args[0])
-	return ok || args[0] == "-h" || args[0] == "--help" || args[0] == "__complete"
+	return ok || args[0] == "-h" || args[0] == "--help"
 }
 
 // printUnknown says that a command line begins with no verb, and what may have
