@@ -23,7 +23,16 @@ type Metadata struct {
 
 	Publish []Published      `xml:"publish"`
 	Machine *MachineMetadata `xml:"machine"` // only of a machine
+	Sources []SourceMetadata `xml:"source"`  // set when it starts
 	Applied *Applied         `xml:"applied"` // set when the sandbox runs as it should
+}
+
+// SourceMetadata is a path of the host that the sandbox sees, or something that is
+// mounted below one, and what stood there when the sandbox started.
+type SourceMetadata struct {
+	Path    string `xml:"path,attr"`
+	Entries bool   `xml:"entries,attr,omitempty"` // what stood in the folder, of which it sees a copy
+	ID      string `xml:",chardata"`
 }
 
 // Applied is what sbx left behind when it last applied the bundle, so that what

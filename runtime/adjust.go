@@ -114,6 +114,7 @@ func (u *up) refuseMoved() error {
 // Down finds all of it.
 func (u *up) interimNotes() (string, error) {
 	notes := *u.s.metadata
+	notes.Sources = u.sources()
 	if had := u.have.metadata; had != nil {
 		notes.Filters = slices.Concat(notes.Filters, gone(had.Filters, notes.Filters))
 		notes.Networks = slices.Concat(notes.Networks, gone(had.Networks, notes.Networks))
@@ -175,7 +176,7 @@ func (u *up) record(now *observed, where libvirt.DomainModificationImpact) error
 		return nil
 	}
 	notes := *u.s.metadata
-	notes.Applied = newApplied(objects)
+	notes.Sources, notes.Applied = u.sources(), newApplied(objects)
 	text, err := notes.Encode()
 	if err != nil {
 		return err

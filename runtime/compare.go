@@ -33,6 +33,7 @@ const (
 	whyLoose       = "libvirt puts an interface on its bridge when the sandbox starts"
 	whyBinding     = "libvirt puts an interface behind its filter when the sandbox starts"
 	whyProfile     = "only sbx's own notes change"
+	whySource      = "a sandbox keeps what stood at the path when it started"
 	whyGone        = "no profile has it any more"
 )
 
@@ -62,6 +63,7 @@ func compare(want *sandbox, have *observed) ([]plan.Change, error) {
 	}
 	c.cards()
 	c.files()
+	c.sources()
 	if len(c.changes) == 0 {
 		c.metadata()
 	}

@@ -86,7 +86,11 @@ func (o *observer) drift(conn *libvirt.Connect, name string, kind schema.Backend
 			}
 		}
 		if !told {
-			found = append(found, plan.Change{Sandbox: name, Object: object, Live: now[object], Desired: noted(have.metadata)[object], Since: since})
+			c := plan.Change{Sandbox: name, Object: object, Live: now[object], Desired: noted(have.metadata)[object], Since: since}
+			if isSource(object) { // what is live is what the sandbox still has
+				c.Live, c.Desired, c.Why = c.Desired, c.Live, whySource
+			}
+			found = append(found, c)
 		}
 	}
 	return slices.Compact(found), nil
@@ -102,7 +106,7 @@ func driftedObjects(have *observed, now map[string]string) []string {
 			return true // which is its command's own doing
 		}
 		follows := object == runningObject || strings.HasPrefix(object, rulesObject("")) ||
-			strings.HasPrefix(object, cardObject("")) || strings.HasPrefix(object, namesObject(""))
+			strings.HasPrefix(object, cardObject("")) || isSource(object) || strings.HasPrefix(object, namesObject(""))
 		if follows && !have.active {
 			return true
 		}

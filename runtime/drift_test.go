@@ -21,8 +21,9 @@ schema.#Profile & {
 	name:    "tampered"
 	backend: "lxc"
 	run: argv: ["/usr/bin/sleep", "1000"]
-	expose: ["/usr"]
 	mounts: "/etc/motd": file: "welcome"
+	expose: ["/usr", "/srv/tampered/file", "/srv/tampered/folder", "/srv/tampered/link", "/srv/tampered/conf"]
+	mounts: "/srv/tampered/conf/mine": file: "mine"
 	network: {
 		attach: "tampered"
 		create: {mode: "isolated", address: ["10.89.0.1/24"]}
@@ -32,6 +33,15 @@ schema.#Profile & {
 	resources: {memory: "64MiB", cpus: 1}
 }
 `
+
+// tamperedBundle compiles the profile under another name, after making what it
+// exposes.
+func tamperedBundle(t *testing.T, name string) *compiler.Bundle {
+	t.Helper()
+	dir := "/srv/" + name
+	command(t, "sh", "-c", "mkdir -p "+dir+"/folder "+dir+"/conf && cd "+dir+" && echo a | tee file conf/there && ln -sfn folder link")
+	return compileText(t, strings.ReplaceAll(tamperedProfile, "tampered", name))
+}
 
 // tampering is what a person may do behind sbx's back; DEVICE stands for the
 // host's end of the sandbox's interface.
@@ -59,6 +69,12 @@ var tampering = []struct {
 	{"a file that the profile gives", `echo evil > /var/lib/sbx/tampered/files/*`, "files", ""},
 	{"the manifest", `sed -i s/1000/9999/ /var/lib/sbx/tampered/sbx/manifest.json`, "files", "run argv"},
 	{"the root folder", `touch /var/lib/sbx/tampered/root/more`, "files", ""},
+	{"a file by another of the same name", `sed -i s/a/b/ /srv/tampered/file`, "host path /srv/tampered/file", ""},
+	{"a folder by another of the same name", `cd /srv/tampered; mv folder gone; mkdir folder`, "host path /srv/tampered/folder", ""},
+	{"a folder, by a mount over it", `mount -t tmpfs none /srv/tampered/folder`, "host path /srv/tampered/folder", ""},
+	{"a folder, by taking the mount away", `umount /srv/tampered/folder`, "host path /srv/tampered/folder", ""},
+	{"where a link leads", `ln -sfn gone /srv/tampered/link`, "host path /srv/tampered/link", ""},
+	{"a file in a folder that has one more inside", `sed -i s/a/b/ /srv/tampered/conf/there`, "entries of host path /srv/tampered/conf", ""},
 	{"the sandbox's state", `virsh destroy tampered`, "state", ""},
 	{"the domain itself", `virsh destroy tampered; virsh undefine tampered`, "state", ""},
 }
@@ -67,7 +83,7 @@ var tampering = []struct {
 // right, and is then found no more.
 func TestTampering(t *testing.T) {
 	testhost.Need(t)
-	r, b := newRuntime(t), compileText(t, tamperedProfile)
+	r, b := newRuntime(t), tamperedBundle(t, "tampered")
 	up(t, r, b)
 	for _, c := range tampering {
 		t.Run(c.what, func(t *testing.T) {
@@ -135,7 +151,7 @@ func TestDownOfALostSandbox(t *testing.T) {
 	testhost.Need(t)
 	r := newRuntime(t)
 	before := defined(t)
-	up(t, r, compileText(t, strings.ReplaceAll(tamperedProfile, "tampered", "lost")))
+	up(t, r, tamperedBundle(t, "lost"))
 	tamper(t, "virsh destroy lost; virsh undefine lost")
 	if found, err := r.Down(t.Context(), "lost"); !found || err != nil {
 		t.Errorf("found %t, error %v", found, err)
@@ -149,7 +165,7 @@ func TestDownOfALostSandbox(t *testing.T) {
 func TestUpRemovesWhatTheProfileNoLongerHas(t *testing.T) {
 	testhost.Need(t)
 	r := newRuntime(t)
-	up(t, r, compileText(t, strings.ReplaceAll(tamperedProfile, "tampered", "shrinking")))
+	up(t, r, tamperedBundle(t, "shrinking"))
 	without := strings.ReplaceAll(tamperedProfile, "tampered", "shrinking")
 	start, end := strings.Index(without, "\tnetwork: {"), strings.Index(without, "\tresources:")
 	if _, err := r.Up(t.Context(), compileText(t, without[:start]+without[end:])); err != nil {

@@ -57,8 +57,7 @@ func (r *Runtime) tellOfProbe(ask func() error) error {
 // kvmIsRootsOnly says whether root may open /dev/kvm and the user of QEMU may
 // not, by any of its groups.
 func kvmIsRootsOnly() bool {
-	info, err := os.Stat(kvmDevice)
-	if err != nil || os.Geteuid() != 0 {
+	if _, err := os.Stat(kvmDevice); err != nil || os.Geteuid() != 0 {
 		return false
 	}
 	account, err := qemuAccount()
@@ -67,7 +66,7 @@ func kvmIsRootsOnly() bool {
 	}
 	groups, err := account.groups()
 	return err == nil && !slices.ContainsFunc(groups, func(gid int) bool {
-		return qemuUser{uid: account.shared.uid, gid: gid}.permitted(info, true)
+		return qemuUser{uid: account.shared.uid, gid: gid}.mayOpen(kvmDevice) == nil
 	})
 }
 

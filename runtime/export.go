@@ -1,49 +1,43 @@
 package runtime
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"syscall"
+	"path/filepath"
+	"strings"
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs"
 )
 
-// checkExport refuses a host path that libvirt could not hand to a container in
-// a user namespace, or could hand over only in part, and says why.
-func checkExport(m initramfs.Mount) error {
-	if _, err := os.Stat(m.Source); err != nil {
-		return fmt.Errorf("%s is exposed: %w", m.Source, err)
-	}
-	inside, err := mountsBelow(m.Source)
-	if err != nil {
-		return err
-	}
-	if len(inside) > 0 {
-		return fmt.Errorf("%s is exposed, but %s is mounted inside it, which the kernel does not let into a user namespace: expose what is needed of it path by path, or unmount that", m.Source, inside[0])
+// checkOwners refuses a writable host path that is not a container's own: sbx
+// changes no owner of what it did not make.
+func (s *sandbox) checkOwners() error {
+	base := s.base()
+	for _, m := range s.manifest.Mounts {
+		if m.Kind != initramfs.Export || !m.Writable {
+			continue
+		}
+		owner := s.host[m.Target].UID
+		if base != 0 && (owner < base || owner >= base+compiler.IDCount) {
+			return fmt.Errorf("%s is to be writable, but belongs to the host's user %d, whom the sandbox does not have: chown -R %d:%d %s", m.Source, owner, base, base, m.Source)
+		}
 	}
 	return nil
 }
 
-// prepareWritable makes the folder of a writable mount, owned by the sandbox's
-// root, where there is none. One that is there must be the sandbox's own: sbx
-// changes no owner of what it did not make.
-func prepareWritable(m initramfs.Mount, base int) error {
-	info, err := os.Stat(m.Source)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := mkdirAll(m.Source); err != nil {
-			return err
+// checkPoints refuses, where there is no stage, what the machine is to mount in a
+// folder of the host that has no place for it.
+func (s *sandbox) checkPoints() error {
+	for _, m := range s.manifest.Mounts {
+		outer := enclosing(m.Target, s.manifest.Mounts)
+		if outer == nil || outer.Kind != initramfs.Export || outer.Writable {
+			continue
 		}
-		return setOwner(m.Source, base, base, 0o755)
-	}
-	if err != nil {
-		return err
-	}
-	owner := int(info.Sys().(*syscall.Stat_t).Uid)
-	if base != 0 && (owner < base || owner >= base+compiler.IDCount) {
-		return fmt.Errorf("%s is to be writable, but belongs to the host's user %d, whom the sandbox does not have: chown -R %d:%d %s", m.Source, owner, base, base, m.Source)
+		point := filepath.Join(outer.Source, strings.TrimPrefix(m.Target, outer.Target))
+		if _, err := os.Stat(point); err != nil {
+			return fmt.Errorf("%s is to stand in the exposed %s, but the host has no %s, beside which only root can put something: make that, mount it elsewhere, or run sbx as root (%w)", m.Target, outer.Source, point, err)
+		}
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/logfile"
+	"github.com/sbx-dev/sbx/internal/stage"
 )
 
 // explain finds out why a sandbox has ended that was just started, where that is
@@ -76,7 +77,7 @@ func (u *up) keep(cause error) error {
 		return err
 	}
 	defer dom.Free()
-	if err := stop(dom); err != nil {
+	if err := errors.Join(stop(dom), stage.Remove(u.s.stageDir())); err != nil {
 		return err
 	}
 	if failure := new(StartFailure); errors.As(cause, &failure) {

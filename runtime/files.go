@@ -8,9 +8,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/internal/stage"
 )
 
 // writeAtomic writes a file that is there whole or not at all, into a folder that is
@@ -112,14 +115,19 @@ func removeUnlinked(path string) error {
 // something is mounted inside, it removes nothing: what lies behind a mount is
 // not sbx's.
 func removeTree(dir string) error {
-	mounts, err := mountsBelow(dir)
+	table, err := stage.Mounts()
 	if err != nil {
 		return err
 	}
-	if len(mounts) > 0 {
-		return fmt.Errorf("%s: something is mounted on %s, so that sbx leaves the folder alone: umount it", dir, mounts[0])
+	if mounts := table.Below(dir); len(mounts) > 0 {
+		return fmt.Errorf("%s: something is mounted on %s, so that sbx leaves the folder alone: umount it", dir, mounts[0].Path)
 	}
 	return os.RemoveAll(dir)
+}
+
+// isInside says whether path is dir or lies in it; both are absolute and clean.
+func isInside(path, dir string) bool {
+	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }
 
 // removeFile removes a file that may not be there.

@@ -71,6 +71,7 @@ func (o *observed) fingerprints() (map[string]string, error) {
 	for network, records := range o.names {
 		objects[namesObject(network)] = cmp.Or(records, "none")
 	}
+	maps.Copy(objects, o.sources)
 	objects[portsObject] = cmp.Or(o.ports, "none")
 	objects[stateObject] = o.state
 	objects[filesObject] = o.files
@@ -97,6 +98,9 @@ func (c observedCard) guard() string {
 func newApplied(objects map[string]string) *compiler.Applied {
 	a := &compiler.Applied{At: time.Now().UTC().Format(time.RFC3339)}
 	for _, name := range slices.Sorted(maps.Keys(objects)) {
+		if isSource(name) {
+			continue // it is noted from when the sandbox started
+		}
 		a.Objects = append(a.Objects, compiler.AppliedObject{Name: name, Fingerprint: objects[name]})
 	}
 	return a
@@ -111,6 +115,9 @@ func noted(m *compiler.Metadata) map[string]string {
 	}
 	for _, o := range m.Applied.Objects {
 		objects[o.Name] = o.Fingerprint
+	}
+	for _, s := range m.Sources {
+		objects[sourceObject(s)] = s.ID
 	}
 	return objects
 }

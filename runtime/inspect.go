@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
 
+	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -78,12 +80,43 @@ func (r *Runtime) Inspect(ctx context.Context, name string) (*Inspection, error)
 		return nil, fmt.Errorf("%s: %w", name, plain(err))
 	}
 	found.describe(conn, d)
+	found.Mounts = r.mountsOf(name, kind, m)
 	return found, nil
+}
+
+// mountsOf are the host paths that the sandbox sees, with what is mounted below them.
+func (r *Runtime) mountsOf(name string, kind schema.Backend, notes *compiler.Metadata) []Mount {
+	list := []Mount{}
+	manifest := r.manifestOf(name, kind)
+	if manifest == nil {
+		return list
+	}
+	for _, m := range manifest.Mounts {
+		if !isOfHost(m) {
+			continue
+		}
+		list = append(list, Mount{m.Source, m.Target, m.Writable})
+		for _, s := range notes.Sources {
+			if !s.Entries && s.Path != m.Source && isInside(s.Path, m.Source) {
+				list = append(list, Mount{s.Path, m.Target + strings.TrimPrefix(s.Path, m.Source), false})
+			}
+		}
+	}
+	return list
 }
 
 // runOf is what the sandbox's manifest says of its command; nil where the
 // sandbox's files are not here.
 func (r *Runtime) runOf(name string, kind schema.Backend) *initramfs.Run {
+	m := r.manifestOf(name, kind)
+	if m == nil {
+		return nil
+	}
+	return &m.Run
+}
+
+// manifestOf is what the sandbox's first process was told.
+func (r *Runtime) manifestOf(name string, kind schema.Backend) *initramfs.Manifest {
 	if !r.local() {
 		return nil
 	}
@@ -95,12 +128,12 @@ func (r *Runtime) runOf(name string, kind schema.Backend) *initramfs.Run {
 	if err != nil {
 		return nil
 	}
-	return &m.Run
+	return m
 }
 
 // describe takes over what the domain's definition says.
 func (i *Inspection) describe(conn *libvirt.Connect, d *libvirtxml.Domain) {
-	i.UUID, i.Interfaces, i.Mounts = d.UUID, []Interface{}, []Mount{}
+	i.UUID, i.Interfaces = d.UUID, []Interface{}
 	if d.IDMap != nil && len(d.IDMap.UIDs) > 0 {
 		i.IDs = &IDs{d.IDMap.UIDs[0].Target, d.IDMap.UIDs[0].Count}
 	}
@@ -109,11 +142,6 @@ func (i *Inspection) describe(conn *libvirt.Connect, d *libvirtxml.Domain) {
 	}
 	for _, card := range d.Devices.Interfaces {
 		i.Interfaces = append(i.Interfaces, describeInterface(conn, card))
-	}
-	for _, f := range d.Devices.Filesystems {
-		if f.Source != nil && f.Source.Mount != nil && f.Target != nil {
-			i.Mounts = append(i.Mounts, Mount{f.Source.Mount.Dir, f.Target.Dir, f.ReadOnly == nil})
-		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/cache"
 	"github.com/sbx-dev/sbx/initramfs/kernel"
+	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/internal/state"
 )
 
@@ -21,6 +22,19 @@ type kvm struct{ r *Runtime }
 
 // prepare makes the kernel, the initrd and the exports of single files.
 func (k kvm) prepare(s *sandbox) error {
+	defer s.closeHost()
+	if err := s.openHost(); err != nil {
+		return err
+	}
+	if err := s.makeWritable(s.qemu.uid, s.qemu.gid); err != nil {
+		return err
+	}
+	if err := s.checkQEMU(); err != nil {
+		return err
+	}
+	if err := k.r.sayCovered(s); err != nil {
+		return err
+	}
 	if err := k.clear(s.dir); err != nil {
 		return err
 	}
@@ -29,12 +43,28 @@ func (k kvm) prepare(s *sandbox) error {
 			return err
 		}
 	}
-	for _, m := range s.manifest.Mounts {
-		if err := s.prepareMount(m); err != nil {
-			return err
-		}
+	if err := k.placeMounts(s); err != nil {
+		return err
 	}
 	return k.r.placeBoot(s)
+}
+
+// placeMounts sees to it that QEMU finds what the machine is to see of the host.
+func (k kvm) placeMounts(s *sandbox) error {
+	if staged() {
+		return s.stageMachine()
+	}
+	if err := s.checkPoints(); err != nil {
+		return err
+	}
+	for _, m := range s.manifest.Mounts {
+		if m.Single {
+			if err := s.placeSingle(m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // placeBoot puts the kernel and the initrd where the domain names them.
@@ -117,6 +147,9 @@ func (k kvm) startTransient(s *sandbox, conn *libvirt.Connect) (*libvirt.Domain,
 
 // clear removes what prepare made, and nothing that the sandbox itself wrote.
 func (k kvm) clear(dir string) error {
+	if err := stage.Remove(filepath.Join(dir, stageDir)); err != nil {
+		return err
+	}
 	for _, part := range []string{bootDir, exportsDir} {
 		if err := removeTree(filepath.Join(dir, part)); err != nil {
 			return err

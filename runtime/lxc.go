@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/internal/stage"
 )
 
 // lxc runs sandboxes as containers.
@@ -18,18 +20,18 @@ type lxc struct{ r *Runtime }
 
 // prepare makes everything on the host that the container's domain names.
 func (l lxc) prepare(s *sandbox) error {
-	for _, m := range s.manifest.Mounts {
-		if m.Kind != initramfs.Export {
-			continue
-		}
-		if m.Writable {
-			if err := prepareWritable(m, s.base()); err != nil {
-				return err
-			}
-		}
-		if err := checkExport(m); err != nil {
-			return err
-		}
+	defer s.closeHost()
+	if err := s.openHost(); err != nil {
+		return err
+	}
+	if err := s.makeWritable(s.base(), s.base()); err != nil {
+		return err
+	}
+	if err := s.checkOwners(); err != nil {
+		return err
+	}
+	if err := l.r.sayCovered(s); err != nil {
+		return err
 	}
 	if err := l.clear(s.dir); err != nil {
 		return err
@@ -38,13 +40,16 @@ func (l lxc) prepare(s *sandbox) error {
 		return err
 	}
 	base := s.base()
-	if err := (root{filepath.Join(s.dir, rootDir), base, base}).build(s.manifest); err != nil {
+	if err := (root{filepath.Join(s.dir, rootDir), base, base}).build(s.manifest, s.isFolder); err != nil {
 		return err
 	}
 	if err := writeInline(s, base); err != nil {
 		return err
 	}
-	return l.writeOwn(s, base)
+	if err := l.writeOwn(s, base); err != nil {
+		return err
+	}
+	return s.stageContainer()
 }
 
 // writeInline writes the files whose content is the profile's. On the host only
@@ -91,6 +96,9 @@ func (l lxc) clear(dir string) error {
 	if err := releasePids(filepath.Base(dir)); err != nil {
 		return err
 	}
+	if err := stage.Remove(filepath.Join(dir, stageDir)); err != nil {
+		return err
+	}
 	for _, part := range []string{rootDir, sbxDir, filesDir} {
 		if err := removeTree(filepath.Join(dir, part)); err != nil {
 			return err
@@ -99,8 +107,10 @@ func (l lxc) clear(dir string) error {
 	return removeFile(filepath.Join(dir, channelSocket))
 }
 
-// start starts the container, which gets its end of the channel.
-func (l lxc) start(s *sandbox, dom *libvirt.Domain) error {
+// start starts the container, which gets its end of the channel. The mounts on the
+// stage are its own from then on, and the host's go.
+func (l lxc) start(s *sandbox, dom *libvirt.Domain) (err error) {
+	defer func() { err = errors.Join(err, stage.Remove(s.stageDir())) }()
 	socket, err := listen(s)
 	if err != nil {
 		return err
@@ -115,13 +125,14 @@ func (l lxc) start(s *sandbox, dom *libvirt.Domain) error {
 // startTransient starts a container that libvirt forgets when it ends, and ends
 // when conn does. This process connects before there is a container, so that
 // nobody can come before it.
-func (l lxc) startTransient(s *sandbox, conn *libvirt.Connect) (*libvirt.Domain, net.Conn, error) {
+func (l lxc) startTransient(s *sandbox, conn *libvirt.Connect) (dom *libvirt.Domain, first net.Conn, err error) {
+	defer func() { err = errors.Join(err, stage.Remove(s.stageDir())) }()
 	socket, err := listen(s)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer socket.Close()
-	first, err := net.Dial("unix", filepath.Join(s.dir, channelSocket))
+	first, err = net.Dial("unix", filepath.Join(s.dir, channelSocket))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -130,7 +141,7 @@ func (l lxc) startTransient(s *sandbox, conn *libvirt.Connect) (*libvirt.Domain,
 		first.Close()
 		return nil, nil, err
 	}
-	dom, err := conn.DomainCreateXMLWithFiles(text, []os.File{*socket}, libvirt.DOMAIN_START_AUTODESTROY)
+	dom, err = conn.DomainCreateXMLWithFiles(text, []os.File{*socket}, libvirt.DOMAIN_START_AUTODESTROY)
 	if err != nil {
 		first.Close()
 		return nil, nil, plain(err)

@@ -39,6 +39,9 @@ func (r *Runtime) bindMachine(s *sandbox) error {
 	if err := s.bindExports(); err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
+	if staged() {
+		s.stageImages()
+	}
 	return nil
 }
 
@@ -64,8 +67,9 @@ func (s *sandbox) rebased(path, canonical string) string {
 	return path
 }
 
-// bindExports finds out which exported host paths are single files: QEMU exports
-// folders only, so each of those gets a folder of its own.
+// bindExports has the domain name each export where it will be, and finds out which
+// host paths are single files: QEMU exports folders only, so each of those gets a
+// folder of its own.
 func (s *sandbox) bindExports() error {
 	exports := map[string]*libvirtxml.DomainFilesystem{}
 	for i := range s.domain.Devices.Filesystems {
@@ -85,18 +89,28 @@ func (s *sandbox) bindExports() error {
 			return fmt.Errorf("domain.xml and initrd.json disagree on %s: compile it again", m.Source)
 		}
 		info, err := os.Stat(m.Source)
-		if os.IsNotExist(err) && m.Writable {
-			continue // a folder, which prepare makes
+		missing := os.IsNotExist(err) && m.Writable // a folder, which prepare makes
+		if err != nil && !missing {
+			return exposed(*m, err)
 		}
-		if err != nil {
-			return fmt.Errorf("%s is exposed: %w", m.Source, err)
-		}
-		if !info.IsDir() {
-			m.Single = true
+		m.Single = !missing && !info.IsDir()
+		switch {
+		case staged():
+			f.Source.Mount.Dir = filepath.Join(s.stageDir(), m.Tag)
+		case m.Single:
 			f.Source.Mount.Dir = s.singleDir(*m)
 		}
 	}
 	return nil
+}
+
+// stageImages has the domain name the images on the stage.
+func (s *sandbox) stageImages() {
+	for _, d := range s.domain.Devices.Disks {
+		if d.Source != nil && d.Source.File != nil {
+			d.Source.File.File = filepath.Join(s.stageDir(), imagesPlace, d.Serial)
+		}
+	}
 }
 
 // singleDir is the folder that QEMU exports for a single file.
@@ -104,37 +118,19 @@ func (s *sandbox) singleDir(m initramfs.Mount) string {
 	return filepath.Join(s.dir, exportsDir, m.Tag)
 }
 
-// prepareMount sees to it that QEMU can use what the mount names on the host.
-func (s *sandbox) prepareMount(m initramfs.Mount) error {
-	switch m.Kind {
-	case initramfs.Image:
-		return s.qemu.mayUse(m.Source, m.Writable)
-	case initramfs.Export:
-		if m.Writable {
-			if err := s.prepareMachineWritable(m); err != nil {
-				return err
-			}
+// checkQEMU refuses host paths that QEMU's user may not use, as far as a machine
+// could not start with them or could not write: what in a folder it may read is the
+// folder's own to say.
+func (s *sandbox) checkQEMU() error {
+	for _, m := range s.manifest.Mounts {
+		if !isOfHost(m) || m.Single && !m.Writable {
+			continue
 		}
-		if m.Single {
-			return s.placeSingle(m)
+		if err := s.qemu.mayUse(s.host[m.Target], m.Writable); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// prepareMachineWritable makes a writable host folder that is missing, for
-// QEMU's user, which alone writes in it.
-func (s *sandbox) prepareMachineWritable(m initramfs.Mount) error {
-	if _, err := os.Stat(m.Source); !os.IsNotExist(err) {
-		return s.qemu.mayUse(m.Source, true)
-	}
-	if err := mkdirAll(m.Source); err != nil {
-		return err
-	}
-	if s.qemu.own {
-		return nil
-	}
-	return setOwner(m.Source, s.qemu.uid, s.qemu.gid, 0o755)
 }
 
 // machineWrites says whether this is a machine that can write to the host, and

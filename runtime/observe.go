@@ -28,8 +28,9 @@ type observed struct {
 	networks map[string]observedNetwork
 	names    map[string]string // the records of it that the networks' name servers have, by network
 	cards    []observedCard
-	ports    string // the host's that lead to it
-	files    string // a fingerprint
+	ports    string            // the host's that lead to it
+	files    string            // a fingerprint
+	sources  map[string]string // what stands now at the host paths that it sees, by object, while it runs
 }
 
 // observedNetwork is a network that the profile owns; the zero value is one that
@@ -99,6 +100,7 @@ func (o *observer) observe(conn *libvirt.Connect, name string, kind schema.Backe
 		end, err := notedEnd(dir)
 		found.finished = err != nil || !end.Signaled // nobody has asked it to
 	}
+	found.lookAtSources()
 	ports, err := publishedPorts(dir)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)

@@ -3,24 +3,22 @@ package runtime
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/user"
 	"strconv"
 	"strings"
-	"syscall"
 
+	"golang.org/x/sys/unix"
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/eyes"
+	"github.com/sbx-dev/sbx/internal/stage"
 )
 
 // qemuUser is whom QEMU runs as: never root. What that user may do on the host
 // is the most that a guest that has broken out of QEMU may do.
-type qemuUser struct {
-	uid, gid int
-	own      bool // it is the user who runs sbx, without root
-}
+type qemuUser struct{ uid, gid int }
 
 // qemuAccounts are libvirt's unprivileged users, by distribution.
 var qemuAccounts = []string{"libvirt-qemu", "qemu"}
@@ -30,7 +28,7 @@ var qemuAccounts = []string{"libvirt-qemu", "qemu"}
 // machines. Nothing on the host changes its owner for QEMU's sake.
 func (s *sandbox) chooseUser(accel string) error {
 	if os.Geteuid() != 0 {
-		s.qemu = qemuUser{uid: os.Geteuid(), gid: os.Getegid(), own: true}
+		s.qemu = qemuUser{uid: os.Geteuid(), gid: os.Getegid()}
 		return nil
 	}
 	account, err := qemuAccount()
@@ -81,7 +79,7 @@ func (a account) groups() ([]int, error) {
 
 // mayRun says whether a QEMU of this user would get its accelerator.
 func (q qemuUser) mayRun(accel string) bool {
-	return accel != AccelKVM || q.mayUse(kvmDevice, true) == nil
+	return accel != AccelKVM || q.mayOpen(kvmDevice) == nil
 }
 
 // checkKVMUser says why no user that QEMU may run as here can open /dev/kvm.
@@ -133,34 +131,26 @@ func qemuAccount() (account, error) {
 	return account{}, fmt.Errorf("no unprivileged user for QEMU: install libvirt's QEMU driver (Debian: libvirt-daemon-driver-qemu)")
 }
 
-// mayUse is nil if the user may read the path by its owner and mode, and write
-// it if that is asked for; the error says what to do.
-func (q qemuUser) mayUse(path string, write bool) error {
-	info, err := os.Stat(path)
-	if err != nil || q.permitted(info, write) {
+// mayUse is nil if the user may read what has been opened, and write it if that is
+// asked for; the error says what to do.
+func (q qemuUser) mayUse(source *stage.Source, write bool) error {
+	err := source.Allows(q.uid, q.gid, write)
+	if !errors.Is(err, unix.EACCES) {
 		return err
 	}
-	verb := "read"
+	verb, bits := "read", "rx"
 	if write {
-		verb = "write"
+		verb, bits = "write", "rwx"
 	}
-	return fmt.Errorf("QEMU, which runs as the host's user %d, may not %s %s, which belongs to user %d: chown -R %d:%d %s",
-		q.uid, verb, path, info.Sys().(*syscall.Stat_t).Uid, q.uid, q.gid, path)
+	return fmt.Errorf("QEMU, which runs as the host's user %d, may not %s %s, which belongs to user %d: chown -R %d:%d %s, or setfacl -R -m u:%d:%s %s",
+		q.uid, verb, source.Path, source.UID, q.uid, q.gid, source.Path, q.uid, bits, source.Path)
 }
 
-func (q qemuUser) permitted(info fs.FileInfo, write bool) bool {
-	want := fs.FileMode(4)
-	if write {
-		want = 6
-	}
-	stat, mode := info.Sys().(*syscall.Stat_t), info.Mode().Perm()
-	switch {
-	case int(stat.Uid) == q.uid:
-		mode >>= 6
-	case int(stat.Gid) == q.gid:
-		mode >>= 3
-	}
-	return mode&want == want
+// mayOpen is nil if the user may read and write the device at a path.
+func (q qemuUser) mayOpen(path string) error {
+	return eyes.Of(q.uid, q.gid, func() error {
+		return unix.Faccessat(unix.AT_FDCWD, path, unix.R_OK|unix.W_OK, unix.AT_EACCESS)
+	})
 }
 
 // machineID is the host id that a machine's QEMU runs as; ok is false for

@@ -23,9 +23,9 @@ var refused = []struct{ what, profile, want string }{
 	{"a bridge that is not there", `network: bridge: "nowhere0"`, "no bridge nowhere0"},
 	{"a network of another maker", `network: {attach: "resting", create: {mode: "isolated", address: ["10.87.0.1/24"]}, address: "10.87.0.2/24"}`, "sbx did not make"},
 	{"an exposed path that is not there", `mounts: "/x": host: "/no/such/path"`, "/no/such/path"},
-	{"a path with a mount inside", `mounts: "/x": host: "/srv"`, "is mounted inside it"},
+	{"the kernel's own files at another place", `mounts: "/x": host: "/srv/inner/sys"`, "the kernel's own file system proc"},
 	{"a writable folder of somebody else", `mounts: "/x": {host: "/usr/share", writable: true}`, "chown"},
-	{"a mount point that the host would need", `mounts: "/usr/no-such": host: "/opt"`, "no /usr/no-such to mount it on"},
+	{"a file where the host has a folder", `mounts: "/usr/share": file: ""`, "one of the two is a folder"},
 	{"ids of an account", `users: base: 65536*3`, "somebody in /etc/passwd"},
 	{"ids of another container", `users: base: 65536*5`, "the domain foreign"},
 	{"subordinate ids", `users: base: 65536*7`, "somebody in /etc/subuid"},
@@ -70,7 +70,7 @@ func foreign(t *testing.T) {
 	if err := os.Mkdir("/srv/inner", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mount("none", "/srv/inner", "tmpfs", 0, ""); err != nil {
+	if err := unix.Mount("none", "/srv/inner", "proc", 0, ""); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -115,7 +115,7 @@ func appendTo(t *testing.T, path, text string) {
 // defined lists what libvirt and the state folder hold.
 func defined(t *testing.T) string {
 	t.Helper()
-	folder, err := exec.Command("find", "/var/lib/sbx", "-not", "-path", "*/.lock*").Output()
+	folder, err := exec.Command("find", "/var/lib", "-path", "/var/lib/sbx/*", "-not", "-path", "*/.lock*").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

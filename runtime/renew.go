@@ -24,8 +24,10 @@ func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
 			return fmt.Errorf("%s: cannot stop the older one: %w", u.s.name, err)
 		}
 	}
-	if err := u.network(); err != nil {
-		return err
+	if !u.kept {
+		if err := u.network(); err != nil {
+			return err
+		}
 	}
 	if err := u.stopOlder(ctx, dom); err != nil {
 		return fmt.Errorf("%s: cannot stop the older one: %w", u.s.name, err)

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/sbx-dev/sbx/initramfs"
 )
@@ -22,8 +21,9 @@ type root struct {
 // moves the old root to, and would otherwise make itself.
 var libvirtPoints = []string{"/.oldroot", "/dev", "/proc", "/sys"}
 
-// build makes the root of the manifest; the folder must not exist.
-func (r root) build(m *initramfs.Manifest) error {
+// build makes the root of the manifest; the folder must not exist. Whether an
+// export is a folder is the host's to say.
+func (r root) build(m *initramfs.Manifest, isFolder func(initramfs.Mount) bool) error {
 	if err := mkdirOwned(r.dir, r.uid, r.gid, 0o755); err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (r root) build(m *initramfs.Manifest) error {
 		if mount.Kind != initramfs.Export {
 			continue
 		}
-		if err := r.exportPoint(mount, m.Mounts); err != nil {
+		if err := r.exportPoint(mount, isFolder(mount), m.Mounts); err != nil {
 			return err
 		}
 	}
@@ -101,22 +101,17 @@ func nodeMode(n initramfs.Node, absent fs.FileMode) fs.FileMode {
 	return mode
 }
 
-// exportPoint makes the mount point of an exported path: a folder for a folder,
-// a file for a file. A point inside another mount cannot be made by sbx.
-func (r root) exportPoint(m initramfs.Mount, all []initramfs.Mount) error {
-	source, err := os.Stat(m.Source)
-	if err != nil {
-		return fmt.Errorf("%s is exposed: %w", m.Source, err)
+// exportPoint makes the mount point of an exported path, which is a folder or a
+// file. One that lies in another mount is the stage's to make.
+func (r root) exportPoint(m initramfs.Mount, folder bool, all []initramfs.Mount) error {
+	if enclosing(m.Target, all) != nil {
+		return nil
 	}
-	if outer := enclosing(m.Target, all); outer != nil {
-		return checkPoint(m, *outer, source)
-	}
-	parent := filepath.Dir(m.Target)
-	if err := r.parents(parent); err != nil {
+	if err := r.parents(filepath.Dir(m.Target)); err != nil {
 		return err
 	}
 	kind := initramfs.File
-	if source.IsDir() {
+	if folder {
 		kind = initramfs.Dir
 	}
 	return r.node(initramfs.Node{Path: m.Target, Kind: kind})
@@ -146,23 +141,4 @@ func enclosing(target string, all []initramfs.Mount) *initramfs.Mount {
 		}
 	}
 	return found
-}
-
-// checkPoint refuses a mount inside an exported folder that has no such place:
-// sbx does not write into the host's folders. In a tmpfs, libvirt makes it.
-func checkPoint(m, outer initramfs.Mount, source fs.FileInfo) error {
-	if outer.Kind != initramfs.Export {
-		return nil
-	}
-	point := filepath.Join(outer.Source, strings.TrimPrefix(m.Target, outer.Target))
-	info, err := os.Stat(point)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s is mounted inside the exposed %s, but the host has no %s to mount it on: make that, or mount it elsewhere", m.Target, outer.Source, point)
-	case err != nil:
-		return err
-	case info.IsDir() != source.IsDir():
-		return fmt.Errorf("%s is mounted inside the exposed %s, but of %s and %s one is a folder and the other is not", m.Target, outer.Source, point, m.Source)
-	}
-	return nil
 }

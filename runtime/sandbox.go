@@ -9,6 +9,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -26,6 +27,8 @@ type sandbox struct {
 	sources  map[string]schema.Secret // where the secrets\' values are found
 	secrets  []channel.Secret         // once they have been read
 	qemu     qemuUser                 // of a machine
+
+	host map[string]*stage.Source // the host paths that it sees, by their targets, while they are open
 }
 
 // bind reads a bundle and puts this host's state folder and the bundle's digest
@@ -63,6 +66,7 @@ func (r *Runtime) bind(b *compiler.Bundle) (*sandbox, error) {
 	if s.backend == schema.KVM {
 		return s, r.bindMachine(s)
 	}
+	s.stageRoot()
 	return s, nil
 }
 

@@ -6,6 +6,7 @@ import "github.com/sbx-dev/sbx/internal/state"
 // the channel's socket is outside of all that it sees.
 const (
 	rootDir       = state.Root
+	stageDir      = state.Stage
 	sbxDir        = state.Own
 	filesDir      = state.Files
 	bootDir       = state.Boot

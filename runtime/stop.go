@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -34,6 +36,9 @@ func (r *Runtime) Stop(ctx context.Context, name string) (ran bool, err error) {
 	}
 	if err := stop(dom); err != nil {
 		return true, fmt.Errorf("%s: cannot stop: %w", name, err)
+	}
+	if err := stage.Remove(filepath.Join(r.state().Path(name), stageDir)); err != nil {
+		return true, fmt.Errorf("%s: %w", name, err)
 	}
 	if err := r.noteStopped(dom, name, kind); err != nil {
 		return true, fmt.Errorf("%s: %w", name, err)
@@ -110,22 +115,34 @@ func stopLimit(dir string, kind schema.Backend) time.Duration {
 }
 
 // Restart stops the sandbox's command and starts it again, and waits until it is
-// ready. The sandbox itself, its interface and its mounts stay.
+// ready. The sandbox itself, its interface and its mounts stay, unless something else
+// stands by now at one of its host paths: then all of it is started anew.
 func (r *Runtime) Restart(ctx context.Context, name string) error {
+	dom, kind, err := r.find(name)
+	if err != nil {
+		return err
+	}
+	defer dom.Free()
+	conn, err := r.connect(kind)
+	if err != nil {
+		return err
+	}
+	notes, err := metadata(dom)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	active, err := isActive(dom)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if active && notes != nil && len(moved(notes)) > 0 {
+		return r.restartAnew(ctx, conn, dom, name, kind)
+	}
 	client, err := r.Attach(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	dom, kind, err := r.find(name)
-	if err != nil {
-		return err
-	}
-	dom.Free()
-	conn, err := r.connect(kind)
-	if err != nil {
-		return err
-	}
 	start := starting{r: r, conn: conn, name: name, kind: kind, run: r.runOf(name, kind)}
 	start.kills = start.memoryKills()
 	limit := stopLimit(r.state().Path(name), kind)

@@ -88,6 +88,7 @@ type up struct {
 	expect map[string]string // the fingerprints that have must have; nil: any
 
 	defined bool // the domain was defined by us, so that there is something to undo
+	kept    bool // there is no bundle: networks, filters and names stay as they are
 	begun   bool // the domain was started by us
 }
 
@@ -100,9 +101,11 @@ func (u *up) apply(ctx context.Context) error {
 		return err
 	}
 	if u.renews() {
-		if err := u.s.readSecrets(ctx); err != nil { // before anything is changed
+		// Before anything is changed: what runs is to run on where these are missing.
+		if err := errors.Join(u.s.readSecrets(ctx), u.s.openHost()); err != nil {
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}
+		defer u.s.closeHost()
 	}
 	if !u.result.Unchanged() {
 		if err := u.define(ctx); err != nil {

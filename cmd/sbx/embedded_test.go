@@ -146,6 +146,9 @@ func TestWithoutLibvirtd(t *testing.T) {
 			}
 			b.endsWithItsSbx(t)
 			holdToTable(t, state.Folder(b.state), b.uid)
+			if name == "plain user" {
+				b.seesWhatItsUserMay(t)
+			}
 			b.args = []string{"run", "-b", "lxc"}
 			got := b.run(t, nil, "--", "true")
 			if got.code != 125 || !strings.Contains(got.stderr, "a machine (--backend kvm) needs neither libvirtd nor root") {
@@ -184,6 +187,23 @@ func (b walled) endsWithItsSbx(t *testing.T) {
 	for _, left := range []string{"tied", ".run/*", ".embed/*/log/qemu/*"} {
 		if found, err := filepath.Glob(filepath.Join(b.state, left)); err != nil || len(found) > 0 {
 			t.Errorf("left: %v, %v", found, err)
+		}
+	}
+}
+
+// seesWhatItsUserMay tries what only root can make work, and what is said then.
+func (b walled) seesWhatItsUserMay(t *testing.T) {
+	t.Helper()
+	const closed = "/srv/closed"
+	if err := os.MkdirAll(closed+"/folder", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for flag, want := range map[string]string{
+		"--expose=" + closed + "/folder": closed + "/folder is exposed, but lies below " + closed + ", which user 4711 may not search: run sbx as root, or chmod o+x " + closed,
+		"--tmpfs=/usr/no-such":           "/usr/no-such is to stand in the exposed /usr, but the host has no /usr/no-such",
+	} {
+		if got := b.run(t, nil, flag, "--", "true"); got.code != 125 || !strings.Contains(got.stderr, want) {
+			t.Errorf("%s: %+v", flag, got)
 		}
 	}
 }

@@ -28,11 +28,15 @@ type runCmd struct {
 	Print bool `help:"Print the profile that the flags amount to, as CUE, and run nothing."`
 }
 
+// defaultProfile is the one that is run without any, by its name.
+const defaultProfile = "shell"
+
 func (runCmd) Help() string {
 	return `Makes a sandbox, runs the command that stands after "--" in it (or the profile's
 own), and removes it. Without a profile the command sees the host's programs and
-configuration, read-only, nothing of any home folder, and no network; flags open
-more, and --print shows the profile that they amount to.
+configuration (/usr, /etc and /opt, as far as the host has them), read-only,
+nothing of any home folder, and no network; flags open more or less, and --print
+shows the profile that they amount to.
 
 ` + streamsHelp + `
 
@@ -109,6 +113,9 @@ func (c *runCmd) profile(a *app) (*schema.Profile, error) {
 	}
 	if !c.Print {
 		c.setBytesAside()
+	}
+	if _, shipped := findProfile(c.Profile); shipped && p.Name == defaultProfile {
+		keepWhatIsThere(p)
 	}
 	changed, err := c.apply(p)
 	if err != nil {

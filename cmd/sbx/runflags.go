@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 type runFlags struct {
 	Backend string   `short:"b" placeholder:"lxc|kvm" help:"The kind of walls: a container or a machine."`
 	Expose  []string `sep:"none" placeholder:"PATH" help:"Show a file or folder of the host, read-only, at the same path."`
+	Hide    []string `name:"no-expose" sep:"none" placeholder:"PATH" help:"Do not show a path that the profile exposes or mounts."`
 	RO      []string `name:"ro" sep:"none" placeholder:"HOST[:PATH]" help:"Show a file or folder of the host, read-only, at PATH. A colon that does not part the two is written \\:."`
 	RW      []string `name:"rw" sep:"none" placeholder:"HOST[:PATH]" help:"The same, writable."`
 	Tmpfs   []string `sep:"none" placeholder:"PATH[:SIZE]" help:"An empty folder in memory. (default size: 64MiB)"`
@@ -101,6 +103,12 @@ func set(changed *bool, to *string, value string) {
 // applyFiles adds what the sandbox sees of the host. A flag takes the place of
 // what the profile has at the same path.
 func (f *runFlags) applyFiles(p *schema.Profile) (changed bool, err error) {
+	for _, path := range f.Hide {
+		if err := hide(p, path); err != nil {
+			return changed, err
+		}
+		changed = true
+	}
 	add := func(target string, m schema.Mount) {
 		changed = true
 		p.Expose = slices.DeleteFunc(p.Expose, func(e string) bool { return e == target })
@@ -171,6 +179,43 @@ func splitEnd(text, separator string) (front, end string) {
 	}
 	plain := func(s string) string { return strings.ReplaceAll(s, `\:`, ":") }
 	return plain(front), plain(end)
+}
+
+// hide takes a path away that the profile shows.
+func hide(p *schema.Profile, path string) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	_, mounted := p.Mounts[path]
+	if !mounted && !slices.Contains(p.Expose, path) {
+		if !exists(path) {
+			return nil // the host has nothing there to show
+		}
+		var outer string
+		for _, e := range p.Expose {
+			if strings.HasPrefix(path, strings.TrimSuffix(e, "/")+"/") {
+				outer = fmt.Sprintf("; to have nothing at a folder of %s, cover it: --tmpfs %s", e, path)
+			}
+		}
+		return fmt.Errorf("--no-expose %s: the profile shows no such path by itself, only %s%s", path, strings.Join(shown(p), ", "), outer)
+	}
+	delete(p.Mounts, path)
+	p.Expose = slices.DeleteFunc(p.Expose, func(e string) bool { return e == path })
+	return nil
+}
+
+// shown are the paths that the profile exposes or mounts.
+func shown(p *schema.Profile) []string {
+	return slices.Sorted(slices.Values(slices.AppendSeq(slices.Clone(p.Expose), maps.Keys(p.Mounts))))
+}
+
+// keepWhatIsThere takes away what is exposed and the host has not got: sbx's own
+// profile is for hosts of all kinds.
+func keepWhatIsThere(p *schema.Profile) {
+	p.Expose = slices.DeleteFunc(p.Expose, func(path string) bool {
+		return !exists(path)
+	})
 }
 
 // applyNetwork gives the sandbox its one interface, or changes the one that it

@@ -45,7 +45,9 @@ type restartCmd struct {
 
 func (restartCmd) Help() string {
 	return `Stops the command of each sandbox in the way that its profile asks for, starts it
-again and waits until it is ready. The sandbox itself keeps running.
+again and waits until it is ready. The sandbox itself keeps running, unless another
+file or folder stands by now at a path of the host that it sees: then all of it is
+started anew, with that one.
 
 Example:
   sbx restart apache`

@@ -35,6 +35,7 @@ const (
 // The parts of a sandbox's folder.
 const (
 	Root       = "root"    // a container's root folder
+	Stage      = "stage"   // what a sandbox sees of the host, mounted in memory
 	Own        = "sbx"     // what a container sees as /.sbx
 	Files      = "files"   // a container's files whose content is the profile's
 	Boot       = "boot"    // a machine's kernel and initrd

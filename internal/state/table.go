@@ -16,6 +16,7 @@ const (
 	Shared  Owner = "root, group the sandbox's" // root's, and what root inside may read
 	Sandbox Owner = "the sandbox"               // root inside: the first of its ids on the host
 	Libvirt Owner = "as libvirt makes it"
+	Reader  Owner = "the sandbox, or QEMU's user"
 	Host    Owner = "as on the host" // a host's file under one more name
 )
 
@@ -64,6 +65,8 @@ var Entries = []Entry{
 	{"NAME/" + Forward, Sbx, 0o600, "the process that passes published ports on"},
 	{"NAME/" + Root, Sandbox, dir | 0o755, "a container's root: mount points and links"},
 	{"NAME/" + Root + "/…", Sandbox, 0, "as the profile and its exposed paths have it"},
+	{"NAME/" + Stage, Reader, dir | 0o500, "what a sandbox sees of the host, mounted: a container's while it starts, a machine's while it runs"},
+	{"NAME/" + Stage + "/…", Host, 0, ""},
 	{"NAME/" + Own, Shared, dir | 0o750, "what a container sees as /.sbx"},
 	{"NAME/" + Own + "/manifest.json", Shared, 0o440, ""},
 	{"NAME/" + Own + "/init", Sbx, 0o755, "a link to .init/DIGEST"},
@@ -73,7 +76,7 @@ var Entries = []Entry{
 	{"NAME/" + Boot + "/kernel", Sbx, 0o444, "a link to .cache"},
 	{"NAME/" + Boot + "/initrd", Sbx, 0o444, "a link to .cache"},
 	{"NAME/" + Boot + "/manifest.json", Sbx, 0o600, "what its first process is told"},
-	{"NAME/" + Exports, Sbx, dir | 0o711, "the single files that a machine sees"},
+	{"NAME/" + Exports, Sbx, dir | 0o711, "the single files that a machine sees, without root"},
 	{"NAME/" + Exports + "/TAG", Sbx, dir | 0o755, ""},
 	{"NAME/" + Exports + "/TAG/file", Host, 0, "a hard link to the host's file, or a copy of it"},
 }

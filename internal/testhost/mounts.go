@@ -10,8 +10,8 @@ import (
 )
 
 // overlaid are the machine's folders that the host may change for itself. They
-// are overlaid as a whole rather than covered in part, because a folder with
-// other mounts below it cannot be exposed to a container.
+// are overlaid as a whole rather than covered in part, so that nothing is mounted
+// below them, as on a plain host.
 var overlaid = []string{"/etc", "/srv", "/var/lib", "/var/log"}
 
 // setUpMounts gives the host its own /proc, /sys, control groups and /run, and

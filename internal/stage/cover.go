@@ -1,0 +1,186 @@
+package stage
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// isControl are the file systems by which the kernel is controlled or which stand
+// for objects of it. They have no place in a sandbox, which has its own.
+var isControl = map[string]bool{
+	"autofs": true, "binfmt_misc": true, "bpf": true, "cgroup": true, "cgroup2": true, "configfs": true,
+	"debugfs": true, "devpts": true, "devtmpfs": true, "efivarfs": true, "fusectl": true, "hugetlbfs": true,
+	"mqueue": true, "nfsd": true, "nsfs": true, "proc": true, "pstore": true, "resctrl": true,
+	"rpc_pipefs": true, "securityfs": true, "selinuxfs": true, "smackfs": true, "sysfs": true, "tracefs": true,
+}
+
+// mounted is a mount as proc_pid_mountinfo(5) tells it.
+type mounted struct {
+	id    uint64
+	point string
+	kind  string
+}
+
+// controlMagic are those of them that can be told by their numbers (statfs(2),
+// linux/magic.h).
+var controlMagic = map[int64]string{
+	unix.BINFMTFS_MAGIC: "binfmt_misc", unix.BPF_FS_MAGIC: "bpf", unix.CGROUP_SUPER_MAGIC: "cgroup",
+	unix.CGROUP2_SUPER_MAGIC: "cgroup2", unix.DEBUGFS_MAGIC: "debugfs", unix.DEVPTS_SUPER_MAGIC: "devpts",
+	unix.EFIVARFS_MAGIC: "efivarfs", unix.NSFS_MAGIC: "nsfs", unix.PROC_SUPER_MAGIC: "proc",
+	unix.PSTOREFS_MAGIC: "pstore", unix.SECURITYFS_MAGIC: "securityfs", unix.SELINUX_MAGIC: "selinuxfs",
+	unix.SMACK_MAGIC: "smackfs", unix.SYSFS_MAGIC: "sysfs", unix.TRACEFS_MAGIC: "tracefs",
+	0x62656570: "configfs",
+}
+
+// Mount is something that is mounted below a folder of the host.
+type Mount struct {
+	Path    string
+	Kind    string // the file system's name
+	Covered bool   // a sandbox sees nothing of it
+}
+
+// Table is what is mounted on the host.
+type Table []mounted
+
+// Mounts reads the table.
+func Mounts() (Table, error) { return mountInfo() }
+
+// Below lists what is mounted below a path of the host, which sandboxes see with
+// it or see covered.
+func (t Table) Below(path string) []Mount {
+	var list []Mount
+	for _, m := range t {
+		if m.point != path && isInside(m.point, path) {
+			list = append(list, Mount{m.point, m.kind, isControl[m.kind]})
+		}
+	}
+	return list
+}
+
+// cover takes the kernel's own file systems out of the stage and puts something
+// empty in their place. A mount that is itself hidden by another one stays so:
+// nobody in a sandbox can take the other one away.
+func (s *Stage) cover() error {
+	all, err := mountInfo()
+	if err != nil {
+		return err
+	}
+	slices.Reverse(all) // what is mounted on another one comes after it
+	for _, m := range all {
+		if m.point == s.dir || !isInside(m.point, s.dir) || !isControl[m.kind] {
+			continue
+		}
+		if err := s.coverOne(m); err != nil {
+			return fmt.Errorf("cannot cover %s: %w", m.point, err)
+		}
+	}
+	return nil
+}
+
+func (s *Stage) coverOne(m mounted) error {
+	f, err := openAt(s.root, strings.TrimPrefix(m.point, s.dir), unix.O_PATH|unix.O_NOFOLLOW, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	id, err := mountID(f)
+	if err != nil || id != m.id {
+		return err
+	}
+	var info unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &info); err != nil {
+		return err
+	}
+	if err := unix.Unmount(m.point, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
+		return err
+	}
+	return s.putNothing(strings.TrimPrefix(m.point, s.dir), info.Mode&unix.S_IFMT == unix.S_IFDIR)
+}
+
+// putNothing mounts an empty folder or file at a path of the stage.
+func (s *Stage) putNothing(at string, dir bool) error {
+	name := ".nothing" + strconv.Itoa(s.covers)
+	s.covers++
+	if err := makeNode(s.root, name, dir); err != nil {
+		return err
+	}
+	nothing, err := openAt(s.root, name, unix.O_PATH|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer nothing.Close()
+	point, err := openAt(s.root, at, unix.O_PATH|unix.O_NOFOLLOW, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS)
+	if err != nil {
+		return err
+	}
+	defer point.Close()
+	tree, err := clone(nothing)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	return attach(tree, point)
+}
+
+func mountID(f *os.File) (uint64, error) {
+	var info unix.Statx_t
+	if err := unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &info); err != nil {
+		return 0, err
+	}
+	return info.Mnt_id, nil
+}
+
+// mountInfo lists the mounts of this process's namespace.
+func mountInfo() ([]mounted, error) {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var list []mounted
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		before, after, ok := strings.Cut(lines.Text(), " - ")
+		fields := strings.Fields(before)
+		if !ok || len(fields) < 5 {
+			return nil, fmt.Errorf("/proc/self/mountinfo: unexpected line %q", lines.Text())
+		}
+		id, err := strconv.ParseUint(fields[0], 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("/proc/self/mountinfo: %w", err)
+		}
+		kind, _, _ := strings.Cut(after, " ")
+		list = append(list, mounted{id, filepath.Clean(unescape(fields[4])), kind})
+	}
+	return list, lines.Err()
+}
+
+// unescape replaces the octal escapes by which the kernel writes spaces, tabs,
+// newlines and backslashes in a path.
+func unescape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}

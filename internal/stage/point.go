@@ -1,0 +1,240 @@
+package stage
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// point opens what something is to be mounted on, and makes it where it is
+// missing.
+func (p *Place) point(at string, dir bool) (*os.File, error) {
+	f, err := p.lookup(at)
+	if errors.Is(err, unix.ENOENT) {
+		if err = p.make(at, dir); err == nil {
+			f, err = p.lookup(at)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot mount on %s: %w", at, err)
+	}
+	var info unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &info); err != nil {
+		f.Close()
+		return nil, err
+	}
+	if isDir := info.Mode&unix.S_IFMT == unix.S_IFDIR; isDir != dir {
+		f.Close()
+		return nil, fmt.Errorf("cannot mount on %s: one of the two is a folder, and the other is not", at)
+	}
+	return f, nil
+}
+
+func (p *Place) lookup(at string) (*os.File, error) {
+	return openAt(p.file, at, unix.O_PATH, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+}
+
+// make makes a mount point and the folders that lead to it.
+func (p *Place) make(at string, dir bool) error {
+	parent, name := path.Split(path.Clean("/" + at))
+	around, err := p.lookup(parent)
+	if errors.Is(err, unix.ENOENT) {
+		if err := p.make(parent, true); err != nil {
+			return err
+		}
+		around, err = p.lookup(parent)
+	}
+	if err != nil {
+		return err
+	}
+	defer around.Close()
+	own, err := p.stage.isOwn(around)
+	if err != nil {
+		return err
+	}
+	if own { // what is in the way can only be a link that leads nowhere
+		if err := unix.Unlinkat(int(around.Fd()), name, 0); err != nil && !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+		return makeNode(around, name, dir)
+	}
+	fixed, err := isReadOnly(around)
+	if err != nil {
+		return err
+	}
+	if !fixed {
+		return makeNode(around, name, dir)
+	}
+	again, err := p.stage.rebuild(around, name)
+	if err != nil {
+		return fmt.Errorf("it is not there, and %s cannot be put together anew around it: %w", parent, err)
+	}
+	p.rebuilt = append(p.rebuilt, path.Clean(parent))
+	if err := makeNode(again, name, dir); err != nil {
+		return err
+	}
+	return p.reopen()
+}
+
+// reopen looks at the place anew, which may have been put together anew itself.
+func (p *Place) reopen() error {
+	now, err := p.stage.open(p.name)
+	if err != nil {
+		return err
+	}
+	p.file.Close()
+	p.file = now.file
+	return nil
+}
+
+// isOwn says whether an open folder is one that the stage has put together.
+func (s *Stage) isOwn(f *os.File) (bool, error) {
+	id, err := mountID(f)
+	if err != nil {
+		return false, err
+	}
+	for _, m := range s.memory {
+		if own, err := mountID(m); err != nil || own == id {
+			return true, err
+		}
+	}
+	return false, nil
+}
+
+func isReadOnly(f *os.File) (bool, error) {
+	var info unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &info); err != nil {
+		return false, err
+	}
+	return info.Flags&unix.ST_RDONLY != 0, nil
+}
+
+// makeNode makes an empty folder or file, which belongs to whom the folder around
+// it belongs to. Somebody else may be able to rename things in that one.
+func makeNode(around *os.File, name string, dir bool) error {
+	var owner unix.Stat_t
+	if err := unix.Fstat(int(around.Fd()), &owner); err != nil {
+		return err
+	}
+	mode, err := uint32(0o644), error(nil)
+	if dir {
+		mode = 0o755
+		err = unix.Mkdirat(int(around.Fd()), name, 0o700)
+	} else {
+		err = unix.Mknodat(int(around.Fd()), name, unix.S_IFREG|0o600, 0)
+	}
+	if errors.Is(err, unix.EEXIST) {
+		return errors.New("it is a link that leads nowhere in the sandbox")
+	}
+	if err != nil {
+		return err
+	}
+	made, err := openAt(around, name, unix.O_PATH|unix.O_NOFOLLOW, unix.RESOLVE_BENEATH)
+	if err != nil {
+		return err
+	}
+	defer made.Close()
+	if err := unix.Fchownat(int(made.Fd()), "", int(owner.Uid), int(owner.Gid), unix.AT_EMPTY_PATH); err != nil {
+		return err
+	}
+	// By the descriptor's own name: fchmod takes none that is opened with O_PATH.
+	return unix.Chmod(descriptor(made), mode)
+}
+
+// maxEntries bounds the folder that can be put together anew: each of its entries
+// becomes a mount.
+const maxEntries = 4096
+
+// rebuild puts a read-only folder together anew in memory: each entry of it stands
+// there as before, and others can be added until the stage is sealed. The entry
+// called without is left out.
+func (s *Stage) rebuild(old *os.File, without string) (*os.File, error) {
+	entries, err := readFolder(old)
+	if err != nil {
+		return nil, err
+	}
+	if len(entries) > maxEntries {
+		return nil, fmt.Errorf("it has %d entries, and sbx does that for at most %d: make the file on the host", len(entries), maxEntries)
+	}
+	var info unix.Stat_t
+	if err := unix.Fstat(int(old.Fd()), &info); err != nil {
+		return nil, err
+	}
+	memory, err := newMemory(map[string]string{
+		"size": limit, "mode": fmt.Sprintf("%#o", info.Mode&0o7777), "uid": fmt.Sprint(info.Uid), "gid": fmt.Sprint(info.Gid),
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range entries {
+		if name == without {
+			continue
+		}
+		if err := s.carry(old, memory, name); err != nil {
+			memory.Close()
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if err := attach(memory, old); err != nil {
+		memory.Close()
+		return nil, err
+	}
+	s.memory = append(s.memory, memory)
+	return memory, nil
+}
+
+func readFolder(of *os.File) ([]string, error) {
+	dir, err := openAt(of, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return dir.Readdirnames(-1)
+}
+
+// carry puts one entry of a folder into another one: a link as a copy, everything
+// else as itself.
+func (s *Stage) carry(from, to *os.File, name string) error {
+	entry, err := openAt(from, name, unix.O_PATH|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer entry.Close()
+	var info unix.Stat_t
+	if err := unix.Fstat(int(entry.Fd()), &info); err != nil {
+		return err
+	}
+	if info.Mode&unix.S_IFMT == unix.S_IFLNK {
+		return copyLink(entry, to, name, &info)
+	}
+	if err := makeNode(to, name, info.Mode&unix.S_IFMT == unix.S_IFDIR); err != nil {
+		return err
+	}
+	point, err := openAt(to, name, unix.O_PATH|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer point.Close()
+	tree, err := clone(entry)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	return attach(tree, point)
+}
+
+func copyLink(link, to *os.File, name string, info *unix.Stat_t) error {
+	target := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(int(link.Fd()), "", target)
+	if err != nil {
+		return err
+	}
+	if err := unix.Symlinkat(strings.Clone(string(target[:n])), int(to.Fd()), name); err != nil {
+		return err
+	}
+	return unix.Fchownat(int(to.Fd()), name, int(info.Uid), int(info.Gid), unix.AT_SYMLINK_NOFOLLOW)
+}

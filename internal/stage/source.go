@@ -1,0 +1,144 @@
+package stage
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/internal/eyes"
+)
+
+// Source is a file or folder of the host, opened once.
+type Source struct {
+	Path string // as it was asked for
+	Real string // where it led, with all links followed
+	ID   ID
+	UID  int // the owner
+	file *os.File
+	mode uint32
+}
+
+// ID tells a file or folder from every other that is there at the same time.
+type ID struct {
+	Device, Inode uint64
+}
+
+func (id ID) String() string {
+	return fmt.Sprintf("inode %d of device %d:%d", id.Inode, unix.Major(id.Device), unix.Minor(id.Device))
+}
+
+// Open opens a path of the host. Links are followed, as the host has them now.
+// What the kernel is controlled by is refused, wherever it is mounted.
+func Open(path string) (*Source, error) {
+	f, err := openAt(nil, path, unix.O_PATH, unix.RESOLVE_NO_MAGICLINKS)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	s := &Source{Path: path, file: f}
+	if err := s.look(); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+func (s *Source) look() error {
+	var err error
+	if s.Real, err = os.Readlink(descriptor(s.file)); err != nil {
+		return err
+	}
+	var info unix.Stat_t
+	if err := unix.Fstat(int(s.file.Fd()), &info); err != nil {
+		return err
+	}
+	s.ID, s.mode, s.UID = ID{info.Dev, info.Ino}, info.Mode, int(info.Uid)
+	var system unix.Statfs_t
+	if err := unix.Fstatfs(int(s.file.Fd()), &system); err != nil {
+		return err
+	}
+	if kind := controlMagic[system.Type]; kind != "" {
+		return fmt.Errorf("it is of the kernel's own file system %s, by which the host is controlled, and cannot be given to a sandbox", kind)
+	}
+	return nil
+}
+
+// descriptor is the name by which this process finds an open file again.
+func descriptor(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
+
+// IsDir says whether it is a folder.
+func (s *Source) IsDir() bool { return s.mode&unix.S_IFMT == unix.S_IFDIR }
+
+// Close gives back the descriptor.
+func (s *Source) Close() { s.file.Close() }
+
+// Allows is nil if the host's user may read the source, and write it if that is
+// asked for, as the kernel sees it: by owner, mode and access control list. How to
+// get there does not matter.
+func (s *Source) Allows(uid, gid int, write bool) error {
+	want := uint32(unix.R_OK)
+	if s.IsDir() {
+		want |= unix.X_OK
+	}
+	if write {
+		want |= unix.W_OK
+	}
+	return eyes.Of(uid, gid, func() error {
+		return unix.Faccessat(int(s.file.Fd()), "", want, unix.AT_EACCESS|unix.AT_EMPTY_PATH)
+	})
+}
+
+// Identify tells what stands at a path now from everything else that might, in a
+// few words.
+func Identify(path string) string {
+	var info unix.Stat_t
+	switch err := unix.Stat(path, &info); {
+	case err == nil:
+		return ID{info.Dev, info.Ino}.String()
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
+		return "nothing"
+	default:
+		return err.Error()
+	}
+}
+
+// IdentifyEntries tells what stands in a folder now from what stands in it after any
+// of its entries has come, gone or been replaced, in a few words.
+func IdentifyEntries(path string) string {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return Identify(path)
+	}
+	all := sha256.New()
+	for _, e := range entries {
+		var info unix.Stat_t
+		if err := unix.Lstat(filepath.Join(path, e.Name()), &info); err == nil {
+			fmt.Fprintf(all, "%q %d %d\n", e.Name(), info.Dev, info.Ino)
+		}
+	}
+	return fmt.Sprintf("%d entries, %x", len(entries), all.Sum(nil)[:6])
+}
+
+// openAt is openat2(2); a nil dir is the host's root. It tries again where others
+// rename what is on the way.
+func openAt(dir *os.File, path string, flags, resolve uint64) (*os.File, error) {
+	at := unix.AT_FDCWD
+	name := path
+	if dir != nil {
+		at, name = int(dir.Fd()), filepath.Join(dir.Name(), path)
+	}
+	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: resolve}
+	for {
+		fd, err := unix.Openat2(at, path, &how)
+		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return os.NewFile(uintptr(fd), name), nil
+	}
+}

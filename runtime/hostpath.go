@@ -1,0 +1,125 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/internal/eyes"
+	"github.com/sbx-dev/sbx/internal/stage"
+)
+
+// isOfHost says whether the mount is a path of the host.
+func isOfHost(m initramfs.Mount) bool { return m.Kind == initramfs.Export || m.Kind == initramfs.Image }
+
+// openHost opens all host paths that the sandbox is to see, so that what is checked
+// is what it gets, and notes what they are. A writable folder may be missing yet.
+func (s *sandbox) openHost() error {
+	if s.host == nil {
+		s.host = map[string]*stage.Source{}
+	}
+	for _, m := range s.manifest.Mounts {
+		if !isOfHost(m) || s.host[m.Target] != nil {
+			continue
+		}
+		source, err := stage.Open(m.Source)
+		if errors.Is(err, fs.ErrNotExist) && m.Writable && m.Kind == initramfs.Export {
+			continue
+		}
+		if err != nil {
+			return exposed(m, err)
+		}
+		s.host[m.Target] = source
+	}
+	return s.noteSources()
+}
+
+// exposed says why a host path cannot be given to the sandbox.
+func exposed(m initramfs.Mount, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		if closed := eyes.Blocked(os.Geteuid(), os.Getegid(), m.Source); closed != "" {
+			return fmt.Errorf("%s is exposed, but lies below %s, which user %d may not search: run sbx as root, or chmod o+x %s (%w)", m.Source, closed, os.Geteuid(), closed, err)
+		}
+	}
+	return fmt.Errorf("%s is exposed: %w", m.Source, err)
+}
+
+// closeHost gives the descriptors back.
+func (s *sandbox) closeHost() {
+	for _, source := range s.host {
+		source.Close()
+	}
+	s.host = nil
+}
+
+// makeWritable makes the writable host folders that are missing, for the user who
+// will write in them, and opens them.
+func (s *sandbox) makeWritable(uid, gid int) error {
+	for _, m := range s.manifest.Mounts {
+		if m.Kind != initramfs.Export || !m.Writable || s.host[m.Target] != nil {
+			continue
+		}
+		if err := mkdirAll(m.Source); err != nil {
+			return err
+		}
+		if os.Geteuid() != 0 {
+			continue
+		}
+		if err := setOwner(m.Source, uid, gid, 0o755); err != nil {
+			return err
+		}
+	}
+	return s.openHost()
+}
+
+// noteSources notes in the metadata what the opened paths are, and what is mounted
+// below them, so that it is seen when something else takes their places.
+func (s *sandbox) noteSources() error {
+	table, err := stage.Mounts()
+	if err != nil {
+		return err
+	}
+	s.metadata.Sources = nil
+	note := func(path, id string) {
+		if !slices.ContainsFunc(s.metadata.Sources, func(n compiler.SourceMetadata) bool { return n.Path == path }) {
+			s.metadata.Sources = append(s.metadata.Sources, compiler.SourceMetadata{Path: path, ID: id})
+		}
+	}
+	for _, m := range s.manifest.Mounts {
+		source := s.host[m.Target]
+		if source == nil {
+			continue
+		}
+		note(m.Source, source.ID.String())
+		for _, below := range table.Below(source.Real) {
+			if !below.Covered {
+				note(below.Path, stage.Identify(below.Path))
+			}
+		}
+	}
+	return nil
+}
+
+// sayCovered tells what of the exposed folders the sandbox does not see.
+func (r *Runtime) sayCovered(s *sandbox) error {
+	table, err := stage.Mounts()
+	if err != nil {
+		return err
+	}
+	for _, m := range s.manifest.Mounts {
+		source := s.host[m.Target]
+		if source == nil {
+			continue
+		}
+		for _, below := range table.Below(source.Real) {
+			if below.Covered {
+				r.options.Log(fmt.Sprintf("%s: %s (%s) is the kernel's own, and shown as empty", s.name, below.Path, below.Kind))
+			}
+		}
+	}
+	return nil
+}

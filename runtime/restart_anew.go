@@ -1,0 +1,90 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// moved are the host paths at which something else stands by now than what the
+// sandbox was started with.
+func moved(m *compiler.Metadata) (paths []string) {
+	for _, s := range m.Sources {
+		if identify(s) != s.ID {
+			paths = append(paths, s.Path)
+		}
+	}
+	return paths
+}
+
+// restartAnew starts the whole sandbox anew, as it is defined and as its files say,
+// so that it gets what stands at its host paths now.
+func (r *Runtime) restartAnew(ctx context.Context, conn *libvirt.Connect, dom *libvirt.Domain, name string, kind schema.Backend) error {
+	unlock, err := r.lock(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	s, err := r.kept(dom, name, kind)
+	if err != nil {
+		return err
+	}
+	u := newUp(r, conn, s, nil)
+	observer := observer{r: r}
+	if u.have, err = observer.observe(conn, name, kind, s.metadata); err != nil {
+		return err
+	}
+	u.result.Restarted = true
+	if err := s.openHost(); err != nil { // before anything is stopped
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	defer s.closeHost()
+	u.kept, u.defined = true, true
+	if err := u.startKept(ctx, dom); err != nil {
+		return u.undo(u.explain(ctx, err), false)
+	}
+	return nil
+}
+
+func (u *up) startKept(ctx context.Context, dom *libvirt.Domain) error {
+	if err := u.renew(ctx, dom); err != nil {
+		return err
+	}
+	if err := u.wait(ctx); err != nil {
+		return err
+	}
+	if err := u.startKeeper(); err != nil {
+		return fmt.Errorf("%s: %w", u.s.name, err)
+	}
+	return u.settle()
+}
+
+// kept is a sandbox as far as it can be told without its bundle, which alone says
+// where secrets are found.
+func (r *Runtime) kept(dom *libvirt.Domain, name string, kind schema.Backend) (*sandbox, error) {
+	s := &sandbox{name: name, backend: kind, dir: r.state().Path(name), manifest: r.manifestOf(name, kind)}
+	var err error
+	if s.metadata, err = metadata(dom); s.metadata == nil || err != nil {
+		return nil, fmt.Errorf("%s: it has just been changed: %w", name, err)
+	}
+	if s.domain, err = describe(dom, libvirt.DOMAIN_XML_INACTIVE); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, plain(err))
+	}
+	if s.manifest == nil || len(s.manifest.Secrets) > 0 {
+		return nil, fmt.Errorf("%s: something else stands by now at %s, which takes a start of the whole sandbox, and that its profile: sbx up %s", name, strings.Join(moved(s.metadata), ", "), name)
+	}
+	s.digest = s.metadata.Bundle
+	for _, l := range s.domain.SecLabel {
+		if l.Model == "dac" {
+			if _, err := fmt.Sscanf(l.Label, "+%d:+%d", &s.qemu.uid, &s.qemu.gid); err != nil {
+				return nil, fmt.Errorf("%s: the domain's label %q: %w", name, l.Label, err)
+			}
+		}
+	}
+	return s, nil
+}

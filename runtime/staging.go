@@ -1,0 +1,183 @@
+package runtime
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"libvirt.org/go/libvirtxml"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/internal/stage"
+)
+
+// A sandbox's stage holds what it sees of the host: a container's whole root, by
+// the name of rootDir; each export of a machine, by its tag; and the machine's
+// images, by theirs, in imagesPlace. The domain names these places, so that libvirt
+// looks at what sbx has opened and at nothing else.
+const imagesPlace = "images"
+
+// staged says whether sandboxes have a stage: root alone can make mounts. Others
+// have machines only, whose QEMU is their own and goes by the host's paths.
+func staged() bool { return os.Geteuid() == 0 }
+
+func (s *sandbox) stageDir() string { return filepath.Join(s.dir, stageDir) }
+
+// stageRoot has a container's domain name the root on the stage, in which all is
+// mounted already, but for what is below folders that libvirt makes itself. libvirt
+// is not told that the root is read-only, which it is: it would make everything
+// read-only that is mounted in it.
+func (s *sandbox) stageRoot() {
+	onStage := map[string]bool{}
+	for _, m := range s.manifest.Mounts {
+		onStage[m.Target] = isOnStage(m)
+	}
+	devices := s.domain.Devices
+	devices.Filesystems = slices.DeleteFunc(devices.Filesystems, func(f libvirtxml.DomainFilesystem) bool {
+		return f.Target != nil && onStage[f.Target.Dir]
+	})
+	for i := range devices.Filesystems {
+		f := &devices.Filesystems[i]
+		if f.Target != nil && f.Target.Dir == "/" && f.Source != nil && f.Source.Mount != nil {
+			f.Source.Mount.Dir = filepath.Join(s.stageDir(), rootDir)
+			f.ReadOnly = nil
+		}
+	}
+}
+
+// isOnStage is false for what lies in folders that libvirt mounts itself.
+func isOnStage(m initramfs.Mount) bool {
+	return !slices.ContainsFunc([]string{"/dev", "/proc", "/sys"}, func(own string) bool { return isInside(m.Target, own) })
+}
+
+// stageContainer makes the stage of a container, whose root prepare has made.
+func (s *sandbox) stageContainer() error {
+	return s.onStage(s.base(), func(st *stage.Stage) error {
+		source, err := stage.Open(filepath.Join(s.dir, rootDir))
+		if err != nil {
+			return err
+		}
+		defer source.Close()
+		root, err := mountPlace(st, rootDir, source, stage.Options{})
+		if err != nil {
+			return err
+		}
+		defer root.Close()
+		for _, m := range s.manifest.Mounts {
+			if !isOnStage(m) {
+				continue
+			}
+			if err := s.mountInContainer(root, m); err != nil {
+				return err
+			}
+		}
+		s.noteEntries(root.Rebuilt())
+		return nil
+	})
+}
+
+// mountInContainer mounts one entry of the manifest.
+func (s *sandbox) mountInContainer(root *stage.Place, m initramfs.Mount) error {
+	switch m.Kind {
+	case initramfs.Export:
+		return root.MountAt(m.Target, s.host[m.Target], stage.Options{Writable: m.Writable})
+	case initramfs.Inline:
+		source, err := stage.Open(compiler.InlineFile(filepath.Join(s.dir, filesDir), m.Target))
+		if err != nil {
+			return err
+		}
+		defer source.Close()
+		return root.MountAt(m.Target, source, stage.Options{})
+	case initramfs.Tmpfs:
+		return root.MemoryAt(m.Target, stage.Memory{Size: m.Size, Mode: uint32(m.Mode), UID: s.base(), GID: s.base()})
+	}
+	return fmt.Errorf("a container cannot have the %s at %s", m.Kind, m.Target)
+}
+
+// stageMachine makes the stage of a machine: each export with the points at which
+// the machine mounts something in it, and the images.
+func (s *sandbox) stageMachine() error {
+	return s.onStage(s.qemu.uid, func(st *stage.Stage) error {
+		for _, m := range s.manifest.Mounts {
+			var err error
+			switch {
+			case m.Kind == initramfs.Image:
+				err = s.stageIn(st, imagesPlace, m.Tag, m)
+			case m.Single:
+				err = s.stageIn(st, m.Tag, initramfs.SingleFile, m)
+			case m.Kind == initramfs.Export:
+				err = s.stageExport(st, m)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// stageIn mounts a single file in a folder of the stage.
+func (s *sandbox) stageIn(st *stage.Stage, folder, name string, m initramfs.Mount) error {
+	place, err := st.Place(folder)
+	if err != nil {
+		return err
+	}
+	defer place.Close()
+	return place.MountAt(name, s.host[m.Target], stage.Options{Writable: m.Writable})
+}
+
+func (s *sandbox) stageExport(st *stage.Stage, m initramfs.Mount) error {
+	place, err := mountPlace(st, m.Tag, s.host[m.Target], stage.Options{Writable: m.Writable})
+	if err != nil {
+		return err
+	}
+	defer place.Close()
+	for _, inner := range s.manifest.Mounts {
+		outer := enclosing(inner.Target, s.manifest.Mounts)
+		if outer == nil || outer.Target != m.Target {
+			continue
+		}
+		if err := place.Point(strings.TrimPrefix(inner.Target, m.Target), s.isFolder(inner)); err != nil {
+			return fmt.Errorf("%s, which %s is exposed around: %w", inner.Target, m.Source, err)
+		}
+	}
+	for _, folder := range place.Rebuilt() {
+		s.noteEntries([]string{filepath.Join(m.Target, folder)})
+	}
+	return nil
+}
+
+// isFolder says whether a folder stands at the mount's target.
+func (s *sandbox) isFolder(m initramfs.Mount) bool {
+	return m.Kind != initramfs.Inline && (m.Kind != initramfs.Export || s.host[m.Target].IsDir())
+}
+
+// mountPlace mounts a source on a folder of the stage.
+func mountPlace(st *stage.Stage, name string, source *stage.Source, o stage.Options) (*stage.Place, error) {
+	place, err := st.Place(name)
+	if err != nil {
+		return nil, err
+	}
+	defer place.Close()
+	return place.Mount(source, o)
+}
+
+// onStage makes a stage that a user of the host may enter, and takes it away again
+// where that fails.
+func (s *sandbox) onStage(reader int, fill func(*stage.Stage) error) (err error) {
+	st, err := stage.New(s.stageDir(), reader)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	if err = fill(st); err == nil {
+		err = st.Seal()
+	}
+	if err != nil {
+		_ = stage.Remove(s.stageDir()) // clear does it otherwise
+	}
+	return err
+}
