@@ -74,8 +74,8 @@ schema.#Profile & {
 	run: argv: ["/bin/true"]
 	networks: {
 		lan: {attach: "default", address: "10.9.0.2/24", allow: [
-			{in: tcp: [80]},
-			{in: tcp: [80]},
+			{in: tcp: [8080]},
+			{in: tcp: [8080]},
 		]}
 	}
 }
