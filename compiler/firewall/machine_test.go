@@ -27,6 +27,8 @@ type machine struct {
 	card    Interface
 	frames  io.Writer // that are to leave it
 
+	session *exec.Cmd // that has the probe's end of the wire
+
 	mu     sync.Mutex
 	tokens []uint32 // of those that have reached it
 }
@@ -96,21 +98,26 @@ func machineProfile(t *testing.T, probe string, rules Rules) []byte {
 }
 
 // up has sbx make the machine run under these rules; one that runs is given
-// another filter.
+// another filter, and starts anew with the first rule that its kernel has to be
+// set up for.
 func (m *machine) up(t *testing.T, rules Rules) {
 	t.Helper()
 	if err := os.WriteFile(m.profile, machineProfile(t, filepath.Join(filepath.Dir(m.sbx), "probe"), rules), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	m.run(t, "up", m.profile)
+	if said := m.run(t, "up", m.profile); m.session != nil && strings.Contains(said, "started anew") {
+		m.connect(t)
+	}
 }
 
 // run runs sbx.
-func (m *machine) run(t *testing.T, args ...string) {
+func (m *machine) run(t *testing.T, args ...string) string {
 	t.Helper()
-	if out, err := exec.Command(m.sbx, args...).CombinedOutput(); err != nil {
+	out, err := exec.Command(m.sbx, args...).CombinedOutput()
+	if err != nil {
 		t.Fatalf("sbx %q: %v\n%s", args, err, out)
 	}
+	return string(out)
 }
 
 // mac is the address that sbx has given the machine's card.
@@ -142,7 +149,7 @@ func (m *machine) connect(t *testing.T) {
 	if err := session.Start(); err != nil {
 		t.Fatal(err)
 	}
-	m.frames = in
+	m.frames, m.session = in, session
 	open, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -151,7 +158,7 @@ func (m *machine) connect(t *testing.T) {
 	t.Cleanup(func() {
 		in.Close()
 		<-ended
-		if err := session.Wait(); err != nil {
+		if err := session.Wait(); err != nil && m.session == session { // the last one, in the machine that runs
 			t.Errorf("the probe in the machine: %v\n%s", err, &complaints)
 		}
 	})
