@@ -6,6 +6,7 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -14,10 +15,10 @@ func (r *Runtime) Attach(ctx context.Context, name string) (*channel.Client, err
 	if !r.local() {
 		return nil, fault.New(diag.Elsewhere, "%s: %s is another machine's libvirt, and a sandbox is spoken with on the machine that it runs on: run sbx there", name, r.options.URI)
 	}
-	if r.embeddedNamed(name) != nil {
-		return r.dialNamed(ctx, name)
+	if s := r.embeddedNamed(name); s != nil {
+		return r.dialNamed(ctx, s.Backend, name)
 	}
-	dom, _, err := r.find(name)
+	dom, kind, err := r.find(name)
 	if err != nil {
 		return nil, err
 	}
@@ -29,12 +30,12 @@ func (r *Runtime) Attach(ctx context.Context, name string) (*channel.Client, err
 	if !active {
 		return nil, fault.New(diag.NoSandbox, "%s is stopped: sbx up %s starts it", name, name)
 	}
-	return r.dialNamed(ctx, name)
+	return r.dialNamed(ctx, kind, name)
 }
 
 // dialNamed connects to the first process of a sandbox that runs on this machine.
-func (r *Runtime) dialNamed(ctx context.Context, name string) (*channel.Client, error) {
-	client, err := r.dial(ctx, r.state().Path(name))
+func (r *Runtime) dialNamed(ctx context.Context, kind schema.Backend, name string) (*channel.Client, error) {
+	client, err := r.dial(ctx, kind, r.state().Path(name))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -23,6 +23,9 @@ type backend interface {
 	// startTransient starts the domain without defining it; it ends with conn
 	// at the latest. The connection to its first process is that one's first.
 	startTransient(s *sandbox, conn *libvirt.Connect) (*libvirt.Domain, net.Conn, error)
+	// held says whether only one process can hold the channel, so that all
+	// others speak with the first process through that one.
+	held() bool
 	// clear removes what prepare and start made in the sandbox's folder; it
 	// removes nothing that the sandbox itself wrote.
 	clear(dir string) error
@@ -38,14 +41,22 @@ func (r *Runtime) backend(kind schema.Backend) (backend, error) {
 	return nil, fmt.Errorf("backend %q is not one that this sbx can apply", kind)
 }
 
-// dial connects to the first process of the running sandbox whose folder is dir,
-// through the process that shares its channel, if there is one.
-func (r *Runtime) dial(ctx context.Context, dir string) (*channel.Client, error) {
+// dial connects to the first process of the running sandbox whose folder is dir:
+// through the process that holds its channel only where it must, since that one
+// may be stopped.
+func (r *Runtime) dial(ctx context.Context, kind schema.Backend, dir string) (*channel.Client, error) {
 	ctx, cancel := r.untilAnswer(ctx)
 	defer cancel()
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", filepath.Join(dir, keeperSocket))
+	backend, err := r.backend(kind)
 	if err != nil {
+		return nil, err
+	}
+	var d net.Dialer
+	var conn net.Conn
+	if backend.held() {
+		conn, err = d.DialContext(ctx, "unix", filepath.Join(dir, keeperSocket))
+	}
+	if conn == nil {
 		conn, err = d.DialContext(ctx, "unix", filepath.Join(dir, channelSocket))
 	}
 	if err != nil {

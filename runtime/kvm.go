@@ -145,6 +145,9 @@ func (k kvm) startTransient(s *sandbox, conn *libvirt.Connect) (*libvirt.Domain,
 	return dom, channel, err
 }
 
+// held: QEMU serves one connection at a time.
+func (kvm) held() bool { return true }
+
 // clear removes what prepare made, and nothing that the sandbox itself wrote.
 func (k kvm) clear(dir string) error {
 	if err := stage.Remove(filepath.Join(dir, stageDir)); err != nil {

@@ -149,6 +149,9 @@ func (l lxc) startTransient(s *sandbox, conn *libvirt.Connect) (dom *libvirt.Dom
 	return dom, first, limitPids(dom, s.name, s.manifest.Run.Pids)
 }
 
+// held: any number of processes can connect.
+func (lxc) held() bool { return false }
+
 // listen makes the socket on which the container's first process, which gets it
 // as descriptor 3, will speak with hosts. It listens already: whoever may open
 // the socket's file can connect, now and after sbx has ended.

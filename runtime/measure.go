@@ -44,7 +44,7 @@ func (r *Runtime) Measure(ctx context.Context, list []Sandbox) {
 		s := &list[i]
 		all.Go(func() { r.usage(s) })
 		if r.local() {
-			all.Go(func() { s.service = r.askService(ctx, s.Name) })
+			all.Go(func() { s.service = r.askService(ctx, s.Backend, s.Name) })
 		}
 	}
 	all.Wait()
@@ -60,10 +60,10 @@ func (r *Runtime) Measure(ctx context.Context, list []Sandbox) {
 
 // askService asks the sandbox's first process how its command is. One that does
 // not answer says nothing.
-func (r *Runtime) askService(ctx context.Context, name string) channel.Status {
+func (r *Runtime) askService(ctx context.Context, kind schema.Backend, name string) channel.Status {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	client, err := r.dial(ctx, r.state().Path(name))
+	client, err := r.dial(ctx, kind, r.state().Path(name))
 	if err != nil {
 		return channel.Status{}
 	}

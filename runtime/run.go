@@ -69,16 +69,11 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 			err = errors.Join(err, fmt.Errorf("%s: cannot clean up: %w", s.name, end))
 		}
 	}()
-	client, err := run.start(ctx)
+	client, leave, err := run.start(ctx)
 	if err != nil {
 		return exit, fmt.Errorf("%s: %w", s.name, err)
 	}
-	defer client.Close()
-	stop, err := share(s.dir, client)
-	if err != nil {
-		return exit, fmt.Errorf("%s: %w", s.name, err)
-	}
-	defer stop()
+	defer leave()
 	if err := s.sendSecrets(ctx, client); err != nil {
 		return exit, fmt.Errorf("%s: %w", s.name, err)
 	}
@@ -103,31 +98,32 @@ func (e *ephemeral) checkName() error {
 	return fault.New(diag.NameTaken, "%s: libvirt has a domain of this name already: give another one with --name", e.s.name)
 }
 
-// start makes all that the sandbox needs and starts it.
-func (e *ephemeral) start(ctx context.Context) (*channel.Client, error) {
+// start makes all that the sandbox needs, starts it and connects to its first
+// process, until leave is called.
+func (e *ephemeral) start(ctx context.Context) (client *channel.Client, leave func(), err error) {
 	backend, err := e.r.backend(e.s.backend)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	u := up{r: e.r, conn: e.conn, s: e.s, result: new(UpResult)}
 	if err := u.network(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := u.check(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := backend.prepare(e.s); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := context.Cause(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	first, err := e.create(ctx, backend)
 	if err != nil {
 		if first != nil {
 			first.Close()
 		}
-		return nil, fault.New(diag.Start, "cannot start: %w", err)
+		return nil, nil, fault.New(diag.Start, "cannot start: %w", err)
 	}
 	err = checkBindings(e.conn, e.s.domain)
 	if err == nil {
@@ -135,11 +131,15 @@ func (e *ephemeral) start(ctx context.Context) (*channel.Client, error) {
 	}
 	if err != nil {
 		first.Close()
-		return nil, err
+		return nil, nil, err
 	}
 	ctx, cancel := e.r.untilAnswer(ctx)
 	defer cancel()
-	return channel.Dial(ctx, first)
+	if !backend.held() {
+		client, err := channel.Dial(ctx, first)
+		return client, func() { client.Close() }, err
+	}
+	return e.r.hold(ctx, e.s.dir, first)
 }
 
 // create starts the domain, while no other sandbox can take its host ids.

@@ -53,6 +53,9 @@ type Options struct {
 	// Keeper starts this program so that it calls Keep with one further
 	// argument, the sandbox's name. Empty: sandboxes have no keeper.
 	Keeper []string
+	// Holder starts this program so that it calls Hold. Empty: where Run's process
+	// is stopped, nobody reaches the machine that it runs.
+	Holder []string
 	// Tether starts this program so that it calls tether.Main. Empty: a machine
 	// that runs without libvirtd outlives this process where that is killed.
 	Tether []string

@@ -80,7 +80,7 @@ func (r *Runtime) askToStop(ctx context.Context, dom *libvirt.Domain, dir string
 	if !r.local() {
 		return kind == schema.LXC && dom.ShutdownFlags(libvirt.DOMAIN_SHUTDOWN_SIGNAL) == nil
 	}
-	client, err := r.dial(ctx, dir)
+	client, err := r.dial(ctx, kind, dir)
 	if err != nil {
 		return false
 	}

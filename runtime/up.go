@@ -235,7 +235,7 @@ func (u *up) wait(ctx context.Context) error {
 	if err := waitForBridge(ctx, u.s.domain); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
-	client, err := u.r.dial(ctx, u.s.dir)
+	client, err := u.r.dial(ctx, u.s.backend, u.s.dir)
 	if err != nil && ctx.Err() == nil {
 		return &StartFailure{Name: u.s.name, Way: Lost, Argv: u.s.manifest.Run.Argv, Err: err}
 	}

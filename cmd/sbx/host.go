@@ -27,6 +27,7 @@ func (h *hostFlags) open(a *app) *runtime.Runtime {
 		Kernel:  h.Kernel,
 		Modules: h.Modules,
 		Keeper:  []string{"sbx", "keep"},
+		Holder:  []string{"sbx", "hold"},
 		Tether:  []string{"sbx", "tether"},
 		Log:     func(line string) { fmt.Fprintln(a.stderr, "sbx:", line) },
 	})

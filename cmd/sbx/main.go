@@ -79,6 +79,7 @@ type cli struct {
 
 	Keep     keepCmd     `cmd:"" hidden:""`
 	Forward  forwardCmd  `cmd:"" hidden:""`
+	Hold     holdCmd     `cmd:"" hidden:""`
 	Tether   tetherCmd   `cmd:"" hidden:""`
 	Complete completeCmd `cmd:"" name:"__complete" hidden:""`
 }

@@ -91,7 +91,7 @@ func call(t *testing.T, stdin io.Reader, args ...string) result {
 func TestSessions(t *testing.T) {
 	eachBackend(t, func(t *testing.T, b walled) {
 		sandbox := "sessions-" + b.backend
-		end := b.background(t, sandbox)
+		owner, end := process(t, append(b.args[:len(b.args):len(b.args)], "--name", sandbox, "--", "sh", "-c", "echo started; cat")...)
 		defer end()
 		for name, c := range map[string]struct {
 			flags, command []string
@@ -135,6 +135,7 @@ func TestSessions(t *testing.T) {
 			}
 		})
 		t.Run("a reader that leaves", func(t *testing.T) { aReaderLeaves(t, sandbox) })
+		t.Run("beside others that are stopped", func(t *testing.T) { besideStopped(t, sandbox, owner) })
 		t.Run("transparent", func(t *testing.T) { transparent(t, sandbox) })
 		t.Run("every exit code", func(t *testing.T) { everyExitCode(t, sandbox) })
 		t.Run("eight at once", func(t *testing.T) { eightAtOnce(t, sandbox) })
@@ -178,32 +179,6 @@ func eightAtOnce(t *testing.T, sandbox string) {
 		})
 	}
 	wg.Wait()
-}
-
-// background runs a sandbox whose command reads until end is called, and waits
-// until that command runs.
-func (b walled) background(t *testing.T, name string, flags ...string) (end func()) {
-	t.Helper()
-	in, stop := io.Pipe()
-	runs, started := io.Pipe()
-	args := append(b.args[:len(b.args):len(b.args)], "--name", name)
-	args = append(append(args, flags...), "--", "sh", "-c", "echo started; cat")
-	ended := make(chan int, 1)
-	var stderr bytes.Buffer
-	go func() {
-		ended <- run(t.Context(), in, started, &stderr, args)
-		started.Close()
-	}()
-	if _, err := io.ReadFull(runs, make([]byte, len("started\n"))); err != nil {
-		t.Fatalf("the sandbox did not start: %s", &stderr)
-	}
-	go io.Copy(io.Discard, runs)
-	return func() {
-		stop.Close()
-		if code := <-ended; code != 0 {
-			t.Errorf("the sandbox's own command ended with %d: %s", code, &stderr)
-		}
-	}
 }
 
 // TestRunIsAPipe sends random bytes through cat.

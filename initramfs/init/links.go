@@ -19,8 +19,8 @@ const channelFD = 3
 
 // links is where hosts come from; the zero value has none.
 type links struct {
-	one      io.ReadWriteCloser // a single stream, whose end is the sandbox's own
-	listener net.Listener       // any number of hosts
+	one      io.ReadWriteCloser // a machine's port, whose end is the machine's own
+	listener net.Listener       // a container's socket, for any number of hosts
 }
 
 // openChannel takes the channel that this process was started with. A container
@@ -33,17 +33,11 @@ func openChannel() (links, error) {
 	}
 	f := os.NewFile(channelFD, "channel")
 	defer f.Close() // net has copied it
-	listening, err := unix.GetsockoptInt(channelFD, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	listener, err := net.FileListener(f)
 	if err != nil {
-		return links{}, fmt.Errorf("descriptor %d: %w", channelFD, err)
+		return links{}, fmt.Errorf("descriptor %d is no socket at which hosts can connect: %w", channelFD, err)
 	}
-	var l links
-	if listening != 0 {
-		l.listener, err = net.FileListener(f)
-	} else {
-		l.one, err = net.FileConn(f)
-	}
-	return l, err
+	return links{listener: listener}, nil
 }
 
 // any says whether hosts may come.
