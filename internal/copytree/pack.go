@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"time"
 )
 
 // Check says whether Pack can carry all that is at path: only files, folders and
@@ -124,6 +125,6 @@ func (p packer) file(at string, h tar.Header) error {
 }
 
 func describe(h tar.Header, info fs.FileInfo) *tar.Header {
-	h.Mode, h.ModTime = int64(info.Mode().Perm()), info.ModTime()
+	h.Mode, h.ModTime = int64(info.Mode().Perm()), info.ModTime().Truncate(time.Second) // tar would round up, and warn of a future
 	return &h
 }
