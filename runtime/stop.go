@@ -12,7 +12,9 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/internal/stage"
+	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // Stop stops the sandbox as its profile says it wants to be stopped, and keeps
@@ -176,5 +178,5 @@ func (r *Runtime) find(name string) (*libvirt.Domain, schema.Backend, error) {
 			return dom, kind, err
 		}
 	}
-	return nil, "", fmt.Errorf("there is no sandbox %s: sbx ps lists what there is", name)
+	return nil, "", fault.New(diag.NoSandbox, "there is no sandbox %s: sbx ps lists what there is", name)
 }
