@@ -1,13 +1,14 @@
 package runtime
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // checkOwners refuses a writable host path that is not a container's own: sbx
@@ -20,7 +21,7 @@ func (s *sandbox) checkOwners() error {
 		}
 		owner := s.host[m.Target].UID
 		if base != 0 && (owner < base || owner >= base+compiler.IDCount) {
-			return fmt.Errorf("%s is to be writable, but belongs to the host's user %d, whom the sandbox does not have: chown -R %d:%d %s", m.Source, owner, base, base, m.Source)
+			return fault.New(diag.NotReachable, "%s is to be writable, but belongs to the host's user %d, whom the sandbox does not have: chown -R %d:%d %s", m.Source, owner, base, base, m.Source)
 		}
 	}
 	return nil
@@ -36,7 +37,7 @@ func (s *sandbox) checkPoints() error {
 		}
 		point := filepath.Join(outer.Source, strings.TrimPrefix(m.Target, outer.Target))
 		if _, err := os.Stat(point); err != nil {
-			return fmt.Errorf("%s is to stand in the exposed %s, but the host has no %s, beside which only root can put something: make that, mount it elsewhere, or run sbx as root (%w)", m.Target, outer.Source, point, err)
+			return fault.New(diag.NoPlace, "%s is to stand in the exposed %s, but the host has no %s, beside which only root can put something: make that, mount it elsewhere, or run sbx as root (%w)", m.Target, outer.Source, point, err)
 		}
 	}
 	return nil

@@ -3,7 +3,6 @@ package runtime
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -14,6 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/internal/stage"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // writeAtomic writes a file that is there whole or not at all, into a folder that is
@@ -112,15 +113,19 @@ func removeUnlinked(path string) error {
 }
 
 // removeTree removes a folder that sbx made and all that is in it. Where
-// something is mounted inside, it removes nothing: what lies behind a mount is
+// something is mounted on it or inside, it removes nothing: what lies behind a mount is
 // not sbx's.
 func removeTree(dir string) error {
 	table, err := stage.Mounts()
 	if err != nil {
 		return err
 	}
-	if mounts := table.Below(dir); len(mounts) > 0 {
-		return fmt.Errorf("%s: something is mounted on %s, so that sbx leaves the folder alone: umount it", dir, mounts[0].Path)
+	mounts := table.Below(dir)
+	if table.At(dir) {
+		mounts = append(mounts, stage.Mount{Path: dir})
+	}
+	if len(mounts) > 0 {
+		return fault.New(diag.MountedOn, "%s: something is mounted on %s, so that sbx leaves the folder alone: umount it", dir, mounts[0].Path)
 	}
 	return os.RemoveAll(dir)
 }

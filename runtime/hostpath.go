@@ -11,6 +11,8 @@ import (
 	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/internal/eyes"
 	"github.com/sbx-dev/sbx/internal/stage"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // isOfHost says whether the mount is a path of the host.
@@ -42,10 +44,10 @@ func (s *sandbox) openHost() error {
 func exposed(m initramfs.Mount, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		if closed := eyes.Blocked(os.Geteuid(), os.Getegid(), m.Source); closed != "" {
-			return fmt.Errorf("%s is exposed, but lies below %s, which user %d may not search: run sbx as root, or chmod o+x %s (%w)", m.Source, closed, os.Geteuid(), closed, err)
+			return fault.New(diag.NotReachable, "%s is exposed, but lies below %s, which user %d may not search: run sbx as root, or chmod o+x %s (%w)", m.Source, closed, os.Geteuid(), closed, err)
 		}
 	}
-	return fmt.Errorf("%s is exposed: %w", m.Source, err)
+	return fault.New(diag.NoSource, "%s is exposed: %w", m.Source, err)
 }
 
 // closeHost gives the descriptors back.

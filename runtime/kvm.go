@@ -11,6 +11,8 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/kernel"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // cacheLimit bounds the unpacked kernels and initrds that are kept, in bytes. They
@@ -84,13 +86,13 @@ func (r *Runtime) placeBoot(s *sandbox) error {
 	builder := initramfs.Builder{Kernel: found, Init: init, Cache: files}
 	notice, err := builder.PlaceKernel(filepath.Join(s.dir, bootDir, "kernel"))
 	if err != nil {
-		return err
+		return fault.Because(diag.NoKernel, err)
 	}
 	if notice != "" {
 		r.options.Log(notice)
 	}
 	if err := builder.PlaceInitrd(s.manifest, filepath.Join(s.dir, bootDir, "initrd")); err != nil {
-		return err
+		return fault.Because(diag.NoKernel, err)
 	}
 	manifest, err := s.manifest.Encode()
 	if err != nil {
@@ -105,7 +107,8 @@ func (r *Runtime) FindKernel(image, modules string) (*kernel.Kernel, error) {
 	if image == "" && modules == "" {
 		image, modules = r.options.Kernel, r.options.Modules
 	}
-	return kernel.Find("/", image, modules)
+	found, err := kernel.Find("/", image, modules)
+	return found, fault.Because(diag.NoKernel, err)
 }
 
 // Cache is where unpacked kernels and initrds are kept between starts.

@@ -10,7 +10,9 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // QbootROM is a firmware that does no more than start a kernel (package
@@ -21,7 +23,7 @@ const QbootROM = "/usr/share/qemu/qboot.rom"
 // firmware, the user that QEMU runs as, and the exports of single files.
 func (r *Runtime) bindMachine(s *sandbox) error {
 	if s.metadata.Machine == nil {
-		return fmt.Errorf("%s: domain.xml is a machine's, but its metadata is not: compile it again", s.name)
+		return fault.New(diag.OtherVersion, "%s: domain.xml is a machine's, but its metadata is not: compile it again", s.name)
 	}
 	accel, err := r.chooseAccel(s.metadata.Machine.Accel)
 	if err != nil {
@@ -75,7 +77,7 @@ func (s *sandbox) bindExports() error {
 	for i := range s.domain.Devices.Filesystems {
 		f := &s.domain.Devices.Filesystems[i]
 		if f.Source == nil || f.Source.Mount == nil || f.Target == nil {
-			return fmt.Errorf("domain.xml has an export without a source or target: compile it again")
+			return fault.New(diag.OtherVersion, "domain.xml has an export without a source or target: compile it again")
 		}
 		exports[f.Target.Dir] = f
 	}
@@ -86,7 +88,7 @@ func (s *sandbox) bindExports() error {
 		}
 		f := exports[m.Tag]
 		if f == nil || f.Source.Mount.Dir != m.Source {
-			return fmt.Errorf("domain.xml and initrd.json disagree on %s: compile it again", m.Source)
+			return fault.New(diag.OtherVersion, "domain.xml and initrd.json disagree on %s: compile it again", m.Source)
 		}
 		info, err := os.Stat(m.Source)
 		missing := os.IsNotExist(err) && m.Writable // a folder, which prepare makes

@@ -14,6 +14,8 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/eyes"
 	"github.com/sbx-dev/sbx/internal/stage"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // qemuUser is whom QEMU runs as: never root. What that user may do on the host
@@ -142,7 +144,7 @@ func (q qemuUser) mayUse(source *stage.Source, write bool) error {
 	if write {
 		verb, bits = "write", "rwx"
 	}
-	return fmt.Errorf("QEMU, which runs as the host's user %d, may not %s %s, which belongs to user %d: chown -R %d:%d %s, or setfacl -R -m u:%d:%s %s",
+	return fault.New(diag.NotReachable, "QEMU, which runs as the host's user %d, may not %s %s, which belongs to user %d: chown -R %d:%d %s, or setfacl -R -m u:%d:%s %s",
 		q.uid, verb, source.Path, source.UID, q.uid, q.gid, source.Path, q.uid, bits, source.Path)
 }
 

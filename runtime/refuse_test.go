@@ -11,7 +11,9 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // refused are profiles that the host cannot run as they say. Each is the body of
@@ -153,4 +155,13 @@ func compileText(t *testing.T, text string) *compiler.Bundle {
 		t.Fatal(err)
 	}
 	return b
+}
+
+func TestBundleOfAnotherVersion(t *testing.T) {
+	testhost.Need(t)
+	b := compileText(t, refusedHead+"}\n")
+	b.Index.Version++
+	if _, err := newRuntime(t).Up(t.Context(), b); fault.Code(err) != diag.OtherVersion {
+		t.Errorf("got %v", err)
+	}
 }

@@ -10,7 +10,9 @@ import (
 	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/stage"
+	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // sandbox is a bundle, read and bound to this host: what Up works with.
@@ -35,7 +37,7 @@ type sandbox struct {
 // into its domain.
 func (r *Runtime) bind(b *compiler.Bundle) (*sandbox, error) {
 	if b.Index.Version != compiler.BundleVersion {
-		return nil, fmt.Errorf("the bundle is of version %d, and this sbx applies version %d: compile it again", b.Index.Version, compiler.BundleVersion)
+		return nil, fault.New(diag.OtherVersion, "the bundle is of version %d, and this sbx applies version %d: compile it again", b.Index.Version, compiler.BundleVersion)
 	}
 	index, err := b.Index.Encode()
 	if err != nil {

@@ -10,8 +10,10 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // UpResult says what Up did.
@@ -51,7 +53,7 @@ func (r *Runtime) Up(ctx context.Context, b *compiler.Bundle, options ...UpOptio
 // where those are nil, any will do.
 func (r *Runtime) up(ctx context.Context, b *compiler.Bundle, expect map[string]string, keepFailed bool) (*UpResult, error) {
 	if !r.local() {
-		return nil, fmt.Errorf("%s: %s is another machine's libvirt, and a sandbox is made of files of the machine that it runs on: run sbx up there", b.Index.Name, r.options.URI)
+		return nil, fault.New(diag.Elsewhere, "%s: %s is another machine's libvirt, and a sandbox is made of files of the machine that it runs on: run sbx up there", b.Index.Name, r.options.URI)
 	}
 	conn, err := r.connect(schema.Backend(b.Index.Backend))
 	if err != nil {
@@ -219,7 +221,7 @@ func (u *up) define(ctx context.Context) error {
 	}
 	dom, err := u.conn.DomainDefineXMLFlags(text, libvirt.DOMAIN_DEFINE_VALIDATE)
 	if err != nil {
-		return fmt.Errorf("%s: cannot define the domain: %w", u.s.name, plain(err))
+		return fault.New(diag.Start, "%s: cannot define the domain: %w", u.s.name, plain(err))
 	}
 	defer dom.Free()
 	u.defined = true

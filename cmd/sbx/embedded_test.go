@@ -77,18 +77,11 @@ func appendTo(file, line string) error {
 func installed(t *testing.T, environ []string, start func(cmd *exec.Cmd)) walled {
 	t.Helper()
 	testhost.Need(t)
-	kernel, modules := guestkernel.Get(t)
 	if err := install(); err != nil {
 		t.Fatal(err)
 	}
-	place := filepath.Join(installation, "kernel")
-	base := commonFolder(kernel, modules)
-	if err := unix.Mount(base, place, "", unix.MS_BIND, ""); err != nil {
-		t.Fatalf("mount %s on %s: %v", base, place, err)
-	}
-	t.Cleanup(func() { unix.Unmount(place, unix.MNT_DETACH) })
-	environ = append(environ, "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "SBX_ACCEL=tcg",
-		"SBX_KERNEL="+place+strings.TrimPrefix(kernel, base), "SBX_MODULES="+place+strings.TrimPrefix(modules, base))
+	environ = append(environ, "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+	environ = append(environ, placeKernel(t)...)
 	return walled{
 		backend: "kvm",
 		args:    []string{"run", "-b", "kvm"},
@@ -99,6 +92,20 @@ func installed(t *testing.T, environ []string, start func(cmd *exec.Cmd)) walled
 			return cmd
 		},
 	}
+}
+
+// placeKernel puts the guests' kernel where everybody may read it, for the length
+// of the test, and gives the variables that name it.
+func placeKernel(t *testing.T) []string {
+	t.Helper()
+	kernel, modules := guestkernel.Get(t)
+	place := filepath.Join(installation, "kernel")
+	base := commonFolder(kernel, modules)
+	if err := unix.Mount(base, place, "", unix.MS_BIND, ""); err != nil {
+		t.Fatalf("mount %s on %s: %v", base, place, err)
+	}
+	t.Cleanup(func() { unix.Unmount(place, unix.MNT_DETACH) })
+	return []string{"SBX_ACCEL=tcg", "SBX_KERNEL=" + place + strings.TrimPrefix(kernel, base), "SBX_MODULES=" + place + strings.TrimPrefix(modules, base)}
 }
 
 // commonFolder is the innermost folder that holds both.

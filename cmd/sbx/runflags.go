@@ -26,6 +26,7 @@ type runFlags struct {
 	Network string   `placeholder:"NAME" help:"Attach it to this libvirt network, with an address by DHCP unless --address gives one."`
 	Address []string `placeholder:"ADDRESS/LENGTH" help:"Its address on the network."`
 	Gateway []string `placeholder:"ADDRESS" help:"Its default route."`
+	DNS     []string `name:"dns" placeholder:"ADDRESS" help:"Ask this name server, and let packets to its port 53 pass."`
 	Allow   []string `sep:"none" placeholder:"RULE" help:"Let packets pass. All others are dropped, both ways."`
 	Memory  string   `placeholder:"SIZE" help:"The most memory that it may use: 256MiB, 2GiB."`
 	CPUs    float64  `name:"cpus" placeholder:"N" help:"The processors that it may use; 0.5 is half of one."`
@@ -221,16 +222,16 @@ func keepWhatIsThere(p *schema.Profile) {
 // applyNetwork gives the sandbox its one interface, or changes the one that it
 // has.
 func (f *runFlags) applyNetwork(p *schema.Profile) (changed bool, err error) {
-	if f.Network == "" && len(f.Address) == 0 && len(f.Gateway) == 0 && len(f.Allow) == 0 {
+	if f.Network == "" && len(f.Address) == 0 && len(f.Gateway) == 0 && len(f.DNS) == 0 && len(f.Allow) == 0 {
 		return false, nil
 	}
 	switch {
 	case p.Networks != nil:
-		return true, fmt.Errorf("the profile has several networks; --network, --address, --gateway and --allow are for one with a single network")
+		return true, fmt.Errorf("the profile has several networks; --network, --address, --gateway, --dns and --allow are for one with a single network")
 	case f.Network != "":
 		p.Network = &schema.Network{Attach: f.Network, DHCP: len(f.Address) == 0}
 	case p.Network == nil:
-		return true, fmt.Errorf("there is no network to which --address, --gateway or --allow could apply: name one with --network")
+		return true, fmt.Errorf("there is no network to which --address, --gateway, --dns or --allow could apply: name one with --network")
 	}
 	if len(f.Address) > 0 {
 		p.Network.Address, p.Network.DHCP = f.Address, false
@@ -238,6 +239,10 @@ func (f *runFlags) applyNetwork(p *schema.Profile) (changed bool, err error) {
 	if len(f.Gateway) > 0 {
 		p.Network.Gateway = f.Gateway
 	}
+	if len(f.DNS) > 0 {
+		p.Network.DNS = f.DNS
+	}
+	f.Allow = append(f.Allow[:len(f.Allow):len(f.Allow)], askRules(f.DNS)...)
 	for _, text := range f.Allow {
 		rule, err := parseRule(text)
 		if err != nil {
@@ -246,6 +251,16 @@ func (f *runFlags) applyNetwork(p *schema.Profile) (changed bool, err error) {
 		p.Network.Allow = append(p.Network.Allow, rule)
 	}
 	return true, nil
+}
+
+// askRules are the rules of --allow that let name servers be asked.
+func askRules(servers []string) (rules []string) {
+	for _, server := range servers {
+		for _, protocol := range []string{"udp", "tcp"} {
+			rules = append(rules, "out "+protocol+":53 to "+server)
+		}
+	}
+	return rules
 }
 
 // recheck puts a profile that flags have changed through the schema, as if a

@@ -66,6 +66,11 @@ func (t Table) Below(path string) []Mount {
 	return list
 }
 
+// At says whether something is mounted on a path of the host itself.
+func (t Table) At(path string) bool {
+	return slices.ContainsFunc(t, func(m mounted) bool { return m.point == path })
+}
+
 // cover takes the kernel's own file systems out of the stage and puts something
 // empty in their place. A mount that is itself hidden by another one stays so:
 // nobody in a sandbox can take the other one away.

@@ -8,6 +8,9 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // point opens what something is to be mounted on, and makes it where it is
@@ -20,7 +23,7 @@ func (p *Place) point(at string, dir bool) (*os.File, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot mount on %s: %w", at, err)
+		return nil, fault.New(diag.NoPlace, "cannot mount on %s: %w", at, err)
 	}
 	var info unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &info); err != nil {
@@ -29,7 +32,7 @@ func (p *Place) point(at string, dir bool) (*os.File, error) {
 	}
 	if isDir := info.Mode&unix.S_IFMT == unix.S_IFDIR; isDir != dir {
 		f.Close()
-		return nil, fmt.Errorf("cannot mount on %s: one of the two is a folder, and the other is not", at)
+		return nil, fault.New(diag.NoPlace, "cannot mount on %s: one of the two is a folder, and the other is not", at)
 	}
 	return f, nil
 }

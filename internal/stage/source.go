@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/internal/eyes"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // Source is a file or folder of the host, opened once.
@@ -61,7 +63,7 @@ func (s *Source) look() error {
 		return err
 	}
 	if kind := controlMagic[system.Type]; kind != "" {
-		return fmt.Errorf("it is of the kernel's own file system %s, by which the host is controlled, and cannot be given to a sandbox", kind)
+		return fault.New(diag.NoSource, "it is of the kernel's own file system %s, by which the host is controlled, and cannot be given to a sandbox", kind)
 	}
 	return nil
 }

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// broken is a way in which a host or what a person asks of it is wrong.
+type broken struct {
+	what  string
+	code  string
+	prep  string // a shell command that makes it so, by root
+	args  string // of sbx, as a shell reads them
+	plain bool   // by a user who is not root
+	says  string // the cause, and what to do
+	clear string // a shell command that undoes prep
+}
+
+// brokenHosts are ways to break a host; docs/troubleshooting.md says what to do
+// about each. The profile "broken" stands in broken.cue, and runs.
+var brokenHosts = []broken{
+	{what: "no libvirtd", code: diag.NoLibvirt, args: "up --connect 'lxc:///system?socket=/nowhere' broken.cue", says: `cannot connect to .*systemctl start libvirtd`},
+	{what: "not root", code: diag.NotRoot, args: "up broken.cue", plain: true, says: `root's.*sudo sbx`},
+	{what: "not root, a container", code: diag.NotRoot, args: "run -- true", plain: true, says: `run sbx as root; a machine \(--backend kvm\) needs neither`},
+	{what: "no sbx-init", code: diag.NoInit, args: "run -- true", prep: "SBX_INIT=/nowhere", says: `sbx-init /nowhere`},
+	{what: "an sbx-init that needs libraries", code: diag.NoInit, args: "run -- true", prep: "SBX_INIT=/bin/sh", says: `CGO_ENABLED=0`},
+	{what: "a state folder that is a link", code: diag.StateFolder, prep: "mkdir -p " + home + "/.local/state && ln -s /srv " + home + "/.local/state/sbx", args: "run -b kvm -- true", plain: true, says: `is a link`, clear: "rm -rf " + home + "/.local"},
+	{what: "a full disk", code: diag.DiskFull, prep: "mkdir -p " + home + "/full && mount -t tmpfs -o size=256k,mode=777 none " + home + "/full; XDG_STATE_HOME=" + home + "/full", args: "run -b kvm -- true", plain: true, says: `no space left on device`, clear: "umount -l " + home + "/full"},
+	{what: "a sandbox that is not there", code: diag.NoSandbox, args: "exec nobody -- true", says: `no sandbox nobody: sbx ps`},
+	{what: "a name that libvirt has", code: diag.NameTaken, prep: "virsh -q -c lxc:///system define foreign.xml", args: "run --name broken-foreign -- true", says: `--name`},
+	{what: "a service's name that libvirt has", code: diag.NameTaken, args: "up foreign.cue", says: `sbx did not make`},
+	{what: "ids that another domain has", code: diag.IDsTaken, args: "up ids.cue", says: `overlap with .* broken-foreign: .*users: base`, clear: "virsh -q -c lxc:///system undefine broken-foreign"},
+	{what: "an exposed path that is not there", code: diag.NoSource, args: "run --ro /no/such -- true", says: `/no/such`},
+	{what: "a writable folder of somebody else", code: diag.NotReachable, args: "run --rw /usr/share -- true", says: `chown`},
+	{what: "a network that is not there", code: diag.NoNetwork, args: "run --network nowhere -- true", says: `no network nowhere: virsh net-list`},
+	{what: "a network that does not run", code: diag.NoNetwork, prep: "virsh -q -c lxc:///system net-define resting.xml", args: "run --network broken-resting -- true", says: `net-start broken-resting`, clear: "virsh -q -c lxc:///system net-undefine broken-resting"},
+	{what: "a network that libvirt does not filter", code: diag.NotFiltered, prep: "virsh -q -c lxc:///system net-define direct.xml && virsh -q -c lxc:///system net-start broken-direct", args: "run --network broken-direct -- true", says: `without its firewall`, clear: "virsh -q -c lxc:///system net-destroy broken-direct; virsh -q -c lxc:///system net-undefine broken-direct"},
+	{what: "a published port that is taken", code: diag.PortTaken, prep: "{ python3 -m http.server --bind 127.0.0.1 8477 >/dev/null 2>&1 & echo $! >port.pid; until python3 -c 'import socket;socket.create_connection((\"127.0.0.1\",8477))' 2>/dev/null; do sleep 0.1; done; }", args: "up port.cue", says: `127.0.0.1:8477: .*address already in use`, clear: "kill $(cat port.pid)"},
+	{what: "no virtualisation", code: diag.NoAccel, prep: "SBX_ACCEL=", args: "run -b kvm -- true", says: `--accel tcg`},
+	{what: "a kernel that is none", code: diag.NoKernel, args: "run -b kvm --kernel /etc/passwd -- true", says: `/etc/passwd`},
+	{what: "a kernel that is not there", code: diag.NoKernel, args: "run -b kvm --kernel /boot/none --modules /none -- true", says: `/boot/none`},
+	{what: "a kernel without modules", code: diag.NoKernel, args: "run -b kvm --modules /usr/share -- true", says: `depmod`},
+	{what: "a file in the place of a folder", code: diag.NoPlace, args: "run --ro /etc/passwd:/usr/share -- true", says: `a folder, and the other is not`},
+	{what: "the kernel's control surface by a link", code: diag.NoSource, prep: "ln -sfn /proc/sys /srv/broken/control", args: "run --ro /srv/broken/control -- true", says: `kernel's own file system proc`},
+	{what: "a closed parent, not root", code: diag.NotReachable, prep: "mkdir -m 700 -p /srv/broken/closed && mkdir -p /srv/broken/closed/in", args: "run -b kvm --ro /srv/broken/closed/in -- true", plain: true, says: `may not search: run sbx as root, or chmod o\+x /srv/broken/closed`},
+	{what: "a secret that is not there", code: diag.NoSecret, args: "up secret.cue", says: `secrets.key: .*NOT_SET`},
+	{what: "more memory than there is", code: diag.Start, args: "run -b kvm --memory 8TiB -- true", says: `cannot start: .*memory`},
+	{what: "a command that ends at once", code: diag.Failed, args: "up fails.cue --tag 'argv=echo the reason >&2; exit 3'", says: `(?s)exit code 3.*\| the reason`},
+	{what: "a command that is not there", code: diag.Failed, args: "up fails.cue --tag program=/no/such", says: `/no/such does not exist inside.*expose`},
+	{what: "a user who is not there", code: diag.Failed, args: "up fails.cue --tag user=nobody-here", says: `"nobody-here" is not in`},
+	{what: "a library that is not there", code: diag.Failed, args: "up fails.cue --tag program=/srv/broken/needs", prep: "gcc -shared -o libbroken.so -x c /dev/null && echo 'int main(){return 0;}' | gcc -x c - -o /srv/broken/needs -x none -Wl,--no-as-needed ./libbroken.so", says: `(?s)libbroken.so.*ldd lists`},
+	{what: "readiness that never comes", code: diag.Failed, args: "up never.cue", says: `(?s)not (become )?ready`},
+	{what: "libvirt of another machine", code: diag.Elsewhere, args: "up --connect lxc+tcp://192.0.2.1/system broken.cue", says: `another machine's libvirt`},
+	{what: "a network without libvirtd", code: diag.Embedded, args: "run -b kvm --network default -- true", plain: true, says: `start libvirtd`},
+	{what: "a mount in a sandbox's folder", code: diag.MountedOn, prep: installation + "/sbx up broken.cue && " + installation + "/sbx stop broken && mount -t tmpfs none /var/lib/sbx/broken/root && touch /var/lib/sbx/broken/root/keep", args: "down broken", says: `umount`, clear: "test -e /var/lib/sbx/broken/root/keep && umount /var/lib/sbx/broken/root; " + installation + "/sbx down broken"},
+}
+
+// notBroken are codes that no row above has, with the reason.
+var notBroken = map[string]string{
+	diag.Limits:       "TestContainersUnderControlGroupsOfVersion2 has a host of its own for them",
+	diag.OtherVersion: "no verb applies a bundle that another sbx has written; programs may (TestBundleOfAnotherVersion)",
+	diag.Busy:         "what waits for another sbx waits for as long as that takes, and is told when it is ended",
+}
+
+// TestBrokenHosts breaks the host: what is said has the code, the cause and the
+// mend, in less time than a person waits.
+func TestBrokenHosts(t *testing.T) {
+	testhost.Need(t)
+	if err := install(); err != nil {
+		t.Fatal(err)
+	}
+	environ := placeKernel(t)
+	seen := map[string]bool{}
+	work := filepath.Join(home, "broken")
+	fillBroken(t, work)
+	for _, b := range brokenHosts {
+		seen[b.code] = true
+		t.Run(b.what, func(t *testing.T) { b.try(t, work, environ) })
+	}
+	for _, e := range diag.Explanations {
+		if diag.OfHost(e.Code) && !seen[e.Code] && notBroken[e.Code] == "" {
+			t.Errorf("no host is broken so that it says %s (%s)", e.Code, e.Title)
+		}
+	}
+}
+
+// try breaks the host and runs sbx. A prep that is an assignment, at its end, is
+// for sbx's environment.
+func (b broken) try(t *testing.T, work string, environ []string) {
+	environ = append(slices.Clone(environ), "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME="+home)
+	prep := b.prep
+	if at := strings.LastIndex(prep, " "); regexp.MustCompile(`^[A-Z_]+=\S*$`).MatchString(prep[at+1:]) {
+		environ = append(environ, prep[at+1:])
+		prep = strings.TrimSuffix(strings.TrimSpace(prep[:at+1]), ";")
+	}
+	shell := func(command string) {
+		cmd := exec.Command("/bin/sh", "-c", command)
+		cmd.Dir, cmd.Env = work, environ
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
+	}
+	if prep != "" {
+		shell(prep)
+	}
+	if b.clear != "" {
+		defer shell(b.clear)
+	}
+	uid := 0
+	if b.plain {
+		uid = plainID
+	}
+	cmd := firstCommand(work, "022", uid, b.args)
+	cmd.Env = environ
+	got := outcome(t, cmd, nil)
+	text := strings.ReplaceAll(got.stderr, "\n", " ")
+	if want := `error\[` + b.code + `\]: .*` + b.says; got.code == 0 || !regexp.MustCompile(want).MatchString(text) {
+		t.Errorf("code %d, want %s, got\n%s", got.code, want, got.stderr)
+	}
+	t.Logf("%s", got.stderr)
+}
+
+func fillBroken(t *testing.T, work string) {
+	t.Helper()
+	if err := errors.Join(os.MkdirAll(work, 0o777), os.MkdirAll("/srv/broken", 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	profile := func(name, body string) string {
+		return "package " + name + "\n\nimport \"github.com/sbx-dev/sbx/schema\"\n\nschema.#Profile & {\n\tname: \"broken\"\n\tbackend: \"lxc\"\n" + body + "\n}\n"
+	}
+	const sleeps = "\trun: {argv: [\"/bin/sleep\", \"1000\"], stop: timeout: \"1s\"}\n\texpose: [\"/usr\"]\n"
+	for name, text := range map[string]string{
+		"broken.cue":  profile("broken", sleeps),
+		"ids.cue":     profile("ids", sleeps+"users: base: 65536*9"),
+		"foreign.cue": strings.Replace(profile("foreign", sleeps), `"broken"`, `"broken-foreign"`, 1),
+		"secret.cue":  profile("secret", sleeps+"secrets: key: env: \"NOT_SET\""),
+		"never.cue":   profile("never", "\trun: {argv: [\"/bin/sleep\", \"1000\"], ready: {tcp: 80, timeout: \"1s\"}, stop: timeout: \"1s\"}\n\texpose: [\"/usr\"]\n"),
+		"port.cue":    profile("port", sleeps+`network: {attach: "broken", create: {mode: "isolated", address: ["10.99.0.1/24"]}, address: "10.99.0.2/24", allow: [{in: tcp: [80]}], publish: [{tcp: 8477, to: 80, on: "127.0.0.1"}]}`),
+		"fails.cue": profile("fails", `
+	_argv:    *"exit 1" | string @tag(argv)
+	_program: *"/bin/sh" | string @tag(program)
+	_user:    *"root" | string @tag(user)
+	run: {argv: [_program, "-c", _argv], user: _user}
+	expose: ["/usr", "/etc/passwd", "/etc/group"]
+	mounts: "/srv/broken": host: "/srv/broken"`),
+		"foreign.xml": `<domain type="lxc"><name>broken-foreign</name><memory>65536</memory><os><type>exe</type><init>/bin/sh</init></os>
+			<idmap><uid start="0" target="589830" count="10"/><gid start="0" target="589830" count="10"/></idmap></domain>`,
+		"resting.xml": `<network><name>broken-resting</name><ip address="10.98.0.1" netmask="255.255.255.0"/></network>`,
+		"direct.xml":  `<network><name>broken-direct</name><forward mode="bridge"><interface dev="lo"/></forward></network>`,
+	} {
+		if err := os.WriteFile(filepath.Join(work, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
