@@ -37,6 +37,9 @@ func (k kvm) prepare(s *sandbox) error {
 	if err := k.r.sayCovered(s); err != nil {
 		return err
 	}
+	if err := k.r.sayLost(s); err != nil {
+		return err
+	}
 	if err := k.clear(s.dir); err != nil {
 		return err
 	}

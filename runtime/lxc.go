@@ -33,6 +33,9 @@ func (l lxc) prepare(s *sandbox) error {
 	if err := l.r.sayCovered(s); err != nil {
 		return err
 	}
+	if err := l.r.sayLost(s); err != nil {
+		return err
+	}
 	if err := l.clear(s.dir); err != nil {
 		return err
 	}

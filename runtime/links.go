@@ -1,0 +1,119 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/internal/stage"
+)
+
+// resolvConf is where programs look for name servers (resolv.conf(5)). Under
+// systemd-resolved it is a link to a file in /run, which nobody exposes.
+const resolvConf = "/etc/resolv.conf"
+
+// sayLost tells of links in exposed folders that lead somewhere on the host, and
+// nowhere in the sandbox. It looks at what stands in an exposed folder itself, as
+// /etc/resolv.conf does, and not in all folders below, which may be many.
+func (r *Runtime) sayLost(s *sandbox) error {
+	for _, m := range s.manifest.Mounts {
+		source := s.host[m.Target]
+		if source == nil || !source.IsDir() || m.Writable {
+			continue
+		}
+		links, err := s.lostLinks(m, source)
+		if err != nil {
+			return err
+		}
+		for _, l := range links {
+			r.options.Log(s.name + ": " + l)
+		}
+	}
+	return nil
+}
+
+// lostLinks says of each link in an exposed folder that is lost what to do.
+func (s *sandbox) lostLinks(m initramfs.Mount, source *stage.Source) (lost []string, err error) {
+	entries, err := os.ReadDir(source.Real)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, nil // the sandbox's user may be another one, and without root it is this one
+	}
+	for _, e := range entries {
+		if e.Type()&fs.ModeSymlink == 0 {
+			continue
+		}
+		at := path.Join(m.Target, e.Name())
+		leads, err := os.Readlink(filepath.Join(source.Real, e.Name()))
+		if err != nil || !s.isLost(at, leads) || !exists(filepath.Join(source.Real, e.Name())) {
+			continue
+		}
+		switch {
+		case at != resolvConf:
+			lost = append(lost, fmt.Sprintf("%s leads to %s, which the sandbox does not see: expose that, too, if it is needed", at, leads))
+		case len(s.manifest.Interfaces) > 0:
+			lost = append(lost, fmt.Sprintf("%s leads to %s, which the sandbox does not see, so that it has no name servers: name them with dns (sbx run --dns)", at, leads))
+		}
+	}
+	return lost, err
+}
+
+// isLost says whether a link at a path inside leads to nothing there.
+func (s *sandbox) isLost(at, leads string) bool {
+	if !path.IsAbs(leads) {
+		leads = path.Join(path.Dir(at), leads)
+	}
+	leads = s.throughRootLinks(path.Clean(leads))
+	isMount := func(p string) bool {
+		return slices.ContainsFunc(s.manifest.Mounts, func(m initramfs.Mount) bool { return m.Target == p })
+	}
+	if isMount(at) || isMount(leads) {
+		return false
+	}
+	if !isOnStage(initramfs.Mount{Target: leads}) || isInside(leads, "/.sbx") {
+		return false // the sandbox has its own
+	}
+	outer := enclosing(leads, s.manifest.Mounts)
+	switch {
+	case outer == nil:
+		return !s.inRoot(leads)
+	case outer.Kind == initramfs.Export:
+		return !exists(filepath.Join(outer.Source, strings.TrimPrefix(leads, outer.Target)))
+	}
+	return outer.Kind == initramfs.Tmpfs
+}
+
+// throughRootLinks follows the links that the root holds, such as /lib to /usr/lib.
+func (s *sandbox) throughRootLinks(p string) string {
+	for _, n := range s.manifest.Root {
+		if n.Kind == initramfs.Link && isInside(p, n.Path) {
+			return path.Join(path.Dir(n.Path), n.Link, strings.TrimPrefix(p, n.Path))
+		}
+	}
+	return p
+}
+
+// inRoot says whether the root itself holds the path, or something is mounted below.
+func (s *sandbox) inRoot(p string) bool {
+	for _, n := range s.manifest.Root {
+		if isInside(n.Path, p) {
+			return true
+		}
+	}
+	for _, m := range s.manifest.Mounts {
+		if isInside(m.Target, p) {
+			return true
+		}
+	}
+	return false
+}
+
+func exists(p string) bool {
+	_, err := os.Stat(p)
+	return err == nil
+}
