@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/sbx-dev/sbx/compiler"
@@ -36,8 +37,34 @@ func (s *sandbox) openHost() error {
 			return exposed(m, err)
 		}
 		s.host[m.Target] = source
+		if err := s.refuseControl(m, source.Real); err != nil {
+			return err
+		}
 	}
 	return s.noteSources()
+}
+
+// libvirtRun is where libvirt's sockets are. A socket on a read-only mount can be
+// connected to all the same.
+const libvirtRun = "/run/libvirt"
+
+// refuseControl refuses what package schema refuses by name, now that links have
+// been followed and the state folder is known: by these, sandboxes are controlled.
+func (s *sandbox) refuseControl(m initramfs.Mount, real string) error {
+	state, err := filepath.EvalSymlinks(filepath.Dir(s.dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		state, err = filepath.Dir(s.dir), nil
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case isInside(real, state), m.Writable && isInside(state, real):
+		return fault.New(diag.NoSource, "%s cannot be given to the sandbox: it leads to sbx's own folder %s, in which sbx writes as root: give it another one", m.Source, state)
+	case isInside(real, libvirtRun), isInside(libvirtRun, real):
+		return fault.New(diag.NoSource, "%s cannot be given to the sandbox: it leads to libvirt's sockets in %s, and whoever reaches those controls the host: give it what is beside them, path by path", m.Source, libvirtRun)
+	}
+	return nil
 }
 
 // exposed says why a host path cannot be given to the sandbox.

@@ -39,6 +39,32 @@ func reservedBy(path string) string {
 	return reserved[i]
 }
 
+// controls are the host's folders by which sandboxes are controlled: sbx's state
+// folder, whose files sbx writes as root, and libvirt's sockets, whose read-only
+// mounts can be connected to all the same. The runtime looks again, once links have
+// been followed.
+var controls = []struct{ dir, why string }{
+	{"/var/lib/sbx", "sbx's own folder, in which it writes as root"},
+	{"/run/libvirt", "where libvirt's sockets are, and whoever reaches those controls the host"},
+	{"/var/run/libvirt", "where libvirt's sockets are, and whoever reaches those controls the host"},
+}
+
+// controlledBy says why a host path may not be given to a sandbox; "" where it may.
+// What holds sbx's folder may be shown, since the sandbox can read nothing there.
+func controlledBy(source string, writable bool) string {
+	for _, c := range controls {
+		holds := below(c.dir, source) && (writable || c.dir != controls[0].dir)
+		switch {
+		case source == "":
+		case below(source, c.dir):
+			return "it is " + c.why
+		case holds:
+			return "it holds " + c.dir + ", " + c.why
+		}
+	}
+	return ""
+}
+
 func (c *checker) exposed() {
 	for i, e := range c.Expose {
 		at := Elem("expose", i)
@@ -49,6 +75,9 @@ func (c *checker) exposed() {
 		if r := reservedBy(e); r != "" {
 			c.fail(diag.Reserved, at, "remove it: the sandbox has its own "+r, "%q cannot be exposed: it belongs to sbx and the kernel", e)
 			continue
+		}
+		if why := controlledBy(e, false); why != "" {
+			c.fail(diag.Reserved, at, "expose what is beside it, path by path", "%q cannot be given to a sandbox: %s", e, why)
 		}
 		for j, other := range c.Expose {
 			switch {
@@ -87,6 +116,9 @@ func (c *checker) mount(at string, m Mount) {
 	for field, source := range map[string]string{"host": m.Host, "image": m.Image} {
 		if r := reservedBy(source); r != "" {
 			c.fail(diag.Reserved, Field(path, field), "the sandbox has its own "+r, "the host's %q cannot be given to a sandbox: it is the kernel's control surface", source)
+		}
+		if why := controlledBy(source, m.Writable); why != "" {
+			c.fail(diag.Reserved, Field(path, field), "mount what is beside it, path by path", "the host's %q cannot be given to a sandbox: %s", source, why)
 		}
 	}
 	c.mountFields(path, m)
