@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +52,21 @@ func TestLinesComeBackAsTheyWere(t *testing.T) {
 	}
 	if last := open(t, dir).Last(); !last.Equal(at.Add(time.Second)) {
 		t.Errorf("the last line is of %v", last)
+	}
+}
+
+func TestALogThatIsALinkIsNotWritten(t *testing.T) {
+	dir, other := t.TempDir(), filepath.Join(t.TempDir(), "other")
+	if err := os.Symlink(other, path(dir, 0)); err != nil {
+		t.Fatal(err)
+	}
+	w, err := NewWriter(dir)
+	if err == nil {
+		w.Close()
+		t.Error("it was opened")
+	}
+	if _, err := os.Lstat(other); err == nil {
+		t.Error("the link's target was made")
 	}
 }
 
