@@ -70,33 +70,36 @@ func (c *Config) argument(arg string, open map[string]*project) ([]target, error
 	if recursive && arg == "" {
 		arg = "."
 	}
+	p, name, err := c.locate(arg, open)
+	if err != nil {
+		return nil, err
+	}
+	return p.find(name, recursive)
+}
+
+// locate finds the project of a file or folder, and its path there.
+func (c *Config) locate(arg string, open map[string]*project) (*project, string, error) {
 	if c.FS != nil {
 		p := &project{disk: c.FS}
-		if err := p.addSchema(); err != nil {
-			return nil, err
-		}
-		return p.find(path.Clean(arg), recursive)
+		return p, path.Clean(arg), p.addSchema()
 	}
 	abs, err := filepath.Abs(filepath.Join(c.Dir, arg))
 	if filepath.IsAbs(arg) {
 		abs, err = filepath.Clean(arg), nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	real, err := filepath.EvalSymlinks(abs)
 	if err != nil {
-		return nil, notThere(arg, err)
+		return nil, "", notThere(arg, err)
 	}
 	p, err := c.projectOf(real, open)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	rel, err := filepath.Rel(p.dir, real)
-	if err != nil {
-		return nil, err
-	}
-	return p.find(filepath.ToSlash(rel), recursive)
+	return p, filepath.ToSlash(rel), err
 }
 
 // projectOf opens the project that a file or folder of the disk belongs to.

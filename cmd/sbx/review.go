@@ -30,7 +30,8 @@ each with a packet or path that shows it and the line that lets it through.
 
 With git revisions, all profiles below the current folder are compared. The exit
 code is 0 when nothing widened, 2 when something did that --allow does not name,
-and 1 on errors.
+and 1 on errors. A profile that is gone is to be allowed by its name, and so is, by
+its path, a file that changed and could not be read as "sbx up" might.
 
 Examples:
   sbx review ~/apache.cue profiles/apache.cue
@@ -49,19 +50,23 @@ func (c *reviewCmd) Run(a *app) error {
 	if err := sameSubmodules(before, after); err != nil {
 		return err
 	}
-	reports, err := compareSides(before, after)
+	unwalked, unread, err := c.unwalked(a, before, after)
 	if err != nil {
 		return err
 	}
-	widened := false
+	reports, err := compareSides(before, after, append(pairs(before.profiles, after.profiles), unwalked...))
+	if err != nil {
+		return err
+	}
+	open := c.sayUnread(a, unread)
 	for _, r := range reports {
 		r.Allow(c.Allow)
-		widened = widened || len(r.Widenings()) > 0
+		open = open || len(r.Widenings()) > 0 || r.Gone && !slices.Contains(c.Allow, r.Profile)
 	}
 	if err := c.print(a, reports); err != nil {
 		return err
 	}
-	if widened {
+	if open {
 		return exitCode(exitChanges)
 	}
 	return nil
@@ -93,6 +98,8 @@ type side struct {
 	read     func(diag.Pos) ([]byte, error) // the file that a place is in
 	prefix   string                         // from the repository's root to the project's, for revisions
 	tree     *gittree.Tree                  // of a revision; else nil
+	config   *schema.Config                 // reads more of the folder; nil for a single file, and for a folder that is not there
+	folder   string                         // that the config reads from
 }
 
 // close ends what reads a revision.
@@ -108,18 +115,18 @@ func (c *reviewCmd) side(a *app, arg, other string) (*side, error) {
 	if !exists(arg) && !strings.HasSuffix(arg, ".cue") {
 		return c.revision(a, arg)
 	}
+	flags := c.profileFlags
+	side := &side{read: readOnDisk}
 	if info, err := os.Stat(arg); err == nil && info.IsDir() {
+		side.config, side.folder = &schema.Config{Tags: c.Tag, Policy: c.Policy}, arg
 		arg += "/..."
 	}
-	flags := c.profileFlags
 	if info, err := os.Stat(other); err == nil && !info.IsDir() && filepath.Dir(arg) == filepath.Dir(other) {
 		flags.without = other
 	}
-	profiles, err := flags.load(a, arg)
-	if err != nil {
-		return nil, err
-	}
-	return &side{profiles: profiles, read: readOnDisk}, nil
+	var err error
+	side.profiles, err = flags.load(a, arg)
+	return side, err
 }
 
 func readOnDisk(p diag.Pos) ([]byte, error) {
@@ -129,9 +136,9 @@ func readOnDisk(p diag.Pos) ([]byte, error) {
 // compareSides compares the profiles of the same name, and the only profiles of
 // two sides that have one each. Those whose text and meaning are the same are
 // left out.
-func compareSides(before, after *side) ([]*review.Report, error) {
+func compareSides(before, after *side, both [][2]*schema.Profile) ([]*review.Report, error) {
 	var reports []*review.Report
-	for _, pair := range pairs(before.profiles, after.profiles) {
+	for _, pair := range both {
 		report, err := review.Compare(
 			review.Version{Profile: pair[0], Peers: compiler.Peers(before.profiles)},
 			review.Version{Profile: pair[1], Peers: compiler.Peers(after.profiles)})

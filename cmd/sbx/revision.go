@@ -38,12 +38,13 @@ func (c *reviewCmd) revision(a *app, revision string) (*side, error) {
 	if err != nil {
 		return side, err
 	}
+	side.folder = inside
 	side.prefix, side.read = root, func(p diag.Pos) ([]byte, error) { return fs.ReadFile(project, p.File) }
 	if _, err := fs.Stat(project, inside); errors.Is(err, fs.ErrNotExist) {
 		return side, nil // the folder is younger than the revision
 	}
-	at := schema.Config{FS: project, Tags: c.Tag}
-	side.profiles, err = at.Load(inside + "/...")
+	side.config = &schema.Config{FS: project, Tags: c.Tag}
+	side.profiles, err = side.config.Load(inside + "/...")
 	return side, err
 }
 
