@@ -51,10 +51,6 @@ var notRun = map[string]string{
 // typed are the examples that have a terminal, and wait for what is typed there.
 var typed = regexp.MustCompile(`^sbx (run|exec) -i?t `)
 
-// learns is the example that may have to be repeated on a busy host: its address is
-// by DHCP, and libvirt lets that pass only some time after it has seen the lease.
-const learns = "sbx run --network default --allow"
-
 // goesOn are the examples that end with what they watch.
 var goesOn = []string{
 	"sbx attach apache",
@@ -114,12 +110,6 @@ func try(t *testing.T, env []string, dir, verb, example string) {
 		example = "echo exit | script -qec '" + example + "' /dev/null"
 	}
 	code, out := shell(t, env, dir, example)
-	for range 4 {
-		if code == 0 || !strings.HasPrefix(example, learns) {
-			break
-		}
-		code, out = shell(t, env, dir, example)
-	}
 	if code != 0 && code != tells[verb] {
 		t.Errorf("%s\nends with %d:\n%s", example, code, out)
 	}

@@ -17,12 +17,16 @@ import (
 // of their table in front. Comments are left out.
 type kernelRules []string
 
-// ruleLists print the tables that libvirt's nwfilter driver writes to.
-var ruleLists = [][]string{
-	{"iptables", "-w", "-S"},
-	{"ip6tables", "-w", "-S"},
-	{"ebtables", "--concurrent", "-t", "nat", "-L"},
-}
+// ruleLists print the tables that libvirt's nwfilter driver writes to, and
+// frameRules the one of them that stands before all others.
+var (
+	frameRules = []string{"ebtables", "--concurrent", "-t", "nat", "-L"}
+	ruleLists  = [][]string{
+		{"iptables", "-w", "-S"},
+		{"ip6tables", "-w", "-S"},
+		frameRules,
+	}
+)
 
 // readKernelRules reads the rules that are in force. The kernel can be asked for
 // them on the machine itself alone.

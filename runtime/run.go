@@ -77,6 +77,9 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 	if err := s.sendSecrets(ctx, client); err != nil {
 		return exit, fmt.Errorf("%s: %w", s.name, err)
 	}
+	if err := r.waitForFilters(ctx, s.domain, client); err != nil {
+		return exit, fmt.Errorf("%s: %w", s.name, err)
+	}
 	return client.Run(ctx, command, stdio)
 }
 

@@ -255,6 +255,9 @@ func (u *up) wait(ctx context.Context) error {
 	if err := start.wait(ctx, client); err != nil {
 		return err
 	}
+	if err := u.r.waitForFilters(ctx, u.s.domain, client); err != nil {
+		return fmt.Errorf("%s: %w", u.s.name, err)
+	}
 	u.result.Leases = newLeases(leased(u.conn, u.s.domain), start.last.Leases)
 	u.result.Restarts = start.last.Restarts
 	return nil
