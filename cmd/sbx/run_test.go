@@ -119,6 +119,8 @@ func TestSessions(t *testing.T) {
 			"output by path":  {[]string{"-u", "daemon"}, []string{"sh", "-c", "cat /dev/stdin; echo out > /dev/stdout; echo err > /dev/stderr"}, result{0, "out\n", "err\n"}},
 			"after a change":  {nil, []string{"setpriv", "--reuid", "1", "--clear-groups", "sh", "-c", "cat /dev/stdin; echo out > /dev/stdout; echo err > /dev/stderr"}, result{0, "out\n", "err\n"}},
 			"a user's tty":    {[]string{"-t", "-u", "daemon"}, []string{"sh", "-c", "echo out > /dev/stdout; echo err > /dev/stderr; echo tty > /dev/tty"}, result{0, "out\r\nerr\r\ntty\r\n", ""}},
+			"a shell's end":   {[]string{"-t", "--timeout", "2m"}, []string{"sh", "-i"}, result{0, "# \r\n", ""}},
+			"none to type":    {[]string{"-t", "-n", "--timeout", "2m"}, []string{"sh", "-c", "cat; stty -icanon -echo; head -c1 | wc -c"}, result{0, "1\r\n", ""}},
 			"untraced":        {nil, []string{"sh", "-c", "cat /proc/1/environ"}, result{1, "", "cat: /proc/1/environ: Permission denied\n"}},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -132,6 +134,13 @@ func TestSessions(t *testing.T) {
 			got := call(t, strings.NewReader("hello"), "exec", sandbox, "--", "wc", "-c")
 			if want := (result{0, "5\n", ""}); got != want {
 				t.Errorf("got %+v, want %+v", got, want)
+			}
+		})
+		t.Run("the end of what is typed", func(t *testing.T) {
+			// Typed ahead, an unfinished line; and a program that throws away what was typed before it.
+			got := call(t, strings.NewReader("typed"), "exec", "-t", "--timeout", "2m", sandbox, "--", "sh", "-c", `stty -echo; cat >/dev/null; stty -F /dev/tty sane; exec perl -MPOSIX -e 'tcflush(0, TCIFLUSH); print "at its end\n" unless <STDIN>'`)
+			if !strings.HasSuffix(got.stdout, "at its end\r\n") || got.code != 0 {
+				t.Errorf("got %+v", got)
 			}
 		})
 		t.Run("a reader that leaves", func(t *testing.T) { aReaderLeaves(t, sandbox) })

@@ -31,7 +31,8 @@ when it does not exist inside the sandbox.`
 
 const streamsHelp = `Of standard input sbx takes what the command reads, and leaves the rest to
 whoever reads next; from a terminal, which cannot be read so, a line more at most,
-and nothing while sbx is in the background. With -n the command has none.`
+and nothing while sbx is in the background. With -n the command has none. Where it
+ends, a terminal of -t gets Ctrl-D.`
 
 // signalPatience is how long a signal waits for a command to be there; when it
 // is over, the signal is for sbx.

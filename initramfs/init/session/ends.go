@@ -80,8 +80,16 @@ func (e *ends) close() {
 	}
 }
 
-// endStdin closes standard input. A terminal has no end of its own: a person
-// types Ctrl-D.
+// endInput ends what the command reads. A terminal has no end of its own: a person
+// types Ctrl-D, and so do we.
+func (e *ends) endInput(stop <-chan struct{}) {
+	if e.terminal {
+		typeEnd(e.stdin, stop)
+	}
+	e.endStdin()
+}
+
+// endStdin closes standard input that is a pipe.
 func (e *ends) endStdin() {
 	if e.stdin != nil && !e.terminal {
 		e.stdin.Close()

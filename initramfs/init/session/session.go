@@ -41,7 +41,11 @@ func Start(table *proc.Table, spec proc.Spec, tty *channel.Size, stdin bool, str
 		e.close()
 		return nil, err
 	}
-	return &Session{table: table, stream: stream, process: p, ends: e, stdin: newStdin(e, stream), gone: make(chan struct{})}, nil
+	in := newStdin(e, stream)
+	if !stdin {
+		in.end()
+	}
+	return &Session{table: table, stream: stream, process: p, ends: e, stdin: in, gone: make(chan struct{})}, nil
 }
 
 func open(spec proc.Spec, tty *channel.Size, stdin bool) (*ends, error) {

@@ -29,9 +29,9 @@ const (
 // command has read.
 type stdin struct {
 	stream *channel.Stream
-	to     *os.File // nil: the command reads /dev/null
-	pipe   int      // the command's end, for looking into; -1 for a terminal, which takes what is written
-	eof    func()   // ends the command's input
+	to     *os.File                   // nil: the command reads /dev/null
+	pipe   int                        // the command's end, for looking into; -1 for a terminal, which takes what is written
+	eof    func(stop <-chan struct{}) // ends the command's input; may take until stop
 
 	mu      sync.Mutex
 	ring    []byte // of the size of the window; nil until something comes
@@ -46,7 +46,7 @@ type stdin struct {
 }
 
 func newStdin(e *ends, stream *channel.Stream) *stdin {
-	return &stdin{stream: stream, to: e.stdin, pipe: e.unread, eof: e.endStdin, more: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
+	return &stdin{stream: stream, to: e.stdin, pipe: e.unread, eof: e.endInput, more: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 }
 
 // add queues what the host has sent, and says whether it may have sent so much.
@@ -103,7 +103,7 @@ func (s *stdin) run() {
 		case err != nil:
 			return
 		case last:
-			s.eof()
+			s.eof(s.stop)
 			return
 		case len(data) > 0:
 			look = firstLook

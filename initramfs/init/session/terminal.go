@@ -2,6 +2,7 @@ package session
 
 import (
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -48,4 +49,44 @@ func openSlave(master int) (int, error) {
 		return -1, os.NewSyscallError("TIOCGPTPEER", errno)
 	}
 	return int(fd), nil
+}
+
+// The pauses between one end of input that is typed and the next.
+const (
+	firstEnd   = 20 * time.Millisecond
+	longestEnd = 500 * time.Millisecond
+)
+
+// typeEnd types Ctrl-D at the terminal, or what stands for it there, until stop or
+// an error. One alone ends a single read, after a line that is not finished not even
+// that, and is lost to a program that is about to set the terminal up for itself, as
+// shells do when they start.
+func typeEnd(master *os.File, stop <-chan struct{}) {
+	for pause := firstEnd; ; pause = min(2*pause, longestEnd) {
+		if _, err := master.Write([]byte{endKey(master)}); err != nil {
+			return
+		}
+		select {
+		case <-stop:
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// endKey is what ends the input of a terminal now (VEOF in termios(3)). A program
+// that has switched that off reads keys, of which Ctrl-D is the one.
+func endKey(master *os.File) byte {
+	const ctrlD = 'D' - '@'
+	conn, err := master.SyscallConn()
+	if err != nil {
+		return ctrlD
+	}
+	key := byte(ctrlD)
+	_ = conn.Control(func(fd uintptr) {
+		if t, err := unix.IoctlGetTermios(int(fd), unix.TCGETS); err == nil && t.Cc[unix.VEOF] != 0 {
+			key = t.Cc[unix.VEOF]
+		}
+	})
+	return key
 }
