@@ -54,25 +54,6 @@ func mkdirOwned(path string, uid, gid int, mode fs.FileMode) error {
 	return setOwner(path, uid, gid, mode)
 }
 
-// mkdirAll makes a host folder that is missing, and those above it, which all may
-// pass and list, whatever the umask.
-func mkdirAll(path string) error {
-	err := os.Mkdir(path, 0o755)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := mkdirAll(filepath.Dir(path)); err != nil {
-			return err
-		}
-		err = os.Mkdir(path, 0o755)
-	}
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return os.Chmod(path, 0o755)
-}
-
 // listenUnix makes a socket that only its owner can connect to, from its first
 // moment and whatever the umask: the file gets the mode of the socket (bind in the
 // kernel's net/unix/af_unix.c).

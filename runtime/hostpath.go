@@ -92,13 +92,7 @@ func (s *sandbox) makeWritable(uid, gid int) error {
 		if m.Kind != initramfs.Export || !m.Writable || s.host[m.Target] != nil {
 			continue
 		}
-		if err := mkdirAll(m.Source); err != nil {
-			return err
-		}
-		if os.Geteuid() != 0 {
-			continue
-		}
-		if err := setOwner(m.Source, uid, gid, 0o755); err != nil {
+		if err := stage.MakeFolder(m.Source, uid, gid); err != nil {
 			return err
 		}
 	}

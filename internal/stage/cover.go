@@ -108,7 +108,9 @@ func (s *Stage) coverOne(m mounted) error {
 	if err := unix.Fstat(int(f.Fd()), &info); err != nil {
 		return err
 	}
-	if err := unix.Unmount(m.point, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
+	// By the descriptor's own name: what is mounted in a stage lies in folders that
+	// somebody else may be able to rename.
+	if err := unix.Unmount(descriptor(f), unix.MNT_DETACH); err != nil {
 		return err
 	}
 	return s.putNothing(strings.TrimPrefix(m.point, s.dir), info.Mode&unix.S_IFMT == unix.S_IFDIR)

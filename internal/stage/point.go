@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -117,35 +116,17 @@ func isReadOnly(f *os.File) (bool, error) {
 }
 
 // makeNode makes an empty folder or file, which belongs to whom the folder around
-// it belongs to. Somebody else may be able to rename things in that one.
+// it belongs to.
 func makeNode(around *os.File, name string, dir bool) error {
 	var owner unix.Stat_t
 	if err := unix.Fstat(int(around.Fd()), &owner); err != nil {
 		return err
 	}
-	mode, err := uint32(0o644), error(nil)
-	if dir {
-		mode = 0o755
-		err = unix.Mkdirat(int(around.Fd()), name, 0o700)
-	} else {
-		err = unix.Mknodat(int(around.Fd()), name, unix.S_IFREG|0o600, 0)
-	}
+	err := create(around, name, node{dir, int(owner.Uid), int(owner.Gid)})
 	if errors.Is(err, unix.EEXIST) {
 		return errors.New("it is a link that leads nowhere in the sandbox")
 	}
-	if err != nil {
-		return err
-	}
-	made, err := openAt(around, name, unix.O_PATH|unix.O_NOFOLLOW, unix.RESOLVE_BENEATH)
-	if err != nil {
-		return err
-	}
-	defer made.Close()
-	if err := unix.Fchownat(int(made.Fd()), "", int(owner.Uid), int(owner.Gid), unix.AT_EMPTY_PATH); err != nil {
-		return err
-	}
-	// By the descriptor's own name: fchmod takes none that is opened with O_PATH.
-	return unix.Chmod(descriptor(made), mode)
+	return err
 }
 
 // maxEntries bounds the folder that can be put together anew: each of its entries
@@ -236,7 +217,7 @@ func copyLink(link, to *os.File, name string, info *unix.Stat_t) error {
 	if err != nil {
 		return err
 	}
-	if err := unix.Symlinkat(strings.Clone(string(target[:n])), int(to.Fd()), name); err != nil {
+	if err := unix.Symlinkat(string(target[:n]), int(to.Fd()), name); err != nil {
 		return err
 	}
 	return unix.Fchownat(int(to.Fd()), name, int(info.Uid), int(info.Gid), unix.AT_SYMLINK_NOFOLLOW)

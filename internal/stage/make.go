@@ -1,0 +1,98 @@
+package stage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// MakeFolder makes a folder of the host that is missing, and gives it to a user of
+// the host. Those above it are made, too, and belong to who runs this. What is there
+// stays as it is.
+func MakeFolder(path string, uid, gid int) error {
+	parent, name := filepath.Split(filepath.Clean(path))
+	around, err := openAt(nil, parent, unix.O_PATH|unix.O_DIRECTORY, unix.RESOLVE_NO_MAGICLINKS)
+	if errors.Is(err, unix.ENOENT) {
+		if err := MakeFolder(parent, os.Geteuid(), os.Getegid()); err != nil {
+			return err
+		}
+		around, err = openAt(nil, parent, unix.O_PATH|unix.O_DIRECTORY, unix.RESOLVE_NO_MAGICLINKS)
+	}
+	if err != nil {
+		return &os.PathError{Op: "open", Path: parent, Err: err}
+	}
+	defer around.Close()
+	err = create(around, name, node{dir: true, uid: uid, gid: gid})
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return fmt.Errorf("cannot make %s: %w", path, err)
+}
+
+// node is an empty folder or file that is to be made.
+type node struct {
+	dir      bool
+	uid, gid int
+}
+
+// create makes it in an open folder, in which somebody else may be able to rename
+// things at any moment: what is given an owner and a mode is what was made, and not
+// what has its name by then.
+func create(around *os.File, name string, n node) error {
+	made, err := createPrivate(around, name, n.dir)
+	if err != nil {
+		return err
+	}
+	defer made.Close()
+	mode := uint32(0o644)
+	if n.dir {
+		mode = 0o755
+	}
+	if err := unix.Fchown(int(made.Fd()), n.uid, n.gid); err != nil { // first: it clears mode bits
+		return err
+	}
+	return unix.Fchmod(int(made.Fd()), mode)
+}
+
+func createPrivate(around *os.File, name string, dir bool) (*os.File, error) {
+	if dir {
+		return createFolder(around, name)
+	}
+	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	fd, err := unix.Openat(int(around.Fd()), name, flags, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// createFolder makes a folder and opens it, which takes two steps: what is opened is
+// refused if it is not as a new one is.
+func createFolder(around *os.File, name string) (*os.File, error) {
+	const private = 0o700
+	if err := unix.Mkdirat(int(around.Fd()), name, private); err != nil {
+		return nil, err
+	}
+	made, err := openAt(around, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, unix.RESOLVE_BENEATH)
+	if err != nil {
+		return nil, err
+	}
+	var info unix.Stat_t
+	err = unix.Fstat(int(made.Fd()), &info)
+	if err == nil {
+		_, err = made.Readdirnames(1)
+	}
+	if errors.Is(err, io.EOF) && int(info.Uid) == os.Geteuid() && info.Mode&uint32(fs.ModePerm) == private {
+		return made, nil
+	}
+	made.Close()
+	if err == nil || errors.Is(err, io.EOF) {
+		err = errors.New("something else has taken its place meanwhile")
+	}
+	return nil, err
+}
