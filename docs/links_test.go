@@ -35,6 +35,29 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// CONTRIBUTING's table says of every internal package what it is for, and of no
+// other.
+func TestContributingNamesPackages(t *testing.T) {
+	rows := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `(internal/[a-z]+)` \\|").FindAllStringSubmatch(string(read(t, "../CONTRIBUTING.md")), -1) {
+		rows[m[1]] = true
+	}
+	packages, err := filepath.Glob("../internal/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range packages {
+		name := strings.TrimPrefix(p, "../")
+		if !rows[name] {
+			t.Errorf("CONTRIBUTING.md does not say what %s is for", name)
+		}
+		delete(rows, name)
+	}
+	for name := range rows {
+		t.Errorf("CONTRIBUTING.md names %s, which is not there", name)
+	}
+}
+
 func read(t *testing.T, name string) []byte {
 	t.Helper()
 	text, err := os.ReadFile(name)
