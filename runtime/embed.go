@@ -145,7 +145,10 @@ func takeRoot(folder state.Folder) (dir string, lock *os.File, err error) {
 		}
 		err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
-			return dir, lock, fillRoot(dir)
+			err = fillRoot(dir)
+		}
+		if err == nil {
+			return dir, lock, nil
 		}
 		lock.Close()
 		if !errors.Is(err, unix.EWOULDBLOCK) {
