@@ -144,7 +144,7 @@ func (s *stdin) tell() (unread uint64) {
 		}
 	}
 	s.mu.Lock()
-	taken := s.written - unread
+	taken := s.written - min(unread, s.written) // a command may write into its own pipe
 	news := taken > s.told
 	if news {
 		s.told = taken
