@@ -129,10 +129,11 @@ func typeOf(kind, code string) (s firewall.Service, err error) {
 // covers says whether an entry does no more than its part for the opening: the
 // packets of the conversation in the layer without state, and the answers.
 func (o *opening) covers(entry *element) bool {
-	if entry.attributes["action"] != "accept" || len(entry.children) != 1 {
+	direction := entry.attributes["direction"]
+	if entry.attributes["action"] != "accept" || len(entry.children) != 1 || direction != "in" && direction != "out" {
 		return false
 	}
-	match, in := entry.children[0], entry.attributes["direction"] == "in"
+	match, in := entry.children[0], direction == "in"
 	remote, own, port := "dst", "src", "dst"
 	if in {
 		remote, own = own, remote

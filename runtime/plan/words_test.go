@@ -102,3 +102,17 @@ func TestWordsAreNotTheComments(t *testing.T) {
 		}
 	}
 }
+
+// Nor does it hide in what another rule is told as: an answer that may come, too, is
+// none.
+func TestAnswersGoOneWay(t *testing.T) {
+	want := filterOf(t, `{"in": {"tcp": [22]}}`)
+	const opens = `<rule action='accept' direction='in' priority='1'><tcp dstportstart='9' comment='network.allow[0] web.cue:1:1'/></rule>`
+	for direction, told := range map[string]int{"out": 1, "inout": 2} {
+		answers := `<rule action='accept' direction='` + direction + `' priority='1'><ip protocol='tcp' srcportstart='9' comment='network.allow[0] web.cue:1:1'/></rule>`
+		got, err := Filter(want, strings.Replace(want, "</filter>", opens+answers+"</filter>", 1))
+		if err != nil || len(got) != told {
+			t.Errorf("%s: %v, %v", direction, got, err)
+		}
+	}
+}
