@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/guestkernel"
 	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/schema"
 )
 
 // walls are the command lines of `sbx run` that the tests try: what holds in one
@@ -261,5 +264,16 @@ func TestPathsWithColonsArePartedAtTheLast(t *testing.T) {
 		if path, size := splitEnd(entry, ":"); path != want[0] || size != want[1] {
 			t.Errorf("%q: %q and %q", entry, path, size)
 		}
+	}
+}
+
+// What the default profile shows and a host has not got is left out. The machine's
+// own folders are not for a test to take away.
+func TestTheDefaultProfileTakesWhatIsThere(t *testing.T) {
+	gone := filepath.Join(t.TempDir(), "opt")
+	p := &schema.Profile{Expose: []string{"/usr", gone, "/etc"}}
+	keepWhatIsThere(p)
+	if want := []string{"/usr", "/etc"}; !slices.Equal(p.Expose, want) {
+		t.Errorf("%q, want %q", p.Expose, want)
 	}
 }
