@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -104,7 +105,7 @@ func (p packer) add(inside string, info fs.FileInfo) error {
 
 // file packs what is open, which is what its header describes.
 func (p packer) file(at string, h tar.Header) error {
-	f, err := p.root.Open(at)
+	f, err := p.root.OpenFile(at, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may be a FIFO by now, whose opening waits
 	if err != nil {
 		return err
 	}
