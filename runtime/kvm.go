@@ -124,7 +124,9 @@ func (r *Runtime) Cache() (*cache.Cache, error) {
 }
 
 // start starts the defined machine.
-func (k kvm) start(s *sandbox, dom *libvirt.Domain) error { return plain(dom.Create()) }
+func (k kvm) start(s *sandbox, dom *libvirt.Domain) error {
+	return refusedByAppArmor(plain(dom.Create()))
+}
 
 // startTransient starts a machine that libvirt forgets when it ends, and ends
 // when conn does. The embedded driver cannot do the latter; there, the machine is
@@ -140,7 +142,7 @@ func (k kvm) startTransient(s *sandbox, conn *libvirt.Connect) (*libvirt.Domain,
 	}
 	dom, err := conn.DomainCreateXML(text, flags)
 	if err != nil {
-		return nil, nil, plain(err)
+		return nil, nil, refusedByAppArmor(plain(err))
 	}
 	if k.r.embed.is(conn) {
 		if err := k.r.tether(s.name); err != nil {
