@@ -20,7 +20,7 @@ func refusedByAppArmor(err error) error {
 	if err == nil || !strings.Contains(err.Error(), "cannot load AppArmor profile") {
 		return err
 	}
-	return fmt.Errorf("%w\nlibvirt's virt-aa-helper does not let QEMU have what this machine sees of the host, such as files below /etc: %s", err, AppArmorMend)
+	return fmt.Errorf("%w\nlibvirt's virt-aa-helper refuses a file that this machine needs (journalctl -u libvirtd names it): %s", err, AppArmorMend)
 }
 
 // AppArmorConfines says whether libvirt confines machines by AppArmor.
