@@ -30,9 +30,11 @@ type Metadata struct {
 // SourceMetadata is a path of the host that the sandbox sees, or something that is
 // mounted below one, and what stood there when the sandbox started.
 type SourceMetadata struct {
-	Path    string `xml:"path,attr"`
-	Entries bool   `xml:"entries,attr,omitempty"` // what stood in the folder, of which it sees a copy
-	ID      string `xml:",chardata"`
+	Path     string `xml:"path,attr"`
+	Target   string `xml:"target,attr,omitempty"` // where the sandbox sees it; "" for what comes with another path
+	Writable bool   `xml:"writable,attr,omitempty"`
+	Entries  bool   `xml:"entries,attr,omitempty"` // what stood in the folder, of which it sees a copy
+	ID       string `xml:",chardata"`
 }
 
 // Applied is what sbx left behind when it last applied the bundle, so that what

@@ -107,9 +107,9 @@ func (s *sandbox) noteSources() error {
 		return err
 	}
 	s.metadata.Sources = nil
-	note := func(path, id string) {
-		if !slices.ContainsFunc(s.metadata.Sources, func(n compiler.SourceMetadata) bool { return n.Path == path }) {
-			s.metadata.Sources = append(s.metadata.Sources, compiler.SourceMetadata{Path: path, ID: id})
+	note := func(found compiler.SourceMetadata) {
+		if !slices.ContainsFunc(s.metadata.Sources, func(n compiler.SourceMetadata) bool { return n.Path == found.Path }) {
+			s.metadata.Sources = append(s.metadata.Sources, found)
 		}
 	}
 	for _, m := range s.manifest.Mounts {
@@ -117,10 +117,10 @@ func (s *sandbox) noteSources() error {
 		if source == nil {
 			continue
 		}
-		note(m.Source, source.ID.String())
+		note(compiler.SourceMetadata{Path: m.Source, Target: m.Target, Writable: m.Writable, ID: source.ID.String()})
 		for _, below := range table.Below(source.Real) {
 			if !below.Covered {
-				note(below.Path, stage.Identify(below.Path))
+				note(compiler.SourceMetadata{Path: below.Path, ID: stage.Identify(below.Path)})
 			}
 		}
 	}

@@ -84,11 +84,17 @@ func (r *Runtime) Inspect(ctx context.Context, name string) (*Inspection, error)
 	return found, nil
 }
 
-// mountsOf are the host paths that the sandbox sees, with what is mounted below them.
+// mountsOf are the host paths that the sandbox sees, with what is mounted below
+// them. Where the sandbox's files are not here, they are what its metadata notes.
 func (r *Runtime) mountsOf(name string, kind schema.Backend, notes *compiler.Metadata) []Mount {
 	list := []Mount{}
 	manifest := r.manifestOf(name, kind)
 	if manifest == nil {
+		for _, s := range notes.Sources {
+			if s.Target != "" {
+				list = append(list, Mount{s.Path, s.Target, s.Writable})
+			}
+		}
 		return list
 	}
 	for _, m := range manifest.Mounts {

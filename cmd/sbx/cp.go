@@ -114,8 +114,12 @@ type transfer struct {
 	stderr io.Writer
 }
 
+// noTimestamps keeps GNU tar from warning of files from the future: a machine's
+// clock may be a little behind the host's. Other tars do not know the variable.
+const noTimestamps = "TAR_OPTIONS=--warning=no-timestamp"
+
 func (t transfer) exec(stdin io.Reader, stdout io.Writer, argv ...string) (channel.Exit, error) {
-	command := channel.Command{Argv: argv, User: t.user, Workdir: "/"}
+	command := channel.Command{Argv: argv, Env: []string{noTimestamps}, User: t.user, Workdir: "/"}
 	return t.client.Exec(t.ctx, command, channel.Stdio{Stdin: stdin, Stdout: stdout, Stderr: t.stderr})
 }
 

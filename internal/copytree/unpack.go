@@ -43,8 +43,11 @@ func (u Unpacking) Unpack(r io.Reader) (skipped []string, err error) {
 	if err := t.read(tar.NewReader(r)); err != nil {
 		return nil, err
 	}
-	if err := readPadding(r); err != nil {
+	if err := readPadding(r); err != nil { // why tar failed, where it did
 		return nil, err
+	}
+	if len(t.made) == 0 {
+		return nil, errors.New("the sandbox's tar stream is empty")
 	}
 	if err := t.link(); err != nil {
 		return nil, err
@@ -92,7 +95,7 @@ const copyName = "copy"
 func (t *tree) read(in *tar.Reader) error {
 	for {
 		h, err := in.Next()
-		if errors.Is(err, io.EOF) && len(t.made) > 0 {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
