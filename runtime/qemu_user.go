@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -131,6 +132,38 @@ func qemuAccount() (account, error) {
 		return a, errors.Join(err1, err2)
 	}
 	return account{}, fmt.Errorf("no unprivileged user for QEMU: install libvirt's QEMU driver (Debian: libvirt-daemon-driver-qemu)")
+}
+
+// libvirtFolder is where libvirtd keeps, for each machine, what its QEMU must reach
+// and others must not, such as master-key.aes. libvirtd gives it to the user and the
+// group of its qemu.conf.
+const libvirtFolder = "/var/lib/libvirt/qemu"
+
+// checkLibvirtFolder says why the user cannot get there. Its group must not be
+// root's or another one that reads the host's files, so sbx does not take the
+// folder's.
+func (q qemuUser) checkLibvirtFolder() error {
+	closed := eyes.Blocked(q.uid, q.gid, filepath.Join(libvirtFolder, "x"))
+	if closed == "" {
+		return nil
+	}
+	return fault.New(diag.NotReachable, "QEMU, which runs as the host's user %d and group %d, may not search %s, in which libvirtd keeps what it must reach: %s", q.uid, q.gid, closed, LibvirtFolderMend)
+}
+
+// LibvirtFolderMend is what to do where QEMU cannot get to libvirt's folder.
+const LibvirtFolderMend = "take user and group out of /etc/libvirt/qemu.conf and restart libvirtd, or chmod o+x " + libvirtFolder
+
+// CheckLibvirtFolder says why the QEMU of a machine by libvirtd could not start here
+// by what its folder is. It is nil for who is not root and so has no such machines.
+func CheckLibvirtFolder() error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	account, err := qemuAccount()
+	if err != nil {
+		return err
+	}
+	return account.as(compiler.IDFirst).checkLibvirtFolder()
 }
 
 // mayUse is nil if the user may read what has been opened, and write it if that is

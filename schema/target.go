@@ -154,7 +154,12 @@ func (c *Config) stdinTarget(open map[string]*project) ([]target, error) {
 	if err := boundText(stdinFile, data); err != nil {
 		return nil, loadError(diag.Pos{File: "<stdin>"}, err)
 	}
-	p, err := c.projectOf(dir, open)
+	var p *project
+	if c.FS != nil {
+		p, _, err = c.locate(".", open)
+	} else {
+		p, err = c.projectOf(dir, open)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,6 +55,7 @@ var brokenHosts = []broken{
 	{what: "sbx's own folder by a link", code: diag.NoSource, prep: "mkdir -p /var/lib/sbx/broken-log && ln -sfn /var/lib/sbx/broken-log /srv/broken/own", args: "run --rw /srv/broken/own -- true", says: `sbx's own folder`, clear: "rmdir /var/lib/sbx/broken-log"},
 	{what: "a folder that holds sbx's own, to write", code: diag.NoSource, prep: "ln -sfn /var /srv/broken/around", args: "run --rw /srv/broken/around -- true", says: `sbx's own folder`},
 	{what: "libvirt's socket by a link", code: diag.NoSource, prep: "ln -sfn /run/libvirt/libvirt-sock /srv/broken/socket", args: "run --ro /srv/broken/socket:/sock -- true", says: `controls the host`},
+	{what: "libvirt's own folder closed to QEMU", code: diag.NotReachable, prep: "stat -c 'chmod %a /var/lib/libvirt/qemu; chown %u:%g /var/lib/libvirt/qemu' /var/lib/libvirt/qemu >before; chown 0:0 /var/lib/libvirt/qemu; chmod 0750 /var/lib/libvirt/qemu", args: "run -b kvm -- true", says: `take user and group out of /etc/libvirt/qemu.conf`, clear: "sh -x before"},
 	{what: "a closed parent, not root", code: diag.NotReachable, prep: "mkdir -m 700 -p /srv/broken/closed && mkdir -p /srv/broken/closed/in", args: "run -b kvm --ro /srv/broken/closed/in -- true", plain: true, says: `may not search: run sbx as root, or chmod o\+x /srv/broken/closed`},
 	{what: "a secret that is not there", code: diag.NoSecret, args: "up secret.cue", says: `secrets.key: .*NOT_SET`},
 	{what: "more memory than there is", code: diag.Start, args: "run -b kvm --memory 8TiB -- true", says: `cannot start: .*memory`},
@@ -93,6 +95,25 @@ func TestBrokenHosts(t *testing.T) {
 		if diag.OfHost(e.Code) && !seen[e.Code] && notBroken[e.Code] == "" {
 			t.Errorf("no host is broken so that it says %s (%s)", e.Code, e.Title)
 		}
+	}
+}
+
+// TestAFolderThatIsClosed: a profile of flags is of no folder, so the current one
+// need not be readable, as root's is not for whom su has made another user there.
+func TestAFolderThatIsClosed(t *testing.T) {
+	testhost.Need(t)
+	if err := install(); err != nil {
+		t.Fatal(err)
+	}
+	closed := filepath.Join(home, "closed")
+	if err := os.MkdirAll(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("setpriv", "--reuid", fmt.Sprint(plainID), "--regid", fmt.Sprint(plainID), "--clear-groups",
+		installation+"/sbx", "run", "-b", "kvm", "--accel", "tcg", "--kernel", "/none", "--modules", "/none", "--", "true")
+	cmd.Dir, cmd.Env = closed, []string{"PATH=/usr/bin:/bin", "HOME=" + home}
+	if got := outcome(t, cmd, nil); !strings.Contains(got.stderr, diag.NoKernel) {
+		t.Errorf("it did not come as far as its kernel: %+v", got)
 	}
 }
 

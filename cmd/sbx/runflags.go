@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"embed"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -270,7 +271,8 @@ func recheck(p *schema.Profile) (*schema.Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	checked, err := (&schema.Config{Stdin: bytes.NewReader(text)}).Load("-")
+	// The current folder has no part in it, and need not be readable.
+	checked, err := (&schema.Config{FS: embed.FS{}, Stdin: bytes.NewReader(text)}).Load("-")
 	if err != nil {
 		return nil, fmt.Errorf("the flags amount to a profile that cannot be (--print shows it):\n%w", err)
 	}

@@ -88,6 +88,8 @@ func qemuUser(context.Context, host) Check {
 	switch {
 	case err != nil:
 		return fail("apt install libvirt-daemon-driver-qemu", "%v", err)
+	case runtime.CheckLibvirtFolder() != nil:
+		return fail(runtime.LibvirtFolderMend, "%v", runtime.CheckLibvirtFolder())
 	case shared:
 		return warn("chmod 0666 /dev/kvm, by a udev rule", "%s", text)
 	}
