@@ -12,6 +12,9 @@ import (
 
 // Attach connects to the first process of the named sandbox, which must run.
 func (r *Runtime) Attach(ctx context.Context, name string) (*channel.Client, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
 	if !r.local() {
 		return nil, fault.New(diag.Elsewhere, "%s: %s is another machine's libvirt, and a sandbox is spoken with on the machine that it runs on: run sbx there", name, r.options.URI)
 	}

@@ -17,6 +17,9 @@ import (
 // everything that Up made for it; what the sandbox itself wrote stays. It says
 // whether there was anything. A sandbox of another maker is an error.
 func (r *Runtime) Down(ctx context.Context, name string) (found bool, err error) {
+	if err := checkName(name); err != nil {
+		return false, err
+	}
 	if r.local() && r.embeddedNamed(name) != nil {
 		return true, errEmbedded(name)
 	}

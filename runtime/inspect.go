@@ -51,6 +51,9 @@ type IDs struct {
 
 // Inspect gives all that is known of the named sandbox.
 func (r *Runtime) Inspect(ctx context.Context, name string) (*Inspection, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
 	dom, kind, err := r.find(name)
 	if err != nil {
 		return nil, err

@@ -37,6 +37,9 @@ const passLimit = 10 * time.Second
 // Keep is the keeper of the named sandbox. It ends with the sandbox; at once,
 // where there is a keeper already.
 func (r *Runtime) Keep(ctx context.Context, name string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
 	dir := r.state().Path(name)
 	lock, err := lockKeeper(dir, os.O_CREATE)
 	if err != nil || lock == nil {

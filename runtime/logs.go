@@ -16,6 +16,9 @@ import (
 // then, the oldest first; with follow it goes on until ctx ends. Of a sandbox
 // without a keeper there is only the latest output, as long as it runs.
 func (r *Runtime) Logs(ctx context.Context, name string, since time.Time, follow bool, see func(logfile.Line) error) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
 	dom, _, err := r.find(name)
 	if err != nil {
 		return err

@@ -20,6 +20,9 @@ import (
 // Stop stops the sandbox as its profile says it wants to be stopped, and keeps
 // all that was made for it. It says whether the sandbox ran.
 func (r *Runtime) Stop(ctx context.Context, name string) (ran bool, err error) {
+	if err := checkName(name); err != nil {
+		return false, err
+	}
 	unlock, err := r.lock(ctx, name)
 	if err != nil {
 		return false, err
@@ -120,6 +123,9 @@ func stopLimit(dir string, kind schema.Backend) time.Duration {
 // ready. The sandbox itself, its interface and its mounts stay, unless something else
 // stands by now at one of its host paths: then all of it is started anew.
 func (r *Runtime) Restart(ctx context.Context, name string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
 	dom, kind, err := r.find(name)
 	if err != nil {
 		return err

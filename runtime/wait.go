@@ -18,6 +18,9 @@ import (
 // until it starts again. The error says that the sandbox ended before its
 // command did, or that nothing tells how.
 func (r *Runtime) Wait(ctx context.Context, name string) (channel.Status, error) {
+	if err := checkName(name); err != nil {
+		return channel.Status{}, err
+	}
 	status, err := r.watchEnd(ctx, name)
 	if err == nil || ctx.Err() != nil || !r.local() {
 		return status, err

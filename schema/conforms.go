@@ -123,3 +123,6 @@ var icmpv6Types = []string{
 	"echo-request", "echo-reply", "router-solicitation", "router-advertisement",
 	"neighbour-solicitation", "neighbour-advertisement", "redirect",
 }
+
+// IsName says whether a text can be the name of a sandbox, as #Name has it.
+func IsName(text string) bool { return peerName.MatchString(text) }

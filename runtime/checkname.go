@@ -1,0 +1,16 @@
+package runtime
+
+import (
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// checkName refuses what no sandbox is called. Names become names of files in the
+// state folder, where "../x" or ".all" would be another's.
+func checkName(name string) error {
+	if schema.IsName(name) {
+		return nil
+	}
+	return fault.New(diag.NoSandbox, "%q is no name of a sandbox: sbx ps lists what there is", name)
+}
