@@ -71,49 +71,75 @@ func (t Table) At(path string) bool {
 	return slices.ContainsFunc(t, func(m mounted) bool { return m.point == path })
 }
 
+// coverTries is how often the stage is looked at anew while somebody renames folders
+// that something is mounted in.
+const coverTries = 20
+
 // cover takes the kernel's own file systems out of the stage and puts something
 // empty in their place. A mount that is itself hidden by another one stays so:
-// nobody in a sandbox can take the other one away.
+// nobody in a sandbox can take the other one away. One that is not found at its
+// place, and that nothing hides, is somewhere else by now.
 func (s *Stage) cover() error {
-	all, err := mountInfo()
-	if err != nil {
-		return err
+	for range coverTries {
+		table, err := mountInfo()
+		if err != nil {
+			return err
+		}
+		lost, err := s.coverAll(table)
+		if err != nil || !lost {
+			return err
+		}
 	}
-	slices.Reverse(all) // what is mounted on another one comes after it
-	for _, m := range all {
+	return errors.New("folders are renamed in it all the time, so that the kernel's own file systems cannot be taken out: try again when that has ended")
+}
+
+// coverAll covers what it finds; lost says that it did not find something.
+func (s *Stage) coverAll(table Table) (lost bool, err error) {
+	for i, m := range slices.Backward(table) { // what is mounted on another one comes after it
 		if m.point == s.dir || !isInside(m.point, s.dir) || !isControl[m.kind] {
 			continue
 		}
-		if err := s.coverOne(m); err != nil {
-			return fmt.Errorf("cannot cover %s: %w", m.point, err)
+		found, err := s.coverOne(m)
+		if err != nil {
+			return false, fmt.Errorf("cannot cover %s: %w", m.point, err)
 		}
+		lost = lost || !found && !table.hides(i, s.dir)
 	}
-	return nil
+	return lost, nil
 }
 
-func (s *Stage) coverOne(m mounted) error {
+// hides says whether something below dir was mounted later at the place of the i-th
+// mount, or above it.
+func (t Table) hides(i int, dir string) bool {
+	return slices.ContainsFunc(t[i+1:], func(later mounted) bool {
+		return later.point != dir && isInside(later.point, dir) && isInside(t[i].point, later.point)
+	})
+}
+
+// coverOne covers a mount, if it is what stands at its place.
+func (s *Stage) coverOne(m mounted) (found bool, err error) {
 	f, err := openAt(s.root, strings.TrimPrefix(m.point, s.dir), unix.O_PATH|unix.O_NOFOLLOW, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer f.Close()
 	id, err := mountID(f)
 	if err != nil || id != m.id {
-		return err
+		return false, err
 	}
 	var info unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &info); err != nil {
-		return err
+		return false, err
 	}
 	// By the descriptor's own name: what is mounted in a stage lies in folders that
 	// somebody else may be able to rename.
 	if err := unix.Unmount(descriptor(f), unix.MNT_DETACH); err != nil {
-		return err
+		return false, err
 	}
-	return s.putNothing(strings.TrimPrefix(m.point, s.dir), info.Mode&unix.S_IFMT == unix.S_IFDIR)
+	return true, s.putNothing(strings.TrimPrefix(m.point, s.dir), info.Mode&unix.S_IFMT == unix.S_IFDIR)
 }
 
 // putNothing mounts an empty folder or file at a path of the stage.
