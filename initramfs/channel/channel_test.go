@@ -271,3 +271,24 @@ func TestProcessesShareAChannel(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// cancelling ends a context when something is written to it.
+type cancelling struct{ cancel func() }
+
+func (c cancelling) Write(p []byte) (int, error) { c.cancel(); return len(p), nil }
+
+// The guest ends a command whose host has left, and may say how it ended before
+// that one has gone.
+func TestTheEndOfTheContextCountsBeforeTheCommands(t *testing.T) {
+	c := connect(t, func(_ Request, s *Stream) {
+		_ = s.Send(KindStarted, nil)
+		_ = s.Send(KindStdout, []byte("x"))
+		_ = s.SendJSON(KindExit, Exit{Signal: 1})
+	})
+	for range 20 {
+		ctx, cancel := context.WithCancel(t.Context())
+		if exit, err := c.Exec(ctx, Command{}, Stdio{Stdout: cancelling{cancel}}); !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v, %v", exit, err)
+		}
+	}
+}

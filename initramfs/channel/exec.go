@@ -53,8 +53,8 @@ func (c *Client) session(ctx context.Context, r Request, stdio Stdio) (Exit, err
 	}
 	go s.sendEvents(stdio, ended)
 	exit, err := s.receive(stdio, in)
-	if err != nil {
-		return exit, c.failure(ctx, err)
+	if err != nil || ctx.Err() != nil { // by the end of ctx the guest ends the command, and may say so before we leave
+		return Exit{}, c.failure(ctx, err)
 	}
 	return exit, nil
 }
