@@ -220,6 +220,8 @@ var restarts = []struct {
 	{failed{"memory", runtime.Looping, []string{"SIGKILL", "| filling", "resources.memory gives it MEMORY"}}, `echo filling; exec perl -e '$x .= "x" x 1000000 while 1'`},
 	{failed{"a signal", runtime.Looping, []string{"killed by signal 11 SIGSEGV", "| boom"}}, "echo boom; kill -SEGV $$"},
 	{failed{"never ready", runtime.NotReady, []string{"not ready within 6s", "| still loading"}}, "echo still loading; exec sleep 100"},
+	{failed{"an end before it is ready", runtime.Looping, []string{"5 times in a row before it was ready", "exit code 4", "| nearly there"}}, "sleep 0.2; echo nearly there; exit 4"},
+	{failed{"no program", runtime.NotStarted, []string{"cannot execute /broken/command: permission denied"}}, notExecutable},
 	{failed{"not there", runtime.NotStarted, []string{"/broken/command does not exist"}}, ""},
 }
 
@@ -254,6 +256,9 @@ func TestRestartsThatFail(t *testing.T) {
 	}
 }
 
+// notExecutable in a script's place makes a command of which nothing may be executed.
+const notExecutable = "not executable"
+
 // become makes the script the command of the sandbox; without one there is none.
 // Further files are made empty.
 func become(t *testing.T, dir, script string, files ...string) {
@@ -270,7 +275,11 @@ func become(t *testing.T, dir, script string, files ...string) {
 		}
 		return
 	}
-	if err := os.WriteFile(command+".new", []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+	mode := os.FileMode(0o755)
+	if script == notExecutable {
+		mode = 0o644
+	}
+	if err := os.WriteFile(command+".new", []byte("#!/bin/sh\n"+script+"\n"), mode); err != nil {
 		t.Fatal(err)
 	}
 	if err := unix.Rename(command+".new", command); err != nil {
