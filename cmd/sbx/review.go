@@ -130,7 +130,7 @@ func (c *reviewCmd) side(a *app, arg, other string) (*side, error) {
 }
 
 func readOnDisk(p diag.Pos) ([]byte, error) {
-	return os.ReadFile(joinPath(p.Dir, p.File))
+	return os.ReadFile(filepath.Join(p.Dir, p.File))
 }
 
 // compareSides compares the profiles of the same name, and the only profiles of
@@ -166,7 +166,7 @@ func (s *side) place(p diag.Pos) diag.Pos {
 	if p.File == "" || p.Dir != "" {
 		return here(diag.List{{Pos: p}})[0].Pos
 	}
-	p.File = joinPath(s.prefix, p.File)
+	p.File = filepath.Join(s.prefix, p.File)
 	return p
 }
 

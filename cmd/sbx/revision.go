@@ -15,9 +15,6 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// joinPath joins parts of a path, of which the first may be empty.
-func joinPath(dir, file string) string { return filepath.Join(dir, file) }
-
 // revision loads the profiles that a git revision holds below the current
 // folder. The work tree is not touched.
 func (c *reviewCmd) revision(a *app, revision string) (*side, error) {

@@ -85,12 +85,13 @@ func guestKernel(_ context.Context, h host) Check {
 
 func qemuUser(context.Context, host) Check {
 	text, shared, err := runtime.QEMUUser()
-	switch {
-	case err != nil:
+	if err != nil {
 		return fail("apt install libvirt-daemon-driver-qemu", "%v", err)
-	case runtime.CheckLibvirtFolder() != nil:
-		return fail(runtime.LibvirtFolderMend, "%v", runtime.CheckLibvirtFolder())
-	case shared:
+	}
+	if err := runtime.CheckLibvirtFolder(); err != nil {
+		return fail(runtime.LibvirtFolderMend, "%v", err)
+	}
+	if shared {
 		return warn("chmod 0666 /dev/kvm, by a udev rule", "%s", text)
 	}
 	return ok("%s", text)
