@@ -29,10 +29,11 @@ var config = map[string]string{
 	"/etc/libvirt/network.conf":  "",
 }
 
-// writeConfig makes /etc/libvirt and libvirt's state folders those of a machine
-// on which libvirt has just been installed, and where sbx never ran.
-func writeConfig() error {
-	kept := "/run/testhost-shipped"
+// kept is where the shipped files are while the machine's folders are hidden.
+const kept = "/run/testhost-shipped"
+
+// keepShipped copies the shipped files, before they are hidden.
+func keepShipped() error {
 	for from := range shipped {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(kept, from)), 0o755); err != nil {
 			return err
@@ -41,19 +42,12 @@ func writeConfig() error {
 			return err
 		}
 	}
-	for _, trace := range []string{"/var/lib/sbx", "/var/log/sbx"} {
-		if err := os.RemoveAll(trace); err != nil {
-			return err
-		}
-	}
-	for _, dir := range []string{"/etc/libvirt", "/var/lib/libvirt", "/var/log/libvirt"} {
-		if err := os.RemoveAll(dir); err != nil {
-			return err
-		}
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return err
-		}
-	}
+	return nil
+}
+
+// writeConfig makes /etc/libvirt that of a machine on which libvirt has just been
+// installed.
+func writeConfig() error {
 	for from, to := range shipped {
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			return err
@@ -141,7 +135,8 @@ func (d daemon) start() (int, error) {
 // waitForSocket waits until libvirtd accepts connections. A daemon that ends
 // meanwhile is an error that shows its words.
 func waitForSocket(running map[int]daemon) error {
-	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	const limit = 3 * time.Minute
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if c, err := net.Dial("unix", Socket); err == nil {
 			return c.Close()
 		}
@@ -153,5 +148,6 @@ func waitForSocket(running map[int]daemon) error {
 			return fmt.Errorf("%s ended with code %d:\n%s%s", d.argv[0], exitCode(status), out, log)
 		}
 	}
-	return errors.New("libvirtd did not answer within a minute")
+	log, _ := os.ReadFile(DaemonLog)
+	return fmt.Errorf("libvirtd did not answer within %v; its log:\n%s", limit, log)
 }

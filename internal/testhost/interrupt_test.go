@@ -73,7 +73,11 @@ func TestInterrupted(t *testing.T) {
 			if err := syscall.Kill(target, c.signal); err != nil {
 				t.Fatal(err)
 			}
-			testhost.WaitFor(t, "the end of all", time.Minute, func() bool { return len(alive(all)) == 0 })
+			for deadline := time.Now().Add(3 * time.Minute); len(alive(all)) > 0; time.Sleep(10 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("after three minutes there still are:\n%s", describe(alive(all)))
+				}
+			}
 		})
 	}
 }
@@ -95,15 +99,47 @@ func startTests(t *testing.T, how string) (shell int) {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
+	said, err := os.Create(filepath.Join(t.TempDir(), "said"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Close()
+	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() { cmd.Wait(); close(ended) }()
 	t.Cleanup(func() {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		cmd.Wait()
+		<-ended
 	})
-	testhost.WaitFor(t, "the tests to start", 2*time.Minute, func() bool { _, err := os.Stat(started); return err == nil })
-	return cmd.Process.Pid
+	for limit := time.After(5 * time.Minute); ; {
+		if _, err := os.Stat(started); err == nil {
+			return cmd.Process.Pid
+		}
+		why := ""
+		select {
+		case <-ended:
+			why = "the tests ended before they had started"
+		case <-limit:
+			why = "the tests do not start; there are:\n" + describe(descendants(t, cmd.Process.Pid))
+		case <-time.After(10 * time.Millisecond):
+			continue
+		}
+		out, _ := os.ReadFile(said.Name())
+		t.Fatalf("%s\nthey said:\n%s", why, out)
+	}
+}
+
+// describe says what the processes are, and in what each waits.
+func describe(pids []int) string {
+	args := []string{"-o", "pid,ppid,stat,wchan:30,etime,args"}
+	for _, pid := range pids {
+		args = append(args, "-p", fmt.Sprint(pid))
+	}
+	out, _ := exec.Command("ps", args...).CombinedOutput() // fails where all have ended
+	return string(out)
 }
 
 // descendants are the process and all that it has started.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -13,6 +14,15 @@ import (
 // are overlaid as a whole rather than covered in part, so that nothing is mounted
 // below them, as on a plain host.
 var overlaid = []string{"/etc", "/srv", "/var/lib", "/var/log"}
+
+// emptied are folders that the host has empty, whatever the machine has in them;
+// gone are those that it has not: sbx never ran on it. The machine's libvirtd may
+// be writing there (it is another host's, where hosts are nested), so they are
+// hidden from the first and not removed.
+var (
+	emptied = []string{"/etc/libvirt", "/var/lib/libvirt", "/var/log/libvirt"}
+	gone    = []string{"/var/lib/sbx", "/var/log/sbx"}
+)
 
 // setUpMounts gives the host its own /proc, /sys, control groups and /run, and
 // its own view of the folders that it writes to.
@@ -40,6 +50,9 @@ func setUpMounts() error {
 	if err := mountGroups(trees); err != nil {
 		return err
 	}
+	if err := keepShipped(); err != nil {
+		return err
+	}
 	return overlay("/run/testhost")
 }
 
@@ -59,9 +72,38 @@ func overlay(layers string) error {
 				return err
 			}
 		}
+		if err := hide(layers, dir); err != nil {
+			return err
+		}
 		options := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", dir, upper, work)
 		if err := unix.Mount("overlay", dir, "overlay", 0, options); err != nil {
 			return fmt.Errorf("mount an overlay on %s: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+// hide has dir's upper layer hide what the host does not share with the machine, in
+// the kernel's own marks (filesystems/overlayfs, "whiteouts and opaque directories").
+func hide(layers, dir string) error {
+	upper := func(path string) string { return filepath.Join(layers, dir, "upper", strings.TrimPrefix(path, dir)) }
+	for _, path := range emptied {
+		if !strings.HasPrefix(path, dir+"/") {
+			continue
+		}
+		if err := os.Mkdir(upper(path), 0o755); err != nil {
+			return err
+		}
+		if err := unix.Setxattr(upper(path), "trusted.overlay.opaque", []byte("y"), 0); err != nil {
+			return fmt.Errorf("cannot hide %s: %w", path, err)
+		}
+	}
+	for _, path := range gone {
+		if !strings.HasPrefix(path, dir+"/") {
+			continue
+		}
+		if err := unix.Mknod(upper(path), unix.S_IFCHR, 0); err != nil {
+			return fmt.Errorf("cannot hide %s: %w", path, err)
 		}
 	}
 	return nil
