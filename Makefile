@@ -4,7 +4,7 @@ BIN ?= bin
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: build install packages kernel lint test test-firewall bench demo
+.PHONY: build install packages kernel lint test test-firewall test-hosts bench demo
 
 # With libvirt_dlopen, sbx looks for libvirt when it starts: it compiles and
 # checks profiles where there is none.
@@ -38,6 +38,11 @@ test: kernel build lint
 # The firewall's model against the kernel in full; `make test` takes a sample.
 test-firewall: kernel
 	SBX_KERNEL_POLICIES=60 SBX_KERNEL_MACHINE_POLICIES=10 $(GO) test -count=1 -run TestModelAgreesWithTheKernel -timeout 30m -v ./compiler/firewall
+
+# On real Debian hosts, in virtual machines: see internal/lab.
+test-hosts:
+	scripts/install-packages mmdebstrap
+	$(GO) run ./internal/lab/run internal/lab/scenarios/*.sh
 
 bench: kernel build
 	$(GO) test -run '^$$' -bench . ./...

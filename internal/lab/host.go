@@ -1,0 +1,56 @@
+package lab
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Host is a kind of machine that scenarios run on.
+type Host struct {
+	Name     string   // as scenarios and tables call it
+	Suite    string   // Debian's release
+	Packages []string // beside those that every host has
+	Kernel   []string // words of the kernel's command line, beside those that every host has
+	Setup    string   // shell that is run once in the tree that the image is made of, as root
+}
+
+// Hosts are all there are.
+var Hosts = []Host{
+	{Name: "bookworm", Suite: "bookworm"},
+	{Name: "trixie", Suite: "trixie"},
+}
+
+// common is what every host has: a small Debian with libvirt and both of the kinds
+// of sandbox that sbx has, and apache, whose profile ships.
+var common = strings.Fields(`
+	systemd systemd-sysv dbus udev kmod procps adduser netbase e2fsprogs
+	linux-image-amd64 initramfs-tools zstd apparmor
+	iproute2 iptables nftables curl ca-certificates
+	libvirt-daemon-system libvirt-daemon-driver-lxc libvirt-daemon-driver-qemu
+	libvirt-daemon-config-network libvirt-daemon-config-nwfilter libvirt-clients
+	qemu-system-x86 dnsmasq-base apache2
+`)
+
+// Find gives the host of a name.
+func Find(name string) (Host, error) {
+	i := slices.IndexFunc(Hosts, func(h Host) bool { return h.Name == name })
+	if i < 0 {
+		return Host{}, fmt.Errorf("there is no host %q: there are %s", name, strings.Join(names(), ", "))
+	}
+	return Hosts[i], nil
+}
+
+func names() (all []string) {
+	for _, h := range Hosts {
+		all = append(all, h.Name)
+	}
+	return all
+}
+
+// packages of h, each once, in an order of their own.
+func (h Host) packages() []string {
+	all := slices.Concat(common, h.Packages)
+	slices.Sort(all)
+	return slices.Compact(all)
+}

@@ -1,0 +1,89 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Scenario is a file of steps; the package's comment says how one is written.
+type Scenario struct {
+	Name  string
+	About string   // its first line
+	Hosts []string // those that it is for
+	Steps []Step
+}
+
+// Step is a part of a scenario that works or does not.
+type Step struct {
+	Name   string
+	Script string
+	Reboot bool // the machine is restarted, and there is no script
+}
+
+// Load reads a scenario's file.
+func Load(path string) (*Scenario, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Scenario{Name: strings.TrimSuffix(filepath.Base(path), ".sh")}
+	number := 0
+	for line := range strings.Lines(string(text)) {
+		number++
+		if err := s.read(line); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", path, number, err)
+		}
+	}
+	if len(s.Steps) == 0 || len(s.Hosts) == 0 || s.About == "" {
+		return nil, fmt.Errorf("%s: a scenario says in its first line what it shows, has a line '# hosts: NAME…', and steps that begin with '#: NAME'", path)
+	}
+	return s, nil
+}
+
+func (s *Scenario) read(line string) error {
+	words := strings.TrimSpace(line)
+	if name, ok := strings.CutPrefix(words, "#: "); ok {
+		s.Steps = append(s.Steps, Step{Name: strings.TrimSpace(name)})
+		return nil
+	}
+	if directive, ok := strings.CutPrefix(words, "#! "); ok {
+		if directive != "reboot" {
+			return fmt.Errorf("%q is nothing that a scenario can ask for: there is '#! reboot'", words)
+		}
+		s.Steps = append(s.Steps, Step{Name: "reboot", Reboot: true})
+		return nil
+	}
+	if len(s.Steps) == 0 {
+		return s.readHead(words)
+	}
+	last := &s.Steps[len(s.Steps)-1]
+	if last.Reboot && words != "" && !strings.HasPrefix(words, "#") {
+		return fmt.Errorf("a command after a reboot needs a step: '#: NAME'")
+	}
+	last.Script += line
+	return nil
+}
+
+// readHead reads a line before the first step.
+func (s *Scenario) readHead(line string) error {
+	if hosts, ok := strings.CutPrefix(line, "# hosts: "); ok {
+		s.Hosts = strings.Fields(hosts)
+		for _, name := range s.Hosts {
+			if _, err := Find(name); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	comment, ok := strings.CutPrefix(line, "#")
+	switch {
+	case line == "":
+	case !ok:
+		return fmt.Errorf("a command before the first step, '#: NAME'")
+	case s.About == "":
+		s.About = strings.TrimSpace(comment)
+	}
+	return nil
+}
