@@ -33,15 +33,14 @@ func (r *Runtime) Drift(bundles []*compiler.Bundle) ([]plan.Change, error) {
 	o, seen := &observer{r: r}, map[string]bool{}
 	err := r.eachOwn(func(conn *libvirt.Connect, name string, kind schema.Backend) error {
 		seen[name] = true
-		if r.isBusy(name) {
-			return nil // what it is just now is another sbx's doing
-		}
 		if len(bundles) > 0 && byName[name] == nil {
 			return nil
 		}
-		some, err := o.drift(conn, name, kind, byName[name])
-		found = append(found, some...)
-		return err
+		return r.ifIdle(name, func() error {
+			some, err := o.drift(conn, name, kind, byName[name])
+			found = append(found, some...)
+			return err
+		})
 	})
 	lost, lostErr := r.lost(seen)
 	for _, c := range lost {

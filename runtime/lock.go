@@ -50,12 +50,21 @@ func (r *Runtime) lock(ctx context.Context, name string) (unlock func(), err err
 	}
 }
 
-// isBusy says whether an sbx works on the sandbox just now.
-func (r *Runtime) isBusy(name string) bool {
+// ifIdle looks at a sandbox, and keeps every other sbx from working on it
+// meanwhile. It does not look where one works on it just now: what there is to see
+// then is that one's doing.
+func (r *Runtime) ifIdle(name string, look func() error) error {
 	f, err := os.Open(r.state().Path(state.Locks, name))
 	if err != nil {
-		return false
+		return look() // nobody has ever worked on it, or this user may not ask
 	}
 	defer f.Close()
-	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == unix.EWOULDBLOCK
+	switch err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); err {
+	case nil:
+		return look()
+	case unix.EWOULDBLOCK:
+		return nil
+	default:
+		return fmt.Errorf("cannot lock %s: %w", name, err)
+	}
 }

@@ -29,16 +29,19 @@ func (r *Runtime) lost(seen map[string]bool) ([]plan.Change, error) {
 	var found []plan.Change
 	for _, e := range entries {
 		name := e.Name()
-		if !e.IsDir() || strings.HasPrefix(name, ".") || seen[name] || r.isBusy(name) {
+		if !e.IsDir() || strings.HasPrefix(name, ".") || seen[name] {
 			continue
 		}
-		lost, err := r.isLost(name)
+		err := r.ifIdle(name, func() error {
+			lost, err := r.isLost(name)
+			if lost {
+				found = append(found, plan.Change{Sandbox: name, Object: stateObject, Live: "without a domain in libvirt", Desired: "running",
+					Effect: plan.Create, Why: whyAbsent, Since: "after sbx made its files at " + r.madeAt(name)})
+			}
+			return err
+		})
 		if err != nil {
 			return nil, err
-		}
-		if lost {
-			found = append(found, plan.Change{Sandbox: name, Object: stateObject, Live: "libvirt has no such domain", Desired: "running",
-				Effect: plan.Create, Why: whyAbsent, Since: "after sbx made its files at " + r.madeAt(name)})
 		}
 	}
 	return found, nil
