@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -97,6 +98,33 @@ func connectHelp(err error) string {
 
 // drivers are the backends' names in libvirt URIs.
 var drivers = map[schema.Backend]string{schema.LXC: "lxc", schema.KVM: "qemu"}
+
+// noDriver says of why a connection failed that libvirt has no driver for the backend
+// here. libvirtd says so itself; where each driver has a daemon of its own, as on
+// Fedora, the one of this is not installed.
+func noDriver(kind schema.Backend, err error) bool {
+	if errorCode(err) == libvirt.ERR_NO_CONNECT {
+		return true
+	}
+	if errorCode(err) != libvirt.ERR_SYSTEM_ERROR || listens("libvirt") || listens(ownDaemon(kind)) {
+		return false
+	}
+	for other := range drivers {
+		if listens(ownDaemon(other)) {
+			return true
+		}
+	}
+	return false
+}
+
+// ownDaemon is the daemon of the backend's driver alone: virtlxcd, virtqemud.
+func ownDaemon(kind schema.Backend) string { return "virt" + drivers[kind] + "d" }
+
+// listens says whether a daemon of libvirt's has a socket on this machine.
+func listens(daemon string) bool {
+	_, err := os.Stat(filepath.Join(libvirtRun, daemon+"-sock"))
+	return err == nil
+}
 
 // Warm connects to the libvirtd that Run will use for the backend, if any, in the
 // background, so that the connection is there when it is needed. What fails is

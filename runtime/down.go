@@ -30,7 +30,7 @@ func (r *Runtime) Down(ctx context.Context, name string) (found bool, err error)
 	defer unlock()
 	for _, kind := range []schema.Backend{schema.LXC, schema.KVM} {
 		conn, err := r.connect(kind)
-		if errorCode(err) == libvirt.ERR_NO_CONNECT { // this libvirt has no such driver
+		if noDriver(kind, err) {
 			continue
 		}
 		if err != nil {

@@ -41,7 +41,7 @@ func (r *Runtime) connectEphemeral(kind schema.Backend, connect connector) (*lib
 	// Once libvirt's driver is in this process, it takes qemu:///system for its own.
 	if os.Geteuid() == 0 && !r.embed.taken() {
 		conn, err := connect(kind)
-		if errorCode(err) != libvirt.ERR_SYSTEM_ERROR && errorCode(err) != libvirt.ERR_NO_CONNECT {
+		if errorCode(err) != libvirt.ERR_SYSTEM_ERROR && !noDriver(kind, err) {
 			return conn, err
 		}
 	}

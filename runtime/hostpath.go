@@ -82,15 +82,22 @@ func (s *sandbox) closeHost() {
 	for _, source := range s.host {
 		source.Close()
 	}
-	s.host = nil
+	if s.swap != nil {
+		s.swap.Close()
+	}
+	s.host, s.swap = nil, nil
 }
 
-// makeWritable makes the writable host folders that are missing, for the user who
-// will write in them, and opens them.
-func (s *sandbox) makeWritable(uid, gid int) error {
+// makeWritable makes the writable host folders that are missing, for the user and the
+// group that owner names for a path, and opens them.
+func (s *sandbox) makeWritable(owner func(path string) (uid, gid int, err error)) error {
 	for _, m := range s.manifest.Mounts {
 		if m.Kind != initramfs.Export || !m.Writable || s.host[m.Target] != nil {
 			continue
+		}
+		uid, gid, err := owner(m.Source)
+		if err != nil {
+			return err
 		}
 		if err := stage.MakeFolder(m.Source, uid, gid); err != nil {
 			return err

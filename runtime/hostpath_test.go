@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/testhost"
@@ -27,6 +29,7 @@ echo disk > /srv/tree/disk/file
 mount -t proc none /srv/tree/kernel
 echo there > /srv/conf/conf.d/there.conf
 ln -s ../run/resolved /srv/conf/resolv.conf
+mount -t tmpfs none /srv/own
 mkdir /srv/own/disk
 chown -R OWNER /srv/own
 mount -t tmpfs none /srv/own/disk
@@ -66,6 +69,7 @@ var seen = []struct{ what, script, want string }{
 	{"a folder in an exposed folder", "test -d /srv/conf/usr/share && echo there", "there"},
 	{"the folder around it is as it was", "echo x > /srv/conf/conf.d/new || echo refused", "refused"},
 	{"a writable folder", "echo x > /own/file && cat /own/file", "x"},
+	{"a new file in it", "rm -f /own/new && echo y > /own/new && cat /own/new", "y"},
 	{"what is mounted in it is read-only", "echo x > /own/disk/file || echo refused", "refused"},
 }
 
@@ -73,9 +77,10 @@ var seen = []struct{ what, script, want string }{
 // above, nor on what is mounted where, and can be added to.
 func TestHostPaths(t *testing.T) {
 	testhost.Need(t)
-	command(t, "sh", "-c", strings.ReplaceAll(awkward, "OWNER", fmt.Sprint(compiler.IDBase("awkward"))))
+	owner := compiler.IDBase("awkward")
+	command(t, "sh", "-c", strings.ReplaceAll(awkward, "OWNER", fmt.Sprint(owner)))
 	t.Cleanup(func() {
-		command(t, "umount", "/srv/tree/disk", "/srv/tree/kernel", "/srv/own/disk")
+		command(t, "umount", "/srv/tree/disk", "/srv/tree/kernel", "/srv/own/disk", "/srv/own")
 	})
 	for _, backend := range sandboxes {
 		t.Run(backend, func(t *testing.T) {
@@ -102,6 +107,11 @@ func TestHostPaths(t *testing.T) {
 			}
 			if left := mountedFor(t, "awkward"); left != "" {
 				t.Errorf("still mounted once it is gone:\n%s", left)
+			}
+			// Whatever made it, and whoever QEMU was: the other kind is to use it.
+			var made unix.Stat_t
+			if err := unix.Stat("/srv/own/new", &made); err != nil || made.Uid != owner || made.Gid != owner {
+				t.Errorf("a new file belongs to %d:%d, want %d (%v)", made.Uid, made.Gid, owner, err)
 			}
 		})
 	}

@@ -55,7 +55,7 @@ func checkIDs(conn *libvirt.Connect, d *libvirtxml.Domain) error {
 
 func domainIDs(d *libvirtxml.Domain) []idRange {
 	var list []idRange
-	if id, ok := machineID(d); ok {
+	for _, id := range machineIDs(d) {
 		list = append(list, idRange{id, 1, "the domain " + d.Name})
 	}
 	if d.IDMap == nil {

@@ -28,7 +28,7 @@ func (k kvm) prepare(s *sandbox) error {
 	if err := s.openHost(); err != nil {
 		return err
 	}
-	if err := s.makeWritable(s.qemu.uid, s.qemu.gid); err != nil {
+	if err := s.takeOwnFiles(); err != nil {
 		return err
 	}
 	if err := s.checkQEMU(); err != nil {

@@ -33,7 +33,7 @@ func (r *Runtime) List() ([]Sandbox, error) {
 	list := []Sandbox{}
 	for _, kind := range []schema.Backend{schema.LXC, schema.KVM} {
 		conn, err := r.connectToLook(kind)
-		if errorCode(err) == libvirt.ERR_NO_CONNECT { // this libvirt has no such driver
+		if noDriver(kind, err) {
 			continue
 		}
 		if r.withoutDaemon(err) {

@@ -64,7 +64,7 @@ func (r *Runtime) isLost(name string) (bool, error) {
 func (r *Runtime) hasDomain(name string) (bool, error) {
 	for _, kind := range []schema.Backend{schema.LXC, schema.KVM} {
 		conn, err := r.connect(kind)
-		if errorCode(err) == libvirt.ERR_NO_CONNECT { // this libvirt has no such driver
+		if noDriver(kind, err) {
 			continue
 		}
 		if err != nil {

@@ -24,7 +24,8 @@ func (l lxc) prepare(s *sandbox) error {
 	if err := s.openHost(); err != nil {
 		return err
 	}
-	if err := s.makeWritable(s.base(), s.base()); err != nil {
+	own := func(string) (int, int, error) { return s.base(), s.base(), nil }
+	if err := s.makeWritable(own); err != nil {
 		return err
 	}
 	if err := s.checkOwners(); err != nil {

@@ -145,7 +145,7 @@ func (r *Runtime) networkUsed(conn *libvirt.Connect, network, except string) (bo
 			continue
 		}
 		other, err := r.connect(kind)
-		if errorCode(err) == libvirt.ERR_NO_CONNECT { // this libvirt has no such driver
+		if noDriver(kind, err) {
 			continue
 		}
 		if err != nil {

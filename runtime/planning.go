@@ -57,6 +57,9 @@ func (o *observer) plan(p *plan.Plan, b *compiler.Bundle) error {
 	if err != nil {
 		return err
 	}
+	if err := o.r.checkKind(s.name, s.backend); err != nil {
+		return err
+	}
 	p.Bundles[s.name] = s.digest
 	have, err := o.observe(conn, s.name, s.backend, s.metadata)
 	if err != nil {
@@ -112,7 +115,7 @@ func (r *Runtime) eachOwn(f func(conn *libvirt.Connect, name string, kind schema
 	var failed []error
 	for _, kind := range []schema.Backend{schema.LXC, schema.KVM} {
 		conn, err := r.connect(kind)
-		if errorCode(err) == libvirt.ERR_NO_CONNECT { // this libvirt has no such driver
+		if noDriver(kind, err) {
 			continue
 		}
 		if err != nil {

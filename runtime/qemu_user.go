@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -188,9 +189,10 @@ func (q qemuUser) mayOpen(path string) error {
 	})
 }
 
-// machineID is the host id that a machine's QEMU runs as; ok is false for
-// containers and for machines that share libvirt's own user.
-func machineID(d *libvirtxml.Domain) (id uint64, ok bool) {
+// machineIDs are the host ids whose files a machine has: the one that its QEMU runs
+// as, but for libvirt's own user, and the one that sbx has given it (see takeOwnFiles).
+func machineIDs(d *libvirtxml.Domain) []uint64 {
+	var ids []uint64
 	for _, l := range d.SecLabel {
 		label, numeric := strings.CutPrefix(l.Label, "+")
 		uid, _, _ := strings.Cut(label, ":")
@@ -198,8 +200,16 @@ func machineID(d *libvirtxml.Domain) (id uint64, ok bool) {
 		if l.Model != "dac" || l.Type != "static" || !numeric || err != nil {
 			continue
 		}
-		shared, err := qemuAccount()
-		return id, err != nil || id != uint64(shared.shared.uid)
+		if shared, err := qemuAccount(); err != nil || id != uint64(shared.shared.uid) {
+			ids = append(ids, id)
+		}
 	}
-	return 0, false
+	if d.Metadata == nil {
+		return ids
+	}
+	m, err := compiler.DecodeMetadata(d.Metadata.XML)
+	if err == nil && m.Machine != nil && m.Machine.ID != 0 && !slices.Contains(ids, uint64(m.Machine.ID)) {
+		ids = append(ids, uint64(m.Machine.ID))
+	}
+	return ids
 }

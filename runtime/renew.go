@@ -3,7 +3,6 @@ package runtime
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"libvirt.org/go/libvirt"
 
@@ -59,8 +58,7 @@ func (u *up) stopOlder(ctx context.Context, dom *libvirt.Domain) error {
 	return stop(dom)
 }
 
-// check refuses interfaces whose filter would not hold, and says so where it
-// holds by one of its two halves only. It refuses a machine whose QEMU libvirt would
+// check refuses interfaces whose filter would not hold, and a machine whose QEMU libvirt would
 // keep from its own files.
 func (u *up) check() error {
 	if err := checkWires(u.conn, u.s.domain); err != nil {
@@ -70,9 +68,6 @@ func (u *up) check() error {
 		if err := u.s.qemu.checkLibvirtFolder(); err != nil {
 			return err
 		}
-	}
-	if off := statefulOff(); len(off) > 0 && len(u.s.filters) > 0 {
-		u.r.options.Log(fmt.Sprintf("%s: %s is not 1 on this host: the firewall holds by its stateless rules alone", u.s.name, strings.Join(off, ", ")))
 	}
 	return nil
 }

@@ -93,6 +93,11 @@ type ephemeral struct {
 
 // checkName refuses a name that another sandbox has, whoever made it.
 func (e *ephemeral) checkName() error {
+	if !e.r.embed.is(e.conn) {
+		if err := e.r.checkKind(e.s.name, e.s.backend); err != nil {
+			return err
+		}
+	}
 	dom, err := lookup(e.conn, e.s.name)
 	if dom == nil || err != nil {
 		return err
@@ -128,7 +133,7 @@ func (e *ephemeral) start(ctx context.Context) (client *channel.Client, leave fu
 		}
 		return nil, nil, fault.New(diag.Start, "cannot start: %w", err)
 	}
-	err = checkBindings(e.conn, e.s.domain)
+	err = e.r.checkFilters(e.conn, e.s)
 	if err == nil {
 		err = waitForBridge(ctx, e.s.domain)
 	}

@@ -31,6 +31,7 @@ type sandbox struct {
 	qemu     qemuUser                 // of a machine
 
 	host map[string]*stage.Source // the host paths that it sees, by their targets, while they are open
+	swap *stage.Swap              // by which a machine's are mounted, while they are open
 }
 
 // bind reads a bundle and puts this host's state folder and the bundle's digest

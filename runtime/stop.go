@@ -173,7 +173,7 @@ func (r *Runtime) find(name string) (*libvirt.Domain, schema.Backend, error) {
 	}
 	for _, kind := range []schema.Backend{schema.LXC, schema.KVM} {
 		conn, err := r.connect(kind)
-		if errorCode(err) == libvirt.ERR_NO_CONNECT { // this libvirt has no such driver
+		if noDriver(kind, err) {
 			continue
 		}
 		if err != nil {

@@ -128,7 +128,7 @@ func (u *up) apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := checkBindings(u.conn, u.s.domain); err != nil {
+	if err := u.checkFilters(); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
 	if !u.renews() && u.s.backend == schema.LXC { // or an earlier Up was killed before it came to it
@@ -181,6 +181,9 @@ func (u *up) hasEnded(ctx context.Context) bool {
 // compare notes what has to change.
 func (u *up) compare() error {
 	var err error
+	if err := u.r.checkKind(u.s.name, u.s.backend); err != nil {
+		return err
+	}
 	observer := observer{r: u.r}
 	if u.have, err = observer.observe(u.conn, u.s.name, u.s.backend, u.s.metadata); err != nil {
 		return err
@@ -194,6 +197,15 @@ func (u *up) compare() error {
 	u.result.Created = plan.Needs(u.result.Changes, plan.Create)
 	u.result.Restarted = plan.Needs(u.result.Changes, plan.Restart)
 	return nil
+}
+
+// checkFilters refuses a sandbox whose filters are not in force. Where it has just
+// been started, it says whether they hold in part only.
+func (u *up) checkFilters() error {
+	if u.renews() {
+		return u.r.checkFilters(u.conn, u.s)
+	}
+	return checkBindings(u.conn, u.s.domain)
 }
 
 // renews says whether the sandbox has to be started.

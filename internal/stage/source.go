@@ -19,9 +19,12 @@ type Source struct {
 	Path string // as it was asked for
 	Real string // where it led, with all links followed
 	ID   ID
-	UID  int // the owner
+	UID  int // the owner on the disk
 	file *os.File
 	mode uint32
+
+	swap    *Swap    // by which it is mounted, or nil
+	swapped *os.File // the file as it is seen by that
 }
 
 // ID tells a file or folder from every other that is there at the same time.
@@ -74,12 +77,17 @@ func descriptor(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd
 // IsDir says whether it is a folder.
 func (s *Source) IsDir() bool { return s.mode&unix.S_IFMT == unix.S_IFDIR }
 
-// Close gives back the descriptor.
-func (s *Source) Close() { s.file.Close() }
+// Close gives back the descriptors.
+func (s *Source) Close() {
+	s.file.Close()
+	if s.swapped != nil {
+		s.swapped.Close()
+	}
+}
 
-// Allows is nil if the host's user may read the source, and write it if that is
-// asked for, as the kernel sees it: by owner, mode and access control list. How to
-// get there does not matter.
+// Allows is nil if the host's user may read what is mounted of the source, and write
+// it if that is asked for, as the kernel sees it: by owner, mode and access control
+// list. How to get there does not matter.
 func (s *Source) Allows(uid, gid int, write bool) error {
 	want := uint32(unix.R_OK)
 	if s.IsDir() {
@@ -88,8 +96,12 @@ func (s *Source) Allows(uid, gid int, write bool) error {
 	if write {
 		want |= unix.W_OK
 	}
+	seen := s.file
+	if s.swapped != nil {
+		seen = s.swapped
+	}
 	return eyes.Of(uid, gid, func() error {
-		return unix.Faccessat(int(s.file.Fd()), "", want, unix.AT_EACCESS|unix.AT_EMPTY_PATH)
+		return unix.Faccessat(int(seen.Fd()), "", want, unix.AT_EACCESS|unix.AT_EMPTY_PATH)
 	})
 }
 
