@@ -42,7 +42,7 @@ test-firewall: kernel
 # On real Debian hosts, in virtual machines: see internal/lab.
 test-hosts:
 	scripts/install-packages mmdebstrap
-	$(GO) run ./internal/lab/run internal/lab/scenarios/*.sh
+	$(GO) run ./internal/lab/run -record internal/lab/scenarios/*.sh
 
 bench: kernel build
 	$(GO) test -run '^$$' -bench . ./...

@@ -15,7 +15,7 @@ import (
 
 // elsewhere are folders whose durations bound nothing that a user waits for: they
 // are for tests, or values of profiles.
-var elsewhere = []string{"schema/defaults.go", "schema/check.go", "internal/hostile", "internal/otherhost", "internal/probe", "internal/randomprofile", "internal/suite", "internal/testhost"}
+var elsewhere = []string{"schema/defaults.go", "schema/check.go", "internal/hostile", "internal/lab", "internal/otherhost", "internal/probe", "internal/randomprofile", "internal/suite", "internal/testhost"}
 
 // TestWaiting holds waiting.md's tables to the program: each bound of a second or
 // more has a name there, and each name there is one.

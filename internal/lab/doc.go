@@ -28,11 +28,16 @@
 // gone with the scenario, so that the next one begins on a fresh host.
 //
 // In the machine /lab is a folder shared with the outside. It holds what `make
-// install` would install, below /lab/root, and whatever else the scenario is given
-// with -share. There is no network. Processor time is emulated where this machine
-// has no usable KVM: allow for ten times the time that a command takes, and use no
-// bounds of seconds. Software emulation has AMD's virtualisation inside, so that
-// such a machine has a /dev/kvm that works, slowly.
+// install` would install, below /lab/root, the shipped profiles in /lab/profiles, the
+// programs of this package's folder tools in /lab/tools, and the files of a folder
+// that the run is given with -share. There is no network. Processors are emulated
+// where this machine has no usable KVM: allow for ten times the time that a command
+// takes, and use no bounds of seconds. Software emulation has AMD's virtualisation
+// inside, so that such a machine has a /dev/kvm that works, slowly.
+//
+// docs/hosts.md shows what the steps have come to when the run was told to -record
+// it. A step that has changed since, or is new, is shown as such: after a change of
+// scenarios, go test ./internal/lab -update.
 //
 // # Hosts
 //

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -14,9 +15,10 @@ const stepBound = 20 * time.Minute
 
 // Options of a run.
 type Options struct {
-	Cache string    // folder of images
-	Share string    // folder that the machine sees as /lab; the lab writes into it
-	Log   io.Writer // how far the run is, and what image.sh prints
+	Cache  string    // folder of images
+	Share  string    // folder that the machine sees as /lab; the lab writes into it
+	Commit string    // of what is tested
+	Log    io.Writer // how far the run is, and what image.sh prints
 }
 
 // Run runs a scenario on a fresh machine of a host, and removes the machine. What
@@ -35,46 +37,65 @@ func Run(ctx context.Context, h Host, s *Scenario, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := writeTools(share); err != nil {
+		return nil, err
+	}
 	m, err := newMachine(ctx, img, h.Kernel, dir, share)
 	if err != nil {
 		return nil, err
 	}
 	defer m.off()
-	r := &Result{Host: h.Name, Scenario: s.Name, Image: img.made}
-	t := teller{r: r, log: o.Log}
-	t.step("boot", func() (string, string) { return settle(ctx, m, m.boot) })
-	for _, step := range s.Steps {
-		t.step(step.Name, func() (string, string) {
-			switch {
-			case ctx.Err() != nil || m.isOff():
-				return NotRun, "the machine is off"
-			case step.Reboot:
-				return settle(ctx, m, m.reboot)
-			default:
-				return runStep(ctx, m, step)
-			}
-		})
+	r := &run{machine: m, log: o.Log, result: &Result{
+		Host: h.Name, Scenario: s.Name, Commit: o.Commit, Date: time.Now().Format(time.DateOnly),
+		Image: img.made.Format(time.DateOnly), Emulated: m.accel != "kvm",
+	}}
+	for _, step := range s.all() {
+		r.step(ctx, step)
 	}
-	return r, ctx.Err()
+	return r.result, ctx.Err()
 }
 
-// teller adds steps to a result and says so.
-type teller struct {
-	r   *Result
-	log io.Writer
+// run is a scenario at work.
+type run struct {
+	machine *machine
+	result  *Result
+	log     io.Writer
 }
 
-func (t *teller) step(name string, do func() (outcome, output string)) {
+// step does a step, notes what it has come to, and says so.
+func (r *run) step(ctx context.Context, step Step) {
 	begun := time.Now()
-	outcome, output := do()
-	s := StepResult{Name: name, Outcome: outcome, Took: time.Since(begun), Output: output}
-	t.r.Steps = append(t.r.Steps, s)
-	fmt.Fprintf(t.log, "%s %s: %s: %s (%.1f s)\n", t.r.Host, t.r.Scenario, s.Name, s.Outcome, s.Took.Seconds())
-	if outcome != OK {
-		fmt.Fprintln(t.log, s.Output)
-	} else if said := s.Said(); said != "" {
-		fmt.Fprintln(t.log, "    "+said)
+	outcome, output := r.do(ctx, step)
+	s := StepResult{
+		Name: step.Name, Digest: step.digest(), Outcome: outcome,
+		Seconds: time.Since(begun).Seconds(), Output: strings.ToValidUTF8(output, "\uFFFD"),
 	}
+	r.result.Steps = append(r.result.Steps, s)
+	fmt.Fprintf(r.log, "%s %s: %s: %s (%.1f s)\n", r.result.Host, r.result.Scenario, s.Name, s.Outcome, s.Seconds)
+	lines := 1
+	if outcome != OK {
+		lines = 40
+	}
+	if said := s.said(lines); said != "" {
+		fmt.Fprintln(r.log, "    "+strings.ReplaceAll(said, "\n", "\n    "))
+	}
+}
+
+func (r *run) do(ctx context.Context, step Step) (outcome, output string) {
+	m := r.machine
+	switch {
+	case step == first:
+		outcome, output = settle(ctx, m, m.boot)
+		if outcome == OK {
+			r.result.About = about(ctx, m)
+		}
+		return outcome, output
+	case ctx.Err() != nil || m.isOff():
+		return NotRun, "the machine is off"
+	case step.Boot:
+		return settle(ctx, m, m.reboot)
+	}
+	return runStep(ctx, m, step)
 }
 
 // settle boots m in one way or another, and waits until systemd has started all
@@ -89,6 +110,19 @@ func settle(ctx context.Context, m *machine, boot func(context.Context) error) (
 		return Failed, err.Error() + "\n" + string(out)
 	}
 	return OK, string(out)
+}
+
+// about asks a machine what it is.
+func about(ctx context.Context, m *machine) string {
+	const ask = `. /etc/os-release
+version() { grep -o -m 1 '[0-9][0-9.]*' | head -n 1; }
+echo "$PRETTY_NAME; Linux $(uname -r), systemd $(systemctl --version | version), libvirt $(libvirtd --version | version),
+QEMU $(qemu-system-x86_64 --version | version); $(cat /sys/kernel/security/lsm)"`
+	out, code, err := m.run(ctx, ask, stepBound)
+	if err != nil || code != 0 {
+		return fmt.Sprintf("does not say what it is: %s %v", out, err)
+	}
+	return strings.Join(strings.Fields(string(out)), " ")
 }
 
 // prelude is before each step: what fails is named.

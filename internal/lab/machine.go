@@ -26,6 +26,7 @@ const (
 // machine is a host that runs, or that can be started again: its disk stays.
 type machine struct {
 	image  image
+	accel  string        // QEMU's
 	append []string      // words of the kernel's command line
 	dir    string        // the overlay over the image's disk, and logs
 	share  string        // what the machine sees as /lab
@@ -37,7 +38,7 @@ type machine struct {
 
 // newMachine makes the disk of a machine in dir, over image's, which stays as it is.
 func newMachine(ctx context.Context, img image, kernel []string, dir, share string) (*machine, error) {
-	m := &machine{image: img, append: kernel, dir: dir, share: share}
+	m := &machine{image: img, accel: accelerator(), append: kernel, dir: dir, share: share}
 	if err := os.MkdirAll(filepath.Join(share, "q"), 0o755); err != nil {
 		return nil, err
 	}
@@ -56,7 +57,7 @@ func (m *machine) booted() string { return filepath.Join(m.share, "booted") }
 func (m *machine) argv() []string {
 	words := append([]string{"root=/dev/vda", "rw", "console=ttyS0", "cryptomgr.notests", "net.ifnames=0"}, m.append...)
 	return []string{
-		"qemu-system-x86_64", "-M", "q35", "-accel", accelerator(), "-cpu", "max", "-smp", "2", "-m", "3G",
+		"qemu-system-x86_64", "-M", "q35", "-accel", m.accel, "-cpu", "max", "-smp", "2", "-m", "3G",
 		"-nodefaults", "-display", "none", "-no-reboot",
 		"-kernel", m.image.kernel(), "-initrd", m.image.initrd(), "-append", strings.Join(words, " "),
 		"-drive", "file=" + m.disk() + ",format=qcow2,if=none,id=root,cache=unsafe", "-device", "virtio-blk-pci,drive=root",

@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,8 +21,20 @@ type Scenario struct {
 type Step struct {
 	Name   string
 	Script string
-	Reboot bool // the machine is restarted, and there is no script
+	Boot   bool // the machine is started, or started again, and there is no script
 }
+
+// digest tells whether a step is as it was.
+func (s Step) digest() string {
+	sum := sha256.Sum256([]byte(s.Script))
+	return hex.EncodeToString(sum[:])[:12]
+}
+
+// first is before the steps of each scenario.
+var first = Step{Name: "boot", Boot: true}
+
+// all are the scenario's steps, with the machine's first boot.
+func (s *Scenario) all() []Step { return append([]Step{first}, s.Steps...) }
 
 // Load reads a scenario's file.
 func Load(path string) (*Scenario, error) {
@@ -45,25 +59,45 @@ func Load(path string) (*Scenario, error) {
 func (s *Scenario) read(line string) error {
 	words := strings.TrimSpace(line)
 	if name, ok := strings.CutPrefix(words, "#: "); ok {
-		s.Steps = append(s.Steps, Step{Name: strings.TrimSpace(name)})
-		return nil
+		return s.add(Step{Name: strings.TrimSpace(name)})
 	}
 	if directive, ok := strings.CutPrefix(words, "#! "); ok {
 		if directive != "reboot" {
 			return fmt.Errorf("%q is nothing that a scenario can ask for: there is '#! reboot'", words)
 		}
-		s.Steps = append(s.Steps, Step{Name: "reboot", Reboot: true})
-		return nil
+		return s.add(Step{Name: fmt.Sprintf("reboot %d", s.boots()+1), Boot: true})
 	}
 	if len(s.Steps) == 0 {
 		return s.readHead(words)
 	}
 	last := &s.Steps[len(s.Steps)-1]
-	if last.Reboot && words != "" && !strings.HasPrefix(words, "#") {
+	if !last.Boot {
+		last.Script += line
+	} else if words != "" && !strings.HasPrefix(words, "#") {
 		return fmt.Errorf("a command after a reboot needs a step: '#: NAME'")
 	}
-	last.Script += line
 	return nil
+}
+
+// add adds a step, whose name is its own: tables know it by that.
+func (s *Scenario) add(step Step) error {
+	for _, other := range s.all() {
+		if other.Name == step.Name {
+			return fmt.Errorf("there are two steps %q: each needs a name of its own", step.Name)
+		}
+	}
+	s.Steps = append(s.Steps, step)
+	return nil
+}
+
+// boots counts the reboots.
+func (s *Scenario) boots() (n int) {
+	for _, step := range s.Steps {
+		if step.Boot {
+			n++
+		}
+	}
+	return n
 }
 
 // readHead reads a line before the first step.

@@ -39,7 +39,7 @@ echo 2
 	}
 	want := []Step{
 		{Name: "one", Script: "echo 1 # a comment\n\n"},
-		{Name: "reboot", Reboot: true, Script: "\n# said of two\n"},
+		{Name: "reboot 1", Boot: true},
 		{Name: "two", Script: "echo 2\n"},
 	}
 	if !reflect.DeepEqual(s.Steps, want) || s.About != "What it shows." || !reflect.DeepEqual(s.Hosts, []string{"bookworm", "trixie"}) {
@@ -58,6 +58,8 @@ func TestScenarioMistakes(t *testing.T) {
 		head + "echo early\n":                   "x.sh:3: a command before",
 		head + "#! power-cut\n":                 "x.sh:3: \"#! power-cut\" is nothing",
 		head + "#! reboot\necho lost\n#: one\n": "x.sh:4: a command after a reboot",
+		head + "#: one\n#: two\n#: one\n":       "x.sh:5: there are two steps \"one\"",
+		head + "#: boot\n":                      "two steps \"boot\"",
 	} {
 		if _, err := load(t, text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, not %q", text, err, want)

@@ -2,12 +2,12 @@
 //
 //	go run ./internal/lab/run -host trixie internal/lab/scenarios/acceptance.sh
 //
-// It needs root, mmdebstrap and QEMU. See package lab for what a scenario is.
+// What the steps have printed is in bin/hosts. It needs root, mmdebstrap and QEMU;
+// see package lab for what a scenario is.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -33,19 +33,33 @@ func main() {
 	}
 }
 
+// command is a run of some scenarios.
+type command struct {
+	hosts  string
+	out    string
+	record bool
+	extra  string
+	cache  string
+	commit string
+}
+
 func run(ctx context.Context, args []string) (good bool, err error) {
+	c := command{}
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
-	hosts := flags.String("host", "", "run on these of the scenario's `HOSTS` alone (with commas between)")
-	out := flags.String("o", "bin/hosts", "`FOLDER` for what the steps have printed")
-	share := flags.String("share", "", "a `FOLDER` whose files the machine finds in /lab, beside what make install installs")
+	flags.StringVar(&c.hosts, "host", "", "run on these of the scenario's `HOSTS` alone (with commas between)")
+	flags.StringVar(&c.out, "o", "bin/hosts", "`FOLDER` for all that the steps have printed")
+	flags.BoolVar(&c.record, "record", false, "write what they have come to into docs/hosts.md")
+	flags.StringVar(&c.extra, "share", "", "a `FOLDER` whose files the machine finds in /lab, too")
 	if err := flags.Parse(args); err != nil {
 		return false, err
 	}
 	if flags.NArg() == 0 {
 		return false, fmt.Errorf("usage: run [-host NAME] SCENARIO…")
 	}
-	cache, err := lab.Cache()
-	if err != nil {
+	if c.cache, err = lab.Cache(); err != nil {
+		return false, err
+	}
+	if c.commit, err = commit(); err != nil {
 		return false, err
 	}
 	good = true
@@ -54,25 +68,41 @@ func run(ctx context.Context, args []string) (good bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		for _, name := range scenario.Hosts {
-			if *hosts != "" && !slices.Contains(strings.Split(*hosts, ","), name) {
-				continue
-			}
-			result, err := runOn(ctx, name, scenario, cache, *share)
-			if err != nil {
-				return false, err
-			}
-			if err := keep(*out, result); err != nil {
-				return false, err
-			}
-			good = good && result.Good()
+		worked, err := c.scenario(ctx, scenario)
+		if err != nil {
+			return false, err
 		}
+		good = good && worked
 	}
 	return good, nil
 }
 
-// runOn runs a scenario on the host of a name, with sbx as it is here.
-func runOn(ctx context.Context, name string, s *lab.Scenario, cache, extra string) (*lab.Result, error) {
+// scenario runs s on its hosts, one after the other.
+func (c command) scenario(ctx context.Context, s *lab.Scenario) (good bool, err error) {
+	good = true
+	for _, name := range s.Hosts {
+		if c.hosts != "" && !slices.Contains(strings.Split(c.hosts, ","), name) {
+			continue
+		}
+		result, err := c.on(ctx, name, s)
+		if err != nil {
+			return false, err
+		}
+		if err := result.Keep(c.out); err != nil {
+			return false, err
+		}
+		if c.record {
+			if err := lab.Record(result); err != nil {
+				return false, err
+			}
+		}
+		good = good && result.Good()
+	}
+	return good, nil
+}
+
+// on runs s on the host of a name, with sbx as it is here.
+func (c command) on(ctx context.Context, name string, s *lab.Scenario) (*lab.Result, error) {
 	host, err := lab.Find(name)
 	if err != nil {
 		return nil, err
@@ -87,30 +117,30 @@ func runOn(ctx context.Context, name string, s *lab.Scenario, cache, extra strin
 	if err := install.Run(); err != nil {
 		return nil, fmt.Errorf("make install: %w", err)
 	}
-	if extra != "" {
-		if err := os.CopyFS(share, os.DirFS(extra)); err != nil {
+	if err := os.CopyFS(filepath.Join(share, "profiles"), os.DirFS("profiles")); err != nil {
+		return nil, err
+	}
+	if c.extra != "" {
+		if err := os.CopyFS(share, os.DirFS(c.extra)); err != nil {
 			return nil, err
 		}
 	}
-	return lab.Run(ctx, host, s, lab.Options{Cache: cache, Share: share, Log: os.Stderr})
+	return lab.Run(ctx, host, s, lab.Options{Cache: c.cache, Share: share, Commit: c.commit, Log: os.Stderr})
 }
 
-// keep writes a result into folder: all of it as JSON, and what was printed as text.
-func keep(folder string, r *lab.Result) error {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
-	}
-	base := filepath.Join(folder, r.Host+"-"+r.Scenario)
-	text, err := json.MarshalIndent(r, "", "\t")
+// commit is what is tested, with a word where it is not what the commit holds.
+func commit() (string, error) {
+	head, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
 	if err != nil {
-		return err
+		return "", fmt.Errorf("git rev-parse: %w", err)
 	}
-	if err := os.WriteFile(base+".json", text, 0o644); err != nil {
-		return err
+	changed, err := exec.Command("git", "status", "--porcelain", "--", ":!docs/hosts.md", ":!internal/lab/results").Output()
+	if err != nil {
+		return "", fmt.Errorf("git status: %w", err)
 	}
-	var log strings.Builder
-	for _, s := range r.Steps {
-		fmt.Fprintf(&log, "#: %s: %s (%.1f s)\n%s\n", s.Name, s.Outcome, s.Took.Seconds(), s.Output)
+	name := strings.TrimSpace(string(head))
+	if len(changed) > 0 {
+		name += " with changes"
 	}
-	return os.WriteFile(base+".log", []byte(log.String()), 0o644)
+	return name, nil
 }
