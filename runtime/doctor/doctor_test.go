@@ -39,6 +39,10 @@ func TestProbes(t *testing.T) {
 		{"bridges are filtered", bridgeFiltering, map[string]string{v4: "1\n", v6: "1\n"}, OK, "both halves"},
 		{"bridges are not filtered for IPv6", bridgeFiltering, map[string]string{v4: "1\n", v6: "0\n"}, Warn, "bridge-nf-call-ip6tables is 0"},
 		{"no br_netfilter", bridgeFiltering, nil, Warn, "not loaded"},
+		{"br_netfilter yet to be loaded", bridgeFiltering, map[string]string{
+			"proc/sys/kernel/osrelease":   "6.0\n",
+			"lib/modules/6.0/modules.dep": "kernel/net/bridge/br_netfilter.ko:\n",
+		}, OK, "with the first filter"},
 		{"no subordinate ids", subordinateIDs, nil, OK, "free"},
 		{"subordinate ids elsewhere", subordinateIDs, map[string]string{"etc/subuid": "alice:100000:65536\n"}, OK, "free"},
 		{"subordinate ids among the sandboxes'", subordinateIDs, map[string]string{"etc/subuid": "alice:500000:65536\n"}, Warn, "alice"},
