@@ -2,6 +2,8 @@ package runtime_test
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -34,5 +36,28 @@ func TestLimits(t *testing.T) {
 		if got, _, _ := strings.Cut(said.String(), "       dmesg(1)"); got != attempt.want {
 			t.Errorf("%s: %q, want %q", attempt.what, got, attempt.want)
 		}
+	}
+}
+
+// What a container has in memory stays there: beside a limit of memory, it could have
+// the host's swap for itself.
+func TestMemoryIsNotSwapped(t *testing.T) {
+	testhost.Need(t)
+	up(t, newRuntime(t), compile(t, "limits.cue"))
+	found := 0
+	for _, pattern := range []string{"/sys/fs/cgroup/memory/machine*/*limits*/memory.swappiness", "/sys/fs/cgroup/machine*/*limits*/memory.swap.max"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			found++
+			if now, err := os.ReadFile(file); err != nil || strings.TrimSpace(string(now)) != "0" {
+				t.Errorf("%s: %s, %v", file, now, err)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("the container's control group was not found")
 	}
 }

@@ -123,7 +123,7 @@ func (l lxc) start(s *sandbox, dom *libvirt.Domain) (err error) {
 	if err := dom.CreateWithFiles([]os.File{*socket}, 0); err != nil {
 		return plain(err)
 	}
-	return limitPids(dom, s.name, s.manifest.Run.Pids)
+	return s.limit(dom)
 }
 
 // startTransient starts a container that libvirt forgets when it ends, and ends
@@ -150,7 +150,7 @@ func (l lxc) startTransient(s *sandbox, conn *libvirt.Connect) (dom *libvirt.Dom
 		first.Close()
 		return nil, nil, plain(err)
 	}
-	return dom, first, limitPids(dom, s.name, s.manifest.Run.Pids)
+	return dom, first, s.limit(dom)
 }
 
 // held: any number of processes can connect.

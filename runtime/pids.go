@@ -18,6 +18,38 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
+// limit sets the bounds of a running container for which libvirt's container driver
+// has no element, or none that means the same under both versions of control groups.
+func (s *sandbox) limit(dom *libvirt.Domain) error {
+	if err := limitSwap(dom); err != nil {
+		return err
+	}
+	return limitPids(dom, s.name, s.manifest.Run.Pids)
+}
+
+// limitSwap keeps a container's memory from being swapped out: a limit of memory
+// alone does not count what is, so that a container could have all of the host's swap
+// besides (Documentation/admin-guide/cgroup-v1/memory.rst, section 5.3, and
+// cgroup-v2.rst, memory.swap.max). Version 2's zswap counts as swap.
+func limitSwap(dom *libvirt.Domain) error {
+	controller, err := controllerOf(dom)
+	if err != nil {
+		return err
+	}
+	groups, err := processGroups(controller)
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(groupRoot, "memory", groups["memory"], "memory.swappiness")
+	if path, merged := groups[""]; merged && groups["memory"] == "" {
+		file = filepath.Join(groupRoot, path, "memory.swap.max")
+	}
+	if err := writeControl(file, "0"); err != nil && !errors.Is(err, fs.ErrNotExist) { // a kernel without swap has no such file
+		return fault.New(diag.Limits, "resources.memory cannot be enforced: %w", err)
+	}
+	return nil
+}
+
 // limitPids bounds the processes and threads of a running container, for which
 // libvirt's container driver has no element. The bound stands in the control
 // groups of the host, which the container does not see.

@@ -132,7 +132,7 @@ func (u *up) apply(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
 	if !u.renews() && u.s.backend == schema.LXC { // or an earlier Up was killed before it came to it
-		if err := limitPids(dom, u.s.name, u.s.manifest.Run.Pids); err != nil {
+		if err := u.s.limit(dom); err != nil {
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}
 	}

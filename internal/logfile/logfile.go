@@ -59,7 +59,8 @@ func NewWriter(dir string) (*Writer, error) {
 	return w, w.open()
 }
 
-// findLast finds the time of the newest line.
+// findLast finds the time of the newest line. One of the future says nothing of what
+// is older: the clock has been set back since.
 func (w *Writer) findLast() error {
 	for n := range files {
 		data, err := os.ReadFile(path(w.dir, n))
@@ -71,7 +72,9 @@ func (w *Writer) findLast() error {
 		}
 		lines := bytes.Split(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))
 		if l, err := parse(lines[len(lines)-1]); err == nil {
-			w.last = l.Time
+			if !l.Time.After(time.Now()) {
+				w.last = l.Time
+			}
 			return nil
 		}
 	}
@@ -87,7 +90,8 @@ func (w *Writer) open() (err error) {
 	return err
 }
 
-// Last is the time of the newest line that was there when the log was opened.
+// Last is the time of the newest line that was there when the log was opened; zero
+// where there was none, or none that is older than what comes now.
 func (w *Writer) Last() time.Time { return w.last }
 
 // Write appends output of stream 1 or 2. Each line of it is a line of the log;

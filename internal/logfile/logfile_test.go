@@ -55,6 +55,16 @@ func TestLinesComeBackAsTheyWere(t *testing.T) {
 	}
 }
 
+// After the clock has been set back, nothing that a service writes is taken for what
+// is in the log already.
+func TestALineOfTheFutureIsNotTheLast(t *testing.T) {
+	dir := t.TempDir()
+	write(t, open(t, dir), time.Now().Add(24*time.Hour), 1, "tomorrow\n")
+	if last := open(t, dir).Last(); !last.IsZero() {
+		t.Errorf("the last line is of %v", last)
+	}
+}
+
 func TestALogThatIsALinkIsNotWritten(t *testing.T) {
 	dir, other := t.TempDir(), filepath.Join(t.TempDir(), "other")
 	if err := os.Symlink(other, path(dir, 0)); err != nil {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/initramfs/modules"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -114,13 +115,16 @@ func firewallTools(_ context.Context, h host) Check {
 }
 
 // bridgeFiltering checks what libvirt's stateful rules hang on. Without it, the
-// stateless half of every filter holds by itself.
+// stateless half of every filter holds by itself. The first of those rules loads
+// br_netfilter, with both switches on.
 func bridgeFiltering(_ context.Context, h host) Check {
 	const mend = "modprobe br_netfilter && sysctl -w net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1"
 	for _, name := range []string{"bridge-nf-call-iptables", "bridge-nf-call-ip6tables"} {
 		switch n, err := number(h, "proc/sys/net/bridge/"+name); {
+		case errors.Is(err, fs.ErrNotExist) && hasModule(h, "br_netfilter"):
+			return ok("br_netfilter comes with the first filter: both halves of each hold then")
 		case errors.Is(err, fs.ErrNotExist):
-			return warn(mend, "br_netfilter is not loaded: of each filter, only the stateless half holds")
+			return warn(mend, "br_netfilter is not loaded, nor among the kernel's modules: of each filter, only the stateless half holds")
 		case err != nil:
 			return fail(mend, "%v", err)
 		case n == 0:
@@ -128,6 +132,20 @@ func bridgeFiltering(_ context.Context, h host) Check {
 		}
 	}
 	return ok("both halves of each filter hold")
+}
+
+// hasModule says whether the running kernel's modules have one of this name.
+func hasModule(h host, name string) bool {
+	release, err := os.ReadFile(filepath.Join(h.root, "proc/sys/kernel/osrelease"))
+	if err != nil {
+		return false
+	}
+	tree, err := modules.Open(filepath.Join(h.root, "lib/modules", strings.TrimSpace(string(release))))
+	if err != nil {
+		return false
+	}
+	_, err = tree.Closure(name)
+	return err == nil
 }
 
 func number(h host, name string) (int, error) {

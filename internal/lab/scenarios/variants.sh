@@ -1,0 +1,185 @@
+# Hosts as people have them: sbx works there, or says before what is wrong and what to do.
+# hosts: bookworm-variants trixie-variants
+
+#: install
+cp -a /lab/root/. /
+systemctl daemon-reload
+mkdir -p /etc/sbx/profiles
+# accept: the same steps on each variant, as somebody would type them.
+cat >/usr/local/bin/accept <<'END'
+#!/bin/bash
+set -eEuo pipefail
+trap 'code=$?; echo "accept: exit status $code: $BASH_COMMAND" >&2' ERR
+refused() { if "$@"; then echo "passed, and was to be refused: $*"; return 1; fi; }
+test "$(sbx run -- id -u)" = 0
+sbx up apache
+curl -fsS -o /dev/null http://10.83.0.80/
+refused curl -sS --connect-timeout 3 -o /dev/null http://10.83.0.80:81/ 2>/dev/null
+test "$(sbx exec apache -- cat /etc/hostname)" = apache
+refused sbx exec apache -- sh -c 'echo x >/etc/apache2/x' 2>/dev/null
+sbx logs apache >/dev/null
+sbx drift
+sbx down apache
+END
+# machine: the least of a machine.
+cat >/usr/local/bin/machine <<'END'
+#!/bin/bash
+set -eEuo pipefail
+test "$(sbx run -b kvm -- id -u)" = 0
+END
+chmod 0755 /usr/local/bin/accept /usr/local/bin/machine
+udevadm settle
+# Until machines have a profile of AppArmor's, libvirt's own refuses them.
+echo 'security_driver = "none"' >>/etc/libvirt/qemu.conf
+systemctl restart libvirtd
+
+#: umask 077, from the first command on
+umask 077
+accept
+machine
+ls -ld /var/lib/sbx /var/log/sbx
+
+#: br_netfilter is not loaded: libvirt's rules load it
+modprobe -r br_netfilter || true
+sbx doctor | grep 'bridge filtering'
+sbx up apache 2>/tmp/said
+if grep stateless /tmp/said; then exit 1; fi
+sysctl net.bridge.bridge-nf-call-iptables | grep ' 1$'
+sbx down apache
+
+#: br_netfilter cannot be loaded: one half of each filter holds, and sbx says so
+modprobe -r br_netfilter
+echo 'install br_netfilter /bin/false' >/etc/modprobe.d/none.conf
+sbx doctor | grep 'bridge filtering'
+accept 2>/tmp/said || { cat /tmp/said; exit 1; }
+grep stateless /tmp/said
+rm /etc/modprobe.d/none.conf
+modprobe br_netfilter
+
+#: /var is another file system
+truncate -s 900M /root/var.img
+mke2fs -q -t ext4 /root/var.img
+mkdir -p /mnt/var
+mount -o loop /root/var.img /mnt/var
+systemctl stop libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket virtlogd.service virtlogd.socket
+cp -a /var/. /mnt/var
+umount /mnt/var
+mount -o loop /root/var.img /var
+systemctl start virtlogd.socket libvirtd.socket
+rm -rf /var/lib/sbx
+accept
+machine
+systemctl stop libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket virtlogd.service virtlogd.socket
+umount -l /var
+systemctl start virtlogd.socket libvirtd.socket libvirtd-ro.socket
+
+#: Docker's firewall: forwarding is dropped, but for what has a rule
+iptables -P FORWARD DROP
+ip6tables -P FORWARD DROP
+iptables -N DOCKER-USER
+iptables -I FORWARD -j DOCKER-USER
+accept
+cat >/root/client.cue <<'END'
+package client
+
+import "github.com/sbx-dev/sbx/schema"
+
+schema.#Profile & {
+	name: "client"
+	backend: "lxc"
+	run: argv: ["/usr/bin/sleep", "10000"]
+	expose: ["/usr", "/etc/ld.so.cache"]
+	network: {
+		attach: "sbx-web"
+		create: {mode: "nat", address: ["10.83.0.1/24", "fd83::1/64"]}
+		address: ["10.83.0.90/24", "fd83::90/64"]
+		gateway: ["10.83.0.1", "fd83::1"]
+		allow: [{out: tcp: [80, 81], to: ["10.83.0.80", "192.0.2.2"]}]
+	}
+}
+END
+sbx up apache
+sbx up /root/client.cue
+sbx exec client -- curl -fsS --connect-timeout 5 -o /dev/null http://10.83.0.80/
+echo 'from sandbox to sandbox: passes'
+ip netns add far
+ip link add far0 type veth peer name far1 netns far
+ip addr add 192.0.2.1/24 dev far0
+ip link set far0 up
+ip -n far addr add 192.0.2.2/24 dev far1
+ip -n far link set far1 up
+ip netns exec far python3 -m http.server 80 >/dev/null 2>&1 &
+sleep 5
+sbx exec client -- curl -fsS --connect-timeout 5 -o /dev/null http://192.0.2.2/ || echo 'out through NAT: refused'
+kill %1
+sbx down client
+sbx down apache
+ip link del far0
+ip netns del far
+iptables -P FORWARD ACCEPT
+ip6tables -P FORWARD ACCEPT
+iptables -D FORWARD -j DOCKER-USER
+iptables -X DOCKER-USER
+
+#: firewalld
+systemctl start firewalld
+accept
+systemctl stop firewalld
+systemctl restart libvirtd
+
+#: ufw
+ufw --force enable
+accept
+ufw --force disable
+systemctl restart libvirtd
+
+#: memory and swap
+truncate -s 400M /root/swap
+chmod 0600 /root/swap
+fallocate -l 400M /root/swap
+mkswap -q /root/swap
+losetup -f /root/swap
+swapon "$(losetup -j /root/swap -O NAME -n)"
+sbx run --memory 64MiB -- python3 -c 'b = bytearray(200 << 20); print("had 200 MiB")' && exit 1 || echo "ended with $?"
+swapoff -a
+
+#: a clock in the past
+systemctl stop systemd-timesyncd 2>/dev/null || true
+date -s '2001-02-03 04:05:06'
+accept
+machine
+sbx up apache
+date -s '2000-01-01 00:00:00'
+sbx restart apache
+sbx exec apache -- true
+test -n "$(sbx logs apache --since 1h)" || { echo 'nothing in the log'; sbx logs apache; exit 1; }
+sbx down apache
+
+#: a plain user in the groups libvirt and kvm
+useradd -m -s /bin/bash -G libvirt,kvm anna
+su - anna -c 'id; sbx ps'
+su - anna -c 'sbx doctor' || true
+su - anna -c 'sbx up apache' 2>&1 | tee /tmp/said && exit 1 || true
+grep -q root /tmp/said
+su - anna -c 'sbx run -- id' 2>&1 | tee /tmp/said && exit 1 || true
+grep -q root /tmp/said
+test "$(su - anna -c 'sbx run -b kvm -- id -u')" = 0
+
+#: messages in another language
+apt-get --version >/dev/null
+echo 'LANG=de_DE.UTF-8' >/etc/default/locale
+mkdir -p /etc/systemd/system.conf.d
+printf '[Manager]\nDefaultEnvironment=LANG=de_DE.UTF-8 LANGUAGE=de\n' >/etc/systemd/system.conf.d/lang.conf
+systemctl daemon-reexec
+systemctl restart libvirtd
+LANG=de_DE.UTF-8 LC_ALL=de_DE.UTF-8 LANGUAGE=de accept
+
+#: QEMU as root in qemu.conf: doctor and sbx say what to do, and that helps
+printf 'user = "root"\ngroup = "root"\n' >>/etc/libvirt/qemu.conf
+systemctl restart libvirtd
+sbx doctor --backend kvm | tee /tmp/said || true
+grep 'chmod o+x /var/lib/libvirt/qemu' /tmp/said
+sbx run -b kvm -- id 2>/tmp/said && exit 1 || true
+grep 'chmod o+x /var/lib/libvirt/qemu' /tmp/said
+chmod o+x /var/lib/libvirt/qemu
+machine
