@@ -19,7 +19,16 @@ type Host struct {
 var Hosts = []Host{
 	{Name: "bookworm", Suite: "bookworm"},
 	{Name: "trixie", Suite: "trixie"},
+	{Name: "bookworm-variants", Suite: "bookworm", Packages: variants, Setup: asleep},
+	{Name: "trixie-variants", Suite: "trixie", Packages: variants, Setup: asleep},
+	{Name: "trixie-noipv6", Suite: "trixie", Kernel: []string{"ipv6.disable=1"}},
 }
+
+// variants are what hosts have beside libvirt, as a scenario's steps switch it on.
+var variants = []string{"acl", "firewalld", "ufw", "polkitd", "sudo"}
+
+// asleep keeps both firewalls from starting by themselves.
+const asleep = "systemctl -q disable firewalld.service ufw.service\n"
 
 // common is what every host has: a small Debian with libvirt and both of the kinds
 // of sandbox that sbx has, and apache, whose profile ships.
