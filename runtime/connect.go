@@ -58,7 +58,7 @@ func (c *connections) unused(uri string) (*libvirt.Connect, error) {
 	}
 	conn, err := libvirt.NewConnect(uri)
 	if err != nil {
-		return nil, fault.New(diag.NoLibvirt, "cannot connect to %s: %w%s", uri, plain(err), connectHelp(err))
+		return nil, fault.New(diag.NoLibvirt, "cannot connect to %s: %w%s", uri, plain(err), connectHelp(uri, err))
 	}
 	return conn, nil
 }
@@ -84,12 +84,19 @@ func (c *connections) close() {
 }
 
 // connectHelp says what to do about the errors that people meet most.
-func connectHelp(err error) string {
+func connectHelp(uri string, err error) string {
+	driver, _, _ := strings.Cut(uri, ":")
 	switch code := errorCode(err); {
 	case code == libvirt.ERR_SYSTEM_ERROR:
-		return "\nIs libvirtd running here, and may you use it? (systemctl start libvirtd, or name another one with --connect)"
+		daemon := "libvirtd"
+		for kind, name := range drivers {
+			if name == driver {
+				daemon = Daemon(kind)
+			}
+		}
+		return fmt.Sprintf("\nIs %s running here, and may you use it? (systemctl start %s, or name another one with --connect)", daemon, daemon)
 	case code == libvirt.ERR_AUTH_FAILED, code == libvirt.ERR_AUTH_CANCELLED, code == libvirt.ERR_AUTH_UNAVAILABLE:
-		return "\nlibvirtd does not let you in: run sbx as root"
+		return "\nlibvirt does not let you in: run sbx as root"
 	case code == libvirt.ERR_NO_CONNECT:
 		return "\nInstall libvirt's driver for it (Debian: libvirt-daemon-driver-lxc, libvirt-daemon-driver-qemu)"
 	}
@@ -115,6 +122,17 @@ func noDriver(kind schema.Backend, err error) bool {
 		}
 	}
 	return false
+}
+
+// Daemon is what runs sandboxes of the backend here: libvirtd, or the daemon of its
+// driver alone where libvirt comes with one for each.
+func Daemon(kind schema.Backend) string {
+	for _, dir := range []string{"/usr/sbin", "/usr/bin"} {
+		if _, err := os.Stat(filepath.Join(dir, ownDaemon(kind))); err == nil && !listens("libvirt") {
+			return ownDaemon(kind)
+		}
+	}
+	return "libvirtd"
 }
 
 // ownDaemon is the daemon of the backend's driver alone: virtlxcd, virtqemud.

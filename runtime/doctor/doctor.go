@@ -44,7 +44,7 @@ var probes = []struct {
 	name    string
 	probe   probe
 }{
-	{schema.LXC, "libvirt", reach(schema.LXC, "apt install libvirt-daemon-system libvirt-daemon-driver-lxc && systemctl start libvirtd")},
+	{schema.LXC, "libvirt", reach(schema.LXC, "apt install libvirt-daemon-system libvirt-daemon-driver-lxc && systemctl start "+runtime.Daemon(schema.LXC))},
 	{schema.LXC, "state folder", stateFolder(schema.LXC)},
 	{schema.LXC, "sbx-init", findInit},
 	{schema.LXC, "user namespaces", userNamespaces},

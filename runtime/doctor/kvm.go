@@ -22,7 +22,7 @@ const (
 // but no service.
 func reachMachines(ctx context.Context, h host) Check {
 	const without = "sbx run --backend kvm goes without, by libvirt's embedded driver, and has no network then"
-	c := reach(schema.KVM, "apt install libvirt-daemon-system libvirt-daemon-driver-qemu && systemctl start libvirtd")(ctx, h)
+	c := reach(schema.KVM, "apt install libvirt-daemon-system libvirt-daemon-driver-qemu && systemctl start "+runtime.Daemon(schema.KVM))(ctx, h)
 	switch {
 	case c.State != Fail, !h.runtime.MayEmbed():
 		return c

@@ -10,7 +10,7 @@ cat >/usr/local/bin/accept <<'END'
 #!/bin/bash
 set -eEuo pipefail
 sbx down apache 2>/dev/null || true # of a step that has failed
-trap 'code=$?; echo "accept: exit status $code: $BASH_COMMAND" >&2' ERR
+trap 'code=$?; { echo "accept: exit status $code: $BASH_COMMAND"; ip -br addr; bridge link; ip neigh; ebtables -t nat -L --Lc | grep "pcnt = [1-9]"; iptables -S | grep -v sbx; } >&2' ERR
 refused() { if "$@"; then echo "passed, and was to be refused: $*"; return 1; fi; }
 test "$(sbx run -- id -u)" = 0
 sbx up apache
@@ -58,23 +58,6 @@ grep stateless /tmp/said
 rm /etc/modprobe.d/none.conf
 modprobe br_netfilter
 
-#: /var is another file system
-truncate -s 900M /root/var.img
-mke2fs -q -t ext4 /root/var.img
-mkdir -p /mnt/var
-mount -o loop /root/var.img /mnt/var
-systemctl stop libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket virtlogd.service virtlogd.socket
-cp -a /var/. /mnt/var
-umount /mnt/var
-mount -o loop /root/var.img /var
-systemctl start virtlogd.socket libvirtd.socket
-rm -rf /var/lib/sbx
-accept
-machine
-systemctl stop libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket virtlogd.service virtlogd.socket
-umount -l /var
-systemctl start virtlogd.socket libvirtd.socket libvirtd-ro.socket
-
 #: Docker's firewall: forwarding is dropped, but for what has a rule
 iptables -P FORWARD DROP
 ip6tables -P FORWARD DROP
@@ -103,17 +86,17 @@ END
 sbx up apache
 sbx up /root/client.cue
 sbx exec client -- curl -fsS --connect-timeout 5 -o /dev/null http://10.83.0.80/
-echo 'from sandbox to sandbox: passes'
 ip netns add far
 ip link add far0 type veth peer name far1 netns far
 ip addr add 192.0.2.1/24 dev far0
 ip link set far0 up
 ip -n far addr add 192.0.2.2/24 dev far1
 ip -n far link set far1 up
-ip netns exec far python3 -m http.server 80 >/dev/null 2>&1 &
-sleep 5
-sbx exec client -- curl -fsS --connect-timeout 5 -o /dev/null http://192.0.2.2/ || echo 'out through NAT: refused'
-kill %1
+ip -n far link set lo up
+ip netns exec far apache2ctl start
+sbx exec client -- curl -fsS --connect-timeout 20 -o /dev/null http://192.0.2.2/
+ip netns exec far apache2ctl stop
+echo 'from sandbox to sandbox, and out: passes'
 sbx down client
 sbx down apache
 ip link del far0
@@ -136,13 +119,14 @@ ufw --force disable
 systemctl restart libvirtd
 
 #: memory and swap
-truncate -s 400M /root/swap
-chmod 0600 /root/swap
 fallocate -l 400M /root/swap
+chmod 0600 /root/swap
 mkswap -q /root/swap
-losetup -f /root/swap
-swapon "$(losetup -j /root/swap -O NAME -n)"
-sbx run --memory 64MiB -- python3 -c 'b = bytearray(200 << 20); print("had 200 MiB")' && exit 1 || echo "ended with $?"
+swapon /root/swap
+code=0
+sbx run --memory 64MiB -- tail /dev/zero >/tmp/said 2>&1 || code=$?
+cat /tmp/said
+test "$code" = 137
 swapoff -a
 
 #: a clock in the past
@@ -175,6 +159,23 @@ printf '[Manager]\nDefaultEnvironment=LANG=de_DE.UTF-8 LANGUAGE=de\n' >/etc/syst
 systemctl daemon-reexec
 systemctl restart libvirtd
 LANG=de_DE.UTF-8 LC_ALL=de_DE.UTF-8 LANGUAGE=de accept
+
+#: /var is another file system
+truncate -s 900M /root/var.img
+mke2fs -q -t ext4 /root/var.img
+mkdir -p /mnt/var
+mount -o loop /root/var.img /mnt/var
+systemctl stop libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket virtlogd.service virtlogd.socket
+cp -a /var/. /mnt/var
+umount /mnt/var
+mount -o loop /root/var.img /var
+systemctl start virtlogd.socket libvirtd.socket
+rm -rf /var/lib/sbx
+accept
+machine
+systemctl stop libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket virtlogd.service virtlogd.socket
+umount -l /var
+systemctl start virtlogd.socket libvirtd.socket libvirtd-ro.socket
 
 #: QEMU as root in qemu.conf: doctor and sbx say what to do, and that helps
 printf 'user = "root"\ngroup = "root"\n' >>/etc/libvirt/qemu.conf
