@@ -3,20 +3,30 @@ GO ?= go
 BIN ?= bin
 PREFIX ?= /usr/local
 DESTDIR ?=
+VERSION ?= $(shell scripts/version)
+export VERSION
 
-.PHONY: build install packages kernel lint test test-firewall test-hosts bench demo
+.PHONY: build install package packages kernel lint test test-firewall test-hosts bench demo
 
 # With libvirt_dlopen, sbx looks for libvirt when it starts: it compiles and
 # checks profiles where there is none.
 build:
-	$(GO) build -tags libvirt_dlopen -o $(BIN)/sbx ./cmd/sbx
+	$(GO) build -tags libvirt_dlopen -ldflags '-X main.release=$(VERSION)' -o $(BIN)/sbx ./cmd/sbx
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $(BIN)/sbx-init ./initramfs/init
 
 install: build
 	install -D -m 0755 $(BIN)/sbx $(DESTDIR)$(PREFIX)/bin/sbx
 	install -D -m 0755 $(BIN)/sbx-init $(DESTDIR)$(PREFIX)/libexec/sbx/sbx-init
-	install -D -m 0644 systemd/sbx@.service $(DESTDIR)$(PREFIX)/lib/systemd/system/sbx@.service
+	for unit in sbx@.service sbx-apply.service sbx-apply.timer; do \
+		install -D -m 0644 systemd/$$unit $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit && \
+		sed -i 's|=/usr/bin/sbx |=$(PREFIX)/bin/sbx |' $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit; \
+	done
 	install -d -m 0755 $(DESTDIR)/etc/sbx/profiles
+
+# A deb and an rpm for each of the architectures, in bin/package.
+ARCHITECTURES ?= amd64 arm64
+package:
+	scripts/package $(BIN)/package $(ARCHITECTURES)
 
 packages:
 	scripts/install-packages

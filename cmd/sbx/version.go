@@ -8,8 +8,8 @@ import (
 type versionCmd struct{}
 
 func (versionCmd) Help() string {
-	return `Prints the version that sbx was built from; a build from a checkout has none and
-says "devel".
+	return `Prints the version that sbx was built from: that of its tag in git, with the number
+of commits since and the last one. A build by hand has none and says "devel".
 
 Example:
   sbx version`
@@ -20,9 +20,15 @@ func (versionCmd) Run(a *app) error {
 	return err
 }
 
-// version is the module version that the binary was built from; a build from a
-// checkout has none and says "devel".
+// release is what scripts/version says, where make has built sbx.
+var release string
+
+// version is what sbx was built from: the release that make has linked into it, or
+// the module's version, which go install knows; by hand from a checkout, "devel".
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
 		return "devel"
