@@ -78,3 +78,18 @@ func IDBase(sandbox string) uint32 {
 	pick := binary.BigEndian.Uint64(hash("ids", sandbox)[:8]) % slots
 	return IDFirst + uint32(pick)*IDCount
 }
+
+// The host ids of the processes beside sandboxes, one a sandbox, come from this range,
+// which systemd's list of users, groups, UIDs and GIDs leaves unused.
+const (
+	HelperFirst = 0x70000000
+	HelperLast  = 0x7fffffff
+)
+
+// HelperID is the user and the group, on the host, of the processes beside the named
+// sandbox: those that keep its log, share its channel and pass on what comes to its
+// published ports. Nothing else has it, the sandbox least of all. Two names may meet;
+// the runtime refuses that when it applies the second.
+func HelperID(sandbox string) uint32 {
+	return HelperFirst + binary.BigEndian.Uint32(hash("helper", sandbox)[:4])%(HelperLast+1-HelperFirst)
+}

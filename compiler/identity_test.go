@@ -15,6 +15,7 @@ func TestDerivedNamesAreStable(t *testing.T) {
 		{"device", deviceName("apache", ""), "sbxfd9ff50b0d7c"},
 		{"bridge", bridgeName("sbx-web"), "sbxbrb44d5d92fd"},
 		{"ids", fmt.Sprint(IDBase("apache")), "1835925504"},
+		{"helpers", fmt.Sprint(HelperID("apache")), "1941218457"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: got %s, want %s", c.what, c.got, c.want)
@@ -40,6 +41,9 @@ func TestDerivedNamesFitTheirFields(t *testing.T) {
 		base := IDBase(name)
 		if base%IDCount != 0 || base < IDFirst || base+IDCount-1 > IDLast {
 			t.Errorf("%s: ids from %#x", name, base)
+		}
+		if id := HelperID(name); id < HelperFirst || id > HelperLast {
+			t.Errorf("%s: helpers as %#x", name, id)
 		}
 		for _, v := range []string{macAddress(name, "").String(), deviceName(name, ""), UUID("domain", name)} {
 			if other, ok := seen[v]; ok {

@@ -14,7 +14,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/internal/confine"
 )
 
 // The descriptors that a holder is started with. Its standard input ends when the
@@ -31,36 +33,34 @@ func (r *Runtime) hold(ctx context.Context, dir string, first net.Conn) (client 
 	if len(r.options.Holder) > 0 {
 		return r.startHolder(ctx, dir, first)
 	}
+	l, err := listenShared(dir)
+	if err != nil {
+		first.Close()
+		return nil, nil, err
+	}
 	client, err = channel.Dial(ctx, first)
 	if err != nil {
+		l.Close()
 		return nil, nil, err
 	}
-	stop, err := share(dir, client)
-	if err != nil {
-		client.Close()
-		return nil, nil, err
-	}
+	stop := share(l, client)
 	return client, func() { stop(); client.Close() }, nil
 }
 
 // startHolder gives the connection to a holder and connects to that.
 func (r *Runtime) startHolder(ctx context.Context, dir string, first net.Conn) (*channel.Client, func(), error) {
 	defer first.Close()
-	path := filepath.Join(dir, keeperSocket)
-	if err := removeFile(path); err != nil { // left behind by one that was killed
-		return nil, nil, err
-	}
-	l, err := listenUnix(path)
+	listener, err := listenerFile(dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	l.SetUnlinkOnClose(false)
-	defer l.Close()
-	leave, said, err := runHolder(r.options.Holder, first.(*net.UnixConn), l)
+	defer listener.Close()
+	argv := append(append([]string{}, r.options.Holder...), filepath.Base(dir))
+	leave, said, err := runHolder(argv, first.(*net.UnixConn), listener)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot start the process that holds its channel: %w", err)
 	}
-	conn, err := net.Dial("unix", path)
+	conn, err := net.Dial("unix", filepath.Join(dir, keeperSocket))
 	if err != nil {
 		leave()
 		return nil, nil, err
@@ -79,17 +79,12 @@ func (r *Runtime) startHolder(ctx context.Context, dir string, first net.Conn) (
 
 // runHolder starts a holder. leave tells it to end, and returns when it has, or
 // when the requests of others keep it; said is then why it failed.
-func runHolder(argv []string, first *net.UnixConn, l *net.UnixListener) (leave func(), said *bytes.Buffer, err error) {
+func runHolder(argv []string, first *net.UnixConn, listener *os.File) (leave func(), said *bytes.Buffer, err error) {
 	conn, err := first.File()
 	if err != nil {
 		return nil, nil, err
 	}
 	defer conn.Close()
-	listener, err := l.File()
-	if err != nil {
-		return nil, nil, err
-	}
-	defer listener.Close()
 	said = new(bytes.Buffer)
 	holder := &exec.Cmd{
 		Path:        "/proc/self/exe",
@@ -121,10 +116,17 @@ func runHolder(argv []string, first *net.UnixConn, l *net.UnixListener) (leave f
 	}, said, nil
 }
 
-// Hold is the life of a holder: until the first process has ended, or whoever
-// started this one has left and the requests of others that were under way have
-// ended, but for those that last.
-func Hold(ctx context.Context) error {
+// Hold is the life of a holder of the named sandbox's channel: until the first process
+// has ended, or whoever started this one has left and the requests of others that were
+// under way have ended, but for those that last.
+func Hold(ctx context.Context, name string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	err := confine.Enter(confine.Confinement{ID: compiler.HelperID(name), Files: holderListener - 2, Calls: confine.Sockets})
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
@@ -144,16 +146,10 @@ func Hold(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	shared := make(chan struct{})
-	go func() { client.Share(l); close(shared) }()
+	defer share(l, client)()
 	select {
 	case <-client.Done():
 	case <-ctx.Done():
-	}
-	l.Close()
-	select {
-	case <-shared:
-	case <-time.After(passLimit):
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
 
+	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -20,6 +21,7 @@ import (
 type idRange struct {
 	first, count uint64
 	owner        string
+	mend         string // how to have others, for one of the sandbox that is checked
 }
 
 func (r idRange) overlaps(other idRange) bool {
@@ -31,6 +33,9 @@ func (r idRange) overlaps(other idRange) bool {
 // the one would be open to the other.
 func checkIDs(conn *libvirt.Connect, d *libvirtxml.Domain) error {
 	own := domainIDs(d)
+	if os.Geteuid() == 0 {
+		own = append(own, helperIDs(d.Name))
+	}
 	if len(own) == 0 {
 		return nil
 	}
@@ -45,24 +50,30 @@ func checkIDs(conn *libvirt.Connect, d *libvirtxml.Domain) error {
 	for _, o := range own {
 		for _, t := range append(taken, others...) {
 			if o.overlaps(t) {
-				return fault.New(diag.IDsTaken, "%s: its host ids %d to %d overlap with %d to %d of %s: give it a range of its own with users: base in its profile",
-					d.Name, o.first, o.first+o.count-1, t.first, t.first+t.count-1, t.owner)
+				return fault.New(diag.IDsTaken, "%s: its host ids %d to %d overlap with %d to %d of %s: %s",
+					d.Name, o.first, o.first+o.count-1, t.first, t.first+t.count-1, t.owner, o.mend)
 			}
 		}
 	}
 	return nil
 }
 
+// helperIDs is the id of the processes beside the named sandbox.
+func helperIDs(name string) idRange {
+	return idRange{uint64(compiler.HelperID(name)), 1, "the processes beside " + name, "give the sandbox another name, from which that id is derived"}
+}
+
 func domainIDs(d *libvirtxml.Domain) []idRange {
+	const mend = "give it a range of its own with users: base in its profile"
 	var list []idRange
 	for _, id := range machineIDs(d) {
-		list = append(list, idRange{id, 1, "the domain " + d.Name})
+		list = append(list, idRange{id, 1, "the domain " + d.Name, mend})
 	}
 	if d.IDMap == nil {
 		return list
 	}
 	for _, m := range append(d.IDMap.UIDs[:len(d.IDMap.UIDs):len(d.IDMap.UIDs)], d.IDMap.GIDs...) {
-		list = append(list, idRange{uint64(m.Target), uint64(m.Count), "the domain " + d.Name})
+		list = append(list, idRange{uint64(m.Target), uint64(m.Count), "the domain " + d.Name, mend})
 	}
 	return list
 }
@@ -84,6 +95,9 @@ func otherDomainIDs(conn *libvirt.Connect, name string) ([]idRange, error) {
 			return nil, err
 		case d.Name != name:
 			list = append(list, domainIDs(d)...)
+			if d.Metadata != nil && strings.Contains(d.Metadata.XML, compiler.MetadataURI) {
+				list = append(list, helperIDs(d.Name))
+			}
 		}
 	}
 	return list, nil
@@ -133,7 +147,7 @@ func readIDs(path string, first, count int) ([]idRange, error) {
 				continue
 			}
 		}
-		list = append(list, idRange{from, n, columns[0] + " in " + path})
+		list = append(list, idRange{first: from, count: n, owner: columns[0] + " in " + path})
 	}
 	return list, lines.Err()
 }

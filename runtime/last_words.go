@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/logfile"
 )
@@ -47,17 +48,24 @@ func keepWords(dir string, f *StartFailure) error {
 		return err
 	}
 	defer lock.Close()
-	log, err := logfile.NewWriter(filepath.Join(dir, logDir))
+	helper := int(compiler.HelperID(f.Name))
+	folder, err := logfile.Make(filepath.Join(dir, logDir), helper)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	log, err := logfile.NewWriter(folder, helper)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	last := log.Last()
+	stamps := stamper{last: log.Last(), now: time.Now}
 	for _, r := range f.records {
-		if !r.Time.After(last) {
+		at, fresh := stamps.stamp(r.Time)
+		if !fresh {
 			continue
 		}
-		if err := log.Write(r.Time, r.Stream, r.Data); err != nil {
+		if err := log.Write(at, r.Stream, r.Data); err != nil {
 			return err
 		}
 	}

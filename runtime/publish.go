@@ -6,23 +6,26 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/forward"
 )
 
-// nobody runs the forwarders of sandboxes that have no ids of their own.
-const nobody = 65534
+// listen takes the host's ports that are to lead to the sandbox, before anything is
+// changed.
+func (u *up) listen() (err error) {
+	u.ports, err = forward.Listen(filepath.Join(u.s.dir, forwardRecord), u.s.ports())
+	return err
+}
 
 // publish makes the host's ports lead to the running sandbox.
 func (u *up) publish() error {
 	c := forward.Command{
 		Argv:   u.r.options.Self,
 		Path:   filepath.Join(u.s.dir, forwardRecord),
-		UserID: uint32(u.s.base()),
+		Ports:  u.ports,
+		UserID: compiler.HelperID(u.s.name),
 	}
-	if c.UserID == 0 {
-		c.UserID = nobody
-	}
-	if c.Ports = u.s.ports(); len(c.Ports) > 0 {
+	if len(u.s.ports()) > 0 {
 		dom, err := u.conn.LookupDomainByName(u.s.name) // anew: one from before the start has no id
 		if err != nil {
 			return plain(err)

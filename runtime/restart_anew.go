@@ -52,13 +52,20 @@ func (r *Runtime) restartAnew(ctx context.Context, conn *libvirt.Connect, dom *l
 }
 
 func (u *up) startKept(ctx context.Context, dom *libvirt.Domain) error {
+	if err := u.listen(); err != nil {
+		return fmt.Errorf("%s: %w", u.s.name, err)
+	}
+	defer u.ports.Close()
 	if err := u.renew(ctx, dom); err != nil {
 		return err
 	}
 	if err := u.wait(ctx); err != nil {
 		return err
 	}
-	if err := u.startKeeper(); err != nil {
+	if err := u.startKeeper(ctx); err != nil {
+		return fmt.Errorf("%s: %w", u.s.name, err)
+	}
+	if err := u.publish(); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
 	return u.settle()

@@ -10,6 +10,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/forward"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
@@ -87,7 +88,8 @@ type up struct {
 	s      *sandbox
 	result *UpResult
 	have   *observed
-	expect map[string]string // the fingerprints that have must have; nil: any
+	ports  *forward.Listeners // of the host's published ports
+	expect map[string]string  // the fingerprints that have must have; nil: any
 
 	defined bool // the domain was defined by us, so that there is something to undo
 	kept    bool // there is no bundle: networks, filters and names stay as they are
@@ -110,6 +112,10 @@ func (u *up) apply(ctx context.Context) error {
 		defer u.s.closeHost()
 	}
 	if !u.result.Unchanged() {
+		if err := u.listen(); err != nil {
+			return fmt.Errorf("%s: %w", u.s.name, err)
+		}
+		defer u.ports.Close()
 		if err := u.define(ctx); err != nil {
 			return err
 		}
@@ -139,7 +145,7 @@ func (u *up) apply(ctx context.Context) error {
 	if err := u.wait(ctx); err != nil {
 		return err
 	}
-	if err := u.startKeeper(); err != nil {
+	if err := u.startKeeper(ctx); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
 	if !u.result.Unchanged() {

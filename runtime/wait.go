@@ -51,15 +51,6 @@ func (r *Runtime) watchEnd(ctx context.Context, name string) (last channel.Statu
 	return last, err
 }
 
-// noteEnd waits for the command's end and notes it in the sandbox's folder.
-func noteEnd(ctx context.Context, client *channel.Client, dir string) error {
-	status, err := client.WaitEnd(ctx)
-	if err != nil {
-		return err
-	}
-	return writeEnd(dir, status)
-}
-
 // writeEnd notes how the command of the sandbox whose folder is dir has ended.
 func writeEnd(dir string, status channel.Status) error {
 	data, err := json.Marshal(status)
@@ -71,15 +62,25 @@ func writeEnd(dir string, status channel.Status) error {
 
 // notedEnd is the state that the sandbox's keeper has noted, or is about to. The
 // error is fs.ErrNotExist where there is none.
-func notedEnd(dir string) (status channel.Status, err error) {
+func notedEnd(dir string) (channel.Status, error) {
 	for limit := time.Now().Add(lastLimit); ; time.Sleep(2 * time.Millisecond) {
 		kept := hasKeeper(dir)
-		data, err := os.ReadFile(filepath.Join(dir, endFile))
-		if err == nil {
-			return status, json.Unmarshal(data, &status)
-		}
+		status, err := readEnd(dir)
 		if !kept || !errors.Is(err, fs.ErrNotExist) || time.Now().After(limit) {
 			return status, err
 		}
 	}
+}
+
+// readEnd reads what a keeper has noted. The file is there from its beginning; before
+// it is written whole, there is nothing in it.
+func readEnd(dir string) (status channel.Status, err error) {
+	data, err := os.ReadFile(filepath.Join(dir, endFile))
+	if err != nil {
+		return status, err
+	}
+	if err := json.Unmarshal(data, &status); err != nil {
+		return channel.Status{}, fmt.Errorf("%w (%w)", fs.ErrNotExist, err)
+	}
+	return status, nil
 }

@@ -4,6 +4,8 @@ import "github.com/sbx-dev/sbx/runtime"
 
 // holdCmd is the process beside a machine that holds its channel. Only run starts
 // it.
-type holdCmd struct{}
+type holdCmd struct {
+	Name string `arg:""`
+}
 
-func (holdCmd) Run(a *app) error { return runtime.Hold(a.ctx) }
+func (c *holdCmd) Run(a *app) error { return runtime.Hold(a.ctx, c.Name) }

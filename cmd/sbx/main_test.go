@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -151,21 +151,15 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// killKeeper is a script's command "killkeeper SANDBOX": it ends the process that
-// listens on the sandbox's shared channel, without a chance to tidy up.
+// killKeeper is a script's command "killkeeper SANDBOX": it ends the sandbox's keeper,
+// without a chance to tidy up.
 func killKeeper(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: killkeeper SANDBOX")
 	}
-	conn, err := net.Dial("unix", filepath.Join("/var/lib/sbx", args[0], "keeper"))
+	text, err := os.ReadFile(filepath.Join("/var/lib/sbx", args[0], "keeper.lock"))
 	ts.Check(err)
-	defer conn.Close()
-	raw, err := conn.(*net.UnixConn).SyscallConn()
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	ts.Check(err)
-	var peer *unix.Ucred
-	ts.Check(raw.Control(func(fd uintptr) {
-		peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	}))
-	ts.Check(err)
-	ts.Check(unix.Kill(int(peer.Pid), unix.SIGKILL))
+	ts.Check(unix.Kill(pid, unix.SIGKILL))
 }

@@ -4,7 +4,9 @@
 // privileges, and ends with the sandbox's own process on the host. The sandbox
 // does not depend on it: without it, nothing but the published ports is gone.
 //
-// A process's record is a file that it keeps locked for as long as it lives.
+// A process's record is a file that it keeps locked for as long as it lives, and that
+// root has written: the process has no more than the descriptors that root gave it, and
+// an id that owns nothing.
 package forward
 
 import (
@@ -24,14 +26,16 @@ type Port struct {
 	Target string `json:"target"`
 }
 
-// record is what a forwarder writes about itself.
+// record is what is known of a forwarder.
 type record struct {
 	PID     int    `json:"pid"`
 	Sandbox int    `json:"sandbox"` // the process with which it ends
+	User    uint32 `json:"user,omitempty"`
 	Ports   []Port `json:"ports"`
 }
 
-// settleTime is how long a forwarder may take to write its record, or to end.
+// settleTime is how long a forwarder's record may take to be written, or a forwarder
+// to end.
 const settleTime = 30 * time.Second
 
 // lock is what a forwarder holds on its record. It belongs to the open file, so

@@ -2,37 +2,37 @@ package forward
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
-	"os/exec"
 	"slices"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/sbx-dev/sbx/runtime/fault"
-	"github.com/sbx-dev/sbx/schema/diag"
+	"github.com/sbx-dev/sbx/internal/confine"
 )
 
 // Command is how a forwarder is started.
 type Command struct {
 	Argv   []string // the program that calls Main, with the arguments that make it do so
 	Path   string   // of the record
-	Ports  []Port
+	Ports  *Listeners
 	PID    int    // of the sandbox's process, with which the forwarder ends
 	UserID uint32 // the user and the group that it runs as
 }
 
-// Ensure makes a forwarder for just these ports run; for none, no forwarder. A
-// port that something else has is an error.
+// Ensure makes a forwarder for just these ports run; for none, no forwarder. An older
+// one ends only when its successor has all its sockets, which go on listening.
 func Ensure(c Command) error {
-	if len(c.Ports) == 0 {
+	if len(c.Ports.ports) == 0 {
 		return Stop(c.Path)
 	}
 	r, err := current(c.Path)
-	if err != nil || r != nil && r.Sandbox == c.PID && slices.Equal(r.Ports, c.Ports) {
+	if err != nil || r != nil && r.Sandbox == c.PID && slices.Equal(r.Ports, c.Ports.ports) {
+		return err
+	}
+	if err := c.Ports.missing(); err != nil {
 		return err
 	}
 	f, err := takeOver(c.Path)
@@ -49,8 +49,9 @@ func Ensure(c Command) error {
 	return c.start(f)
 }
 
-// start starts the process and lets it go. It gets the locked record, a handle
-// of the sandbox's process and the listening sockets, in this order.
+// start starts the process and lets it go. It gets the record, which it has locked and
+// cannot write, a handle of the sandbox's process and the listening sockets, in this
+// order.
 func (c Command) start(locked *os.File) error {
 	pidfd, err := unix.PidfdOpen(c.PID, 0)
 	if err != nil {
@@ -58,41 +59,42 @@ func (c Command) start(locked *os.File) error {
 	}
 	sandbox := os.NewFile(uintptr(pidfd), "sandbox")
 	defer sandbox.Close()
-	files := []*os.File{locked, sandbox}
-	for _, p := range c.Ports {
-		f, err := listen(p.Listen)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		files = append(files, f)
-	}
-	task, err := json.Marshal(record{Sandbox: c.PID, Ports: c.Ports})
+	shared, err := share(locked)
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(c.Argv[0], append(c.Argv[1:], string(task))...)
-	cmd.Path = "/proc/self/exe"
-	cmd.Dir = "/"
-	cmd.Env = []string{}
-	cmd.ExtraFiles = files
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Setsid:     true,
-		Credential: &syscall.Credential{Uid: c.UserID, Gid: c.UserID},
+	defer shared.Close()
+	r := record{Sandbox: c.PID, User: c.UserID, Ports: c.Ports.ports}
+	task, err := json.Marshal(r)
+	if err != nil {
+		return err
 	}
-	if err := cmd.Start(); err != nil {
+	argv := append(append([]string{}, c.Argv...), string(task))
+	p, err := confine.Start(argv, append([]*os.File{shared, sandbox}, c.Ports.files...)...)
+	if err == nil {
+		r.PID = p.PID
+		err = errors.Join(json.NewEncoder(locked).Encode(r), p.Begin())
+	}
+	if err != nil {
 		return fmt.Errorf("cannot start the process that passes published ports on: %w", err)
 	}
-	go cmd.Wait() // for as long as we live; then it is init's to reap
 	return nil
 }
 
-// listen gives the listening socket for an address.
-func listen(address string) (*os.File, error) {
-	l, err := net.Listen("tcp", address)
+// share opens the locked file once more, to be read alone, and locks it that way, too:
+// what root reads in it later, and acts upon, is only root's to write.
+func share(locked *os.File) (*os.File, error) {
+	shared, err := os.Open(locked.Name())
 	if err != nil {
-		return nil, fault.New(diag.PortTaken, "cannot publish on the host's %s: %w", address, err)
+		return nil, err
 	}
-	defer l.Close()
-	return l.(*net.TCPListener).File()
+	l := lock()
+	l.Type = unix.F_RDLCK
+	for _, f := range []*os.File{locked, shared} {
+		if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, l); err != nil {
+			shared.Close()
+			return nil, err
+		}
+	}
+	return shared, nil
 }

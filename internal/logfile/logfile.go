@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // The bounds of a log on disk: files of fileSize bytes at most, give or take a
@@ -38,21 +40,108 @@ func path(dir string, n int) string {
 	return name
 }
 
+// Ahead is how far a line may be ahead of this host's clock: as far as a machine's own
+// may be.
+const Ahead = time.Minute
+
+// MaxFile is more than any file of a log has, for whoever bounds what a writer may
+// write.
+const MaxFile = 2 * fileSize
+
 // Writer appends to a log. One process at a time may.
 type Writer struct {
-	dir  string
-	f    *os.File
-	size int64
-	last time.Time
+	dir   *os.File
+	owner int
+	f     *os.File
+	size  int64
+	last  time.Time
 }
 
-// NewWriter opens the log in dir, which is made if it is not there. Root alone
-// can read it.
-func NewWriter(dir string) (*Writer, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+// Make makes the log's folder where it is missing, gives it and the log in it to a
+// user and its group, and opens it. That user may have put anything there: what is not
+// a file of its own is refused, and so is a folder of a third user's.
+func Make(path string, owner int) (*os.File, error) {
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	w := &Writer{dir: dir}
+	dir, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := give(dir, owner); err != nil {
+		dir.Close()
+		return nil, err
+	}
+	return dir, nil
+}
+
+// give gives away the folder and the files of a log that an earlier sbx has made for
+// root.
+func give(dir *os.File, owner int) error {
+	for n := range files {
+		f, err := openIn(dir, n, os.O_RDONLY)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = giveFile(f, owner)
+			f.Close()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := dir.Chmod(0o700); err != nil { // whatever the umask
+		return err
+	}
+	return giveFile(dir, owner)
+}
+
+// giveFile gives an open file away, unless a third user has it.
+func giveFile(f *os.File, owner int) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	switch has := int(info.Sys().(*syscall.Stat_t).Uid); has {
+	case owner:
+		return nil
+	case os.Geteuid():
+		return f.Chown(owner, owner)
+	default:
+		return fmt.Errorf("%s belongs to user %d, and not to who writes the log: move it away", f.Name(), has)
+	}
+}
+
+// openIn opens the file that is n rotations old. Whoever writes the log can put there
+// what it wants: a link is not followed, a pipe not waited for, and nothing that has
+// another name elsewhere is taken for a file of the log.
+func openIn(dir *os.File, n int, flags int) (*os.File, error) {
+	name := path("", n)
+	shown := filepath.Join(dir.Name(), name)
+	fd, err := unix.Openat(int(dir.Fd()), name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
+	if err == unix.ELOOP || err == unix.ENXIO {
+		return nil, fmt.Errorf("%s is no file: remove it", shown)
+	}
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: shown, Err: err}
+	}
+	f := os.NewFile(uintptr(fd), shown)
+	info, err := f.Stat()
+	if err == nil && (!info.Mode().IsRegular() || info.Sys().(*syscall.Stat_t).Nlink > 1) {
+		err = fmt.Errorf("%s is no file of its own: remove it", shown)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// NewWriter opens the log in a folder of Make's. New files belong to the owner, who
+// alone can read them.
+func NewWriter(dir *os.File, owner int) (*Writer, error) {
+	w := &Writer{dir: dir, owner: owner}
 	if err := w.findLast(); err != nil {
 		return nil, err
 	}
@@ -63,16 +152,21 @@ func NewWriter(dir string) (*Writer, error) {
 // is older: the clock has been set back since.
 func (w *Writer) findLast() error {
 	for n := range files {
-		data, err := os.ReadFile(path(w.dir, n))
+		f, err := openIn(w.dir, n, os.O_RDONLY)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
+		data, err := io.ReadAll(io.LimitReader(f, MaxFile))
+		f.Close()
+		if err != nil {
+			return err
+		}
 		lines := bytes.Split(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))
 		if l, err := parse(lines[len(lines)-1]); err == nil {
-			if !l.Time.After(time.Now()) {
+			if !l.Time.After(time.Now().Add(Ahead)) {
 				w.last = l.Time
 			}
 			return nil
@@ -81,9 +175,11 @@ func (w *Writer) findLast() error {
 	return nil
 }
 
-// open follows no link: a keeper writes as root what a sandbox says.
 func (w *Writer) open() (err error) {
-	if w.f, err = os.OpenFile(path(w.dir, 0), os.O_CREATE|os.O_APPEND|os.O_WRONLY|syscall.O_NOFOLLOW, 0o600); err != nil {
+	if w.f, err = openIn(w.dir, 0, os.O_CREATE|os.O_APPEND|os.O_WRONLY); err != nil {
+		return err
+	}
+	if err := giveFile(w.f, w.owner); err != nil {
 		return err
 	}
 	w.size, err = w.f.Seek(0, io.SeekEnd)
@@ -129,8 +225,9 @@ func (w *Writer) rotate() error {
 		return err
 	}
 	for n := files - 2; n >= 0; n-- {
-		if err := os.Rename(path(w.dir, n), path(w.dir, n+1)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+		dir := int(w.dir.Fd())
+		if err := unix.Renameat(dir, path("", n), dir, path("", n+1)); err != nil && err != unix.ENOENT {
+			return &os.PathError{Op: "rename", Path: path(w.dir.Name(), n), Err: err}
 		}
 	}
 	return w.open()

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func write(t *testing.T, w *Writer, at time.Time, stream int, text string) {
@@ -19,12 +21,21 @@ func write(t *testing.T, w *Writer, at time.Time, stream int, text string) {
 
 func open(t *testing.T, dir string) *Writer {
 	t.Helper()
-	w, err := NewWriter(dir)
+	w, err := newWriter(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.Close() })
 	return w
+}
+
+// newWriter is the writer of a log of this user's.
+func newWriter(dir string) (*Writer, error) {
+	f, err := Make(dir, os.Geteuid())
+	if err != nil {
+		return nil, err
+	}
+	return NewWriter(f, os.Geteuid())
 }
 
 func TestLinesComeBackAsTheyWere(t *testing.T) {
@@ -65,18 +76,83 @@ func TestALineOfTheFutureIsNotTheLast(t *testing.T) {
 	}
 }
 
-func TestALogThatIsALinkIsNotWritten(t *testing.T) {
-	dir, other := t.TempDir(), filepath.Join(t.TempDir(), "other")
-	if err := os.Symlink(other, path(dir, 0)); err != nil {
+// Who writes a log can put anything in its place: root neither reads nor writes what
+// is not a file of that log, and waits for nothing.
+func TestWhatIsNoLogIsRefused(t *testing.T) {
+	other := filepath.Join(t.TempDir(), "other")
+	if err := os.WriteFile(other, []byte("2026-01-02T03:04:05.000000000Z stdout F secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w, err := NewWriter(dir)
-	if err == nil {
-		w.Close()
-		t.Error("it was opened")
+	for name, put := range map[string]func(at string) error{
+		"a link":          func(at string) error { return os.Symlink(other, at) },
+		"another name":    func(at string) error { return os.Link(other, at) },
+		"a pipe":          func(at string) error { return unix.Mkfifo(at, 0o600) },
+		"a folder":        func(at string) error { return os.Mkdir(at, 0o700) },
+		"a dangling link": func(at string) error { return os.Symlink(other+"-new", at) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for n := range files {
+				dir := t.TempDir()
+				if err := put(path(dir, n)); err != nil {
+					t.Fatal(err)
+				}
+				w, err := newWriter(dir)
+				if err == nil {
+					w.Close()
+					t.Errorf("%d: it was opened for writing", n)
+				}
+				err = Read(t.Context(), dir, time.Time{}, false, func(l Line) error { return fmt.Errorf("read %q", l.Text) })
+				if err == nil || strings.Contains(err.Error(), "secret") {
+					t.Errorf("%d: it was read: %v", n, err)
+				}
+			}
+		})
 	}
-	if _, err := os.Lstat(other); err == nil {
+	if _, err := os.Lstat(other + "-new"); err == nil {
 		t.Error("the link's target was made")
+	}
+}
+
+// A log that an sbx has made whose keeper was root becomes its writer's, with all that
+// is in it.
+func TestALogOfRootsIsGivenAway(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	const helper = 0x70000042
+	dir := t.TempDir()
+	w := open(t, dir)
+	for range 2 * fileSize / 8000 {
+		write(t, w, time.Now(), 1, strings.Repeat("x", 8000)+"\n")
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Make(dir, helper)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w, err = NewWriter(f, helper)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	for range 2 * fileSize / 8000 { // root's own goes on in files of the helper's
+		write(t, w, time.Now(), 1, strings.Repeat("y", 8000)+"\n")
+	}
+	for n := range files + 1 {
+		at, mode := path(dir, n), uint32(unix.S_IFREG|0o600)
+		if n == files {
+			at, mode = dir, unix.S_IFDIR|0o700
+		}
+		var info unix.Stat_t
+		if err := unix.Lstat(at, &info); err != nil || info.Uid != helper || info.Gid != helper || info.Mode != mode {
+			t.Errorf("%s: %v, user %d, group %d, mode %#o", at, err, info.Uid, info.Gid, info.Mode)
+		}
+	}
+	if _, err := Make(dir, helper+1); err == nil {
+		t.Error("another one's log was given away")
 	}
 }
 
@@ -109,7 +185,7 @@ func TestAFollowerSeesEveryLine(t *testing.T) {
 	dir := t.TempDir()
 	const lines = 60_000
 	go func() {
-		w, err := NewWriter(dir)
+		w, err := newWriter(dir)
 		if err != nil {
 			t.Error(err)
 			return

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // poll is how often a followed log is looked at for more.
@@ -97,12 +99,22 @@ func (r *reader) newer() (*os.File, error) {
 		}
 	}
 	for n--; n >= 0; n-- {
-		f, err := os.Open(path(r.dir, n))
+		f, err := openLog(r.dir, n)
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {
 			return f, err
 		}
 	}
 	return nil, nil
+}
+
+// openLog opens a file of the log, which is somebody else's to write.
+func openLog(path string, n int) (*os.File, error) {
+	dir, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return openIn(dir, n, os.O_RDONLY)
 }
 
 // age is how many rotations old the present file is; one that is gone is older
@@ -113,7 +125,7 @@ func (r *reader) age() (int, error) {
 		return 0, err
 	}
 	for n := range files {
-		if info, err := os.Stat(path(r.dir, n)); err == nil && os.SameFile(own, info) {
+		if info, err := os.Lstat(path(r.dir, n)); err == nil && os.SameFile(own, info) {
 			return n, nil
 		}
 	}
@@ -124,7 +136,7 @@ func (r *reader) readFile() error {
 	if r.f == nil {
 		return nil
 	}
-	data, err := io.ReadAll(r.f)
+	data, err := io.ReadAll(io.LimitReader(r.f, MaxFile))
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ const (
 	Shared  Owner = "root, group the sandbox's" // root's, and what root inside may read
 	Sandbox Owner = "the sandbox"               // root inside: the first of its ids on the host
 	Libvirt Owner = "as libvirt makes it"
+	Helper  Owner = "the sandbox's helpers"
 	Reader  Owner = "the sandbox, or QEMU's user"
 	Host    Owner = "as on the host" // a host's file under one more name
 )
@@ -58,10 +59,10 @@ var Entries = []Entry{
 	{"NAME", Sbx, dir | 0o711, "a sandbox"},
 	{"NAME/" + Channel, Sbx, fs.ModeSocket | 0o600, "the socket of its first process; a machine's is QEMU's and made by libvirt"},
 	{"NAME/" + Keeper, Sbx, fs.ModeSocket | 0o600, "the same channel, shared by its keeper or its `sbx run`"},
-	{"NAME/" + KeeperLock, Sbx, 0o600, ""},
-	{"NAME/" + Log, Sbx, dir | 0o700, "what its service wrote"},
-	{"NAME/" + Log + "/FILE", Sbx, 0o600, ""},
-	{"NAME/" + Ended, Sbx, 0o600, "how its command ended"},
+	{"NAME/" + KeeperLock, Sbx, 0o600, "locked by its keeper, whose process it names"},
+	{"NAME/" + Log, Helper, dir | 0o700, "what its service wrote: all that its keeper can name"},
+	{"NAME/" + Log + "/FILE", Helper, 0o600, ""},
+	{"NAME/" + Ended, Sbx, 0o600, "how its command ended, or nothing yet"},
 	{"NAME/" + Forward, Sbx, 0o600, "the process that passes published ports on"},
 	{"NAME/" + Root, Sandbox, dir | 0o755, "a container's root: mount points and links"},
 	{"NAME/" + Root + "/…", Sandbox, 0, "as the profile and its exposed paths have it"},

@@ -90,13 +90,13 @@ func subordinateIDs(_ context.Context, h host) Check {
 			}
 			first, err1 := strconv.ParseUint(fields[1], 10, 32)
 			count, err2 := strconv.ParseUint(fields[2], 10, 33)
-			if err1 == nil && err2 == nil && first <= compiler.IDLast && first+count > compiler.IDFirst {
+			if err1 == nil && err2 == nil && first <= compiler.HelperLast && first+count > compiler.IDFirst {
 				return warn("give "+fields[0]+" a range outside of it, or sandboxes that overlap users: base",
-					"/%s gives %s ids from the range %d to %d, out of which sandboxes get theirs", name, fields[0], compiler.IDFirst, compiler.IDLast)
+					"/%s gives %s ids from the range %d to %d, out of which sandboxes get theirs", name, fields[0], compiler.IDFirst, compiler.HelperLast)
 			}
 		}
 	}
-	return ok("%d to %d are free for sandboxes", compiler.IDFirst, compiler.IDLast)
+	return ok("%d to %d are free for sandboxes", compiler.IDFirst, compiler.HelperLast)
 }
 
 // systemPath is where libvirtd finds programs, whatever the PATH of this process:

@@ -1,0 +1,236 @@
+package confine_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/internal/confine"
+)
+
+// helper is the id of the processes that these tests confine.
+const helper = 0x70123456
+
+// inside says that this is such a process, and which.
+const inside = "SBX_CONFINE_TEST"
+
+func TestMain(m *testing.M) {
+	if kind := os.Getenv(inside); kind != "" {
+		attack(kind)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// The descriptors that the process is started with.
+const (
+	folderFD   = 3
+	listenerFD = 4
+	leakedFD   = 5
+)
+
+// attack confines this process as the kind is, and prints of each thing that it then
+// tries whether it worked.
+func attack(kind string) {
+	own := os.NewFile(folderFD, "folder")
+	c := confine.Confinement{ID: helper, Files: 2, Calls: confine.Sockets, FileSize: 1 << 16}
+	if kind == "writer" {
+		c.Folder, c.Calls = own, append(c.Calls, confine.Rotating...)
+	}
+	if err := confine.Enter(c); err != nil {
+		fmt.Println("enter:", err)
+		return
+	}
+	try := func(what string, err error) { fmt.Printf("%s: %v\n", what, err) }
+	open := func(dir int, path string) error {
+		fd, err := unix.Openat(dir, path, unix.O_CREAT|unix.O_WRONLY, 0o600)
+		if err == nil {
+			unix.Close(fd)
+		}
+		return err
+	}
+	_, err := own.WriteAt(nil, 0)
+	try("no call that is not its own", err)
+	_, err = unix.FcntlInt(leakedFD, unix.F_GETFD, 0)
+	try("what was left open", err)
+	try("its folder", open(folderFD, "own"))
+	try("its files are bounded", errors.Join(open(folderFD, "big"), truncated(folderFD)))
+	try("rename there", unix.Renameat(folderFD, "own", folderFD, "renamed"))
+	try("above its folder", open(folderFD, "../../escaped"))
+	try("/tmp", open(unix.AT_FDCWD, "/tmp/"+os.Getenv("SBX_CONFINE_NAME")+"-new"))
+	try("/etc/passwd", func() error { _, err := os.ReadFile("/etc/passwd"); return err }())
+	try("a link", unix.Symlinkat("/etc", folderFD, "link"))
+	try("a FIFO", unix.Mknodat(folderFD, "fifo", unix.S_IFIFO|0o600, 0))
+	try("a folder", unix.Mkdirat(folderFD, "dir", 0o700))
+	try("a program", exec.Command("/bin/true").Run())
+	try("another process", func() error {
+		_, _, errno := unix.RawSyscall(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0)
+		return errnoOf(errno)
+	}())
+	try("a socket", func() error { _, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0); return err }())
+	try("root again", unix.Setresuid(0, 0, 0))
+	try("a mount", unix.Mount("none", "/", "tmpfs", 0, ""))
+	try("ptrace", func() error { return unix.PtraceAttach(os.Getppid()) }())
+	try("its listener", func() error {
+		l, err := net.FileListener(os.NewFile(listenerFD, "listener"))
+		if err != nil {
+			return err
+		}
+		conn, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		_, err = conn.Write([]byte("hello"))
+		return errors.Join(err, conn.Close())
+	}())
+	fmt.Println("ready")
+	_, _ = os.Stdin.Read(make([]byte, 1)) // until its state has been looked at
+}
+
+// truncated tries to make a file longer than the process may.
+func truncated(dir int) error {
+	fd, err := unix.Openat(dir, "big", unix.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	_, err = unix.Write(fd, make([]byte, 1<<17))
+	if err != nil {
+		return err
+	}
+	n, _ := unix.Seek(fd, 0, unix.SEEK_END)
+	if n > 1<<16 {
+		return fmt.Errorf("it has %d bytes", n)
+	}
+	return nil
+}
+
+func errnoOf(errno unix.Errno) error {
+	if errno == 0 {
+		return nil
+	}
+	return errno
+}
+
+// What a helper tries beyond its descriptors fails, whichever kind it is, and the
+// kernel says of all its threads that it has nothing else.
+func TestConfined(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	for kind, works := range map[string][]string{
+		"writer":  {"its folder", "its files are bounded", "rename there", "above its folder", "its listener"},
+		"speaker": {"its listener"},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			got, shared, pid, end := start(t, kind)
+			defer end()
+			for line := range strings.Lines(got) {
+				what, err, _ := strings.Cut(strings.TrimSpace(line), ": ")
+				want := what == "no call that is not its own" || slices.Contains(works, what)
+				if worked := err == "<nil>"; worked != want {
+					t.Errorf("%s: %s", what, err)
+				}
+			}
+			if strings.Count(got, "\n") < 18 {
+				t.Errorf("it ended early:\n%s", got)
+			}
+			// What it wrote anywhere is in its own folder, which it takes for all.
+			for _, elsewhere := range []string{shared + "/deep/escaped", shared + "/escaped", "/tmp/" + filepath.Base(shared) + "-new"} {
+				if _, err := os.Lstat(elsewhere); !errors.Is(err, os.ErrNotExist) {
+					t.Errorf("%s: %v", elsewhere, err)
+				}
+			}
+			checkThreads(t, pid)
+		})
+	}
+}
+
+// checkThreads looks at what the kernel says of each thread.
+func checkThreads(t *testing.T, pid int) {
+	t.Helper()
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("no threads: %v", err)
+	}
+	for _, path := range threads {
+		status, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		for _, want := range []string{
+			fmt.Sprintf("Uid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", helper), fmt.Sprintf("Gid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", helper), "Groups:\t \n",
+			"CapInh:\t0000000000000000\n", "CapPrm:\t0000000000000000\n", "CapEff:\t0000000000000000\n", "NoNewPrivs:\t1\n", "Seccomp:\t2\n",
+		} {
+			if !strings.Contains(string(status), want) {
+				t.Errorf("%s lacks %q:\n%s", path, want, status)
+			}
+		}
+	}
+}
+
+// start runs a confined process until it has tried all.
+func start(t *testing.T, kind string) (said, folder string, pid int, end func()) {
+	t.Helper()
+	folder, err := os.MkdirTemp("/tmp", "sbx-confine-") // where everybody may write above
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	own := filepath.Join(folder, "deep", "own")
+	if err := errors.Join(os.MkdirAll(own, 0o777), os.Chmod(folder, 0o777), os.Chmod(folder+"/deep", 0o777), os.Chown(own, helper, helper)); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.Open(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	l, err := net.Listen("unix", folder+"/socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	listener, err := l.(*net.UnixListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	client, err := net.Dial("unix", folder+"/socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = []string{inside + "=" + kind, "SBX_CONFINE_NAME=" + filepath.Base(folder)}
+	cmd.ExtraFiles = []*os.File{dir, listener, dir}
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for buf := make([]byte, 4096); !strings.Contains(b.String(), "ready\n"); {
+		n, err := stdout.Read(buf)
+		b.Write(buf[:n])
+		if err != nil {
+			break
+		}
+	}
+	return strings.TrimSuffix(b.String(), "ready\n"), folder, cmd.Process.Pid, func() { stdin.Close(); _ = cmd.Wait() }
+}

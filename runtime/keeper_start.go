@@ -1,0 +1,174 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/confine"
+	"github.com/sbx-dev/sbx/internal/logfile"
+)
+
+// startKeeper starts a keeper, as a process of its own, and returns when it has given
+// up all but the descriptors that it needs. Where there is one, or without
+// Options.Keeper, it does nothing.
+func (u *up) startKeeper(ctx context.Context) error {
+	if len(u.r.options.Keeper) == 0 {
+		return nil
+	}
+	lock, err := lockKeeper(u.s.dir, os.O_CREATE)
+	if err != nil || lock == nil {
+		return err
+	}
+	defer lock.Close()
+	files, err := u.keptFiles(ctx, lock)
+	defer closeAll(files)
+	if err != nil {
+		return fmt.Errorf("cannot start its keeper: %w", err)
+	}
+	keeper, err := confine.Start(append(append([]string{}, u.r.options.Keeper...), u.s.name), files...)
+	if err == nil {
+		err = errors.Join(notePID(lock, keeper.PID), keeper.Begin())
+	}
+	if err != nil {
+		return fmt.Errorf("cannot start its keeper: %w", err)
+	}
+	return nil
+}
+
+// notePID notes the process that has the file locked, for who looks for it.
+func notePID(lock *os.File, pid int) error {
+	if err := lock.Truncate(0); err != nil {
+		return err
+	}
+	_, err := lock.WriteAt(fmt.Appendf(nil, "%d\n", pid), 0)
+	return err
+}
+
+// keptFiles opens what a keeper is started with, in the order of its descriptors.
+func (u *up) keptFiles(ctx context.Context, lock *os.File) (files []*os.File, err error) {
+	files = append(files, lock)
+	for _, open := range []func() (*os.File, error){
+		func() (*os.File, error) {
+			return logfile.Make(filepath.Join(u.s.dir, logDir), int(compiler.HelperID(u.s.name)))
+		},
+		func() (*os.File, error) {
+			return os.OpenFile(filepath.Join(u.s.dir, endFile), os.O_CREATE|os.O_TRUNC|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
+		},
+		func() (*os.File, error) { return channelFile(ctx, u.s.dir) },
+		func() (*os.File, error) { return listenerFile(u.s.dir) },
+	} {
+		f, err := open()
+		if err != nil {
+			return files, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// channelFile is a connection to the first process.
+func channelFile(ctx context.Context, dir string) (*os.File, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", filepath.Join(dir, channelSocket))
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	return conn.(*net.UnixConn).File()
+}
+
+// listenerFile is the socket where others of root's connect to the channel.
+func listenerFile(dir string) (*os.File, error) {
+	l, err := listenShared(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	l.SetUnlinkOnClose(false)
+	return l.File()
+}
+
+// listenShared makes that socket.
+func listenShared(dir string) (*net.UnixListener, error) {
+	path := filepath.Join(dir, keeperSocket)
+	if err := removeFile(path); err != nil { // left behind by one that has ended
+		return nil, err
+	}
+	return listenUnix(path)
+}
+
+// lockKeeper makes this process the keeper of the folder's sandbox; nil when
+// there is one. flags is os.O_CREATE for one that is to stay: without it, nothing
+// is left in a folder that goes.
+func lockKeeper(dir string, flags int) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, keeperLock), flags|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		return f, nil
+	}
+	f.Close()
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = nil
+	}
+	return nil, err
+}
+
+// hasKeeper says whether a keeper shares the sandbox's channel.
+func hasKeeper(dir string) bool {
+	conn, err := net.Dial("unix", filepath.Join(dir, keeperSocket))
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
+// awaitKeeper waits until the keeper of a sandbox that has ended has written the
+// rest of the output and ended, too, and makes room for the next one.
+func awaitKeeper(dir string) error {
+	for limit := time.Now().Add(lastLimit); ; time.Sleep(2 * time.Millisecond) {
+		lock, err := lockKeeper(dir, 0)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if lock != nil || err != nil { // there is none, or never was
+			defer lock.Close()
+			return errors.Join(removeFile(filepath.Join(dir, keeperSocket)), removeFile(filepath.Join(dir, endFile)))
+		}
+		if time.Now().After(limit) {
+			return fmt.Errorf("its keeper does not end: find \"sbx keep %s\" with ps, and end it", filepath.Base(dir))
+		}
+	}
+}
+
+// removeKept removes what the keepers of a sandbox have made, once the last one
+// has ended.
+func removeKept(dir string) error {
+	if err := awaitKeeper(dir); err != nil {
+		return err
+	}
+	for _, file := range []string{keeperLock, keeperSocket} { // an sbx run that was killed leaves a socket, and no lock
+		if err := removeFile(filepath.Join(dir, file)); err != nil {
+			return err
+		}
+	}
+	return removeTree(filepath.Join(dir, logDir))
+}
