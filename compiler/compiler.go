@@ -14,7 +14,7 @@ import (
 
 	"libvirt.org/go/libvirtxml"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -31,7 +31,7 @@ type Options struct {
 type sandbox struct {
 	*schema.Profile
 	cards    []networkCard
-	manifest *initramfs.Manifest
+	manifest *manifest.Manifest
 	metadata *Metadata
 }
 

@@ -6,7 +6,7 @@ import (
 	"path"
 	"strings"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -17,8 +17,8 @@ const hostsFile = "/etc/hosts"
 // goes out to a name server, or waits for one that it may not ask. Where the profile
 // shows a folder or file of the host's there, that file's content follows. A profile
 // that says what stands there, or lets the sandbox write it, has its way.
-func ownName(p *schema.Profile) []initramfs.Mount {
-	m := initramfs.Mount{Kind: initramfs.Inline, Target: hostsFile, Content: nameLines(p), Mode: 0o644}
+func ownName(p *schema.Profile) []manifest.Mount {
+	m := manifest.Mount{Kind: manifest.Inline, Target: hostsFile, Content: nameLines(p), Mode: 0o644}
 	for _, host := range p.Expose {
 		if host == hostsFile || isBelow(hostsFile, map[string]bool{host: true}) {
 			m.Source = hostsFile
@@ -41,7 +41,7 @@ func ownName(p *schema.Profile) []initramfs.Mount {
 	if m.Source == "" {
 		m.Content = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n" + m.Content
 	}
-	return []initramfs.Mount{m}
+	return []manifest.Mount{m}
 }
 
 // nameLines give the sandbox's own name, and its first part, an address of each

@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -41,9 +41,9 @@ func TestOwnName(t *testing.T) {
 			if c.profile.Hostname == "" {
 				c.profile.Hostname = "web"
 			}
-			var want []initramfs.Mount
+			var want []manifest.Mount
 			if c.content != "" {
-				want = []initramfs.Mount{{Kind: initramfs.Inline, Target: "/etc/hosts", Source: c.source, Content: c.content, Mode: 0o644}}
+				want = []manifest.Mount{{Kind: manifest.Inline, Target: "/etc/hosts", Source: c.source, Content: c.content, Mode: 0o644}}
 			}
 			if d := cmp.Diff(want, ownName(&c.profile)); d != "" {
 				t.Error(d)

@@ -6,7 +6,7 @@ import (
 
 	"libvirt.org/go/libvirtxml"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/state"
 )
 
@@ -64,13 +64,13 @@ func (s *sandbox) addMachineDevices(d *libvirtxml.DomainDeviceList) {
 			Mode: "bind",
 			Path: path.Join(StateDir, s.Name, state.Channel),
 		}},
-		Target: &libvirtxml.DomainChannelTarget{VirtIO: &libvirtxml.DomainChannelTargetVirtIO{Name: initramfs.PortName}},
+		Target: &libvirtxml.DomainChannelTarget{VirtIO: &libvirtxml.DomainChannelTargetVirtIO{Name: manifest.PortName}},
 	}}
 	for _, m := range s.manifest.Mounts {
 		switch m.Kind {
-		case initramfs.Export:
+		case manifest.Export:
 			d.Filesystems = append(d.Filesystems, machineExport(m))
-		case initramfs.Image:
+		case manifest.Image:
 			d.Disks = append(d.Disks, machineDisk(m, len(d.Disks)))
 		}
 	}
@@ -83,7 +83,7 @@ func (s *sandbox) addMachineDevices(d *libvirtxml.DomainDeviceList) {
 // machineExport shares one host path over 9p. "squash" is QEMU's security model
 // "none": the guest's wishes for owners, which QEMU's own id cannot grant, are
 // not errors. The tag, not the target, is what the machine sees of it.
-func machineExport(m initramfs.Mount) libvirtxml.DomainFilesystem {
+func machineExport(m manifest.Mount) libvirtxml.DomainFilesystem {
 	f := hostFilesystem(m.Source, m.Tag, m.Writable)
 	f.AccessMode = "squash"
 	f.MultiDevs = "remap" // inode numbers of two file systems below one path may meet
@@ -93,7 +93,7 @@ func machineExport(m initramfs.Mount) libvirtxml.DomainFilesystem {
 
 // machineDisk attaches a disk image. Its backing chain ends where it starts: a
 // writable qcow2 could name any host file as its backing file.
-func machineDisk(m initramfs.Mount, index int) libvirtxml.DomainDisk {
+func machineDisk(m manifest.Mount, index int) libvirtxml.DomainDisk {
 	disk := libvirtxml.DomainDisk{
 		Device:       "disk",
 		Driver:       &libvirtxml.DomainDiskDriver{Name: "qemu", Type: m.Format},

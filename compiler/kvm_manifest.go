@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // writableCapabilities let root in a machine use writable host folders. Their
@@ -14,9 +14,9 @@ import (
 var writableCapabilities = []string{"dac_override", "fowner"}
 
 // fitMachine adds to a manifest what only a machine needs.
-func fitMachine(m *initramfs.Manifest) {
+func fitMachine(m *manifest.Manifest) {
 	m.Modules = machineModules(m)
-	isWritableExport := func(m initramfs.Mount) bool { return m.Kind == initramfs.Export && m.Writable }
+	isWritableExport := func(m manifest.Mount) bool { return m.Kind == manifest.Export && m.Writable }
 	if slices.ContainsFunc(m.Mounts, isWritableExport) {
 		all := slices.Sorted(slices.Values(append(writableCapabilities, m.Run.Capabilities...)))
 		m.Run.Capabilities = slices.Compact(all)
@@ -25,18 +25,18 @@ func fitMachine(m *initramfs.Manifest) {
 
 // machineModules lists the kernel modules that the machine's devices need, with
 // the part of the profile that brings each in.
-func machineModules(m *initramfs.Manifest) []initramfs.Module {
-	var list []initramfs.Module
+func machineModules(m *manifest.Manifest) []manifest.Module {
+	var list []manifest.Module
 	add := func(why string, names ...string) { list = addModules(list, why, names...) }
 	add("every machine", "virtio_pci", "virtio_console", "virtio_rng")
 	for _, mount := range m.Mounts {
 		switch mount.Kind {
-		case initramfs.Export:
+		case manifest.Export:
 			add("the host path "+mount.Source, "9pnet_virtio", "9p")
-		case initramfs.Image:
+		case manifest.Image:
 			why := fmt.Sprintf("mounts.%q.image", mount.Target)
 			add(why, "virtio_blk")
-			add(why, initramfs.ImageFileSystems...)
+			add(why, manifest.ImageFileSystems...)
 		}
 	}
 	if len(m.Interfaces) > 0 {
@@ -46,10 +46,10 @@ func machineModules(m *initramfs.Manifest) []initramfs.Module {
 }
 
 // addModules adds those that are not on the list yet.
-func addModules(list []initramfs.Module, why string, names ...string) []initramfs.Module {
+func addModules(list []manifest.Module, why string, names ...string) []manifest.Module {
 	for _, name := range names {
-		if !slices.ContainsFunc(list, func(m initramfs.Module) bool { return m.Name == name }) {
-			list = append(list, initramfs.Module{Name: name, For: why})
+		if !slices.ContainsFunc(list, func(m manifest.Module) bool { return m.Name == name }) {
+			list = append(list, manifest.Module{Name: name, For: why})
 		}
 	}
 	return list

@@ -10,7 +10,7 @@ import (
 
 	"libvirt.org/go/libvirtxml"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -95,7 +95,7 @@ func HostID(p *schema.Profile, id uint32) uint32 {
 // lxcFilesystems mounts the root, sbx's own folder and everything that the
 // manifest names. A container's first process mounts nothing: it could not, and
 // the walls are not its to build.
-func lxcFilesystems(name string, mounts []initramfs.Mount) []libvirtxml.DomainFilesystem {
+func lxcFilesystems(name string, mounts []manifest.Mount) []libvirtxml.DomainFilesystem {
 	list := []libvirtxml.DomainFilesystem{
 		hostFilesystem(path.Join(StateDir, name, state.Root), "/", false),
 		hostFilesystem(path.Join(StateDir, name, state.Own), "/.sbx", false),
@@ -103,11 +103,11 @@ func lxcFilesystems(name string, mounts []initramfs.Mount) []libvirtxml.DomainFi
 	}
 	for _, m := range mounts {
 		switch m.Kind {
-		case initramfs.Export:
+		case manifest.Export:
 			list = append(list, hostFilesystem(m.Source, m.Target, m.Writable))
-		case initramfs.Inline:
+		case manifest.Inline:
 			list = append(list, hostFilesystem(InlineFile(path.Join(StateDir, name, state.Files), m.Target), m.Target, false))
-		case initramfs.Tmpfs:
+		case manifest.Tmpfs:
 			list = append(list, ramFilesystem(m))
 		}
 	}
@@ -136,12 +136,12 @@ func hostFilesystem(source, target string, writable bool) libvirtxml.DomainFiles
 // v2 it gives their files to the mapped root, who could then lift the sandbox's
 // own limits (virCgroupV2SetOwner in libvirt's vircgroupv2.c).
 func hiddenGroups() libvirtxml.DomainFilesystem {
-	f := ramFilesystem(initramfs.Mount{Target: "/sys/fs/cgroup", Size: 4096})
+	f := ramFilesystem(manifest.Mount{Target: "/sys/fs/cgroup", Size: 4096})
 	f.ReadOnly = &libvirtxml.DomainFilesystemReadOnly{}
 	return f
 }
 
-func ramFilesystem(m initramfs.Mount) libvirtxml.DomainFilesystem {
+func ramFilesystem(m manifest.Mount) libvirtxml.DomainFilesystem {
 	return libvirtxml.DomainFilesystem{
 		AccessMode: "passthrough",
 		Source:     &libvirtxml.DomainFilesystemSource{RAM: &libvirtxml.DomainFilesystemSourceRAM{Usage: uint(m.Size / 1024), Units: "KiB"}},

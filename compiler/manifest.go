@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -22,10 +22,10 @@ const (
 
 // secretsSize bounds the folder in memory that the secrets are written to: all
 // that a profile may have, at the most that each may hold.
-const secretsSize = 64 * initramfs.MaxSecret
+const secretsSize = 64 * manifest.MaxSecret
 
 // newManifest tells the first process what both backends have in common.
-func newManifest(s *sandbox, o Options) (*initramfs.Manifest, error) {
+func newManifest(s *sandbox, o Options) (*manifest.Manifest, error) {
 	mounts, err := manifestMounts(s.Profile)
 	if err != nil {
 		return nil, err
@@ -34,8 +34,8 @@ func newManifest(s *sandbox, o Options) (*initramfs.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &initramfs.Manifest{
-		Version:  initramfs.Version,
+	m := &manifest.Manifest{
+		Version:  manifest.Version,
 		Name:     s.Name,
 		Hostname: s.Hostname,
 		Root:     rootNodes(mounts),
@@ -53,8 +53,8 @@ func newManifest(s *sandbox, o Options) (*initramfs.Manifest, error) {
 	return m, nil
 }
 
-func manifestInterface(c networkCard) initramfs.Interface {
-	i := initramfs.Interface{
+func manifestInterface(c networkCard) manifest.Interface {
+	i := manifest.Interface{
 		Name:      c.guest,
 		MAC:       c.mac.String(),
 		Addresses: c.Address,
@@ -62,17 +62,17 @@ func manifestInterface(c networkCard) initramfs.Interface {
 		DHCP:      c.DHCP,
 	}
 	for _, r := range c.Routes {
-		i.Routes = append(i.Routes, initramfs.Route{To: r.To, Via: r.Via})
+		i.Routes = append(i.Routes, manifest.Route{To: r.To, Via: r.Via})
 	}
 	return i
 }
 
-func manifestRun(p *schema.Profile) (initramfs.Run, error) {
+func manifestRun(p *schema.Profile) (manifest.Run, error) {
 	umask, err := mode(p.Run.Umask)
 	if err != nil {
-		return initramfs.Run{}, fmt.Errorf("%s: run.umask: %w", p.Source.Pos("run.umask"), err)
+		return manifest.Run{}, fmt.Errorf("%s: run.umask: %w", p.Source.Pos("run.umask"), err)
 	}
-	r := initramfs.Run{
+	r := manifest.Run{
 		Argv:         p.Run.Argv,
 		Env:          environment(p.Run.Env),
 		Workdir:      p.Run.Workdir,
@@ -86,16 +86,16 @@ func manifestRun(p *schema.Profile) (initramfs.Run, error) {
 		StopTimeout:  milliseconds(p.Run.Stop.Timeout),
 	}
 	if ready := p.Run.Ready; ready != nil {
-		r.Ready = &initramfs.Ready{Probe: manifestProbe(ready.Probe), Timeout: milliseconds(ready.Timeout)}
+		r.Ready = &manifest.Ready{Probe: manifestProbe(ready.Probe), Timeout: milliseconds(ready.Timeout)}
 	}
 	if health := p.Run.Health; health != nil {
-		r.Health = &initramfs.Health{Probe: manifestProbe(health.Probe), Every: milliseconds(health.Every), Failures: health.Failures}
+		r.Health = &manifest.Health{Probe: manifestProbe(health.Probe), Every: milliseconds(health.Every), Failures: health.Failures}
 	}
 	return r, nil
 }
 
-func manifestProbe(p schema.Probe) initramfs.Probe {
-	m := initramfs.Probe{TCP: p.TCP, File: p.File, Exec: p.Exec}
+func manifestProbe(p schema.Probe) manifest.Probe {
+	m := manifest.Probe{TCP: p.TCP, File: p.File, Exec: p.Exec}
 	if p.HTTP != nil {
 		m.HTTPPort, m.HTTPPath = p.HTTP.Port, p.HTTP.Path
 	}
@@ -112,20 +112,20 @@ func environment(env map[string]string) []string {
 
 // manifestMounts lists everything that is mounted, in the order of its path, so
 // that a parent comes before what is mounted inside it.
-func manifestMounts(p *schema.Profile) ([]initramfs.Mount, error) {
-	var mounts []initramfs.Mount
+func manifestMounts(p *schema.Profile) ([]manifest.Mount, error) {
+	var mounts []manifest.Mount
 	if _, own := p.Mounts[shm]; !own {
-		mounts = append(mounts, initramfs.Mount{Kind: initramfs.Tmpfs, Target: shm, Size: shmSize, Mode: 0o1777})
+		mounts = append(mounts, manifest.Mount{Kind: manifest.Tmpfs, Target: shm, Size: shmSize, Mode: 0o1777})
 	}
 	if len(p.Secrets) > 0 {
-		mounts = append(mounts, initramfs.Mount{Kind: initramfs.Tmpfs, Target: initramfs.SecretsDir, Size: secretsSize, Mode: 0o755})
+		mounts = append(mounts, manifest.Mount{Kind: manifest.Tmpfs, Target: manifest.SecretsDir, Size: secretsSize, Mode: 0o755})
 	}
 	if _, own := p.Mounts[resolvConf]; !own {
 		mounts = append(mounts, nameServers(p)...)
 	}
 	mounts = append(mounts, ownName(p)...)
 	for _, host := range p.Expose {
-		mounts = append(mounts, initramfs.Mount{Kind: initramfs.Export, Target: host, Source: host})
+		mounts = append(mounts, manifest.Mount{Kind: manifest.Export, Target: host, Source: host})
 	}
 	for target, m := range p.Mounts {
 		lowered, err := manifestMount(target, m)
@@ -135,7 +135,7 @@ func manifestMounts(p *schema.Profile) ([]initramfs.Mount, error) {
 		}
 		mounts = append(mounts, lowered)
 	}
-	slices.SortFunc(mounts, func(a, b initramfs.Mount) int {
+	slices.SortFunc(mounts, func(a, b manifest.Mount) int {
 		return cmp.Or(strings.Compare(a.Target, b.Target), strings.Compare(a.Kind, b.Kind)) // an export before what is made of it
 	})
 	numberTags(mounts)
@@ -146,7 +146,7 @@ func manifestMounts(p *schema.Profile) ([]initramfs.Mount, error) {
 const resolvConf = "/etc/resolv.conf"
 
 // nameServers is the file that names those of the profile's networks, if any.
-func nameServers(p *schema.Profile) []initramfs.Mount {
+func nameServers(p *schema.Profile) []manifest.Mount {
 	var networks []schema.Network
 	if p.Network != nil {
 		networks = append(networks, *p.Network)
@@ -163,40 +163,40 @@ func nameServers(p *schema.Profile) []initramfs.Mount {
 	if content.Len() == 0 {
 		return nil
 	}
-	return []initramfs.Mount{{Kind: initramfs.Inline, Target: resolvConf, Content: content.String(), Mode: 0o644}}
+	return []manifest.Mount{{Kind: manifest.Inline, Target: resolvConf, Content: content.String(), Mode: 0o644}}
 }
 
-func manifestMount(target string, m schema.Mount) (initramfs.Mount, error) {
+func manifestMount(target string, m schema.Mount) (manifest.Mount, error) {
 	bits, err := mode(m.Mode)
 	if err != nil {
-		return initramfs.Mount{}, err
+		return manifest.Mount{}, err
 	}
-	switch out := (initramfs.Mount{Target: target, Mode: bits, Writable: m.Writable}); {
+	switch out := (manifest.Mount{Target: target, Mode: bits, Writable: m.Writable}); {
 	case m.Host != "":
-		out.Kind, out.Source = initramfs.Export, m.Host
+		out.Kind, out.Source = manifest.Export, m.Host
 		return out, nil
 	case m.Image != "":
-		out.Kind, out.Source, out.Format = initramfs.Image, m.Image, m.Format
+		out.Kind, out.Source, out.Format = manifest.Image, m.Image, m.Format
 		return out, nil
 	case m.File != nil:
-		out.Kind, out.Content = initramfs.Inline, *m.File
+		out.Kind, out.Content = manifest.Inline, *m.File
 		return out, nil
 	default:
-		out.Kind, out.Size = initramfs.Tmpfs, int64(m.Tmpfs)
+		out.Kind, out.Size = manifest.Tmpfs, int64(m.Tmpfs)
 		return out, nil
 	}
 }
 
 // numberTags names the exports and images for a machine, which sees no host
 // paths. A 9p tag holds 31 bytes and a disk's serial 20, so a path would not do.
-func numberTags(mounts []initramfs.Mount) {
+func numberTags(mounts []manifest.Mount) {
 	exports, images := 0, 0
 	for i := range mounts {
 		switch mounts[i].Kind {
-		case initramfs.Export:
+		case manifest.Export:
 			mounts[i].Tag = "export" + strconv.Itoa(exports)
 			exports++
-		case initramfs.Image:
+		case manifest.Image:
 			mounts[i].Tag = "image" + strconv.Itoa(images)
 			images++
 		}
@@ -210,11 +210,11 @@ var mergedFolders = []string{"bin", "lib", "lib64", "sbin"}
 // mounted: parent folders, the points of tmpfs and inline files, and the links
 // of a merged /usr. Whether an exported path is a folder or a file is known only
 // on the host, so its own mount point is made there.
-func rootNodes(mounts []initramfs.Mount) []initramfs.Node {
-	nodes := map[string]initramfs.Node{}
+func rootNodes(mounts []manifest.Mount) []manifest.Node {
+	nodes := map[string]manifest.Node{}
 	dir := func(p string) {
 		for ; p != "/" && nodes[p].Kind == ""; p = path.Dir(p) {
-			nodes[p] = initramfs.Node{Path: p, Kind: initramfs.Dir}
+			nodes[p] = manifest.Node{Path: p, Kind: manifest.Dir}
 		}
 	}
 	covered := map[string]bool{} // mounted over, so nothing below can stand in the root
@@ -229,21 +229,21 @@ func rootNodes(mounts []initramfs.Mount) []initramfs.Node {
 		covered[m.Target] = true
 		dir(path.Dir(m.Target))
 		switch m.Kind {
-		case initramfs.Tmpfs, initramfs.Image:
+		case manifest.Tmpfs, manifest.Image:
 			dir(m.Target)
-		case initramfs.Inline:
-			nodes[m.Target] = initramfs.Node{Path: m.Target, Kind: initramfs.File}
+		case manifest.Inline:
+			nodes[m.Target] = manifest.Node{Path: m.Target, Kind: manifest.File}
 		}
 	}
 	if covered["/usr"] {
 		for _, name := range mergedFolders {
 			if p := "/" + name; !covered[p] && nodes[p].Kind == "" {
-				nodes[p] = initramfs.Node{Path: p, Kind: initramfs.Link, Link: "usr/" + name}
+				nodes[p] = manifest.Node{Path: p, Kind: manifest.Link, Link: "usr/" + name}
 			}
 		}
 	}
 	sorted := slices.Collect(maps.Values(nodes))
-	slices.SortFunc(sorted, func(a, b initramfs.Node) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(sorted, func(a, b manifest.Node) int { return strings.Compare(a.Path, b.Path) })
 	return sorted
 }
 
@@ -259,7 +259,7 @@ func isBelow(p string, folders map[string]bool) bool {
 }
 
 // mode reads permission bits as a profile writes them; the empty string is 0.
-func mode(s string) (m initramfs.Mode, err error) {
+func mode(s string) (m manifest.Mode, err error) {
 	if s == "" {
 		return 0, nil
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/sbx-dev/sbx/compiler/firewall"
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -209,7 +209,7 @@ func (s *sandbox) closedFolders() (list diag.List) {
 		return nil
 	}
 	for _, m := range s.manifest.Mounts {
-		if m.Kind == initramfs.Export && m.Writable {
+		if m.Kind == manifest.Export && m.Writable {
 			list = append(list, s.remark(schema.Field("mounts", m.Target), mend+", or let everyone write to "+m.Source,
 				"in a machine, all of %s belongs to one id, which is not that of %s", m.Target, s.Run.User))
 		}

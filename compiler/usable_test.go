@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // usable is a profile at 10.0.0.2/24 and fd00::2/64 with more of its own.
@@ -102,15 +102,15 @@ func TestWhatRulesNeedIsThere(t *testing.T) {
 		})
 	}
 	m := manifestOf(t, `backend: "kvm", network: allow: [{in: sctp: [2905]}]`)
-	if last := m.Modules[len(m.Modules)-1]; last != (initramfs.Module{Name: "sctp", For: "network.allow[0]"}) {
+	if last := m.Modules[len(m.Modules)-1]; last != (manifest.Module{Name: "sctp", For: "network.allow[0]"}) {
 		t.Errorf("a machine with a rule for SCTP loads %v", m.Modules)
 	}
 }
 
-func manifestOf(t *testing.T, more string) *initramfs.Manifest {
+func manifestOf(t *testing.T, more string) *manifest.Manifest {
 	t.Helper()
 	b := compile(t, loadText(t, "usable.cue", []byte(usable(more))))
-	m, err := initramfs.Decode(bytes.TrimSpace(b.File("initrd.json")))
+	m, err := manifest.Decode(bytes.TrimSpace(b.File("initrd.json")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -16,7 +16,7 @@ import (
 func (s *sandbox) checkOwners() error {
 	base := s.base()
 	for _, m := range s.manifest.Mounts {
-		if m.Kind != initramfs.Export || !m.Writable {
+		if m.Kind != manifest.Export || !m.Writable {
 			continue
 		}
 		owner := s.host[m.Target].UID
@@ -32,7 +32,7 @@ func (s *sandbox) checkOwners() error {
 func (s *sandbox) checkPoints() error {
 	for _, m := range s.manifest.Mounts {
 		outer := enclosing(m.Target, s.manifest.Mounts)
-		if outer == nil || outer.Kind != initramfs.Export || outer.Writable {
+		if outer == nil || outer.Kind != manifest.Export || outer.Writable {
 			continue
 		}
 		point := filepath.Join(outer.Source, strings.TrimPrefix(m.Target, outer.Target))

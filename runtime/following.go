@@ -13,12 +13,12 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // inlineContent is an inline file's content as the sandbox gets it: where it begins
 // what is a file of the host's otherwise, that one's follows.
-func inlineContent(m initramfs.Mount) ([]byte, error) {
+func inlineContent(m manifest.Mount) ([]byte, error) {
 	content := []byte(m.Content)
 	if m.Source == "" {
 		return content, nil
@@ -28,7 +28,7 @@ func inlineContent(m initramfs.Mount) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	following, err := io.ReadAll(io.LimitReader(f, initramfs.MaxFollowing))
+	following, err := io.ReadAll(io.LimitReader(f, manifest.MaxFollowing))
 	return append(content, following...), err
 }
 
@@ -39,7 +39,7 @@ var errPlaceless = errors.New("the host has no such file")
 // openFollowing opens the host's file that follows an inline one. Its folder may be
 // anybody's, and what is handed to the sandbox is read by root: so no link is
 // followed, and only what everyone may read is read.
-func openFollowing(m initramfs.Mount) (*os.File, error) {
+func openFollowing(m manifest.Mount) (*os.File, error) {
 	dir, err := os.Open(filepath.Dir(m.Source))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errPlaceless
@@ -69,7 +69,7 @@ func openFollowing(m initramfs.Mount) (*os.File, error) {
 // this host has none: what the profile shows there stays as it is.
 func (s *sandbox) dropPlaceless() error {
 	for _, m := range slices.Clone(s.manifest.Mounts) {
-		if m.Kind != initramfs.Inline || m.Source == "" {
+		if m.Kind != manifest.Inline || m.Source == "" {
 			continue
 		}
 		f, err := openFollowing(m)
@@ -86,8 +86,8 @@ func (s *sandbox) dropPlaceless() error {
 }
 
 func (s *sandbox) dropInline(target string) {
-	s.manifest.Mounts = slices.DeleteFunc(s.manifest.Mounts, func(m initramfs.Mount) bool {
-		return m.Kind == initramfs.Inline && m.Target == target
+	s.manifest.Mounts = slices.DeleteFunc(s.manifest.Mounts, func(m manifest.Mount) bool {
+		return m.Kind == manifest.Inline && m.Target == target
 	})
 	if s.domain.Devices == nil {
 		return

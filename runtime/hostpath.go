@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/eyes"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/runtime/fault"
@@ -17,7 +17,7 @@ import (
 )
 
 // isOfHost says whether the mount is a path of the host.
-func isOfHost(m initramfs.Mount) bool { return m.Kind == initramfs.Export || m.Kind == initramfs.Image }
+func isOfHost(m manifest.Mount) bool { return m.Kind == manifest.Export || m.Kind == manifest.Image }
 
 // openHost opens all host paths that the sandbox is to see, so that what is checked
 // is what it gets, and notes what they are. A writable folder may be missing yet.
@@ -30,7 +30,7 @@ func (s *sandbox) openHost() error {
 			continue
 		}
 		source, err := stage.Open(m.Source)
-		if errors.Is(err, fs.ErrNotExist) && m.Writable && m.Kind == initramfs.Export {
+		if errors.Is(err, fs.ErrNotExist) && m.Writable && m.Kind == manifest.Export {
 			continue
 		}
 		if err != nil {
@@ -50,7 +50,7 @@ const libvirtRun = "/run/libvirt"
 
 // refuseControl refuses what package schema refuses by name, now that links have
 // been followed and the state folder is known: by these, sandboxes are controlled.
-func (s *sandbox) refuseControl(m initramfs.Mount, real string) error {
+func (s *sandbox) refuseControl(m manifest.Mount, real string) error {
 	state, err := filepath.EvalSymlinks(filepath.Dir(s.dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		state, err = filepath.Dir(s.dir), nil
@@ -68,7 +68,7 @@ func (s *sandbox) refuseControl(m initramfs.Mount, real string) error {
 }
 
 // exposed says why a host path cannot be given to the sandbox.
-func exposed(m initramfs.Mount, err error) error {
+func exposed(m manifest.Mount, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		if closed := eyes.Blocked(os.Geteuid(), os.Getegid(), m.Source); closed != "" {
 			return fault.New(diag.NotReachable, "%s is exposed, but lies below %s, which user %d may not search: run sbx as root, or chmod o+x %s (%w)", m.Source, closed, os.Geteuid(), closed, err)
@@ -92,7 +92,7 @@ func (s *sandbox) closeHost() {
 // group that owner names for a path, and opens them.
 func (s *sandbox) makeWritable(owner func(path string) (uid, gid int, err error)) error {
 	for _, m := range s.manifest.Mounts {
-		if m.Kind != initramfs.Export || !m.Writable || s.host[m.Target] != nil {
+		if m.Kind != manifest.Export || !m.Writable || s.host[m.Target] != nil {
 			continue
 		}
 		uid, gid, err := owner(m.Source)

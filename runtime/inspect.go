@@ -10,20 +10,20 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/schema"
 )
 
 // Inspection is all that is known of one sandbox.
 type Inspection struct {
 	Sandbox
-	UUID       string         `json:"uuid"`
-	Filters    []string       `json:"filters"`
-	Networks   []string       `json:"networks"` // those that its profile owns
-	Interfaces []Interface    `json:"interfaces"`
-	Mounts     []Mount        `json:"mounts"`
-	IDs        *IDs           `json:"ids,omitempty"` // of a container with a user namespace
-	Run        *initramfs.Run `json:"run,omitempty"` // what the first process was told to run
+	UUID       string        `json:"uuid"`
+	Filters    []string      `json:"filters"`
+	Networks   []string      `json:"networks"` // those that its profile owns
+	Interfaces []Interface   `json:"interfaces"`
+	Mounts     []Mount       `json:"mounts"`
+	IDs        *IDs          `json:"ids,omitempty"` // of a container with a user namespace
+	Run        *manifest.Run `json:"run,omitempty"` // what the first process was told to run
 }
 
 // Interface is one of the sandbox's network cards.
@@ -91,8 +91,8 @@ func (r *Runtime) Inspect(ctx context.Context, name string) (*Inspection, error)
 // them. Where the sandbox's files are not here, they are what its metadata notes.
 func (r *Runtime) mountsOf(name string, kind schema.Backend, notes *compiler.Metadata) []Mount {
 	list := []Mount{}
-	manifest := r.manifestOf(name, kind)
-	if manifest == nil {
+	told := r.manifestOf(name, kind)
+	if told == nil {
 		for _, s := range notes.Sources {
 			if s.Target != "" {
 				list = append(list, Mount{s.Path, s.Target, s.Writable})
@@ -100,7 +100,7 @@ func (r *Runtime) mountsOf(name string, kind schema.Backend, notes *compiler.Met
 		}
 		return list
 	}
-	for _, m := range manifest.Mounts {
+	for _, m := range told.Mounts {
 		if !isOfHost(m) {
 			continue
 		}
@@ -116,7 +116,7 @@ func (r *Runtime) mountsOf(name string, kind schema.Backend, notes *compiler.Met
 
 // runOf is what the sandbox's manifest says of its command; nil where the
 // sandbox's files are not here.
-func (r *Runtime) runOf(name string, kind schema.Backend) *initramfs.Run {
+func (r *Runtime) runOf(name string, kind schema.Backend) *manifest.Run {
 	m := r.manifestOf(name, kind)
 	if m == nil {
 		return nil
@@ -125,7 +125,7 @@ func (r *Runtime) runOf(name string, kind schema.Backend) *initramfs.Run {
 }
 
 // manifestOf is what the sandbox's first process was told.
-func (r *Runtime) manifestOf(name string, kind schema.Backend) *initramfs.Manifest {
+func (r *Runtime) manifestOf(name string, kind schema.Backend) *manifest.Manifest {
 	if !r.local() {
 		return nil
 	}
@@ -133,7 +133,7 @@ func (r *Runtime) manifestOf(name string, kind schema.Backend) *initramfs.Manife
 	if err != nil {
 		return nil
 	}
-	m, err := initramfs.Decode(data)
+	m, err := manifest.Decode(data)
 	if err != nil {
 		return nil
 	}

@@ -6,9 +6,9 @@ import (
 
 	"libvirt.org/go/libvirt"
 
-	"github.com/sbx-dev/sbx/initramfs"
-	"github.com/sbx-dev/sbx/initramfs/cache"
-	"github.com/sbx-dev/sbx/initramfs/kernel"
+	"github.com/sbx-dev/sbx/initramfs/boot"
+	"github.com/sbx-dev/sbx/initramfs/boot/cache"
+	"github.com/sbx-dev/sbx/initramfs/boot/kernel"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
@@ -86,7 +86,7 @@ func (r *Runtime) placeBoot(s *sandbox) error {
 	if err != nil {
 		return err
 	}
-	builder := initramfs.Builder{Kernel: found, Init: init, Cache: files}
+	builder := boot.Builder{Kernel: found, Init: init, Cache: files}
 	notice, err := builder.PlaceKernel(filepath.Join(s.dir, bootDir, "kernel"))
 	if err != nil {
 		return fault.Because(diag.NoKernel, err)
@@ -97,11 +97,11 @@ func (r *Runtime) placeBoot(s *sandbox) error {
 	if err := builder.PlaceInitrd(s.manifest, filepath.Join(s.dir, bootDir, "initrd")); err != nil {
 		return fault.Because(diag.NoKernel, err)
 	}
-	manifest, err := s.manifest.Encode()
+	told, err := s.manifest.Encode()
 	if err != nil {
 		return err
 	}
-	return writeAtomic(manifestFile(s.backend, s.dir), manifest, 0o600)
+	return writeAtomic(manifestFile(s.backend, s.dir), told, 0o600)
 }
 
 // FindKernel finds the kernel of a machine whose profile names this image and

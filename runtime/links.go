@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
 )
 
@@ -39,7 +39,7 @@ func (r *Runtime) sayLost(s *sandbox) error {
 }
 
 // lostLinks says of each link in an exposed folder that is lost what to do.
-func (s *sandbox) lostLinks(m initramfs.Mount, source *stage.Source) (lost []string, err error) {
+func (s *sandbox) lostLinks(m manifest.Mount, source *stage.Source) (lost []string, err error) {
 	entries, err := os.ReadDir(source.Real)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, nil // the sandbox's user may be another one, and without root it is this one
@@ -70,28 +70,28 @@ func (s *sandbox) isLost(at, leads string) bool {
 	}
 	leads = s.throughRootLinks(path.Clean(leads))
 	isMount := func(p string) bool {
-		return slices.ContainsFunc(s.manifest.Mounts, func(m initramfs.Mount) bool { return m.Target == p })
+		return slices.ContainsFunc(s.manifest.Mounts, func(m manifest.Mount) bool { return m.Target == p })
 	}
 	if isMount(at) || isMount(leads) {
 		return false
 	}
-	if !isOnStage(initramfs.Mount{Target: leads}) || isInside(leads, "/.sbx") {
+	if !isOnStage(manifest.Mount{Target: leads}) || isInside(leads, "/.sbx") {
 		return false // the sandbox has its own
 	}
 	outer := enclosing(leads, s.manifest.Mounts)
 	switch {
 	case outer == nil:
 		return !s.inRoot(leads)
-	case outer.Kind == initramfs.Export:
+	case outer.Kind == manifest.Export:
 		return !exists(filepath.Join(outer.Source, strings.TrimPrefix(leads, outer.Target)))
 	}
-	return outer.Kind == initramfs.Tmpfs
+	return outer.Kind == manifest.Tmpfs
 }
 
 // throughRootLinks follows the links that the root holds, such as /lib to /usr/lib.
 func (s *sandbox) throughRootLinks(p string) string {
 	for _, n := range s.manifest.Root {
-		if n.Kind == initramfs.Link && isInside(p, n.Path) {
+		if n.Kind == manifest.Link && isInside(p, n.Path) {
 			return path.Join(path.Dir(n.Path), n.Link, strings.TrimPrefix(p, n.Path))
 		}
 	}

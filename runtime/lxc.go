@@ -11,7 +11,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
 )
 
@@ -64,7 +64,7 @@ func writeInline(s *sandbox, base int) error {
 		return err
 	}
 	for _, m := range s.manifest.Mounts {
-		if m.Kind != initramfs.Inline {
+		if m.Kind != manifest.Inline {
 			continue
 		}
 		content, err := inlineContent(m)

@@ -9,7 +9,7 @@ import (
 
 	"libvirt.org/go/libvirtxml"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -83,7 +83,7 @@ func (s *sandbox) bindExports() error {
 	}
 	for i := range s.manifest.Mounts {
 		m := &s.manifest.Mounts[i]
-		if m.Kind != initramfs.Export {
+		if m.Kind != manifest.Export {
 			continue
 		}
 		f := exports[m.Tag]
@@ -116,7 +116,7 @@ func (s *sandbox) stageImages() {
 }
 
 // singleDir is the folder that QEMU exports for a single file.
-func (s *sandbox) singleDir(m initramfs.Mount) string {
+func (s *sandbox) singleDir(m manifest.Mount) string {
 	return filepath.Join(s.dir, exportsDir, m.Tag)
 }
 
@@ -138,5 +138,5 @@ func (s *sandbox) checkQEMU() error {
 // machineWrites says whether this is a machine that can write to the host, and
 // so may hold what is not yet written there.
 func (s *sandbox) machineWrites() bool {
-	return s.backend == schema.KVM && slices.ContainsFunc(s.manifest.Mounts, func(m initramfs.Mount) bool { return m.Writable })
+	return s.backend == schema.KVM && slices.ContainsFunc(s.manifest.Mounts, func(m manifest.Mount) bool { return m.Writable })
 }

@@ -17,10 +17,11 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/initramfs"
-	"github.com/sbx-dev/sbx/initramfs/cache"
+	"github.com/sbx-dev/sbx/initramfs/boot"
+	"github.com/sbx-dev/sbx/initramfs/boot/cache"
+	"github.com/sbx-dev/sbx/initramfs/boot/kernel"
 	"github.com/sbx-dev/sbx/initramfs/channel"
-	"github.com/sbx-dev/sbx/initramfs/kernel"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/schema"
@@ -110,15 +111,15 @@ func placeBoot(b *testing.B, bundle *compiler.Bundle, dir string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	manifest, err := initramfs.Decode(bundle.File("initrd.json"))
+	told, err := manifest.Decode(bundle.File("initrd.json"))
 	if err != nil {
 		b.Fatal(err)
 	}
-	builder := initramfs.Builder{Kernel: &kernel.Kernel{Image: o.Kernel, Modules: o.Modules}, Init: o.Init, Cache: files}
+	builder := boot.Builder{Kernel: &kernel.Kernel{Image: o.Kernel, Modules: o.Modules}, Init: o.Init, Cache: files}
 	if _, err := builder.PlaceKernel(filepath.Join(dir, "kernel")); err != nil {
 		b.Fatal(err)
 	}
-	if err := builder.PlaceInitrd(manifest, filepath.Join(dir, "initrd")); err != nil {
+	if err := builder.PlaceInitrd(told, filepath.Join(dir, "initrd")); err != nil {
 		b.Fatal(err)
 	}
 }
@@ -136,7 +137,7 @@ func qemuArguments(b *testing.B, bundle *compiler.Bundle, dir, socket string) []
 		"-m", strconv.Itoa(int(d.Memory.Value / 1024)), "-smp", strconv.Itoa(int(d.VCPU.Value)),
 		"-kernel", filepath.Join(dir, "kernel"), "-initrd", filepath.Join(dir, "initrd"), "-append", d.OS.Cmdline,
 		"-chardev", "socket,id=channel,server=on,wait=off,path=" + socket,
-		"-device", "virtio-serial-pci,addr=0x2", "-device", "virtserialport,chardev=channel,name=" + initramfs.PortName,
+		"-device", "virtio-serial-pci,addr=0x2", "-device", "virtserialport,chardev=channel,name=" + manifest.PortName,
 		"-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng,addr=0x3",
 	}
 	if _, err := os.Stat(runtime.QbootROM); err == nil {

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // maxSingle bounds the copy of a single exported file, in bytes.
@@ -20,7 +20,7 @@ const maxSingle = 256 << 20
 // link where that can be, since a link is the very file. A read-only one may be
 // a copy, with the same owner and mode: it shows the file as it was when the
 // machine started.
-func (s *sandbox) placeSingle(m initramfs.Mount) error {
+func (s *sandbox) placeSingle(m manifest.Mount) error {
 	dir := s.singleDir(m)
 	if err := mkdirOwned(dir, os.Geteuid(), os.Getegid(), 0o755); err != nil { // which QEMU's user lists
 		return err
@@ -29,7 +29,7 @@ func (s *sandbox) placeSingle(m initramfs.Mount) error {
 	if err != nil {
 		return err
 	}
-	dest := filepath.Join(dir, initramfs.SingleFile)
+	dest := filepath.Join(dir, manifest.SingleFile)
 	err = os.Link(source, dest)
 	switch {
 	case err == nil:

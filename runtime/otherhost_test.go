@@ -9,9 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sbx-dev/sbx/initramfs"
-	"github.com/sbx-dev/sbx/initramfs/cache"
-	"github.com/sbx-dev/sbx/initramfs/kernel"
+	"github.com/sbx-dev/sbx/initramfs/boot"
+	"github.com/sbx-dev/sbx/initramfs/boot/cache"
+	"github.com/sbx-dev/sbx/initramfs/boot/kernel"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/guestkernel"
 	"github.com/sbx-dev/sbx/internal/testhost"
 )
@@ -49,23 +50,23 @@ func onOtherHost(t *testing.T, ctx context.Context, argv ...string) []byte {
 		t.Fatal(err)
 	}
 	image, modules := guestkernel.Get(t)
-	manifest := &initramfs.Manifest{Version: initramfs.Version, Name: "otherhost", Run: initramfs.Run{
+	told := &manifest.Manifest{Version: manifest.Version, Name: "otherhost", Run: manifest.Run{
 		Argv:    argv,
 		Env:     []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "MODULES=" + modules, programsVar + "=" + filepath.Dir(program(t, "probe"))},
 		Workdir: work,
 	}}
 	for _, name := range []string{"virtio_pci", "9p", "9pnet_virtio", "overlay"} {
-		manifest.Modules = append(manifest.Modules, initramfs.Module{Name: name, For: "the host's files"})
+		told.Modules = append(told.Modules, manifest.Module{Name: name, For: "the host's files"})
 	}
 	files, err := cache.Open(filepath.Join(dir, "cache"), 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}
-	builder := initramfs.Builder{Kernel: &kernel.Kernel{Image: image, Modules: modules}, Init: program(t, "otherhost"), Cache: files}
+	builder := boot.Builder{Kernel: &kernel.Kernel{Image: image, Modules: modules}, Init: program(t, "otherhost"), Cache: files}
 	if _, err := builder.PlaceKernel(filepath.Join(dir, "kernel")); err != nil {
 		t.Fatal(err)
 	}
-	if err := builder.PlaceInitrd(manifest, filepath.Join(dir, "initrd")); err != nil {
+	if err := builder.PlaceInitrd(told, filepath.Join(dir, "initrd")); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.CommandContext(ctx, "qemu-system-x86_64",

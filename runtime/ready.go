@@ -8,8 +8,8 @@ import (
 
 	"libvirt.org/go/libvirt"
 
-	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -29,7 +29,7 @@ type starting struct {
 	conn  *libvirt.Connect
 	name  string
 	kind  schema.Backend
-	run   *initramfs.Run // nil, where it is not known
+	run   *manifest.Run  // nil, where it is not known
 	kills uint64         // memoryKills before
 	last  channel.Status // what wait has seen last
 }

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // root is a container's root folder on the host: nothing but mount points and
@@ -23,7 +23,7 @@ var libvirtPoints = []string{"/.oldroot", "/dev", "/proc", "/sys"}
 
 // build makes the root of the manifest; the folder must not exist. Whether an
 // export is a folder is the host's to say.
-func (r root) build(m *initramfs.Manifest, isFolder func(initramfs.Mount) bool) error {
+func (r root) build(m *manifest.Manifest, isFolder func(manifest.Mount) bool) error {
 	if err := mkdirOwned(r.dir, r.uid, r.gid, 0o755); err != nil {
 		return err
 	}
@@ -33,12 +33,12 @@ func (r root) build(m *initramfs.Manifest, isFolder func(initramfs.Mount) bool) 
 		}
 	}
 	for _, p := range libvirtPoints {
-		if err := r.node(initramfs.Node{Path: p, Kind: initramfs.Dir}); err != nil {
+		if err := r.node(manifest.Node{Path: p, Kind: manifest.Dir}); err != nil {
 			return err
 		}
 	}
 	for _, mount := range m.Mounts {
-		if mount.Kind != initramfs.Export {
+		if mount.Kind != manifest.Export {
 			continue
 		}
 		if err := r.exportPoint(mount, isFolder(mount), m.Mounts); err != nil {
@@ -49,20 +49,20 @@ func (r root) build(m *initramfs.Manifest, isFolder func(initramfs.Mount) bool) 
 }
 
 // node makes one folder, empty file or link; one that is there stays.
-func (r root) node(n initramfs.Node) error {
+func (r root) node(n manifest.Node) error {
 	path := filepath.Join(r.dir, n.Path)
 	if path == r.dir {
 		return nil
 	}
 	switch n.Kind {
-	case initramfs.Link:
+	case manifest.Link:
 		if err := os.Symlink(n.Link, path); err != nil {
 			return ignoreExisting(err)
 		}
 		return os.Lchown(path, r.uid, r.gid)
-	case initramfs.File:
+	case manifest.File:
 		return r.file(path, nodeMode(n, 0o644))
-	case initramfs.Dir:
+	case manifest.Dir:
 		if err := mkdirOwned(path, r.uid, r.gid, nodeMode(n, 0o755)); err != nil {
 			return ignoreExisting(err)
 		}
@@ -90,7 +90,7 @@ func ignoreExisting(err error) error {
 }
 
 // nodeMode is the node's permissions with the sticky bit where os.Chmod wants it.
-func nodeMode(n initramfs.Node, absent fs.FileMode) fs.FileMode {
+func nodeMode(n manifest.Node, absent fs.FileMode) fs.FileMode {
 	if n.Mode == 0 {
 		return absent
 	}
@@ -103,18 +103,18 @@ func nodeMode(n initramfs.Node, absent fs.FileMode) fs.FileMode {
 
 // exportPoint makes the mount point of an exported path, which is a folder or a
 // file. One that lies in another mount is the stage's to make.
-func (r root) exportPoint(m initramfs.Mount, folder bool, all []initramfs.Mount) error {
+func (r root) exportPoint(m manifest.Mount, folder bool, all []manifest.Mount) error {
 	if enclosing(m.Target, all) != nil {
 		return nil
 	}
 	if err := r.parents(filepath.Dir(m.Target)); err != nil {
 		return err
 	}
-	kind := initramfs.File
+	kind := manifest.File
 	if folder {
-		kind = initramfs.Dir
+		kind = manifest.Dir
 	}
-	return r.node(initramfs.Node{Path: m.Target, Kind: kind})
+	return r.node(manifest.Node{Path: m.Target, Kind: kind})
 }
 
 // parents makes the folder and those above it.
@@ -125,13 +125,13 @@ func (r root) parents(path string) error {
 	if err := r.parents(filepath.Dir(path)); err != nil {
 		return err
 	}
-	return r.node(initramfs.Node{Path: path, Kind: initramfs.Dir})
+	return r.node(manifest.Node{Path: path, Kind: manifest.Dir})
 }
 
 // enclosing is the innermost other mount that target lies in; nil when it lies
 // in the root itself.
-func enclosing(target string, all []initramfs.Mount) *initramfs.Mount {
-	var found *initramfs.Mount
+func enclosing(target string, all []manifest.Mount) *manifest.Mount {
+	var found *manifest.Mount
 	for i, m := range all {
 		if m.Target == target || !isInside(target, m.Target) {
 			continue

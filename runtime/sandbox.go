@@ -7,8 +7,8 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema"
@@ -23,7 +23,7 @@ type sandbox struct {
 	dir      string // its folder in the state folder
 	domain   *libvirtxml.Domain
 	metadata *compiler.Metadata
-	manifest *initramfs.Manifest
+	manifest *manifest.Manifest
 	filters  map[string][]byte        // documents by their names in libvirt
 	networks map[string][]byte        // the same
 	sources  map[string]schema.Secret // where the secrets\' values are found
@@ -55,7 +55,7 @@ func (r *Runtime) bind(b *compiler.Bundle) (*sandbox, error) {
 	if err := s.domain.Unmarshal(string(b.File("domain.xml"))); err != nil {
 		return nil, fmt.Errorf("%s: domain.xml: %w", s.name, err)
 	}
-	if s.manifest, err = initramfs.Decode(b.File("initrd.json")); err != nil {
+	if s.manifest, err = manifest.Decode(b.File("initrd.json")); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
 	s.filters, s.networks = documents(b, b.Index.Filters), documents(b, b.Index.Networks)

@@ -10,8 +10,8 @@ import (
 	"os/exec"
 	"slices"
 
-	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -29,8 +29,8 @@ func (s *sandbox) readSecrets(ctx context.Context) error {
 		if err != nil {
 			return fault.New(diag.NoSecret, "secrets.%s: %w", name, err)
 		}
-		if len(value) > initramfs.MaxSecret {
-			return fault.New(diag.NoSecret, "secrets.%s: it is longer than the %d bytes that a secret may hold", name, initramfs.MaxSecret)
+		if len(value) > manifest.MaxSecret {
+			return fault.New(diag.NoSecret, "secrets.%s: it is longer than the %d bytes that a secret may hold", name, manifest.MaxSecret)
 		}
 		list = append(list, channel.Secret{Name: name, Value: value})
 	}
@@ -41,7 +41,7 @@ func (s *sandbox) readSecrets(ctx context.Context) error {
 // readSecret reads one byte more than a secret may hold, so that a longer one is
 // seen to be too long.
 func readSecret(ctx context.Context, source schema.Secret) ([]byte, error) {
-	const limit = initramfs.MaxSecret + 1
+	const limit = manifest.MaxSecret + 1
 	switch {
 	case source.File != "":
 		f, err := os.Open(source.File)

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/runtime/plan"
 )
@@ -73,7 +73,7 @@ func identify(s compiler.SourceMetadata) string {
 func (s *sandbox) noteEntries(folders []string) {
 	for _, folder := range folders {
 		outer := enclosing(filepath.Join(folder, "x"), s.manifest.Mounts)
-		if outer == nil || outer.Kind != initramfs.Export {
+		if outer == nil || outer.Kind != manifest.Export {
 			continue
 		}
 		note := compiler.SourceMetadata{Path: filepath.Join(outer.Source, strings.TrimPrefix(folder, outer.Target)), Entries: true}

@@ -10,7 +10,7 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
 )
 
@@ -49,7 +49,7 @@ func (s *sandbox) stageRoot() {
 }
 
 // isOnStage is false for what lies in folders that libvirt mounts itself.
-func isOnStage(m initramfs.Mount) bool {
+func isOnStage(m manifest.Mount) bool {
 	return !slices.ContainsFunc([]string{"/dev", "/proc", "/sys"}, func(own string) bool { return isInside(m.Target, own) })
 }
 
@@ -80,18 +80,18 @@ func (s *sandbox) stageContainer() error {
 }
 
 // mountInContainer mounts one entry of the manifest.
-func (s *sandbox) mountInContainer(root *stage.Place, m initramfs.Mount) error {
+func (s *sandbox) mountInContainer(root *stage.Place, m manifest.Mount) error {
 	switch m.Kind {
-	case initramfs.Export:
+	case manifest.Export:
 		return root.MountAt(m.Target, s.host[m.Target], stage.Options{Writable: m.Writable})
-	case initramfs.Inline:
+	case manifest.Inline:
 		source, err := stage.Open(compiler.InlineFile(filepath.Join(s.dir, filesDir), m.Target))
 		if err != nil {
 			return err
 		}
 		defer source.Close()
 		return root.MountAt(m.Target, source, stage.Options{})
-	case initramfs.Tmpfs:
+	case manifest.Tmpfs:
 		return root.MemoryAt(m.Target, stage.Memory{Size: m.Size, Mode: uint32(m.Mode), UID: s.base(), GID: s.base()})
 	}
 	return fmt.Errorf("a container cannot have the %s at %s", m.Kind, m.Target)
@@ -104,11 +104,11 @@ func (s *sandbox) stageMachine() error {
 		for _, m := range s.manifest.Mounts {
 			var err error
 			switch {
-			case m.Kind == initramfs.Image:
+			case m.Kind == manifest.Image:
 				err = s.stageIn(st, imagesPlace, m.Tag, m)
 			case m.Single:
-				err = s.stageIn(st, m.Tag, initramfs.SingleFile, m)
-			case m.Kind == initramfs.Export:
+				err = s.stageIn(st, m.Tag, manifest.SingleFile, m)
+			case m.Kind == manifest.Export:
 				err = s.stageExport(st, m)
 			}
 			if err != nil {
@@ -120,7 +120,7 @@ func (s *sandbox) stageMachine() error {
 }
 
 // stageIn mounts a single file in a folder of the stage.
-func (s *sandbox) stageIn(st *stage.Stage, folder, name string, m initramfs.Mount) error {
+func (s *sandbox) stageIn(st *stage.Stage, folder, name string, m manifest.Mount) error {
 	place, err := st.Place(folder)
 	if err != nil {
 		return err
@@ -129,7 +129,7 @@ func (s *sandbox) stageIn(st *stage.Stage, folder, name string, m initramfs.Moun
 	return place.MountAt(name, s.host[m.Target], stage.Options{Writable: m.Writable})
 }
 
-func (s *sandbox) stageExport(st *stage.Stage, m initramfs.Mount) error {
+func (s *sandbox) stageExport(st *stage.Stage, m manifest.Mount) error {
 	place, err := mountPlace(st, m.Tag, s.host[m.Target], stage.Options{Writable: m.Writable})
 	if err != nil {
 		return err
@@ -151,8 +151,8 @@ func (s *sandbox) stageExport(st *stage.Stage, m initramfs.Mount) error {
 }
 
 // isFolder says whether a folder stands at the mount's target.
-func (s *sandbox) isFolder(m initramfs.Mount) bool {
-	return m.Kind != initramfs.Inline && (m.Kind != initramfs.Export || s.host[m.Target].IsDir())
+func (s *sandbox) isFolder(m manifest.Mount) bool {
+	return m.Kind != manifest.Inline && (m.Kind != manifest.Export || s.host[m.Target].IsDir())
 }
 
 // mountPlace mounts a source on a folder of the stage.

@@ -10,7 +10,7 @@ import (
 
 	"libvirt.org/go/libvirt"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema"
@@ -112,7 +112,7 @@ func stopLimit(dir string, kind schema.Backend) time.Duration {
 	if err != nil {
 		return usualStop + grace
 	}
-	m, err := initramfs.Decode(data)
+	m, err := manifest.Decode(data)
 	if err != nil {
 		return usualStop + grace
 	}

@@ -6,7 +6,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/sbx-dev/sbx/initramfs/cache"
+	"github.com/sbx-dev/sbx/initramfs/boot/cache"
 	"github.com/sbx-dev/sbx/schema"
 )
 

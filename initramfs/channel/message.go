@@ -40,7 +40,7 @@ type Request struct {
 // Secret is one of the files that the manifest names.
 type Secret struct {
 	Name  string `json:"name"`
-	Value []byte `json:"value"` // at most initramfs.MaxSecret bytes
+	Value []byte `json:"value"` // at most manifest.MaxSecret bytes
 }
 
 // Command is what a session runs. What is left empty is as the manifest's run

@@ -5,9 +5,9 @@ import (
 	"os"
 	"time"
 
-	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/init/machine"
 	"github.com/sbx-dev/sbx/initramfs/init/network"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // leaveLimit is how long a host may take to fetch the last bytes from a machine.
@@ -28,7 +28,7 @@ func serveMachine() error {
 		return err
 	}
 	broken := machine.Boot()
-	port, err := machine.OpenPort(initramfs.PortName, m.Service)
+	port, err := machine.OpenPort(manifest.PortName, m.Service)
 	if err != nil {
 		return errors.Join(broken, err)
 	}
@@ -43,7 +43,7 @@ func serveMachine() error {
 
 // setUpMachine does what the host does for a container. The control group is
 // the commands'.
-func setUpMachine(m *initramfs.Manifest) (*os.File, error) {
+func setUpMachine(m *manifest.Manifest) (*os.File, error) {
 	if err := machine.Assemble(m); err != nil {
 		return nil, err
 	}

@@ -13,13 +13,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/init/agent"
 	"github.com/sbx-dev/sbx/initramfs/init/machine"
 	"github.com/sbx-dev/sbx/initramfs/init/meminfo"
 	"github.com/sbx-dev/sbx/initramfs/init/network"
 	"github.com/sbx-dev/sbx/initramfs/init/privilege"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 func main() {
@@ -49,7 +49,7 @@ func run() error {
 }
 
 // setUpContainer does what libvirt's domain XML has no place for.
-func setUpContainer(m *initramfs.Manifest) error {
+func setUpContainer(m *manifest.Manifest) error {
 	if m.Ping {
 		if err := network.OpenPing(); err != nil {
 			return err
@@ -61,18 +61,18 @@ func setUpContainer(m *initramfs.Manifest) error {
 	return setModes(m.Mounts)
 }
 
-func readManifest() (*initramfs.Manifest, error) {
-	data, err := os.ReadFile(initramfs.ManifestPath)
+func readManifest() (*manifest.Manifest, error) {
+	data, err := os.ReadFile(manifest.ManifestPath)
 	if err != nil {
 		return nil, err
 	}
-	return initramfs.Decode(data)
+	return manifest.Decode(data)
 }
 
 // supervise runs the sandbox to its end, its commands in the control group if
 // there is one. broken is what went wrong while it was set up: nothing runs then,
 // and hosts are told.
-func supervise(m *initramfs.Manifest, links links, group *os.File, broken error) {
+func supervise(m *manifest.Manifest, links links, group *os.File, broken error) {
 	a := agent.New(m, proc.NewTable(group), killAll)
 	stopOnSignals(a)
 	a.Start(cmp.Or(broken, setUp(m)))
@@ -86,7 +86,7 @@ func supervise(m *initramfs.Manifest, links links, group *os.File, broken error)
 
 // setUp makes the sandbox what the manifest says, as far as nobody else has,
 // and gives up every privilege that the command must not get.
-func setUp(m *initramfs.Manifest) error {
+func setUp(m *manifest.Manifest) error {
 	if err := setHostname(m.Hostname); err != nil {
 		return err
 	}
@@ -106,9 +106,9 @@ func setUp(m *initramfs.Manifest) error {
 
 // setUpOnly are the capabilities that a container's first process needs for
 // nothing but to set up.
-func setUpOnly(m *initramfs.Manifest) []string {
+func setUpOnly(m *manifest.Manifest) []string {
 	list := []string{"setpcap", "sys_admin"}
-	if !slices.ContainsFunc(m.Interfaces, func(i initramfs.Interface) bool { return i.DHCP }) { // a lease is renewed
+	if !slices.ContainsFunc(m.Interfaces, func(i manifest.Interface) bool { return i.DHCP }) { // a lease is renewed
 		list = append(list, "net_admin")
 	}
 	return list

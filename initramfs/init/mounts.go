@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // setModes gives each tmpfs of a container its permissions: libvirt's domain XML
 // has no place for them, and makes all of them open to everyone.
-func setModes(mounts []initramfs.Mount) error {
+func setModes(mounts []manifest.Mount) error {
 	for _, m := range mounts {
-		if m.Kind != initramfs.Tmpfs || m.Mode == 0 {
+		if m.Kind != manifest.Tmpfs || m.Mode == 0 {
 			continue
 		}
 		mode := os.FileMode(m.Mode) & os.ModePerm

@@ -18,9 +18,9 @@ import (
 	"io"
 	"time"
 
-	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/init/machine"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 var deed = "silence"
@@ -35,7 +35,7 @@ func main() {
 	if err := machine.Boot(); err != nil {
 		panic(err)
 	}
-	port, err := machine.OpenPort(initramfs.PortName, true)
+	port, err := machine.OpenPort(manifest.PortName, true)
 	if err != nil {
 		panic(err)
 	}

@@ -18,8 +18,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/init/machine"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // tag is that of the export of the host's root, and modulesVar the environment
@@ -42,11 +42,11 @@ func run() error {
 	if err := machine.Boot(); err != nil {
 		return err
 	}
-	text, err := os.ReadFile(initramfs.ManifestPath)
+	text, err := os.ReadFile(manifest.ManifestPath)
 	if err != nil {
 		return err
 	}
-	m, err := initramfs.Decode(text)
+	m, err := manifest.Decode(text)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 	"strings"
 
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/initramfs/modules"
+	"github.com/sbx-dev/sbx/initramfs/boot/modules"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/schema"
 )

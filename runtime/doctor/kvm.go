@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/sbx-dev/sbx/initramfs/modules"
+	"github.com/sbx-dev/sbx/initramfs/boot/modules"
 	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/schema"
 )

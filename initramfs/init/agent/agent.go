@@ -8,15 +8,15 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
 	"github.com/sbx-dev/sbx/initramfs/init/service"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // Agent is the sandbox's first process as hosts see it.
 type Agent struct {
-	manifest *initramfs.Manifest
+	manifest *manifest.Manifest
 	table    *proc.Table
 	commands commands
 	log      *service.Log
@@ -42,7 +42,7 @@ type Agent struct {
 
 // New prepares the agent for what the manifest says. killAll ends every other
 // process of the sandbox.
-func New(m *initramfs.Manifest, table *proc.Table, killAll func()) *Agent {
+func New(m *manifest.Manifest, table *proc.Table, killAll func()) *Agent {
 	a := &Agent{
 		manifest: m,
 		table:    table,

@@ -7,19 +7,19 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/init/privilege"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // commands makes specs out of what hosts ask for and the manifest's defaults.
 type commands struct {
-	run   initramfs.Run
+	run   manifest.Run
 	holds privilege.Set // what the run's own user holds, if it is not root
 }
 
-func newCommands(m *initramfs.Manifest) (c commands, stop syscall.Signal, err error) {
+func newCommands(m *manifest.Manifest) (c commands, stop syscall.Signal, err error) {
 	c.run = m.Run
 	if c.holds, err = privilege.ParseSet(m.Run.UserHolds); err != nil {
 		return c, 0, err

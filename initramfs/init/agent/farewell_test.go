@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // why is what goes wrong in these tests while a sandbox is set up.
@@ -23,7 +23,7 @@ var table = sync.OnceValue(func() *proc.Table { return proc.NewTable(nil) })
 // the sandbox ends.
 func broken(t *testing.T, service bool) (client *channel.Client, left chan struct{}) {
 	t.Helper()
-	m := &initramfs.Manifest{Service: service, Run: initramfs.Run{Argv: []string{"/bin/true"}}}
+	m := &manifest.Manifest{Service: service, Run: manifest.Run{Argv: []string{"/bin/true"}}}
 	a := New(m, table(), func() {})
 	a.Start(errors.New(why))
 	left = leaving(a)
@@ -92,7 +92,7 @@ func TestFarewellToTheFirst(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("starting a command as root of a sandbox takes root")
 	}
-	m := &initramfs.Manifest{Service: true, Run: initramfs.Run{Argv: []string{"/bin/sh", "-c", "echo its last line; exit 3"}}}
+	m := &manifest.Manifest{Service: true, Run: manifest.Run{Argv: []string{"/bin/sh", "-c", "echo its last line; exit 3"}}}
 	a := New(m, table(), func() {})
 	a.Start(nil)
 	left := leaving(a)

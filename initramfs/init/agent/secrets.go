@@ -6,9 +6,9 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/init/privilege"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // secrets are files whose content the host sends. Until all are there, nothing
@@ -22,7 +22,7 @@ type secrets struct {
 }
 
 func newSecrets(names []string) *secrets {
-	s := &secrets{dir: initramfs.SecretsDir, names: names, sent: map[string]bool{}, complete: make(chan struct{})}
+	s := &secrets{dir: manifest.SecretsDir, names: names, sent: map[string]bool{}, complete: make(chan struct{})}
 	if len(names) == 0 {
 		close(s.complete)
 	}

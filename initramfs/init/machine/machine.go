@@ -12,13 +12,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // Here says whether this process is the first one of a machine: the kernel calls
 // it by its place in the initrd.
 func Here() bool {
-	return os.Getpid() == 1 && os.Args[0] == initramfs.InitPath
+	return os.Getpid() == 1 && os.Args[0] == manifest.InitPath
 }
 
 // Boot makes the kernel usable: it mounts the kernel's own file systems where
@@ -33,7 +33,7 @@ func Boot() error {
 			return err
 		}
 	}
-	return loadModules(initramfs.ModulesPath)
+	return loadModules(manifest.ModulesPath)
 }
 
 // loadModules loads all files of the folder in the order of their names. One that

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // exportOptions ask 9p for the largest messages that virtio carries, and for
@@ -23,22 +23,22 @@ const exportOptions = "trans=virtio,version=9p2000.L,msize=512000,cache=mmap"
 const stage = "/.sbx/stage"
 
 // mountOne mounts what one entry of the manifest says.
-func mountOne(m *initramfs.Mount) error {
+func mountOne(m *manifest.Mount) error {
 	var readOnly uintptr
 	if !m.Writable {
 		readOnly = unix.MS_RDONLY
 	}
 	switch m.Kind {
-	case initramfs.Export:
+	case manifest.Export:
 		return mountExport(m, readOnly)
-	case initramfs.Tmpfs:
+	case manifest.Tmpfs:
 		return mount{
 			fstype: "tmpfs", target: m.Target, flags: unix.MS_NOSUID | unix.MS_NODEV,
 			data: fmt.Sprintf("size=%d,mode=%o", m.Size, uint32(m.Mode)),
 		}.make()
-	case initramfs.Inline:
+	case manifest.Inline:
 		return mountInline(m)
-	case initramfs.Image:
+	case manifest.Image:
 		return mountImage(m, readOnly)
 	}
 	return fmt.Errorf("the manifest mounts the unknown kind %q on %s", m.Kind, m.Target)
@@ -46,7 +46,7 @@ func mountOne(m *initramfs.Mount) error {
 
 // mountExport mounts a host folder, or the one file that an export holds. That
 // it is read-only is the host's doing; the flag makes the errors plain.
-func mountExport(m *initramfs.Mount, readOnly uintptr) error {
+func mountExport(m *manifest.Mount, readOnly uintptr) error {
 	export := mount{
 		source: m.Tag, target: m.Target, fstype: "9p",
 		flags: unix.MS_NOSUID | unix.MS_NODEV | readOnly, data: exportOptions,
@@ -58,7 +58,7 @@ func mountExport(m *initramfs.Mount, readOnly uintptr) error {
 	if err := export.make(); err != nil {
 		return err
 	}
-	if err := bind(filepath.Join(stage, initramfs.SingleFile), m.Target, true, !m.Writable); err != nil {
+	if err := bind(filepath.Join(stage, manifest.SingleFile), m.Target, true, !m.Writable); err != nil {
 		return err
 	}
 	return unix.Unmount(stage, unix.MNT_DETACH)
@@ -66,7 +66,7 @@ func mountExport(m *initramfs.Mount, readOnly uintptr) error {
 
 // mountInline makes a file of the manifest's own content. It stands in a file
 // system of its own, as it does in a container, and so may lie in an export.
-func mountInline(m *initramfs.Mount) error {
+func mountInline(m *manifest.Mount) error {
 	content, err := inlineContent(m)
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func mountInline(m *initramfs.Mount) error {
 	if err := memory.make(); err != nil {
 		return err
 	}
-	file := filepath.Join(stage, initramfs.SingleFile)
+	file := filepath.Join(stage, manifest.SingleFile)
 	if err := os.WriteFile(file, content, 0o600); err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func mountInline(m *initramfs.Mount) error {
 }
 
 // inlineContent is an inline file's, with that of the host's file which it covers.
-func inlineContent(m *initramfs.Mount) ([]byte, error) {
+func inlineContent(m *manifest.Mount) ([]byte, error) {
 	content := []byte(m.Content)
 	if m.Source == "" {
 		return content, nil
@@ -99,19 +99,19 @@ func inlineContent(m *initramfs.Mount) ([]byte, error) {
 		return nil, err
 	}
 	defer covered.Close()
-	following, err := io.ReadAll(io.LimitReader(covered, initramfs.MaxFollowing))
+	following, err := io.ReadAll(io.LimitReader(covered, manifest.MaxFollowing))
 	return append(content, following...), err
 }
 
 // mountImage mounts the disk whose serial number is the mount's tag, by the
 // first of the known file systems that takes it.
-func mountImage(m *initramfs.Mount, readOnly uintptr) error {
+func mountImage(m *manifest.Mount, readOnly uintptr) error {
 	device, err := makeDisk(m.Tag)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(device)
-	for _, module := range initramfs.ImageFileSystems {
+	for _, module := range manifest.ImageFileSystems {
 		fstype := module
 		if module == "isofs" {
 			fstype = "iso9660"
@@ -122,7 +122,7 @@ func mountImage(m *initramfs.Mount, readOnly uintptr) error {
 		}
 	}
 	return fmt.Errorf("cannot mount the image %s on %s: it must hold one whole file system (%s), and a read-only one must have been unmounted cleanly",
-		m.Source, m.Target, strings.Join(initramfs.ImageFileSystems, ", "))
+		m.Source, m.Target, strings.Join(manifest.ImageFileSystems, ", "))
 }
 
 // makeDisk makes a node for the disk with the given serial number.
@@ -156,10 +156,10 @@ const settleLimit = 10 * time.Second
 
 // SettleImages leaves the file systems of writable images clean, so that they can
 // be read without their journal. Nothing may run any more.
-func SettleImages(mounts []initramfs.Mount) error {
+func SettleImages(mounts []manifest.Mount) error {
 	var failed error
 	for _, m := range mounts {
-		if m.Kind != initramfs.Image || !m.Writable {
+		if m.Kind != manifest.Image || !m.Writable {
 			continue
 		}
 		err := unix.EBUSY

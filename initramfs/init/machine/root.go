@@ -6,13 +6,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // Assemble makes the root that the manifest describes and moves this process
 // into it: an in-memory file system with the exports and everything else mounted
 // in it.
-func Assemble(m *initramfs.Manifest) error {
+func Assemble(m *manifest.Manifest) error {
 	if err := switchRoot(); err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func Assemble(m *initramfs.Manifest) error {
 // first, which gives its memory back.
 func switchRoot() error {
 	const root = "/root"
-	for _, path := range []string{initramfs.InitPath, initramfs.ModulesPath, "/.sbx"} {
+	for _, path := range []string{manifest.InitPath, manifest.ModulesPath, "/.sbx"} {
 		if err := os.RemoveAll(path); err != nil {
 			return err
 		}
@@ -63,15 +63,15 @@ func switchRoot() error {
 }
 
 // makeNodes makes the folders, files and links of the empty root.
-func makeNodes(nodes []initramfs.Node) error {
+func makeNodes(nodes []manifest.Node) error {
 	for _, n := range nodes {
 		var err error
 		switch n.Kind {
-		case initramfs.Dir:
+		case manifest.Dir:
 			err = os.MkdirAll(n.Path, orDefault(n.Mode, 0o755))
-		case initramfs.File:
+		case manifest.File:
 			err = os.WriteFile(n.Path, nil, orDefault(n.Mode, 0o644))
-		case initramfs.Link:
+		case manifest.Link:
 			err = os.Symlink(n.Link, n.Path)
 		default:
 			err = fmt.Errorf("the manifest has a node of the unknown kind %q", n.Kind)
@@ -83,7 +83,7 @@ func makeNodes(nodes []initramfs.Node) error {
 	return nil
 }
 
-func orDefault(mode initramfs.Mode, otherwise os.FileMode) os.FileMode {
+func orDefault(mode manifest.Mode, otherwise os.FileMode) os.FileMode {
 	if mode == 0 {
 		return otherwise
 	}

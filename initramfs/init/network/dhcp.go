@@ -11,7 +11,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
 	"github.com/vishvananda/netlink"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 const (
@@ -24,7 +24,7 @@ const (
 // Lease gets the addresses of all cards that have none of their own from their
 // networks' DHCP servers, and keeps renewing them for as long as this process
 // lives. The cards must be up.
-func Lease(interfaces []initramfs.Interface) error {
+func Lease(interfaces []manifest.Interface) error {
 	for _, i := range interfaces {
 		if !i.DHCP {
 			continue
@@ -38,7 +38,7 @@ func Lease(interfaces []initramfs.Interface) error {
 
 // Leased are the addresses that the cards have now which get theirs from a DHCP
 // server.
-func Leased(interfaces []initramfs.Interface) (list []string) {
+func Leased(interfaces []manifest.Interface) (list []string) {
 	for _, i := range interfaces {
 		if !i.DHCP {
 			continue

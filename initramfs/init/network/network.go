@@ -11,12 +11,12 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // Configure names the machine's cards, brings them and the loopback up, and
 // gives them their addresses and routes.
-func Configure(interfaces []initramfs.Interface) error {
+func Configure(interfaces []manifest.Interface) error {
 	if err := setUp("lo"); err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func Configure(interfaces []initramfs.Interface) error {
 	return nil
 }
 
-func configure(i initramfs.Interface, links []netlink.Link) error {
+func configure(i manifest.Interface, links []netlink.Link) error {
 	link, err := byMAC(i.MAC, links)
 	if err != nil {
 		return err

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 const (
@@ -23,7 +23,7 @@ const (
 
 // probe asks the service once, which may take as long as limit, or probeTime where
 // that is longer.
-func (s *Service) probe(ctx context.Context, p *initramfs.Probe, limit time.Duration) error {
+func (s *Service) probe(ctx context.Context, p *manifest.Probe, limit time.Duration) error {
 	limit = max(limit, probeTime)
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -36,7 +36,7 @@ func (s *Service) probe(ctx context.Context, p *initramfs.Probe, limit time.Dura
 	return err
 }
 
-func (s *Service) ask(ctx context.Context, p *initramfs.Probe) error {
+func (s *Service) ask(ctx context.Context, p *manifest.Probe) error {
 	switch {
 	case p.TCP != 0:
 		conn, err := dialSelf(ctx, p.TCP)

@@ -10,12 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // slowPage serves a page that takes longer than probeTime, as one does on a
 // machine that is many times slower than its author's.
-func slowPage(t *testing.T) initramfs.Probe {
+func slowPage(t *testing.T) manifest.Probe {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -29,7 +29,7 @@ func slowPage(t *testing.T) initramfs.Probe {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return initramfs.Probe{HTTPPort: int(at.Port()), HTTPPath: "/"}
+	return manifest.Probe{HTTPPort: int(at.Port()), HTTPPath: "/"}
 }
 
 // A service that answers slowly becomes ready where its profile gives it the time,
@@ -38,7 +38,7 @@ func slowPage(t *testing.T) initramfs.Probe {
 func TestASlowService(t *testing.T) {
 	probe := slowPage(t)
 	ready := func(limit time.Duration) error {
-		return new(Service).awaitReady(t.Context(), &initramfs.Ready{Probe: probe, Timeout: limit.Milliseconds()})
+		return new(Service).awaitReady(t.Context(), &manifest.Ready{Probe: probe, Timeout: limit.Milliseconds()})
 	}
 	var side sync.WaitGroup
 	side.Go(func() {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sbx-dev/sbx/initramfs"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // The pace of readiness probes. The first ones come quickly, since many
@@ -19,7 +19,7 @@ const (
 // by the last probe. A profile that gives its service more time gives each probe
 // more, which take longer on the same machine; one that is not answered leaves
 // time for others.
-func (s *Service) awaitReady(ctx context.Context, r *initramfs.Ready) error {
+func (s *Service) awaitReady(ctx context.Context, r *manifest.Ready) error {
 	limit := time.Duration(r.Timeout) * time.Millisecond
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -43,7 +43,7 @@ func (s *Service) awaitReady(ctx context.Context, r *initramfs.Ready) error {
 // awaitBroken probes a started service until it fails so many times in a row
 // that it counts as broken; the error says how it failed last. It is nil when ctx
 // ends first.
-func (s *Service) awaitBroken(ctx context.Context, h *initramfs.Health) error {
+func (s *Service) awaitBroken(ctx context.Context, h *manifest.Health) error {
 	pause := time.Duration(h.Every) * time.Millisecond
 	every := time.NewTicker(pause)
 	defer every.Stop()

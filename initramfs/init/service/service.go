@@ -7,9 +7,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/sbx-dev/sbx/initramfs"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 const killSignal = syscall.SIGKILL
@@ -30,7 +30,7 @@ const firstMoment = 500 * time.Millisecond
 type Service struct {
 	table  *proc.Table
 	spec   proc.Spec
-	run    initramfs.Run
+	run    manifest.Run
 	signal syscall.Signal
 	log    *Log
 	board  *Board
@@ -44,7 +44,7 @@ type order struct {
 }
 
 // New prepares the service that spec and run describe; stop is its stop signal.
-func New(table *proc.Table, spec proc.Spec, run initramfs.Run, stop syscall.Signal, log *Log, board *Board) *Service {
+func New(table *proc.Table, spec proc.Spec, run manifest.Run, stop syscall.Signal, log *Log, board *Board) *Service {
 	return &Service{table: table, spec: spec, run: run, signal: stop, log: log, board: board, orders: make(chan order)}
 }
 

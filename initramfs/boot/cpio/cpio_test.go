@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sbx-dev/sbx/initramfs/cpio"
+	"github.com/sbx-dev/sbx/initramfs/boot/cpio"
 )
 
 func TestArchiveBytes(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"github.com/dsnet/compress/bzip2"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
-	"github.com/sbx-dev/sbx/initramfs/kernel"
+	"github.com/sbx-dev/sbx/initramfs/boot/kernel"
 	"github.com/ulikunitz/xz/lzma"
 )
 

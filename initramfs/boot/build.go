@@ -1,4 +1,7 @@
-package initramfs
+// Package boot makes what a machine boots from, out of the host's own files: the
+// kernel, unpacked, and the initial RAM file system with the first process, its
+// manifest and the modules that it needs.
+package boot
 
 import (
 	"bytes"
@@ -11,17 +14,11 @@ import (
 	"os"
 	"path"
 
-	"github.com/sbx-dev/sbx/initramfs/cache"
-	"github.com/sbx-dev/sbx/initramfs/cpio"
-	"github.com/sbx-dev/sbx/initramfs/kernel"
-	"github.com/sbx-dev/sbx/initramfs/modules"
-)
-
-// Where things stand in the initrd.
-const (
-	InitPath     = "/init"
-	ManifestPath = "/.sbx/manifest.json"
-	ModulesPath  = "/modules" // *.ko, to be loaded in the order of their names
+	"github.com/sbx-dev/sbx/initramfs/boot/cache"
+	"github.com/sbx-dev/sbx/initramfs/boot/cpio"
+	"github.com/sbx-dev/sbx/initramfs/boot/kernel"
+	"github.com/sbx-dev/sbx/initramfs/boot/modules"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // Builder makes what a machine boots from out of the host's own files.
@@ -70,8 +67,8 @@ func isELF(name string) (bool, error) {
 }
 
 // PlaceInitrd builds the initrd of m's machine and puts it at dest.
-func (b *Builder) PlaceInitrd(m *Manifest, dest string) error {
-	manifest, err := m.Encode()
+func (b *Builder) PlaceInitrd(m *manifest.Manifest, dest string) error {
+	encoded, err := m.Encode()
 	if err != nil {
 		return err
 	}
@@ -87,18 +84,18 @@ func (b *Builder) PlaceInitrd(m *Manifest, dest string) error {
 	if err != nil {
 		return err
 	}
-	key, err := initrdKey(manifest, init, b.Kernel.Modules, files)
+	key, err := initrdKey(encoded, init, b.Kernel.Modules, files)
 	if err != nil {
 		return err
 	}
 	return b.Cache.Place("initrd", key, dest, func(w io.Writer) error {
-		return writeInitrd(w, manifest, init, tree, files)
+		return writeInitrd(w, encoded, init, tree, files)
 	})
 }
 
 // closure finds the files of all modules. What is missing is told with the part
 // of the profile that needs it.
-func closure(tree *modules.Tree, wanted []Module) ([]string, error) {
+func closure(tree *modules.Tree, wanted []manifest.Module) ([]string, error) {
 	names := make([]string, len(wanted))
 	for i, m := range wanted {
 		if _, err := tree.Closure(m.Name); err != nil {
@@ -111,9 +108,9 @@ func closure(tree *modules.Tree, wanted []Module) ([]string, error) {
 
 // initrdKey is a digest over everything that goes into an initrd; modules count
 // as they lie on disk, since decompressing them is most of the work.
-func initrdKey(manifest, init []byte, tree string, files []string) (string, error) {
+func initrdKey(encoded, init []byte, tree string, files []string) (string, error) {
 	var parts bytes.Buffer
-	fmt.Fprintln(&parts, "initrd 1", digest(manifest), digest(init))
+	fmt.Fprintln(&parts, "initrd 1", digest(encoded), digest(init))
 	for _, file := range files {
 		content, err := os.ReadFile(path.Join(tree, file))
 		if err != nil {
@@ -126,16 +123,16 @@ func initrdKey(manifest, init []byte, tree string, files []string) (string, erro
 
 // writeInitrd writes the archive. The device nodes are those without which a
 // first process has no place to write to before it has mounted /dev.
-func writeInitrd(w io.Writer, manifest, init []byte, tree *modules.Tree, files []string) error {
+func writeInitrd(w io.Writer, encoded, init []byte, tree *modules.Tree, files []string) error {
 	archive := cpio.NewWriter(w)
 	err := errors.Join(
 		archive.Folder("dev", 0o755),
 		archive.Device("dev/console", 0o600, 5, 1),
 		archive.Device("dev/null", 0o666, 1, 3),
-		archive.File(InitPath[1:], 0o755, init),
-		archive.Folder(path.Dir(ManifestPath)[1:], 0o755),
-		archive.File(ManifestPath[1:], 0o444, manifest),
-		archive.Folder(ModulesPath[1:], 0o755),
+		archive.File(manifest.InitPath[1:], 0o755, init),
+		archive.Folder(path.Dir(manifest.ManifestPath)[1:], 0o755),
+		archive.File(manifest.ManifestPath[1:], 0o444, encoded),
+		archive.Folder(manifest.ModulesPath[1:], 0o755),
 	)
 	if err != nil {
 		return err
@@ -145,7 +142,7 @@ func writeInitrd(w io.Writer, manifest, init []byte, tree *modules.Tree, files [
 		if err != nil {
 			return err
 		}
-		name := fmt.Sprintf("%s/%03d-%s.ko", ModulesPath[1:], i, modules.Name(file))
+		name := fmt.Sprintf("%s/%03d-%s.ko", manifest.ModulesPath[1:], i, modules.Name(file))
 		if err := archive.File(name, 0o444, content); err != nil {
 			return err
 		}

@@ -1,7 +1,7 @@
-// Package initramfs turns a manifest into the initial RAM file system that a
-// sandbox's machine boots from, and defines the manifest that the guest's first
-// process works by. It knows nothing of CUE and nothing of libvirt.
-package initramfs
+// Package manifest is the contract between the compiler, the runtime and a
+// sandbox's first process: all that the guest is told, as it is written down. It
+// imports nothing of ours, and knows nothing of CUE, libvirt and kernels.
+package manifest
 
 import (
 	"bytes"
@@ -12,6 +12,13 @@ import (
 
 // Version is the manifest's format. A reader refuses every other.
 const Version = 1
+
+// Where things stand in the initrd.
+const (
+	InitPath     = "/init"
+	ManifestPath = "/.sbx/manifest.json"
+	ModulesPath  = "/modules" // *.ko, to be loaded in the order of their names
+)
 
 // Manifest is all that a sandbox's first process is told: what its root is made
 // of, how it reaches the network, and what it runs. The compiler writes it; the

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/sbx-dev/sbx/initramfs/modules"
+	"github.com/sbx-dev/sbx/initramfs/boot/modules"
 	"github.com/ulikunitz/xz"
 )
 

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sbx-dev/sbx/initramfs/cache"
+	"github.com/sbx-dev/sbx/initramfs/boot/cache"
 )
 
 func open(t *testing.T, limit int64) *cache.Cache {

@@ -1,4 +1,4 @@
-package initramfs_test
+package boot_test
 
 import (
 	"bytes"
@@ -7,16 +7,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sbx-dev/sbx/initramfs"
-	"github.com/sbx-dev/sbx/initramfs/cache"
-	"github.com/sbx-dev/sbx/initramfs/kernel"
+	"github.com/sbx-dev/sbx/initramfs/boot"
+	"github.com/sbx-dev/sbx/initramfs/boot/cache"
+	"github.com/sbx-dev/sbx/initramfs/boot/kernel"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/guestkernel"
 )
 
-var manifest = &initramfs.Manifest{
-	Version: initramfs.Version,
+var small = &manifest.Manifest{
+	Version: manifest.Version,
 	Name:    "test",
-	Modules: []initramfs.Module{
+	Modules: []manifest.Module{
 		{Name: "virtio_pci", For: "every machine"},
 		{Name: "9pnet_virtio", For: `expose "/usr"`},
 		{Name: "9p", For: `expose "/usr"`},
@@ -24,7 +25,7 @@ var manifest = &initramfs.Manifest{
 }
 
 // builder builds from Debian's kernel, with a cache of its own.
-func builder(t *testing.T) *initramfs.Builder {
+func builder(t *testing.T) *boot.Builder {
 	t.Helper()
 	image, modules := guestkernel.Get(t)
 	c, err := cache.Open(filepath.Join(t.TempDir(), "cache"), 1<<30)
@@ -35,14 +36,14 @@ func builder(t *testing.T) *initramfs.Builder {
 	if err := os.WriteFile(init, []byte("an init"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return &initramfs.Builder{Kernel: &kernel.Kernel{Image: image, Modules: modules}, Init: init, Cache: c}
+	return &boot.Builder{Kernel: &kernel.Kernel{Image: image, Modules: modules}, Init: init, Cache: c}
 }
 
 func TestInitrdIsReproducible(t *testing.T) {
 	var built [2][]byte
 	for i := range built {
 		dest := filepath.Join(t.TempDir(), "initrd")
-		if err := builder(t).PlaceInitrd(manifest, dest); err != nil {
+		if err := builder(t).PlaceInitrd(small, dest); err != nil {
 			t.Fatal(err)
 		}
 		var err error
@@ -80,8 +81,8 @@ func TestKernelIsUnpacked(t *testing.T) {
 
 func TestMissingModuleNamesWhatNeedsIt(t *testing.T) {
 	b := builder(t)
-	m := *manifest
-	m.Modules = append(m.Modules[:2:2], initramfs.Module{Name: "no-such", For: `mounts."/data".image`})
+	m := *small
+	m.Modules = append(m.Modules[:2:2], manifest.Module{Name: "no-such", For: `mounts."/data".image`})
 	err := b.PlaceInitrd(&m, filepath.Join(t.TempDir(), "initrd"))
 	if err == nil || !strings.Contains(err.Error(), `mounts."/data".image`) || !strings.Contains(err.Error(), "no_such") {
 		t.Errorf("PlaceInitrd = %v", err)
