@@ -1,0 +1,69 @@
+package runtime_test
+
+import (
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// DownAll takes down what runs, what sbx run runs just now, and what is left of a
+// sandbox whose domain somebody has removed. No other test may run meanwhile.
+func TestDownAll(t *testing.T) {
+	testhost.Need(t)
+	r := newRuntime(t)
+	before := defined(t)
+	up(t, r, compileText(t, refusedHead+"}\n"))
+	up(t, r, tamperedBundle(t, "bereft"))
+	tamper(t, "virsh destroy bereft; virsh undefine bereft")
+	ended := runForever(t, "fleeting")
+
+	var gone []string
+	err := r.DownAll(t.Context(), func(name string, err error) {
+		gone = append(gone, name)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	})
+	slices.Sort(gone)
+	if want := []string{"bereft", "fleeting", "refused"}; err != nil || !slices.Equal(gone, want) {
+		t.Errorf("%q are down (%v), not %q", gone, err, want)
+	}
+	<-ended
+	const claims = "/var/lib/sbx/.run\n" // the folder stays, empty
+	if after := defined(t); strings.ReplaceAll(after, claims, "") != strings.ReplaceAll(before, claims, "") {
+		t.Errorf("something is left:\n%s\nbefore:\n%s", after, before)
+	}
+}
+
+// runForever runs a command as sbx run does, until its sandbox goes, and returns as
+// soon as the command has begun.
+func runForever(t *testing.T, name string) (ended <-chan struct{}) {
+	t.Helper()
+	profiles, err := new(schema.Config).Load("testdata/plain.cue")
+	if err != nil {
+		t.Fatal(err)
+	}
+	profiles[0].Name, profiles[0].Backend = name, schema.LXC
+	b, err := compiler.Compile(profiles[0], compiler.Options{Ephemeral: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRuntime(t)
+	out, in := io.Pipe()
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_, err := r.Run(t.Context(), b, channel.Command{Argv: []string{"/usr/bin/sh", "-c", "echo begun; exec sleep 100000"}}, channel.Stdio{Stdout: in})
+		in.CloseWithError(err)
+	}()
+	if _, err := out.Read(make([]byte, 100)); err != nil {
+		t.Fatalf("the command did not begin: %v", err)
+	}
+	return gone
+}
