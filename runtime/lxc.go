@@ -123,6 +123,14 @@ func (l lxc) start(s *sandbox, dom *libvirt.Domain) (err error) {
 	if err := dom.CreateWithFiles([]os.File{*socket}, 0); err != nil {
 		return plain(err)
 	}
+	return l.finish(s, dom)
+}
+
+// finish does for a container that has just started what libvirt's driver does not.
+func (lxc) finish(s *sandbox, dom *libvirt.Domain) error {
+	if err := giveAddresses(dom, s.manifest.Interfaces); err != nil {
+		return err
+	}
 	return s.limit(dom)
 }
 
@@ -150,7 +158,7 @@ func (l lxc) startTransient(s *sandbox, conn *libvirt.Connect) (dom *libvirt.Dom
 		first.Close()
 		return nil, nil, plain(err)
 	}
-	return dom, first, s.limit(dom)
+	return dom, first, l.finish(s, dom)
 }
 
 // held: any number of processes can connect.

@@ -148,9 +148,9 @@ func touches(a, b Range) bool {
 	return !next.IsValid() || !next.Less(b.From)
 }
 
-// linkLocal is the address that a card gives itself from its MAC (RFC 4291,
+// LinkLocal is the address that a card gives itself from its MAC (RFC 4291,
 // appendix A).
-func linkLocal(mac []byte) netip.Addr {
+func LinkLocal(mac []byte) netip.Addr {
 	return netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80,
 		8: mac[0] ^ 2, 9: mac[1], 10: mac[2], 11: 0xff, 12: 0xfe, 13: mac[3], 14: mac[4], 15: mac[5]})
 }

@@ -66,7 +66,7 @@ var (
 // discoverySources are the addresses that the card may speak neighbour discovery
 // from: its own, the one that it gives itself, and none while it has none yet.
 func (p *Policy) discoverySources() []netip.Addr {
-	return append(p.locals(true), linkLocal(p.iface.MAC), netip.IPv6Unspecified())
+	return append(p.locals(true), LinkLocal(p.iface.MAC), netip.IPv6Unspecified())
 }
 
 // infrastructureA lets pass what addresses need to work at all: ARP, neighbour

@@ -90,6 +90,9 @@ func setUp(m *manifest.Manifest) error {
 	if err := setHostname(m.Hostname); err != nil {
 		return err
 	}
+	if err := network.Await(m.Interfaces); err != nil {
+		return err
+	}
 	if err := network.Lease(m.Interfaces); err != nil {
 		return err
 	}
