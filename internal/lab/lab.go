@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,10 +17,15 @@ const stepBound = 20 * time.Minute
 // Options of a run.
 type Options struct {
 	Cache  string    // folder of images
-	Share  string    // folder that the machine sees as /lab; the lab writes into it
+	Shared []string  // folders whose files the machine finds in /lab
 	Commit string    // of what is tested
 	Log    io.Writer // how far the run is, and what image.sh prints
 }
+
+// attempts are how often a scenario may begin anew because the machine's kernel has
+// panicked. Under emulation by several threads Linux now and then meets an int3 of
+// its own code patching that is no longer one ("Oops: int3" in __schedule).
+const attempts = 3
 
 // Run runs a scenario on a fresh machine of a host, and removes the machine. What
 // its steps come to is the result; an error is the lab's own.
@@ -28,31 +34,49 @@ func Run(ctx context.Context, h Host, s *Scenario, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	for attempt := 1; ; attempt++ {
+		r := &run{log: o.Log, result: &Result{
+			Host: h.Name, Scenario: s.Name, Commit: o.Commit, Date: time.Now().Format(time.DateOnly),
+			Image: img.made.Format(time.DateOnly), Attempt: attempt,
+		}}
+		panicked, err := r.onFresh(ctx, img, h, s, o)
+		if err != nil || ctx.Err() != nil || !panicked || attempt == attempts {
+			return r.result, errors.Join(err, ctx.Err())
+		}
+		fmt.Fprintf(o.Log, "%s %s: the machine's kernel has panicked: beginning anew\n", h.Name, s.Name)
+	}
+}
+
+// onFresh runs a scenario on a machine of its own, and says whether its kernel has
+// panicked.
+func (r *run) onFresh(ctx context.Context, img image, h Host, s *Scenario, o Options) (panicked bool, err error) {
 	dir, err := os.MkdirTemp("", "sbx-lab-")
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	defer os.RemoveAll(dir)
-	share, err := filepath.Abs(o.Share)
-	if err != nil {
-		return nil, err
+	share := filepath.Join(dir, "share")
+	for _, from := range o.Shared {
+		if err := os.CopyFS(share, os.DirFS(from)); err != nil {
+			return false, err
+		}
 	}
 	if err := writeTools(share); err != nil {
-		return nil, err
+		return false, err
 	}
-	m, err := newMachine(ctx, img, h.Kernel, dir, share)
+	r.machine, err = newMachine(ctx, img, h.Kernel, dir, share)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	defer m.off()
-	r := &run{machine: m, log: o.Log, result: &Result{
-		Host: h.Name, Scenario: s.Name, Commit: o.Commit, Date: time.Now().Format(time.DateOnly),
-		Image: img.made.Format(time.DateOnly), Emulated: m.accel != "kvm",
-	}}
+	defer r.machine.off()
+	r.result.Emulated = r.machine.accel != "kvm"
 	for _, step := range s.all() {
 		r.step(ctx, step)
+		if r.machine.isOff() && r.machine.panicked() {
+			panicked = true
+		}
 	}
-	return r.result, ctx.Err()
+	return panicked, nil
 }
 
 // run is a scenario at work.

@@ -55,7 +55,8 @@ func (m *machine) booted() string { return filepath.Join(m.share, "booted") }
 
 // argv is QEMU's command line.
 func (m *machine) argv() []string {
-	words := append([]string{"root=/dev/vda", "rw", "console=ttyS0", "cryptomgr.notests", "net.ifnames=0"}, m.append...)
+	// panic: QEMU ends with the kernel (-no-reboot), rather than stand there.
+	words := append([]string{"root=/dev/vda", "rw", "console=ttyS0", "cryptomgr.notests", "net.ifnames=0", "panic=1"}, m.append...)
 	return []string{
 		"qemu-system-x86_64", "-M", "q35", "-accel", m.accel, "-cpu", "max", "-smp", "2", "-m", "3G",
 		"-nodefaults", "-display", "none", "-no-reboot",
@@ -187,6 +188,12 @@ func (m *machine) isOff() bool {
 	default:
 		return false
 	}
+}
+
+// panicked reports whether the machine's kernel has given up.
+func (m *machine) panicked() bool {
+	text, err := os.ReadFile(m.serial())
+	return err == nil && bytes.Contains(text, []byte("Kernel panic - not syncing"))
 }
 
 // console is the end of what the machine has said on its console.

@@ -78,6 +78,9 @@ func (r *Result) when() string {
 	if r.Emulated {
 		how = "emulated"
 	}
+	if r.Attempt > 1 {
+		how += fmt.Sprintf(", attempt %d, after kernel panics", r.Attempt)
+	}
 	return fmt.Sprintf("%s of %s, %s; image of %s", r.Date, r.Commit, how, r.Image)
 }
 

@@ -24,6 +24,7 @@ type Result struct {
 	Image    string // the day when the host's image was made
 	About    string // the host's own words: its release and versions
 	Emulated bool   // without KVM
+	Attempt  int    // 2 where the kernel of the first machine has panicked
 	Steps    []StepResult
 }
 

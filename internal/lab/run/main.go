@@ -38,7 +38,7 @@ type command struct {
 	hosts  string
 	out    string
 	record bool
-	extra  string
+	shared []string // folders whose files machines are given
 	cache  string
 	commit string
 }
@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string) (good bool, err error) {
 	flags.StringVar(&c.hosts, "host", "", "run on these of the scenario's `HOSTS` alone (with commas between)")
 	flags.StringVar(&c.out, "o", "bin/hosts", "`FOLDER` for all that the steps have printed")
 	flags.BoolVar(&c.record, "record", false, "write what they have come to into docs/hosts.md")
-	flags.StringVar(&c.extra, "share", "", "a `FOLDER` whose files the machine finds in /lab, too")
+	extra := flags.String("share", "", "a `FOLDER` whose files the machine finds in /lab, too")
 	if err := flags.Parse(args); err != nil {
 		return false, err
 	}
@@ -62,8 +62,25 @@ func run(ctx context.Context, args []string) (good bool, err error) {
 	if c.commit, err = commit(); err != nil {
 		return false, err
 	}
+	own, err := os.MkdirTemp("", "sbx-lab-build-")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(own)
+	if err := build(ctx, own); err != nil {
+		return false, err
+	}
+	c.shared = []string{own}
+	if *extra != "" {
+		c.shared = append(c.shared, *extra)
+	}
+	return c.scenarios(ctx, flags.Args())
+}
+
+// scenarios runs those of files.
+func (c command) scenarios(ctx context.Context, files []string) (good bool, err error) {
 	good = true
-	for _, file := range flags.Args() {
+	for _, file := range files {
 		scenario, err := lab.Load(file)
 		if err != nil {
 			return false, err
@@ -101,31 +118,43 @@ func (c command) scenario(ctx context.Context, s *lab.Scenario) (good bool, err 
 	return good, nil
 }
 
-// on runs s on the host of a name, with sbx as it is here.
+// on runs s on the host of a name.
 func (c command) on(ctx context.Context, name string, s *lab.Scenario) (*lab.Result, error) {
 	host, err := lab.Find(name)
 	if err != nil {
 		return nil, err
 	}
-	share, err := os.MkdirTemp("", "sbx-lab-share-")
+	return lab.Run(ctx, host, s, lab.Options{Cache: c.cache, Shared: c.shared, Commit: c.commit, Log: os.Stderr})
+}
+
+// build makes in folder what machines are given of sbx as it is here: what make
+// install installs, the deb, one of a later version, and the profiles that ship.
+func build(ctx context.Context, folder string) error {
+	if err := do(ctx, nil, "make", "-s", "install", "DESTDIR="+filepath.Join(folder, "root")); err != nil {
+		return err
+	}
+	version, err := exec.CommandContext(ctx, "scripts/version").Output()
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("scripts/version: %w", err)
 	}
-	defer os.RemoveAll(share)
-	install := exec.CommandContext(ctx, "make", "-s", "install", "DESTDIR="+filepath.Join(share, "root"))
-	install.Stdout, install.Stderr = os.Stderr, os.Stderr
-	if err := install.Run(); err != nil {
-		return nil, fmt.Errorf("make install: %w", err)
-	}
-	if err := os.CopyFS(filepath.Join(share, "profiles"), os.DirFS("profiles")); err != nil {
-		return nil, err
-	}
-	if c.extra != "" {
-		if err := os.CopyFS(share, os.DirFS(c.extra)); err != nil {
-			return nil, err
+	now := strings.TrimSpace(string(version))
+	for to, version := range map[string]string{"package": now, "package-next": now + ".1"} {
+		if err := do(ctx, []string{"VERSION=" + version}, "scripts/package", filepath.Join(folder, to), "amd64"); err != nil {
+			return err
 		}
 	}
-	return lab.Run(ctx, host, s, lab.Options{Cache: c.cache, Share: share, Commit: c.commit, Log: os.Stderr})
+	return os.CopyFS(filepath.Join(folder, "profiles"), os.DirFS("profiles"))
+}
+
+// do runs a command with what it needs in its environment besides.
+func do(ctx context.Context, env []string, argv ...string) error {
+	command := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	command.Env = append(os.Environ(), env...)
+	command.Stdout, command.Stderr = os.Stderr, os.Stderr
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("%s: %w", strings.Join(argv, " "), err)
+	}
+	return nil
 }
 
 // commit is what is tested, with a word where it is not what the commit holds.

@@ -1,29 +1,44 @@
 # sbx from its installation to its purge, with both kinds of sandbox, across a reboot.
 # hosts: bookworm trixie
 
-#: libvirt's own container and machine run and end
+#: libvirt's own container and machine come and go
 # What they leave behind is not sbx's doing, so it is there before sbx comes.
-virsh -q -c qemu:///system net-create /dev/stdin <<'END'
-<network><name>control</name><forward mode='nat'/><bridge name='control0'/>
-<ip address='10.84.0.1' netmask='255.255.255.0'><dhcp><range start='10.84.0.2' end='10.84.0.9'/></dhcp></ip></network>
+virsh -q nwfilter-define /dev/stdin <<'END'
+<filter name='control'>
+<rule action='accept' direction='in'><tcp dstportstart='80'/></rule>
+<rule action='accept' direction='in'><tcp-ipv6 dstportstart='80'/></rule>
+<rule action='accept' direction='inout'><arp/></rule><rule action='accept' direction='inout'><icmp/></rule>
+<rule action='accept' direction='inout'><ip protocol='tcp'/></rule><rule action='accept' direction='inout'><ipv6 protocol='tcp'/></rule>
+<rule action='drop' direction='inout'><all/></rule>
+</filter>
 END
-virsh -q -c lxc:///system create /dev/stdin <<'END'
+virsh -q net-define /dev/stdin <<'END'
+<network><name>control</name><forward mode='nat'/><bridge name='control0'/>
+<ip address='10.84.0.1' netmask='255.255.255.0'/><ip family='ipv6' address='fd84::1' prefix='64'/></network>
+END
+virsh -q net-start control
+virsh -q -c lxc:///system define /dev/stdin <<'END'
 <domain type='lxc'><name>control</name><memory unit='MiB'>64</memory>
 <os><type>exe</type><init>/bin/sleep</init><initarg>900</initarg></os>
-<devices><console type='pty'/><interface type='bridge'><source bridge='control0'/><target dev='controlc'/><filterref filter='clean-traffic'/></interface></devices></domain>
+<devices><console type='pty'/><interface type='network'><source network='control'/><target dev='controlc'/><filterref filter='control'/></interface></devices></domain>
 END
+virsh -q -c lxc:///system start control
 virsh -q -c lxc:///system destroy control
-virsh -q -c qemu:///system create /dev/stdin <<'END'
+virsh -q -c lxc:///system undefine control
+virsh -q define /dev/stdin <<'END'
 <domain type='qemu'><name>control</name><memory unit='MiB'>64</memory><os><type arch='x86_64' machine='q35'>hvm</type></os>
-<devices><interface type='bridge'><source bridge='control0'/><target dev='controlm'/><filterref filter='clean-traffic'/></interface></devices></domain>
+<devices><interface type='network'><source network='control'/><target dev='controlm'/><filterref filter='control'/></interface></devices></domain>
 END
-virsh -q -c qemu:///system destroy control
-virsh -q -c qemu:///system net-destroy control
+virsh -q start control
+virsh -q destroy control
+virsh -q undefine control
+virsh -q net-destroy control
+virsh -q net-undefine control
+virsh -q nwfilter-undefine control
 /lab/tools/host-state >/lab/before
 
-#: install
-cp -a /lab/root/. /
-systemctl daemon-reload
+#: installation from the deb
+apt-get install -y /lab/package/sbx_*_amd64.deb
 sbx version
 
 #: doctor has nothing that must be mended
@@ -58,7 +73,7 @@ curl -fsS --max-time 120 http://10.83.0.80/ | grep -i '<title>'
 sbx ps
 
 #: it is a KVM machine
-virsh -q -c qemu:///system dumpxml apache | grep "<domain type='kvm' id="
+virsh -q dumpxml apache | grep "<domain type='kvm' id="
 
 #: its QEMU is confined by AppArmor
 pid=$(cat /run/libvirt/qemu/apache.pid)
@@ -67,7 +82,7 @@ grep -q enforce /proc/$pid/attr/current
 
 #: the machine goes, and nothing of it stays
 sbx down apache
-test -z "$(virsh -q -c qemu:///system list --all --name)"
+test -z "$(virsh -q list --all --name)"
 test -z "$(virsh -q -c qemu:///system net-list --all --name | grep sbx)"
 test -z "$(pgrep -f 'sbx keep')"
 
@@ -85,11 +100,17 @@ curl -fsS --max-time 60 http://10.83.0.80/ | grep -i '<title>'
 
 #: an upgrade while it runs
 before=$(pgrep -x apache2 | sort | tr '\n' ' ')
-cp -a --remove-destination /lab/root/. /
-systemctl daemon-reload
+apt-get install -y /lab/package-next/sbx_*_amd64.deb
+sbx version
 test "$before" = "$(pgrep -x apache2 | sort | tr '\n' ' ')"
 curl -fsS --max-time 60 http://10.83.0.80/ | grep -i '<title>'
+
+#: the new sbx manages what the old one has started
+sbx ps
 sbx exec apache -- id -u
+sbx drift
+sbx restart apache
+curl -fsS --max-time 60 http://10.83.0.80/ | grep -i '<title>'
 
 #: what no profile is of is taken down
 mkdir -p site/web
@@ -110,13 +131,17 @@ test "$(virsh -q -c lxc:///system list --all --name)" = sleeper
 rm -r site/web/sleeper.cue
 sbx ps
 
-#: purge
-systemctl disable --now sbx@apache
-sbx down sleeper
-rm -rf /usr/local/bin/sbx /usr/local/libexec/sbx /usr/local/lib/systemd/system/sbx@.service /etc/sbx /var/lib/sbx
-systemctl daemon-reload
+#: purge, while a sandbox runs
+rm -r /etc/sbx/profiles/apache.cue site
+apt-get purge -y sbx
+test -z "$(virsh -q -c lxc:///system list --all --name)"
+test ! -e /var/lib/sbx
 
 #: the host is as it was before
+# By the control's names libvirt leaves the same behind.
 /lab/tools/host-state >/lab/after
-diff /lab/before /lab/after | grep '^[<>]' >/lab/left || true
-test -z "$(cat /lab/left)" || { cat /lab/left; false; }
+same() { sed -E 's/\b(control|apache|sleeper|sbx-web|shell-[a-z0-9]{10})\b/NAME/g' "$1" | sort -u; }
+comm -13 <(same /lab/before) <(same /lab/after) | sed 's/^/new: /' >/lab/left
+comm -23 <(same /lab/before) <(same /lab/after) | grep -E '^(file|content|user|group|unit) ' | sed 's/^/gone: /' >>/lab/left || true
+cat /lab/left
+test ! -s /lab/left
