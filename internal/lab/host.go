@@ -21,6 +21,7 @@ var Hosts = []Host{
 	{Name: "trixie", Suite: "trixie"},
 	{Name: "bookworm-variants", Suite: "bookworm", Packages: variants, Setup: asleep},
 	{Name: "trixie-variants", Suite: "trixie", Packages: variants, Setup: asleep},
+	{Name: "trixie-selinux", Suite: "trixie", Packages: selinux, Kernel: []string{"security=selinux", "selinux=1"}, Setup: labelled},
 	{Name: "trixie-noipv6", Suite: "trixie", Kernel: []string{"ipv6.disable=1"}},
 }
 
@@ -29,6 +30,15 @@ var variants = []string{"acl", "firewalld", "ufw", "polkitd", "sudo"}
 
 // asleep keeps both firewalls from starting by themselves.
 const asleep = "systemctl -q disable firewalld.service ufw.service\n"
+
+// selinux is Debian's policy and its tools.
+var selinux = []string{"selinux-policy-default", "selinux-utils", "policycoreutils"}
+
+// labelled is a host whose policy only warns until somebody says setenforce 1.
+const labelled = `sed -i 's/^SELINUX=.*/SELINUX=permissive/; s/^SELINUXTYPE=.*/SELINUXTYPE=default/' /etc/selinux/config
+grep -q '^SELINUX=permissive' /etc/selinux/config
+setfiles -F -e /proc -e /sys -e /dev /etc/selinux/default/contexts/files/file_contexts /
+`
 
 // common is what every host has: a small Debian with libvirt and both of the kinds
 // of sandbox that sbx has, and apache, whose profile ships.
