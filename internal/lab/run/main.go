@@ -35,7 +35,6 @@ func main() {
 
 // command is a run of some scenarios.
 type command struct {
-	hosts  string
 	out    string
 	record bool
 	shared []string // folders whose files machines are given
@@ -44,22 +43,8 @@ type command struct {
 }
 
 func run(ctx context.Context, args []string) (good bool, err error) {
-	c := command{}
-	flags := flag.NewFlagSet("run", flag.ContinueOnError)
-	flags.StringVar(&c.hosts, "host", "", "run on these of the scenario's `HOSTS` alone (with commas between)")
-	flags.StringVar(&c.out, "o", "bin/hosts", "`FOLDER` for all that the steps have printed")
-	flags.BoolVar(&c.record, "record", false, "write what they have come to into docs/hosts.md")
-	extra := flags.String("share", "", "a `FOLDER` whose files the machine finds in /lab, too")
-	if err := flags.Parse(args); err != nil {
-		return false, err
-	}
-	if flags.NArg() == 0 {
-		return false, fmt.Errorf("usage: run [-host NAME] SCENARIO…")
-	}
-	if c.cache, err = lab.Cache(); err != nil {
-		return false, err
-	}
-	if c.commit, err = commit(); err != nil {
+	c, scenarios, err := parse(args)
+	if err != nil {
 		return false, err
 	}
 	own, err := os.MkdirTemp("", "sbx-lab-build-")
@@ -70,22 +55,10 @@ func run(ctx context.Context, args []string) (good bool, err error) {
 	if err := build(ctx, own); err != nil {
 		return false, err
 	}
-	c.shared = []string{own}
-	if *extra != "" {
-		c.shared = append(c.shared, *extra)
-	}
-	return c.scenarios(ctx, flags.Args())
-}
-
-// scenarios runs those of files.
-func (c command) scenarios(ctx context.Context, files []string) (good bool, err error) {
+	c.shared = append([]string{own}, c.shared...)
 	good = true
-	for _, file := range files {
-		scenario, err := lab.Load(file)
-		if err != nil {
-			return false, err
-		}
-		worked, err := c.scenario(ctx, scenario)
+	for _, s := range scenarios {
+		worked, err := c.scenario(ctx, s)
 		if err != nil {
 			return false, err
 		}
@@ -94,13 +67,47 @@ func (c command) scenarios(ctx context.Context, files []string) (good bool, err 
 	return good, nil
 }
 
+// parse reads the command line and the scenarios that it names.
+func parse(args []string) (c command, scenarios []*lab.Scenario, err error) {
+	flags := flag.NewFlagSet("run", flag.ContinueOnError)
+	hosts := flags.String("host", "", "run on these of the scenarios' `HOSTS` alone (with commas between)")
+	flags.StringVar(&c.out, "o", "bin/hosts", "`FOLDER` for all that the steps have printed")
+	flags.BoolVar(&c.record, "record", false, "write what they have come to into docs/hosts.md")
+	flags.Func("share", "a `FOLDER` whose files the machine finds in /lab, too", func(folder string) error {
+		c.shared = append(c.shared, folder)
+		return nil
+	})
+	if err := flags.Parse(args); err != nil {
+		return c, nil, err
+	}
+	if flags.NArg() == 0 {
+		return c, nil, fmt.Errorf("usage: run [-host NAME] SCENARIO…")
+	}
+	for _, file := range flags.Args() {
+		s, err := lab.Load(file)
+		if err != nil {
+			return c, nil, err
+		}
+		if *hosts != "" {
+			only := strings.Split(*hosts, ",")
+			s.Hosts = slices.DeleteFunc(s.Hosts, func(h string) bool { return !slices.Contains(only, h) })
+		}
+		if len(s.Hosts) == 0 {
+			return c, nil, fmt.Errorf("%s is for none of the hosts %s", file, *hosts)
+		}
+		scenarios = append(scenarios, s)
+	}
+	if c.cache, err = lab.Cache(); err != nil {
+		return c, nil, err
+	}
+	c.commit, err = commit()
+	return c, scenarios, err
+}
+
 // scenario runs s on its hosts, one after the other.
 func (c command) scenario(ctx context.Context, s *lab.Scenario) (good bool, err error) {
 	good = true
 	for _, name := range s.Hosts {
-		if c.hosts != "" && !slices.Contains(strings.Split(c.hosts, ","), name) {
-			continue
-		}
 		result, err := c.on(ctx, name, s)
 		if err != nil {
 			return false, err
