@@ -108,6 +108,7 @@ func newMetadata(s *sandbox) (*Metadata, error) {
 	if s.Backend == schema.KVM {
 		m.Machine = &MachineMetadata{
 			Accel:   s.Machine.Accel,
+			Arch:    s.Machine.Arch,
 			Kernel:  s.Machine.Kernel,
 			Modules: s.Machine.Modules,
 			ID:      HostID(s.Profile, 0),

@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"fmt"
 	"math"
 	"path"
 
@@ -12,15 +13,13 @@ import (
 
 // kernelArguments keep the guest's kernel silent and quick: it has no console,
 // it skips the self-tests of its cryptography, and it ends rather than hang when
-// it panics. Nor does it test whether its timer works, which it would do against
-// the clock: an emulated machine on a busy host fails that test now and then, and
-// the kernel panics. On KVM, Linux leaves the test out by itself. No argument
-// weakens the kernel.
-const kernelArguments = "console=none quiet panic=-1 cryptomgr.notests no_timer_check"
+// it panics. No argument weakens the kernel.
+const kernelArguments = "console=none quiet panic=-1 cryptomgr.notests"
 
 // kvmDomain lowers a profile to a machine with nothing in it that the profile
-// does not need. Which kernel it boots, whether it is accelerated and which id
-// QEMU runs as depend on the host: the runtime binds them.
+// does not need. Which kernel it boots, whether it is accelerated, which id QEMU
+// runs as and, where the profile names none, its architecture depend on the host:
+// the runtime binds them.
 func (s *sandbox) kvmDomain() (*libvirtxml.Domain, error) {
 	d, err := s.newDomain()
 	if err != nil {
@@ -28,12 +27,17 @@ func (s *sandbox) kvmDomain() (*libvirtxml.Domain, error) {
 	}
 	d.Type = "kvm"
 	d.OS = &libvirtxml.DomainOS{
-		Type:    &libvirtxml.DomainOSType{Arch: "x86_64", Machine: "q35", Type: "hvm"},
+		Type:    &libvirtxml.DomainOSType{Type: "hvm"},
 		Kernel:  bootFile(s.Name, "kernel"),
 		Initrd:  bootFile(s.Name, "initrd"),
 		Cmdline: kernelArguments,
 	}
-	d.Features = &libvirtxml.DomainFeatureList{ACPI: &libvirtxml.DomainFeature{}} // without it, no power-off
+	d.Features = &libvirtxml.DomainFeatureList{}
+	if s.Machine.Arch != "" {
+		if err := BindArch(d, s.Machine.Arch); err != nil {
+			return nil, fmt.Errorf("%s: machine.arch: %w", s.Source.Pos("machine.arch"), err)
+		}
+	}
 	d.CPU = &libvirtxml.DomainCPU{Mode: "maximum"}
 	if whole := math.Ceil(s.Resources.CPUs); whole != s.Resources.CPUs {
 		d.CPUTune.GlobalPeriod = &libvirtxml.DomainCPUTunePeriod{Value: cpuPeriod}

@@ -8,8 +8,8 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// The slots of a q35 machine's root bus that are free: 0 is the host bridge, 1
-// libvirt's for a video card, 31 the chipset's own.
+// The slots of a machine's root bus that are free, whatever its architecture: 0 is
+// the host bridge, and on x86_64 1 is libvirt's for a video card, 31 the chipset's own.
 const (
 	firstSlot    = 2
 	slots        = 29

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 	"libvirt.org/go/libvirtxml"
 
+	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -27,6 +28,9 @@ const (
 	kvmGetAPIVersion = 0xae00
 	kvmCreateVM      = 0xae01
 	kvmAPIVersion    = 12
+
+	kvmCheckExtension  = 0xae03
+	kvmCapARMVMIPASize = 165
 )
 
 const kvmDevice = "/dev/kvm"
@@ -50,14 +54,14 @@ func CheckKVM() error {
 		return err
 	}
 	defer device.Close()
-	if !slices.Contains(flags, "vmx") && !slices.Contains(flags, "svm") {
+	if len(flags) > 0 && !slices.Contains(flags, "vmx") && !slices.Contains(flags, "svm") {
 		return errors.New("there is /dev/kvm, but the processor has neither vmx nor svm: switch (nested) virtualisation on for this machine")
 	}
 	version, err := unix.IoctlRetInt(int(device.Fd()), kvmGetAPIVersion)
 	if err != nil || version != kvmAPIVersion {
 		return fmt.Errorf("/dev/kvm speaks version %d of its interface, not %d (%v)", version, kvmAPIVersion, err)
 	}
-	vm, err := unix.IoctlRetInt(int(device.Fd()), kvmCreateVM)
+	vm, err := createVM(device)
 	if err != nil {
 		return fmt.Errorf("/dev/kvm creates no machine: %w", err)
 	}
@@ -65,7 +69,23 @@ func CheckKVM() error {
 	return checkKVMUser()
 }
 
-// processorFlags are those of the first processor in a file like /proc/cpuinfo.
+// createVM makes a machine with as many bits of address as the host has: aarch64's
+// KVM else takes 40, which some of its processors have not. Elsewhere it knows of
+// no such bound, and of no other kind of machine either: both are 0.
+func createVM(device *os.File) (vm int, err error) {
+	bits, _, errno := unix.Syscall(unix.SYS_IOCTL, device.Fd(), kvmCheckExtension, kvmCapARMVMIPASize)
+	if errno != 0 {
+		return 0, errno
+	}
+	fd, _, errno := unix.Syscall(unix.SYS_IOCTL, device.Fd(), kvmCreateVM, bits)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(fd), nil
+}
+
+// processorFlags are those of the first processor in a file like /proc/cpuinfo of
+// x86_64; aarch64's has none.
 func processorFlags(path string) ([]string, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -83,7 +103,10 @@ func processorFlags(path string) ([]string, error) {
 
 // chooseAccel decides for a profile's "require" or "prefer", and tells when it
 // is not KVM.
-func (r *Runtime) chooseAccel(wanted string) (string, error) {
+func (r *Runtime) chooseAccel(wanted string, a arch.Arch) (string, error) {
+	if host, err := arch.Host(); err != nil || a.Name != host.Name {
+		return r.chooseForeign(wanted, a)
+	}
 	switch r.options.Accel {
 	case AccelKVM:
 		return AccelKVM, nil
@@ -116,6 +139,11 @@ const translationCache = 64 << 10
 // emulate has the domain do without hardware virtualisation.
 func emulate(d *libvirtxml.Domain) {
 	d.Type = "qemu"
+	if d.OS.Type.Arch == arch.ARM {
+		d.CPU = &libvirtxml.DomainCPU{Mode: "custom", Match: "exact", Check: "none",
+			Model: &libvirtxml.DomainCPUModel{Fallback: "forbid", Value: emulatedARM}}
+		d.Features.GIC = &libvirtxml.DomainFeatureGIC{Version: "3"} // libvirt's own choice takes 8 processors at most
+	}
 	d.Features.TCG = &libvirtxml.DomainFeatureTCG{
 		TBCache: &libvirtxml.DomainFeatureTCGTBCache{Unit: "KiB", Size: translationCache},
 	}

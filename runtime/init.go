@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -18,28 +19,37 @@ import (
 
 // findInit finds the sbx-init that sandboxes are to run: the one that the
 // options or SBX_INIT name, else the one beside sbx, in ../libexec/sbx or in
-// /usr/lib/sbx.
-func (r *Runtime) findInit() (string, error) {
-	if named := cmp.Or(r.options.Init, os.Getenv("SBX_INIT")); named != "" {
-		return named, nil
+// /usr/lib/sbx. That of an architecture which is not this host's is beside it, with
+// the architecture behind its name.
+func (r *Runtime) findInit(a arch.Arch) (string, error) {
+	suffix := ""
+	if host, err := arch.Host(); err != nil || host.Name != a.Name {
+		suffix = "-" + a.Name
 	}
-	places := []string{"/usr/lib/sbx/sbx-init"}
+	if named := cmp.Or(r.options.Init, os.Getenv("SBX_INIT")); named != "" {
+		return named + suffix, nil
+	}
+	places := []string{"/usr/lib/sbx/sbx-init" + suffix}
 	if self, err := os.Executable(); err == nil {
 		dir := filepath.Dir(self)
-		places = append([]string{filepath.Join(dir, "sbx-init"), filepath.Join(dir, "../libexec/sbx/sbx-init")}, places...)
+		places = append([]string{filepath.Join(dir, "sbx-init"+suffix), filepath.Join(dir, "../libexec/sbx/sbx-init"+suffix)}, places...)
 	}
 	for _, p := range places {
 		if _, err := os.Stat(p); err == nil {
 			return p, nil
 		}
 	}
-	return "", fault.New(diag.NoInit, "cannot find sbx-init, which runs inside every sandbox: looked for %s; make build puts it beside sbx, and SBX_INIT names it anywhere", strings.Join(places, ", "))
+	return "", fault.New(diag.NoInit, "cannot find sbx-init%s, which runs inside every sandbox: looked for %s; make build%s puts it beside sbx, and SBX_INIT names it anywhere", suffix, strings.Join(places, ", "), suffix)
 }
 
 // installInit puts sbx-init into the state folder under its digest and gives
 // that path: a sandbox that runs keeps its own while a newer one is installed.
 func (r *Runtime) installInit() (string, error) {
-	from, err := r.findInit()
+	a, err := archOf("")
+	if err != nil {
+		return "", err
+	}
+	from, err := r.findInit(a)
 	if err != nil {
 		return "", err
 	}
@@ -47,7 +57,7 @@ func (r *Runtime) installInit() (string, error) {
 	if err != nil {
 		return "", fault.New(diag.NoInit, "sbx-init %s: %w", from, err)
 	}
-	if err := checkStatic(from); err != nil {
+	if err := checkInit(from, a); err != nil {
 		return "", err
 	}
 	_, digest, _ := strings.Cut(compiler.Digest(data), ":")
@@ -76,14 +86,17 @@ func (r *Runtime) linkInit(path string) error {
 	return os.Link(installed, path)
 }
 
-// checkStatic refuses a program that needs an interpreter, which a sandbox's
-// root need not have.
-func checkStatic(path string) error {
+// checkInit refuses a program for another architecture, and one that needs an
+// interpreter, which a sandbox's root need not have.
+func checkInit(path string, a arch.Arch) error {
 	f, err := elf.Open(path)
 	if err != nil {
 		return fault.New(diag.NoInit, "sbx-init %s is not a program: %w", path, err)
 	}
 	defer f.Close()
+	if f.Machine != a.Runs[0] {
+		return fault.New(diag.NoInit, "sbx-init %s is for %v, and the sandbox is %s: build it with GOARCH=%s", path, f.Machine, a.Name, a.Go)
+	}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP {
 			return fault.New(diag.NoInit, "sbx-init %s is linked dynamically: build it with CGO_ENABLED=0", path)

@@ -34,6 +34,9 @@ func (k kvm) prepare(s *sandbox) error {
 	if err := s.checkQEMU(); err != nil {
 		return err
 	}
+	if err := s.checkProgram(); err != nil {
+		return err
+	}
 	if err := k.r.sayCovered(s); err != nil {
 		return err
 	}
@@ -74,11 +77,11 @@ func (k kvm) placeMounts(s *sandbox) error {
 
 // placeBoot puts the kernel and the initrd where the domain names them.
 func (r *Runtime) placeBoot(s *sandbox) error {
-	found, err := r.FindKernel(s.metadata.Machine.Kernel, s.metadata.Machine.Modules)
+	found, err := r.FindKernel(s.metadata.Machine.Kernel, s.metadata.Machine.Modules, s.arch.Name)
 	if err != nil {
 		return err
 	}
-	init, err := r.InitPath()
+	init, err := r.InitPath(s.arch.Name)
 	if err != nil {
 		return err
 	}
@@ -104,13 +107,17 @@ func (r *Runtime) placeBoot(s *sandbox) error {
 	return writeAtomic(manifestFile(s.backend, s.dir), told, 0o600)
 }
 
-// FindKernel finds the kernel of a machine whose profile names this image and
-// module tree, or none.
-func (r *Runtime) FindKernel(image, modules string) (*kernel.Kernel, error) {
+// FindKernel finds the kernel of a machine of an architecture ("" is this host's)
+// whose profile names this image and module tree, or none.
+func (r *Runtime) FindKernel(image, modules, of string) (*kernel.Kernel, error) {
+	a, err := archOf(of)
+	if err != nil {
+		return nil, err
+	}
 	if image == "" && modules == "" {
 		image, modules = r.options.Kernel, r.options.Modules
 	}
-	found, err := kernel.Find("/", image, modules)
+	found, err := kernel.Find("/", image, modules, a.Name)
 	return found, fault.Because(diag.NoKernel, err)
 }
 
@@ -125,7 +132,13 @@ func (r *Runtime) Cache() (*cache.Cache, error) {
 
 // start starts the defined machine.
 func (k kvm) start(s *sandbox, dom *libvirt.Domain) error {
-	return refusedByAppArmor(plain(dom.Create()))
+	return s.refused(dom.Create())
+}
+
+// refused puts what libvirt says to a machine that does not start, with what to do
+// where that is known.
+func (s *sandbox) refused(err error) error {
+	return s.withoutEmulator(refusedByAppArmor(plain(err)))
 }
 
 // startTransient starts a machine that libvirt forgets when it ends, and ends
@@ -142,7 +155,7 @@ func (k kvm) startTransient(s *sandbox, conn *libvirt.Connect) (*libvirt.Domain,
 	}
 	dom, err := conn.DomainCreateXML(text, flags)
 	if err != nil {
-		return nil, nil, refusedByAppArmor(plain(err))
+		return nil, nil, s.refused(err)
 	}
 	if k.r.embed.is(conn) {
 		if err := k.r.tether(s.name); err != nil {

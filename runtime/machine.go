@@ -10,12 +10,13 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// QbootROM is a firmware that does no more than start a kernel (package
+// QbootROM is a firmware for x86_64 that does no more than start a kernel (package
 // qemu-system-data); SeaBIOS takes a tenth of a second or more longer.
 const QbootROM = "/usr/share/qemu/qboot.rom"
 
@@ -25,14 +26,17 @@ func (r *Runtime) bindMachine(s *sandbox) error {
 	if s.metadata.Machine == nil {
 		return fault.New(diag.OtherVersion, "%s: domain.xml is a machine's, but its metadata is not: compile it again", s.name)
 	}
-	accel, err := r.chooseAccel(s.metadata.Machine.Accel)
+	if err := s.bindArch(); err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	accel, err := r.chooseAccel(s.metadata.Machine.Accel, s.arch)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
 	if accel == AccelTCG {
 		emulate(s.domain)
 	}
-	if _, err := os.Stat(QbootROM); err == nil {
+	if _, err := os.Stat(QbootROM); err == nil && s.arch.Name == arch.X86 {
 		s.domain.OS.Loader = &libvirtxml.DomainLoader{Path: QbootROM, Type: "rom"}
 	}
 	if err := s.chooseUser(accel); err != nil {

@@ -48,11 +48,15 @@ func (r *Runtime) CheckState(backend schema.Backend) (folder string, err error) 
 	return r.options.StateDir, r.state().Check()
 }
 
-// InitPath is the sbx-init that sandboxes get.
-func (r *Runtime) InitPath() (string, error) {
-	path, err := r.findInit()
+// InitPath is the sbx-init that sandboxes of an architecture get; "" is this host's.
+func (r *Runtime) InitPath(of string) (string, error) {
+	a, err := archOf(of)
 	if err != nil {
 		return "", err
 	}
-	return path, checkStatic(path)
+	path, err := r.findInit(a)
+	if err != nil {
+		return "", err
+	}
+	return path, checkInit(path, a)
 }

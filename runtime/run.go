@@ -34,6 +34,7 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 	if err != nil {
 		return exit, err
 	}
+	s.command = command
 	if !r.local() {
 		return exit, fault.New(diag.Elsewhere, "%s: %s is another machine's libvirt, and a sandbox is made of files of the machine that it runs on: run sbx there", s.name, r.options.URI)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema"
@@ -29,6 +30,8 @@ type sandbox struct {
 	sources  map[string]schema.Secret // where the secrets\' values are found
 	secrets  []channel.Secret         // once they have been read
 	qemu     qemuUser                 // of a machine
+	arch     arch.Arch                // of a machine
+	command  channel.Command          // what it is made for: the service's, or that of one Run
 
 	host map[string]*stage.Source // the host paths that it sees, by their targets, while they are open
 	swap *stage.Swap              // by which a machine's are mounted, while they are open
@@ -58,6 +61,8 @@ func (r *Runtime) bind(b *compiler.Bundle) (*sandbox, error) {
 	if s.manifest, err = manifest.Decode(b.File("initrd.json")); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
+	run := &s.manifest.Run
+	s.command = channel.Command{Argv: run.Argv, Env: run.Env, Workdir: run.Workdir}
 	s.filters, s.networks = documents(b, b.Index.Filters), documents(b, b.Index.Networks)
 	if err := s.dropPlaceless(); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)

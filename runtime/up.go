@@ -239,7 +239,7 @@ func (u *up) define(ctx context.Context) error {
 	}
 	dom, err := u.conn.DomainDefineXMLFlags(text, libvirt.DOMAIN_DEFINE_VALIDATE)
 	if err != nil {
-		return fault.New(diag.Start, "%s: cannot define the domain: %w", u.s.name, plain(err))
+		return fault.New(diag.Start, "%s: cannot define the domain: %w", u.s.name, u.s.withoutEmulator(plain(err)))
 	}
 	defer dom.Free()
 	u.defined = true

@@ -221,6 +221,7 @@ type Users struct {
 // Machine is what only a kvm sandbox has.
 type Machine struct {
 	Accel   string `json:"accel"`             // "require" or "prefer" KVM
+	Arch    string `json:"arch,omitempty"`    // "x86_64" or "aarch64"; empty: the host's
 	Kernel  string `json:"kernel,omitempty"`  // a kernel image; empty: the host's own
 	Modules string `json:"modules,omitempty"` // its module tree; empty: the kernel's own
 }

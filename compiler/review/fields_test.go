@@ -44,7 +44,7 @@ var everyField = []string{`{
 		"stop": {"signal": "TERM", "timeout": "10s"}},
 	"mounts": {"/data": {"image": "/srv/data.img", "format": "raw", "writable": true}},
 	"network": {"attach": "default", "address": ["10.0.0.80/24"], "allow": [{"in": {"tcp": [80]}}]},
-	"resources": {"memory": "1GiB", "cpus": 2}, "users": {"namespace": true}, "machine": {"accel": "require", "kernel": "/srv/vmlinuz", "modules": "/srv/modules"}
+	"resources": {"memory": "1GiB", "cpus": 2}, "users": {"namespace": true}, "machine": {"accel": "require", "arch": "x86_64", "kernel": "/srv/vmlinuz", "modules": "/srv/modules"}
 }`}
 
 // readProfile decodes what everyField holds.

@@ -135,6 +135,7 @@ func machine(p *schema.Profile) (out []item) {
 		out = append(out, item{text: "may run without hardware virtualisation", path: "machine.accel"})
 	}
 	return append(out,
+		item{text: "architecture " + cmp.Or(p.Machine.Arch, "of the host"), path: "machine.arch"},
 		item{text: "kernel " + cmp.Or(p.Machine.Kernel, "of the host"), path: "machine.kernel"},
 		item{text: "modules " + cmp.Or(p.Machine.Modules, "of the kernel"), path: "machine.modules"})
 }

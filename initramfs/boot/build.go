@@ -19,6 +19,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/boot/kernel"
 	"github.com/sbx-dev/sbx/initramfs/boot/modules"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/internal/arch"
 )
 
 // Builder makes what a machine boots from out of the host's own files.
@@ -36,12 +37,12 @@ func (b *Builder) PlaceKernel(dest string) (notice string, err error) {
 		return "", fmt.Errorf("kernel: %w", err)
 	}
 	err = b.Cache.Place("kernel", digest(image), dest, func(w io.Writer) error {
-		vmlinux, err := kernel.Vmlinux(image)
+		boot, err := kernel.Bootable(image)
 		if errors.Is(err, kernel.ErrNoPVH) {
-			vmlinux, err = image, nil
+			boot, err = image, nil
 		}
 		if err == nil {
-			_, err = w.Write(vmlinux)
+			_, err = w.Write(boot)
 		}
 		return err
 	})
@@ -49,7 +50,7 @@ func (b *Builder) PlaceKernel(dest string) (notice string, err error) {
 		return "", fmt.Errorf("%s: %w", b.Kernel.Image, err)
 	}
 	elfKernel, err := isELF(dest)
-	if err == nil && !elfKernel {
+	if err == nil && !elfKernel && kernel.ArchOf(image) == arch.X86 {
 		notice = fmt.Sprintf("%s cannot be unpacked (%v): booting it as it is, which takes seconds longer", b.Kernel.Image, kernel.ErrNoPVH)
 	}
 	return notice, err

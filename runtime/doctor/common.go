@@ -33,7 +33,7 @@ func reach(b schema.Backend, mend string) probe {
 }
 
 func findInit(_ context.Context, h host) Check {
-	path, err := h.runtime.InitPath()
+	path, err := h.runtime.InitPath("")
 	if err != nil {
 		return fail("make build, or set SBX_INIT", "%v", err)
 	}

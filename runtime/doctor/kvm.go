@@ -9,14 +9,12 @@ import (
 	"time"
 
 	"github.com/sbx-dev/sbx/initramfs/boot/modules"
+	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/schema"
 )
 
-const (
-	emulator   = "qemu-system-x86_64"
-	qemuBudget = 2 * time.Minute
-)
+const qemuBudget = 2 * time.Minute
 
 // reachMachines connects to libvirtd, without which a machine can still be run,
 // but no service.
@@ -36,15 +34,19 @@ func reachMachines(ctx context.Context, h host) Check {
 
 // qemu asks the emulator whether it can share host folders.
 func qemu(ctx context.Context, _ host) Check {
-	path, err := exec.LookPath(emulator)
+	a, err := arch.Host()
 	if err != nil {
-		return fail("apt install qemu-system-x86", "%s is not there", emulator)
+		return fail("machine: arch names another one, which is emulated", "%v", err)
+	}
+	path, err := exec.LookPath(a.QEMU())
+	if err != nil {
+		return fail("apt install "+a.Emulator, "%s is not there", a.QEMU())
 	}
 	ctx, cancel := context.WithTimeout(ctx, qemuBudget)
 	defer cancel()
 	devices, err := exec.CommandContext(ctx, path, "-device", "help").Output()
 	if err != nil {
-		return fail("reinstall qemu-system-x86", "%s -device help: %v", path, err)
+		return fail("reinstall "+a.Emulator, "%s -device help: %v", path, err)
 	}
 	if !bytes.Contains(devices, []byte(`"virtio-9p-pci"`)) {
 		return fail("install a QEMU that is built with virtfs", "%s cannot share host folders: it has no virtio-9p-pci", path)
@@ -63,8 +65,12 @@ func hardware(context.Context, host) Check {
 var guestModules = []string{"virtio_pci", "virtio_console", "virtio_rng", "9pnet_virtio", "9p", "virtio_net"}
 
 func guestKernel(_ context.Context, h host) Check {
-	const mend = "apt install linux-image-amd64 (the cloud kernel has no 9p)"
-	found, err := h.runtime.FindKernel("", "")
+	a, err := arch.Host()
+	if err != nil {
+		return fail("machine: arch names another one, which is emulated", "%v", err)
+	}
+	mend := "apt install " + a.KernelPackage() + " (the cloud kernel has no 9p)"
+	found, err := h.runtime.FindKernel("", "", a.Name)
 	if err != nil {
 		return fail(mend, "%v", err)
 	}
@@ -98,6 +104,9 @@ func qemuUser(context.Context, host) Check {
 }
 
 func qboot(_ context.Context, h host) Check {
+	if a, err := arch.Host(); err != nil || a.Name != arch.X86 {
+		return ok("not needed: only machines of %s start by a firmware", arch.X86)
+	}
 	if _, err := os.Stat(filepath.Join(h.root, runtime.QbootROM)); err != nil {
 		return warn("apt install qemu-system-data", "no %s: machines start a tenth of a second slower", runtime.QbootROM)
 	}

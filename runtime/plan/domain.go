@@ -11,7 +11,7 @@ import (
 var domainRules = rules{
 	filled: []string{
 		"@id", "currentMemory", "resource", "vcpu@placement",
-		"os type@arch", "cpu@check", "cpu@migratable",
+		"os type@arch", "features gic", "cpu@check", "cpu@migratable",
 		"devices emulator",
 		"devices interface source@portid", "devices interface source@bridge",
 		"devices console@tty", "devices console source", "devices console target@port",
@@ -98,7 +98,7 @@ func tidy(domain *element) {
 }
 
 // machineVersion is the name by which QEMU knows the newest machine of a kind.
-var machineVersion = regexp.MustCompile(`^pc-(q35)-[0-9.]+$`)
+var machineVersion = regexp.MustCompile(`^(?:pc-)?(q35|virt)-[0-9.]+$`)
 
 // settle puts the limit that is in force in the place of the memory that the
 // domain was started with. A container's number of processors is nothing but

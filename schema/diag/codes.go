@@ -95,10 +95,11 @@ const (
 	OtherVersion = "SBX0532" // a bundle of another sbx
 	Elsewhere    = "SBX0533" // the libvirt is another machine's
 	Embedded     = "SBX0534" // not without libvirtd
+	OtherArch    = "SBX0536" // something is of another architecture than the machine
 )
 
 // OfHost says whether a code is of what keeps a profile from being run on a host.
-func OfHost(code string) bool { return NoLibvirt <= code && code <= Embedded }
+func OfHost(code string) bool { return NoLibvirt <= code && code <= OtherArch }
 
 // Explanation is what `sbx help CODE` says.
 type Explanation struct {

@@ -260,4 +260,7 @@ var Explanations = []Explanation{
 	{Embedded, "this cannot be done without libvirtd",
 		"Without libvirtd, `sbx run -b kvm` runs libvirt's driver in its own process, which has no packet filter, and without root no control groups.",
 		"sbx: error[SBX0534]: … start libvirtd and run sbx as root", "systemctl start libvirtd"},
+	{OtherArch, "something is of another architecture than the machine",
+		"A machine runs programs of its own architecture, and the host's processor only those of the host's. One of another (machine: arch) is emulated, and gets its programs from a folder of the host that is mounted in place of the host's own.",
+		"sbx: error[SBX0536]: arm: its command /usr/bin/id is the host's /usr/bin/id, a program for x86_64, and the machine is aarch64", "machine: {arch: \"aarch64\", accel: \"prefer\"}\nmounts: \"/usr\": host: \"/srv/arm64/usr\""},
 }

@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,24 +11,33 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/internal/arch"
 )
 
 // Kernel is a kernel image and the tree of its modules.
 type Kernel struct {
-	Image   string // path of a bzImage or of an uncompressed ELF kernel
+	Image   string // path of a kernel in one of the forms that distributions ship
 	Modules string // the folder that holds modules.dep
 }
 
-// Find chooses a kernel below root ("/" but in tests). What the caller names is
-// taken as it is. An unnamed image is that of the running kernel where it lies
-// on the host, else the newest; an unnamed module tree is the one that belongs
-// to the image's release.
-func Find(root, image, modules string) (*Kernel, error) {
+// Find chooses a kernel of an architecture below root ("/" but in tests); "" is
+// any. What the caller names must be of it. An unnamed image is that of the running
+// kernel where it lies on the host, else the newest; an unnamed module tree is the
+// one that belongs to the image's release.
+func Find(root, image, modules, wanted string) (*Kernel, error) {
 	if image == "" {
-		return findInstalled(root, modules)
+		return findInstalled(root, modules, wanted)
+	}
+	head, err := readHead(image)
+	if err != nil {
+		return nil, err
+	}
+	if of := ArchOf(head); !fits(of, wanted) {
+		return nil, wrongArch(image, of, wanted)
 	}
 	if modules == "" {
-		release, err := releaseOf(image)
+		release, err := releaseOf(image, head)
 		if err != nil {
 			return nil, err
 		}
@@ -38,9 +48,17 @@ func Find(root, image, modules string) (*Kernel, error) {
 	return &Kernel{Image: image, Modules: modules}, nil
 }
 
+// fits says whether a kernel may boot the wanted machine. Of one that does not tell
+// what it is for, unpacking it does.
+func fits(of, wanted string) bool { return of == "" || wanted == "" || of == wanted }
+
+func wrongArch(image, of, wanted string) error {
+	return fmt.Errorf("%s is a kernel for %s, and the machine is %s: name one for it with machine.kernel or --kernel", image, of, wanted)
+}
+
 // findInstalled looks where distributions put kernels: beside the modules
 // (Fedora, Arch) and in /boot.
-func findInstalled(root, modules string) (*Kernel, error) {
+func findInstalled(root, modules, wanted string) (*Kernel, error) {
 	releases, err := installed(root)
 	if err != nil {
 		return nil, err
@@ -51,7 +69,7 @@ func findInstalled(root, modules string) (*Kernel, error) {
 			filepath.Join(root, "lib/modules", release, "vmlinuz"),
 			filepath.Join(root, "usr/lib/modules", release, "vmlinuz"),
 		} {
-			if _, err := os.Stat(image); err != nil {
+			if head, err := readHead(image); errors.Is(err, fs.ErrNotExist) || err == nil && !fits(ArchOf(head), wanted) {
 				continue
 			}
 			if modules == "" {
@@ -62,8 +80,16 @@ func findInstalled(root, modules string) (*Kernel, error) {
 			return &Kernel{Image: image, Modules: modules}, nil
 		}
 	}
-	return nil, fmt.Errorf("no kernel for a machine to boot: neither %s nor %s holds one; install one (on Debian: apt install linux-image-amd64) or name one with machine.kernel and machine.modules, or --kernel and --modules",
-		filepath.Join(root, "boot"), filepath.Join(root, "lib/modules"))
+	return nil, noneInstalled(root, wanted)
+}
+
+func noneInstalled(root, wanted string) error {
+	of, install := "", ""
+	if a, err := arch.Named(wanted); err == nil {
+		of, install = " of "+a.Name, fmt.Sprintf(" (on Debian: apt install %s)", a.KernelPackage())
+	}
+	return fmt.Errorf("no kernel%s for a machine to boot: neither %s nor %s holds one; install one%s or name one with machine.kernel and machine.modules, or --kernel and --modules",
+		of, filepath.Join(root, "boot"), filepath.Join(root, "lib/modules"), install)
 }
 
 // installed lists the releases that have a module tree: the running one first,
@@ -102,16 +128,32 @@ func runningRelease() string {
 	return unix.ByteSliceToString(u.Release[:])
 }
 
-// releaseOf reads the release out of an image's header.
-func releaseOf(image string) (string, error) {
+// readHead reads as much of an image as tells what it is.
+func readHead(image string) ([]byte, error) {
 	file, err := os.Open(image)
 	if err != nil {
-		return "", fmt.Errorf("kernel: %w", err)
+		return nil, fmt.Errorf("kernel: %w", err)
 	}
 	defer file.Close()
 	head := make([]byte, 64<<10)
-	n, _ := file.ReadAt(head, 0)
-	release := Release(head[:n])
+	n, err := file.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("kernel: %w", err)
+	}
+	return head[:n], nil
+}
+
+// releaseOf reads the release out of an image's header, or out of the whole image
+// where that has it somewhere inside.
+func releaseOf(image string, head []byte) (string, error) {
+	release := Release(head)
+	if isARM(head) {
+		whole, err := os.ReadFile(image)
+		if err != nil {
+			return "", fmt.Errorf("kernel: %w", err)
+		}
+		release = Release(whole)
+	}
 	if release == "" || strings.ContainsAny(release, "/\x00") {
 		return "", fmt.Errorf("%s does not say which release it is: name its module tree with machine.modules or --modules", image)
 	}

@@ -50,7 +50,7 @@ func TestFind(t *testing.T) {
 			if image != "" {
 				image = filepath.Join(root, image)
 			}
-			k, err := kernel.Find(root, image, c.modules)
+			k, err := kernel.Find(root, image, c.modules, "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -77,7 +77,7 @@ func TestFindErrors(t *testing.T) {
 		if image != "" {
 			image = filepath.Join(root, image)
 		}
-		if _, err := kernel.Find(root, image, ""); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := kernel.Find(root, image, "", "x86_64"); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want an error with %q", c.name, err, c.want)
 		}
 	}

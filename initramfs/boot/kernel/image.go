@@ -1,6 +1,7 @@
 // Package kernel finds a Linux kernel on the host and makes it bootable fast:
-// out of a bzImage, as distributions ship it, comes the uncompressed ELF image
-// that QEMU enters directly through its PVH note.
+// out of a bzImage, as distributions ship it for x86_64, comes the uncompressed
+// ELF image that QEMU enters directly through its PVH note, and out of aarch64's
+// packed images the Image that it loads as it is.
 package kernel
 
 import (
@@ -31,6 +32,15 @@ const (
 	headerEnd       = 0x250
 	payloadProtocol = 0x0208 // the first boot protocol with the payload fields
 )
+
+// Bootable takes out of image what QEMU boots fastest. It returns ErrNoPVH, wrapped,
+// where that is the image as it is, and another error where it is not a whole kernel.
+func Bootable(image []byte) ([]byte, error) {
+	if isARM(image) {
+		return armImage(image)
+	}
+	return Vmlinux(image)
+}
 
 // Vmlinux takes the uncompressed kernel out of image, which is a bzImage or an
 // uncompressed kernel already. It returns ErrNoPVH, wrapped, where the kernel
@@ -66,7 +76,7 @@ func payload(image []byte) ([]byte, error) {
 	start := (setup+1)*512 + uint64(le.Uint32(image[payloadOffsetAt:]))
 	end := start + uint64(le.Uint32(image[payloadLengthAt:]))
 	if end > uint64(len(image)) {
-		return nil, fmt.Errorf("kernel image is cut short: its header speaks of %d bytes, and there are %d", end, len(image))
+		return nil, cutShort(end, len(image))
 	}
 	return image[start:end], nil
 }
@@ -76,14 +86,22 @@ func checkHeader(image []byte) error {
 	case len(image) < headerEnd:
 		return fmt.Errorf("kernel image is cut short: %d bytes do not hold even its header", len(image))
 	case binary.LittleEndian.Uint16(image[bootFlagAt:]) != 0xaa55, string(image[headerMagicAt:headerMagicAt+4]) != "HdrS":
-		return errors.New("not a Linux kernel image for x86: neither a bzImage nor an ELF file")
+		return errors.New("not a Linux kernel image: neither a bzImage nor an ELF file, as x86_64 has them, nor an Image of aarch64, by itself, gzipped or packed for EFI")
 	}
 	return nil
 }
 
-// Release is the version that a bzImage states, as in "6.1.0-56-amd64", which
-// names its module tree. It is empty for an image that does not say.
+// Release is the version that a kernel states, as in "6.1.0-56-amd64", which names
+// its module tree. A bzImage has it in its header; of an Image of aarch64, the whole
+// is needed. It is empty for an image that does not say.
 func Release(image []byte) string {
+	if isARM(image) {
+		boot, err := armImage(image)
+		if err != nil {
+			return ""
+		}
+		return armRelease(boot)
+	}
 	if checkHeader(image) != nil {
 		return ""
 	}
