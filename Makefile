@@ -26,6 +26,7 @@ install: build
 		install -D -m 0644 systemd/$$unit $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit && \
 		sed -i 's|=/usr/bin/sbx |=$(PREFIX)/bin/sbx |' $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit; \
 	done
+	install -D -m 0644 systemd/70-sbx-kvm.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d/70-sbx-kvm.rules
 	install -d -m 0755 $(DESTDIR)/etc/sbx/profiles
 
 # A deb and an rpm for each of the architectures, in bin/package.

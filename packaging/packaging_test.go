@@ -58,6 +58,7 @@ func TestDebHolds(t *testing.T) {
 	want := map[string]string{
 		"/usr/bin/sbx":                                  "-rwxr-xr-x",
 		"/usr/libexec/sbx/sbx-init":                     "-rwxr-xr-x",
+		"/usr/lib/udev/rules.d/70-sbx-kvm.rules":        "-rw-r--r--",
 		"/etc/sbx/profiles/":                            "drwxr-xr-x",
 		"/usr/lib/systemd/system/sbx@.service":          "-rw-r--r--",
 		"/usr/lib/systemd/system/sbx-apply.service":     "-rw-r--r--",

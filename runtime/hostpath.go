@@ -89,17 +89,17 @@ func (s *sandbox) closeHost() {
 }
 
 // makeWritable makes the writable host folders that are missing, for the user and the
-// group that owner names for a path, and opens them.
-func (s *sandbox) makeWritable(owner func(path string) (uid, gid int, err error)) error {
+// group that ownerOf gives for a path, and opens them.
+func (s *sandbox) makeWritable(ownerOf func(path string) (owner, error)) error {
 	for _, m := range s.manifest.Mounts {
 		if m.Kind != manifest.Export || !m.Writable || s.host[m.Target] != nil {
 			continue
 		}
-		uid, gid, err := owner(m.Source)
+		to, err := ownerOf(m.Source)
 		if err != nil {
 			return err
 		}
-		if err := stage.MakeFolder(m.Source, uid, gid); err != nil {
+		if err := stage.MakeFolder(m.Source, to.uid, to.gid); err != nil {
 			return err
 		}
 	}

@@ -24,7 +24,7 @@ func (l lxc) prepare(s *sandbox) error {
 	if err := s.openHost(); err != nil {
 		return err
 	}
-	own := func(string) (int, int, error) { return s.base(), s.base(), nil }
+	own := func(string) (owner, error) { return owner{s.base(), s.base()}, nil }
 	if err := s.makeWritable(own); err != nil {
 		return err
 	}

@@ -1,12 +1,14 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/initramfs/manifest"
@@ -132,7 +134,13 @@ func (s *sandbox) checkQEMU() error {
 		if !isOfHost(m) || m.Single && !m.Writable {
 			continue
 		}
-		if err := s.qemu.mayUse(s.host[m.Target], m.Writable); err != nil {
+		source := s.host[m.Target]
+		err := source.Allows(s.qemu.uid, s.qemu.gid, m.Writable)
+		if errors.Is(err, unix.EACCES) {
+			best, err := s.ownerOf(m.Source)
+			return errors.Join(err, s.qemu.mayNot(source, m.Writable, best))
+		}
+		if err != nil {
 			return err
 		}
 	}

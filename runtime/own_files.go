@@ -2,6 +2,9 @@ package runtime
 
 import "github.com/sbx-dev/sbx/internal/stage"
 
+// owner is a user and a group of the host to whom files belong.
+type owner struct{ uid, gid int }
+
 // takeOwnFiles makes the writable folders that are missing, and sees to it that
 // files of the sandbox's own id are QEMU's to use, whoever QEMU runs as: where the
 // sandbox is a container, they are its root's, and it may be one at any time. On the
@@ -9,31 +12,34 @@ import "github.com/sbx-dev/sbx/internal/stage"
 // the file system can show it so.
 func (s *sandbox) takeOwnFiles() error {
 	id := int(s.metadata.Machine.ID)
-	shared := func(string) (int, int, error) { return s.qemu.uid, s.qemu.gid, nil }
-	if !staged() || id == 0 { // root's files are not the sandbox's own
-		return s.makeWritable(shared)
-	}
-	swap, err := stage.NewSwap([2]int{id, s.qemu.uid}, [2]int{id, s.qemu.gid})
-	if err != nil { // this host has no user namespaces
-		return s.makeWritable(shared)
-	}
-	s.swap = swap
-	err = s.makeWritable(func(path string) (int, int, error) {
-		if fits, err := swap.Fits(path); !fits || err != nil {
-			return s.qemu.uid, s.qemu.gid, err
+	if staged() && id != 0 { // root's files are not the sandbox's own
+		swap, err := stage.NewSwap([2]int{id, s.qemu.uid}, [2]int{id, s.qemu.gid})
+		if err == nil { // or this host has no user namespaces
+			s.swap = swap
 		}
-		return id, id, nil
-	})
-	if err != nil {
+	}
+	if err := s.makeWritable(s.ownerOf); err != nil || s.swap == nil {
 		return err
 	}
 	for _, source := range s.host {
 		if source.UID != id {
 			continue
 		}
-		if _, err := source.SwapIDs(swap); err != nil {
+		if _, err := source.SwapIDs(s.swap); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// ownerOf is to whom a path of the host belongs where the machine may do with it what
+// it likes: the sandbox's id, if QEMU's user can stand in its place there.
+func (s *sandbox) ownerOf(path string) (owner, error) {
+	if s.swap != nil {
+		if fits, err := s.swap.Fits(path); fits || err != nil {
+			id := int(s.metadata.Machine.ID)
+			return owner{id, id}, err
+		}
+	}
+	return owner(s.qemu), nil
 }

@@ -98,21 +98,23 @@ func checkKVMUser() error {
 	return fmt.Errorf("QEMU does not run as root, and user %d may not open /dev/kvm: chgrp kvm /dev/kvm && chmod 0660 /dev/kvm, by a udev rule", account.shared.uid)
 }
 
-// QEMUUser says, for a person, whom QEMU runs as on this host; shared means that
-// it is one user for all machines.
-func QEMUUser() (text string, shared bool, err error) {
+// QEMUUser says, for a person, whom QEMU runs as on this host. Where that is one user
+// for all machines, mend says what gives each its own.
+func QEMUUser() (text, mend string, err error) {
 	if os.Geteuid() != 0 {
-		return fmt.Sprintf("QEMU runs as you (user %d), by libvirt's embedded driver", os.Geteuid()), false, nil
+		return fmt.Sprintf("QEMU runs as you (user %d), by libvirt's embedded driver", os.Geteuid()), "", nil
 	}
 	account, err := qemuAccount()
 	if err != nil {
-		return "", false, err
+		return "", "", err
 	}
 	const drivers = "by libvirtd and by libvirt's embedded driver"
 	if CheckKVM() == nil && !account.as(compiler.IDFirst).mayRun(AccelKVM) {
-		return fmt.Sprintf("QEMU runs as user %d for all machines, %s: ids of their own may not open /dev/kvm", account.shared.uid, drivers), true, nil
+		// The group of libvirt's user, who opens it already: nobody else gains anything.
+		mend = fmt.Sprintf("setfacl -m g:%d:rw /dev/kvm, as the udev rule 70-sbx-kvm.rules does where setfacl is installed (apt install acl)", account.group)
+		return fmt.Sprintf("QEMU runs as user %d for all machines, %s: ids of their own may not open /dev/kvm", account.shared.uid, drivers), mend, nil
 	}
-	return "QEMU runs as an id of each sandbox's own, " + drivers, false, nil
+	return "QEMU runs as an id of each sandbox's own, " + drivers, "", nil
 }
 
 func qemuAccount() (account, error) {
@@ -167,19 +169,15 @@ func CheckLibvirtFolder() error {
 	return account.as(compiler.IDFirst).checkLibvirtFolder()
 }
 
-// mayUse is nil if the user may read what has been opened, and write it if that is
-// asked for; the error says what to do.
-func (q qemuUser) mayUse(source *stage.Source, write bool) error {
-	err := source.Allows(q.uid, q.gid, write)
-	if !errors.Is(err, unix.EACCES) {
-		return err
-	}
+// mayNot says that the user may not use what has been opened, and what to do: best is
+// to whom it would belong.
+func (q qemuUser) mayNot(source *stage.Source, write bool, best owner) error {
 	verb, bits := "read", "rx"
 	if write {
 		verb, bits = "write", "rwx"
 	}
 	return fault.New(diag.NotReachable, "QEMU, which runs as the host's user %d, may not %s %s, which belongs to user %d: chown -R %d:%d %s, or setfacl -R -m u:%d:%s %s",
-		q.uid, verb, source.Path, source.UID, q.uid, q.gid, source.Path, q.uid, bits, source.Path)
+		q.uid, verb, source.Path, source.UID, best.uid, best.gid, source.Path, q.uid, bits, source.Path)
 }
 
 // mayOpen is nil if the user may read and write the device at a path.

@@ -90,15 +90,15 @@ func guestKernel(_ context.Context, h host) Check {
 }
 
 func qemuUser(context.Context, host) Check {
-	text, shared, err := runtime.QEMUUser()
+	text, mend, err := runtime.QEMUUser()
 	if err != nil {
 		return fail("apt install libvirt-daemon-driver-qemu", "%v", err)
 	}
 	if err := runtime.CheckLibvirtFolder(); err != nil {
 		return fail(runtime.LibvirtFolderMend, "%v", err)
 	}
-	if shared {
-		return warn("chmod 0666 /dev/kvm, by a udev rule", "%s", text)
+	if mend != "" {
+		return warn(mend, "%s", text)
 	}
 	return ok("%s", text)
 }
