@@ -2,9 +2,7 @@
 # hosts: bookworm-variants trixie-variants
 
 #: install
-cp -a /lab/root/. /
-systemctl daemon-reload
-mkdir -p /etc/sbx/profiles
+apt-get install -y /lab/package/sbx_*_amd64.deb
 # accept: the same steps on each variant, as somebody would type them.
 cat >/usr/local/bin/accept <<'END'
 #!/bin/bash
@@ -35,6 +33,7 @@ echo 'security_driver = "none"' >>/etc/libvirt/qemu.conf
 systemctl restart libvirtd
 
 #: umask 077, from the first command on
+rm -rf /var/lib/sbx /var/log/sbx # as if nothing had ever run
 umask 077
 accept
 machine
