@@ -9,7 +9,7 @@ import (
 )
 
 // BundleVersion is the format of a bundle's index.
-const BundleVersion = 2
+const BundleVersion = 3
 
 // Bundle is a compiled profile: everything that the runtime applies. The same
 // profile and sbx version give the same bytes on every machine.
@@ -24,7 +24,7 @@ type Bundle struct {
 
 // File is one artifact of a bundle.
 type File struct {
-	Name string // "domain.xml", "filter.xml", "network.xml", "initrd.json"; a second interface's are "filter-NAME.xml", "network-NAME.xml"
+	Name string // "domain.xml", "filter.xml", "network.xml", "initrd.json", "apparmor"; a second interface's are "filter-NAME.xml", "network-NAME.xml"
 	Data []byte
 }
 

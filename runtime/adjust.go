@@ -17,6 +17,11 @@ func (u *up) adjust(dom *libvirt.Domain) error {
 	if err := u.network(); err != nil {
 		return err
 	}
+	if slices.Contains(plan.Objects(u.result.Changes), profileObject) {
+		if err := u.s.loadProfile(); err != nil {
+			return fmt.Errorf("%s: %w", u.s.name, err)
+		}
+	}
 	for _, part := range u.liveParts() {
 		if err := u.tune(dom, part); err != nil {
 			return fmt.Errorf("%s: cannot change %s in what runs: %w", u.s.name, part, plain(err))

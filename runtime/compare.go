@@ -32,6 +32,8 @@ const (
 	whyPorts       = "a process of sbx's passes them on to what runs"
 	whyLoose       = "libvirt puts an interface on its bridge when the sandbox starts"
 	whyBinding     = "libvirt puts an interface behind its filter when the sandbox starts"
+	whyAppArmor    = "the kernel takes a profile in place of the older one at once"
+	whyUnconfined  = "nothing confines a process that runs already"
 	whyProfile     = "only sbx's own notes change"
 	whySource      = "a sandbox keeps what stood at the path when it started"
 	whyGone        = "no profile has it any more"
@@ -54,7 +56,7 @@ func compare(want *sandbox, have *observed) ([]plan.Change, error) {
 	if !have.active {
 		c.add(stateObject, plan.Difference{Live: have.state, Desired: "running"}, plan.Restart, whyStopped)
 	}
-	if err := errors.Join(c.domain(), c.manifest(), c.filters(), c.networks()); err != nil {
+	if err := errors.Join(c.domain(), c.manifest(), c.filters(), c.networks(), c.profile()); err != nil {
 		return nil, err
 	}
 	c.names()

@@ -82,6 +82,9 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 	}
 	defer unlock()
 	if r.local() {
+		if err := unloadProfile(name); err != nil {
+			return err
+		}
 		if err := r.removeFiles(name, kind); err != nil {
 			return err
 		}
@@ -149,6 +152,9 @@ func (r *Runtime) removeDir(name string, kind schema.Backend) error {
 		return err
 	}
 	if err := backend.clear(dir); err != nil {
+		return err
+	}
+	if err := removeFile(profileFile(dir)); err != nil {
 		return err
 	}
 	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrExist) {

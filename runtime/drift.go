@@ -70,7 +70,7 @@ func (o *observer) drift(conn *libvirt.Connect, name string, kind schema.Backend
 	if len(moved) == 0 {
 		return nil, nil
 	}
-	fields, err := o.fields(have, b)
+	fields, err := o.fields(conn, have, b)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func driftedObjects(have *observed, now map[string]string) []string {
 			return true // which is its command's own doing
 		}
 		follows := object == runningObject || strings.HasPrefix(object, rulesObject("")) ||
-			strings.HasPrefix(object, cardObject("")) || isSource(object) || strings.HasPrefix(object, namesObject(""))
+			strings.HasPrefix(object, cardObject("")) || isSource(object) || object == profileObject || strings.HasPrefix(object, namesObject(""))
 		if follows && !have.active {
 			return true
 		}
@@ -115,11 +115,14 @@ func driftedObjects(have *observed, now map[string]string) []string {
 }
 
 // fields are the differences from the bundle, if it is the one that was applied.
-func (o *observer) fields(have *observed, b *compiler.Bundle) ([]plan.Change, error) {
+func (o *observer) fields(conn *libvirt.Connect, have *observed, b *compiler.Bundle) ([]plan.Change, error) {
 	if b == nil || b.Index.Profile != have.metadata.Profile {
 		return nil, nil
 	}
 	s, err := o.r.bind(b)
+	if err == nil {
+		err = o.r.confine(s, conn)
+	}
 	if err != nil {
 		return nil, err
 	}

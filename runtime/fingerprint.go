@@ -30,6 +30,7 @@ const (
 
 	metadataObject = "metadata"
 	portsObject    = "published ports"
+	profileObject  = "apparmor profile"
 )
 
 func filterObject(name string) string         { return "filter " + name }
@@ -75,6 +76,9 @@ func (o *observed) fingerprints() (map[string]string, error) {
 	objects[portsObject] = cmp.Or(o.ports, "none")
 	objects[stateObject] = o.state
 	objects[filesObject] = o.files
+	if o.profile != "" {
+		objects[profileObject] = o.confinement()
+	}
 	return objects, failed
 }
 
@@ -92,6 +96,15 @@ func (c observedCard) guard() string {
 		return "behind no filter"
 	}
 	return "behind " + c.bound
+}
+
+// confinement says which profile the kernel has for the sandbox, and whether that
+// one confines it.
+func (o *observed) confinement() string {
+	if o.loose {
+		return o.profile + ", and what runs is not in it"
+	}
+	return o.profile
 }
 
 // newApplied notes the objects as what sbx has applied.

@@ -54,7 +54,10 @@ func (k kvm) prepare(s *sandbox) error {
 	if err := k.placeMounts(s); err != nil {
 		return err
 	}
-	return k.r.placeBoot(s)
+	if err := k.r.placeBoot(s); err != nil {
+		return err
+	}
+	return s.loadProfile()
 }
 
 // placeMounts sees to it that QEMU finds what the machine is to see of the host.
@@ -138,7 +141,7 @@ func (k kvm) start(s *sandbox, dom *libvirt.Domain) error {
 // refused puts what libvirt says to a machine that does not start, with what to do
 // where that is known.
 func (s *sandbox) refused(err error) error {
-	return s.withoutEmulator(refusedByAppArmor(plain(err)))
+	return s.withoutEmulator(plain(err))
 }
 
 // startTransient starts a machine that libvirt forgets when it ends, and ends

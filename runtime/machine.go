@@ -13,6 +13,7 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/arch"
+	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -116,7 +117,7 @@ func (s *sandbox) bindExports() error {
 func (s *sandbox) stageImages() {
 	for _, d := range s.domain.Devices.Disks {
 		if d.Source != nil && d.Source.File != nil {
-			d.Source.File.File = filepath.Join(s.stageDir(), imagesPlace, d.Serial)
+			d.Source.File.File = filepath.Join(s.stageDir(), state.StageImages, d.Serial)
 		}
 	}
 }

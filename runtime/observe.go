@@ -30,6 +30,8 @@ type observed struct {
 	cards    []observedCard
 	ports    string            // the host's that lead to it
 	files    string            // a fingerprint
+	profile  string            // what the kernel has of its AppArmor profile; empty: it is to have none
+	loose    bool              // it runs, and not in that profile
 	sources  map[string]string // what stands now at the host paths that it sees, by object, while it runs
 }
 
@@ -83,6 +85,9 @@ func (o *observer) observe(conn *libvirt.Connect, name string, kind schema.Backe
 	found.metadata = m
 	if err := found.domain(dom); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, plain(err))
+	}
+	if err := found.lookAtConfinement(dom, kind); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if want == nil {
 		want = m

@@ -54,6 +54,9 @@ func (o *observer) plan(p *plan.Plan, b *compiler.Bundle) error {
 		return err
 	}
 	s, err := o.r.bind(b)
+	if err == nil {
+		err = o.r.confine(s, conn)
+	}
 	if err != nil {
 		return err
 	}

@@ -85,6 +85,11 @@ func (r *Runtime) kept(dom *libvirt.Domain, name string, kind schema.Backend) (*
 	if s.manifest == nil || len(s.manifest.Secrets) > 0 {
 		return nil, fmt.Errorf("%s: something else stands by now at %s, which takes a start of the whole sandbox, and that its profile: sbx up %s", name, strings.Join(moved(s.metadata), ", "), name)
 	}
+	if isConfined(s.domain, name) {
+		if s.confinement, err = keptProfile(s.dir); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
 	s.digest = s.metadata.Bundle
 	for _, l := range s.domain.SecLabel {
 		if l.Model == "dac" {

@@ -50,6 +50,9 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 		// libvirt answers only when it has taken apart what ends with the connection.
 		defer func() { go conn.Close() }()
 	}
+	if err := r.confine(s, conn); err != nil {
+		return exit, err
+	}
 	if err := s.readSecrets(ctx); err != nil {
 		return exit, fmt.Errorf("%s: %w", s.name, err)
 	}
@@ -168,8 +171,8 @@ func (e *ephemeral) create(ctx context.Context, backend backend) (first net.Conn
 // remove takes the sandbox away; ended says that its command has ended, and
 // thereby the sandbox. Such a domain is gone some 0.2 seconds later, which
 // nobody has to wait for: it is transient, and goes with the connection at the
-// latest. A filter can only be removed after it, and a machine that writes to the
-// host must have written all. By the embedded driver, nobody else ends it.
+// latest. A filter can only be removed after it, as can an AppArmor profile, and a
+// machine that writes to the host must have written all. By the embedded driver, nobody else ends it.
 func (e *ephemeral) remove(ended bool) error {
 	if e.dom != nil {
 		defer e.dom.Free()
@@ -177,7 +180,7 @@ func (e *ephemeral) remove(ended bool) error {
 	m, written := e.s.metadata, !e.s.machineWrites()
 	switch {
 	case !ended, written && e.r.embed.is(e.conn):
-	case written && len(m.Filters) == 0 && len(m.Networks) == 0:
+	case written && len(m.Filters) == 0 && len(m.Networks) == 0 && e.s.confinement == nil:
 		return e.r.removeDir(e.s.name, e.s.backend) // sbx-init stays for the next one
 	default:
 		e.awaitEnd()

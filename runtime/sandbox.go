@@ -32,6 +32,11 @@ type sandbox struct {
 	qemu     qemuUser                 // of a machine
 	arch     arch.Arch                // of a machine
 	command  channel.Command          // what it is made for: the service's, or that of one Run
+	profile  []byte                   // the bundle's for AppArmor
+
+	// confinement is the AppArmor profile that it runs in here, bound to this host;
+	// nil where libvirt does not confine by AppArmor.
+	confinement []byte
 
 	host map[string]*stage.Source // the host paths that it sees, by their targets, while they are open
 	swap *stage.Swap              // by which a machine's are mounted, while they are open
@@ -54,6 +59,7 @@ func (r *Runtime) bind(b *compiler.Bundle) (*sandbox, error) {
 		dir:     r.state().Path(b.Index.Name),
 		domain:  new(libvirtxml.Domain),
 		sources: b.Index.Secrets,
+		profile: b.File(compiler.AppArmorFile),
 	}
 	if err := s.domain.Unmarshal(string(b.File("domain.xml"))); err != nil {
 		return nil, fmt.Errorf("%s: domain.xml: %w", s.name, err)

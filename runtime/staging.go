@@ -12,14 +12,13 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
+	"github.com/sbx-dev/sbx/internal/state"
 )
 
 // A sandbox's stage holds what it sees of the host: a container's whole root, by
 // the name of rootDir; each export of a machine, by its tag; and the machine's
-// images, by theirs, in imagesPlace. The domain names these places, so that libvirt
+// images, by theirs, in state.StageImages. The domain names these places, so that libvirt
 // looks at what sbx has opened and at nothing else.
-const imagesPlace = "images"
-
 // staged says whether sandboxes have a stage: root alone can make mounts. Others
 // have machines only, whose QEMU is their own and goes by the host's paths.
 func staged() bool { return os.Geteuid() == 0 }
@@ -105,7 +104,7 @@ func (s *sandbox) stageMachine() error {
 			var err error
 			switch {
 			case m.Kind == manifest.Image:
-				err = s.stageIn(st, imagesPlace, m.Tag, m)
+				err = s.stageIn(st, state.StageImages, m.Tag, m)
 			case m.Single:
 				err = s.stageIn(st, m.Tag, manifest.SingleFile, m)
 			case m.Kind == manifest.Export:

@@ -15,6 +15,7 @@ const (
 	keeperSocket  = state.Keeper
 	keeperLock    = state.KeeperLock
 	logDir        = state.Log
+	profilePart   = state.AppArmor
 	endFile       = state.Ended
 	forwardRecord = state.Forward
 )

@@ -64,6 +64,9 @@ func (r *Runtime) up(ctx context.Context, b *compiler.Bundle, expect map[string]
 	if err != nil {
 		return nil, err
 	}
+	if err := r.confine(s, conn); err != nil {
+		return nil, err
+	}
 	unlock, err := r.lock(ctx, s.name)
 	if err != nil {
 		return nil, err

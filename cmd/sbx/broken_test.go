@@ -73,6 +73,7 @@ var brokenHosts = []broken{
 var notBroken = map[string]string{
 	diag.Limits:       "TestContainersUnderControlGroupsOfVersion2 has a host of its own for them",
 	diag.OtherVersion: "no verb applies a bundle that another sbx has written; programs may (TestBundleOfAnotherVersion)",
+	diag.AppArmor:     "it takes a kernel with AppArmor: internal/lab/scenarios/apparmor.sh takes its parser away",
 	diag.Busy:         "what waits for another sbx waits for as long as that takes, and is told when it is ended",
 }
 

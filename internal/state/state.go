@@ -44,9 +44,13 @@ const (
 	Keeper     = "keeper"  // the socket of whoever shares the channel
 	KeeperLock = "keeper.lock"
 	Log        = "log"
-	Ended      = "ended"   // how its command ended
-	Forward    = "forward" // the process that passes published ports on
+	AppArmor   = "apparmor" // the profile that it was last confined by
+	Ended      = "ended"    // how its command ended
+	Forward    = "forward"  // the process that passes published ports on
 )
+
+// StageImages is where on a machine's stage its images are.
+const StageImages = "images"
 
 // Folder is the path of a state folder.
 type Folder string

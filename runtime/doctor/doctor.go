@@ -59,7 +59,7 @@ var probes = []struct {
 	{schema.KVM, "kernel", guestKernel},
 	{schema.KVM, "qemu user", qemuUser},
 	{schema.KVM, "qboot", qboot},
-	{schema.KVM, "apparmor", appArmor},
+	{schema.KVM, "apparmor", appArmor(schema.KVM)},
 	{schema.KVM, "firewall tools", firewallTools},
 	{schema.KVM, "bridge filtering", bridgeFiltering},
 }

@@ -112,16 +112,3 @@ func qboot(_ context.Context, h host) Check {
 	}
 	return ok("%s", runtime.QbootROM)
 }
-
-// appArmor asks libvirt whether it confines machines by AppArmor, which refuses
-// some of the files that machines need. That libvirt answers at all is another check.
-func appArmor(_ context.Context, h host) Check {
-	confines, err := h.runtime.AppArmorConfines()
-	switch {
-	case err != nil:
-		return warn("see the check of libvirt", "not known: libvirt does not answer")
-	case confines:
-		return warn(runtime.AppArmorMend, "libvirt confines machines by AppArmor, which may refuse a file that they need, such as qboot.rom")
-	}
-	return ok("libvirt does not confine machines by AppArmor")
-}

@@ -95,6 +95,7 @@ const (
 	OtherVersion = "SBX0532" // a bundle of another sbx
 	Elsewhere    = "SBX0533" // the libvirt is another machine's
 	Embedded     = "SBX0534" // not without libvirtd
+	AppArmor     = "SBX0535" // a sandbox cannot be confined by AppArmor
 	OtherArch    = "SBX0536" // something is of another architecture than the machine
 )
 

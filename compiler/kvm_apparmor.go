@@ -1,0 +1,135 @@
+package compiler
+
+import (
+	"strings"
+
+	"github.com/sbx-dev/sbx/compiler/apparmor"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/internal/state"
+)
+
+// What a profile for AppArmor leaves to the host that loads it.
+const (
+	SandboxVariable  apparmor.Variable = "sandbox"  // the sandbox's folder
+	EmulatorVariable apparmor.Variable = "emulator" // QEMU, where no link leads any further
+	FirmwareVariable apparmor.Variable = "firmware" // what QEMU boots with
+	DomainsVariable  apparmor.Variable = "domains"  // where libvirt has a folder for each machine
+	LogsVariable     apparmor.Variable = "logs"     // where libvirt has QEMU write what it says
+)
+
+// AppArmorFile is the bundle's profile for AppArmor.
+const AppArmorFile = "apparmor"
+
+// AppArmorName is the only name under which libvirt has a domain confined by a
+// profile: AppArmorSetSecurityProcessLabel in libvirt's security_apparmor.c, and
+// what its own profile lets libvirtd change to.
+func AppArmorName(sandbox string) string { return "libvirt-" + UUID("domain", sandbox) }
+
+// machineAppArmor confines QEMU: what a guest that has broken out of its machine can
+// do on the host. It is what libvirt's abstraction of QEMU and its virt-aa-helper
+// allow, less what machines of sbx do not have; and of the host's files that the
+// sandbox sees, the mounts on its stage, not the paths that these come from.
+func (s *sandbox) machineAppArmor() []byte {
+	p := apparmor.New(AppArmorName(s.Name))
+	allowQEMU(p)
+	allowLibvirt(p, s.Name)
+
+	own := SandboxVariable.Pattern() + "/"
+	p.For("what the machine boots")
+	p.File("r", FirmwareVariable.Pattern(), own+state.Boot+"/kernel", own+state.Boot+"/initrd")
+	p.For("the channel of its first process")
+	p.File("rw", own+state.Channel)
+	p.For("what it sees of the host")
+	for _, m := range s.manifest.Mounts {
+		switch m.Kind {
+		case manifest.Export:
+			p.File(exportAccess(m), (own + state.Stage + "/" + apparmor.Path(m.Tag)).Tree())
+		case manifest.Image:
+			p.File(imageAccess(m), own+state.Stage+"/"+state.StageImages+"/"+apparmor.Path(m.Tag))
+		}
+	}
+	if len(s.cards) > 0 {
+		p.For("its network cards, which libvirt opens")
+		p.File("rw", "/dev/net/tun", "/dev/vhost-net")
+	}
+	return p.Encode()
+}
+
+func exportAccess(m manifest.Mount) string {
+	if m.Writable {
+		return "rwkl" // the guest makes hard links and locks files
+	}
+	return "r"
+}
+
+// imageAccess has QEMU lock images, as it does with those that it only reads.
+func imageAccess(m manifest.Mount) string {
+	if m.Writable {
+		return "rwk"
+	}
+	return "rk"
+}
+
+// allowQEMU allows what QEMU needs to run a machine whatever its devices.
+func allowQEMU(p *apparmor.Profile) {
+	p.For("QEMU, its modules and the data that comes with it")
+	p.File("mrix", EmulatorVariable.Pattern())
+	p.File("mr", "/{,usr/}lib{,32,64}/{,**/}*.so{,.*}")
+	p.File("r",
+		"/etc/ld.so.{cache,preload}",
+		"/usr/{lib/locale,share/zoneinfo}/{,**}",
+		"/usr/share/{qemu,seabios}/{,**}",
+		"/etc/{gnutls/config,ssl/openssl.cnf}",
+	)
+	p.For("itself, which kicks the threads of its processors")
+	p.Allow("signal peer=@{profile_name}")
+	p.For("devices of the kernel")
+	p.File("rw", "/dev/{kvm,null,zero,full}")
+	p.File("r", "/dev/{urandom,random}")
+	p.For("what it asks the kernel of itself and the processors")
+	p.File("r",
+		"/proc/{cpuinfo,meminfo,stat,filesystems}",
+		"/proc/sys/{vm/overcommit_memory,kernel/cap_last_cap}",
+		"/sys/devices/system/{cpu,node}/{,**}",
+		"/sys/module/vhost/parameters/max_mem_regions",
+	)
+	p.Allow(`owner "/proc/[0-9]*/{auxv,maps,status}" r`)
+	p.Allow(`owner "/proc/[0-9]*/task/[0-9]*/comm" rw`)
+	p.Allow(`deny "/proc/[0-9]*/cmdline" r`) // of who ends it, for its log: in silence
+}
+
+// libvirtDaemons are libvirt's processes that start, stop and speak with QEMU, by
+// their profiles. A daemon's of its own may have none, and sbx is one where it runs
+// libvirt's driver itself.
+var libvirtDaemons = []string{"libvirtd", "/usr/sbin/libvirtd", "virtqemud", "/usr/sbin/virtqemud", "unconfined"}
+
+// allowLibvirt allows what happens between QEMU and libvirt. Libvirt starts QEMU
+// in its profile, still as root, and opens its sockets for it.
+func allowLibvirt(p *apparmor.Profile, name string) {
+	p.For("libvirt, which gives up root in here before it starts QEMU")
+	for _, c := range []string{"setuid", "setgid", "setpcap"} {
+		p.Allow("capability " + c)
+	}
+	for _, daemon := range libvirtDaemons {
+		p.Allow("signal (receive) peer=" + daemon)
+		p.Allow("ptrace (readby, tracedby) peer=" + daemon)
+		p.Allow("unix (send, receive) type=stream addr=none peer=(label=" + daemon + ")")
+	}
+	folder := DomainsVariable.Pattern() + "/domain-" + digits(10) + "-" + apparmor.Path(shortName(name))
+	p.File("r", folder+"/master-key.aes")
+	p.File("rw", folder+"/monitor.sock")
+	p.File("w", LogsVariable.Pattern()+"/"+apparmor.Path(name)+".log")
+}
+
+// digits is any number of that many digits at most: a domain's id has ten.
+func digits(most int) apparmor.Pattern {
+	const digit = "[0-9]"
+	return apparmor.Pattern(strings.Repeat(digit+"{,", most-1) + digit + strings.Repeat("}", most-1))
+}
+
+// shortName is what libvirt's folder of a domain has of its name
+// (virDomainDefGetShortName).
+func shortName(name string) string {
+	const most = 20
+	return name[:min(len(name), most)]
+}

@@ -1,0 +1,47 @@
+package runtime
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/sbx-dev/sbx/runtime/plan"
+)
+
+// profile compares the AppArmor profile that the sandbox is to have here with the
+// one that it was last given, rule by rule, and with what the kernel has.
+func (c *comparison) profile() error {
+	if c.want.confinement == nil {
+		return nil // and where it has one, its domain differs
+	}
+	kept, err := keptProfile(c.want.dir)
+	if err != nil {
+		return err
+	}
+	effect, why := plan.Live, whyAppArmor
+	if c.have.loose {
+		effect, why = plan.Restart, whyUnconfined
+	}
+	desired, live := rules(c.want.confinement), rules(kept)
+	for _, rule := range gone(live, desired) {
+		c.add(profileObject, plan.Difference{Live: rule}, effect, why)
+	}
+	for _, rule := range gone(desired, live) {
+		c.add(profileObject, plan.Difference{Desired: rule}, effect, why)
+	}
+	before, now := noted(c.have.metadata)[profileObject], c.have.confinement()
+	if before != now && slices.Equal(desired, live) && c.have.active {
+		c.add(profileObject, plan.Difference{Live: now, Desired: before}, effect, why)
+	}
+	return nil
+}
+
+// rules are the lines of a profile that say something.
+func rules(profile []byte) (lines []string) {
+	for line := range strings.Lines(string(profile)) {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "#") {
+			lines = append(lines, strings.TrimSuffix(line, ","))
+		}
+	}
+	return lines
+}
