@@ -21,7 +21,7 @@
 //
 // "#: NAME" begins a step, which ends where the next one begins. Each step is a
 // bash of its own, as root in /root, that stops at the first command that fails
-// (set -eEu -o pipefail): the step has failed then. The last line of what a step
+// (set -eu -o pipefail): the step has failed then. The last line of what a step
 // prints is shown in the table of results. The steps after a failed one are run
 // nevertheless. "#! reboot" restarts the machine, and is a step itself. The disk
 // lives as long as the scenario: what a step writes is there after a reboot and

@@ -130,7 +130,7 @@ func (m *machine) run(ctx context.Context, script string, bound time.Duration) (
 	if err := os.WriteFile(name+".step", []byte(script), 0o644); err != nil {
 		return nil, 0, err
 	}
-	wrapper := fmt.Sprintf("exec timeout -k 30 %d bash -eEu -o pipefail /lab/q/%d.step\n", int(bound.Seconds()), m.asked)
+	wrapper := fmt.Sprintf("exec timeout -k 30 %d bash -eu -o pipefail /lab/q/%d.step\n", int(bound.Seconds()), m.asked)
 	if err := place(name+".sh", wrapper); err != nil {
 		return nil, 0, err
 	}
