@@ -142,6 +142,6 @@ test ! -e /var/lib/sbx
 /lab/tools/host-state >/lab/after
 same() { sed -E 's/\b(control|apache|sleeper|sbx-web|shell-[a-z0-9]{10})\b/NAME/g' "$1" | sort -u; }
 comm -13 <(same /lab/before) <(same /lab/after) | sed 's/^/new: /' >/lab/left
-comm -23 <(same /lab/before) <(same /lab/after) | grep -E '^(file|content|user|group|unit) ' | sed 's/^/gone: /' >>/lab/left || true
+comm -23 <(same /lab/before) <(same /lab/after) | grep -E '^(file /([^r]|r[^u])|content|user|group|unit) ' | sed 's/^/gone: /' >>/lab/left || true
 cat /lab/left
 test ! -s /lab/left
