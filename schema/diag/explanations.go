@@ -204,7 +204,7 @@ var Explanations = []Explanation{
 		"`sbx ps` lists the sandboxes that there are. A sandbox that is stopped is started by `sbx up`.",
 		"sbx: error[SBX0515]: there is no sandbox web", "sbx ps\nsbx up web"},
 	{NameTaken, "the name is another sandbox's, or another domain's",
-		"A sandbox is libvirt's domain of the same name, and sbx touches none that it has not made. Give another name, in the profile or by --name.",
+		"A sandbox is libvirt's domain of the same name, and sbx touches none that it has not made. Nor can a container and a machine have one name: sbx down takes the older one away. Give another name, in the profile or by --name.",
 		"sbx: error[SBX0516]: web: libvirt has a domain of this name already", "sbx run --name web-2 -- …"},
 	{IDsTaken, "the host ids are another sandbox's",
 		"Each sandbox's users are host ids that nobody else has, by default derived from its name; two of them may meet. A range of its own keeps them apart.",
