@@ -11,6 +11,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/compiler/apparmor"
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // AppArmor's parser takes the profile of every golden archive and shipped profile, as
@@ -40,7 +41,7 @@ func TestAppArmorsParserTakesEveryProfile(t *testing.T) {
 		t.Fatal("no shipped profiles", err)
 	}
 	for _, name := range shipped {
-		p := load(t, schema.Config{}, name)
+		p := loadOne(t, load.Config{}, name)
 		p.Backend = schema.KVM
 		checkProfile(t, parser, name, compile(t, p).File(compiler.AppArmorFile))
 	}

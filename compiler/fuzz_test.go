@@ -10,8 +10,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // FuzzCompile puts any text at all through the whole of `sbx compile`. It must
@@ -36,7 +36,7 @@ func FuzzCompile(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		files := fstest.MapFS{"p.cue": {Data: text}}
-		found, err := (&schema.Config{FS: files}).Load("p.cue")
+		found, err := (&load.Config{FS: files}).Load("p.cue")
 		if err != nil {
 			refused(t, err)
 			return

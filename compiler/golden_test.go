@@ -14,6 +14,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -62,10 +63,10 @@ func bundleArchive(t *testing.T, b *compiler.Bundle) []txtar.File {
 
 func loadText(t *testing.T, name string, data []byte) *schema.Profile {
 	t.Helper()
-	return load(t, schema.Config{FS: fstest.MapFS{name: {Data: data}}}, name)
+	return loadOne(t, load.Config{FS: fstest.MapFS{name: {Data: data}}}, name)
 }
 
-func load(t *testing.T, c schema.Config, arg string) *schema.Profile {
+func loadOne(t *testing.T, c load.Config, arg string) *schema.Profile {
 	t.Helper()
 	found, err := c.Load(arg)
 	if err != nil {
@@ -96,8 +97,8 @@ func TestSameBytesFromEveryFolder(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"apache.cue", "shell.cue"} {
-		here := bundleArchive(t, compile(t, load(t, schema.Config{Dir: "../profiles"}, name)))
-		there := bundleArchive(t, compile(t, load(t, schema.Config{Dir: "/"}, filepath.Join(elsewhere, "profiles", name))))
+		here := bundleArchive(t, compile(t, loadOne(t, load.Config{Dir: "../profiles"}, name)))
+		there := bundleArchive(t, compile(t, loadOne(t, load.Config{Dir: "/"}, filepath.Join(elsewhere, "profiles", name))))
 		for i := range here {
 			if !bytes.Equal(here[i].Data, there[i].Data) {
 				t.Errorf("%s: %s differs:\n%s", name, here[i].Name, cmp.Diff(string(here[i].Data), string(there[i].Data)))

@@ -10,7 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // libvirtSchemas is where libvirt installs the RELAX NG grammars of its XML.
@@ -40,7 +40,7 @@ func TestEveryXMLFollowsLibvirtsGrammar(t *testing.T) {
 		t.Fatal("no shipped profiles", err)
 	}
 	for _, name := range shipped {
-		for _, f := range bundleArchive(t, compile(t, load(t, schema.Config{}, name))) {
+		for _, f := range bundleArchive(t, compile(t, loadOne(t, load.Config{}, name))) {
 			checkGrammar(t, name, f)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // What the other tests of this folder rest on: which commands a page has, and what
@@ -62,7 +62,7 @@ func TestShownProfiles(t *testing.T) {
 				continue // a part of one
 			}
 			found++
-			if _, err := (&schema.Config{Stdin: strings.NewReader(m[1])}).Load("-"); err != nil {
+			if _, err := (&load.Config{Stdin: strings.NewReader(m[1])}).Load("-"); err != nil {
 				t.Errorf("%s: %v\nin\n%s", page, err, m[1])
 			}
 		}

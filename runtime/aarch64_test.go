@@ -23,6 +23,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // tree is what scripts/arm64-guest has fetched.
@@ -59,7 +60,7 @@ func aarch64Runtime(t *testing.T) *runtime.Runtime {
 
 func aarch64Profile(t *testing.T) *schema.Profile {
 	t.Helper()
-	found, err := (&schema.Config{Tags: []string{"tree=" + filepath.Join(tree(t), "usr")}}).Load("testdata/aarch64.cue")
+	found, err := (&load.Config{Tags: []string{"tree=" + filepath.Join(tree(t), "usr")}}).Load("testdata/aarch64.cue")
 	if err != nil {
 		t.Fatal(err)
 	}

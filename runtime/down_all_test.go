@@ -10,6 +10,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // DownAll takes down what runs, what sbx run runs just now, and what is left of a
@@ -45,7 +46,7 @@ func TestDownAll(t *testing.T) {
 // soon as the command has begun.
 func runForever(t *testing.T, name string) (ended <-chan struct{}) {
 	t.Helper()
-	profiles, err := new(schema.Config).Load("testdata/plain.cue")
+	profiles, err := new(load.Config).Load("testdata/plain.cue")
 	if err != nil {
 		t.Fatal(err)
 	}

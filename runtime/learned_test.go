@@ -9,7 +9,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/testhost"
-	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // lastLeased is what the last rule of leased.cue lets pass, as ebtables has it.
@@ -22,7 +22,7 @@ func TestALeaseIsLearned(t *testing.T) {
 	testhost.Need(t)
 	r := newRuntime(t)
 	t.Run("run", func(t *testing.T) {
-		profiles, err := new(schema.Config).Load("testdata/leased.cue")
+		profiles, err := new(load.Config).Load("testdata/leased.cue")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,6 +25,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // BenchmarkMachine measures, in turns, the time to the exit status of /bin/false
@@ -88,7 +89,7 @@ type bareMachine struct {
 
 func newBareMachine(b *testing.B) *bareMachine {
 	b.Helper()
-	profiles, err := (&schema.Config{Dir: "../profiles"}).Load("shell.cue")
+	profiles, err := (&load.Config{Dir: "../profiles"}).Load("shell.cue")
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/guestkernel"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/runtime"
-	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 func TestMain(m *testing.M) { testhost.Main(m, guestkernel.Prepare) }
@@ -68,7 +68,7 @@ func newRuntime(t testing.TB) *runtime.Runtime {
 // compile compiles a profile of testdata.
 func compile(t testing.TB, file string, tags ...string) *compiler.Bundle {
 	t.Helper()
-	c := schema.Config{Tags: tags}
+	c := load.Config{Tags: tags}
 	profiles, err := c.Load(filepath.Join("testdata", file))
 	if err != nil {
 		t.Fatal(err)

@@ -12,8 +12,8 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/runtime/fault"
-	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // refused are profiles that the host cannot run as they say. Each is the body of
@@ -146,7 +146,7 @@ func compileText(t *testing.T, text string) *compiler.Bundle {
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	profiles, err := new(schema.Config).Load(file)
+	profiles, err := new(load.Config).Load(file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,8 +19,9 @@ type checker struct {
 	list diag.List
 }
 
-// check lists what is wrong between the values of a profile.
-func check(p *Profile) diag.List {
+// Check lists what is wrong between the values of a profile, each of which CUE
+// has taken; its Source says where they stand.
+func (p *Profile) Check() diag.List {
 	c := &checker{Profile: p}
 	c.run()
 	c.users()
@@ -30,26 +30,6 @@ func check(p *Profile) diag.List {
 	c.networks()
 	c.twice("capabilities", p.Capabilities)
 	return c.list
-}
-
-// checkPartial checks those parts of a profile that the schema takes; bad are
-// the paths of the others, about which nothing more is said.
-func checkPartial(data any, src *source, bad map[string]bool) (list diag.List) {
-	text, err := json.Marshal(data)
-	if err != nil || data == nil {
-		return nil
-	}
-	p, err := decode(text)
-	if err != nil {
-		return nil
-	}
-	p.Source = src
-	for _, d := range check(p) {
-		if !bad[d.Path] {
-			list = append(list, d)
-		}
-	}
-	return list
 }
 
 // fail reports the value at path.
@@ -72,7 +52,7 @@ func (c *checker) twice(path string, words []string) {
 			continue
 		}
 		if j, ok := first[w]; ok {
-			c.note(c.fail(diag.Twice, Elem(path, i), "remove one of them", "%q stands here twice", short(w)), Elem(path, j), "the first time")
+			c.note(c.fail(diag.Twice, Elem(path, i), "remove one of them", "%q stands here twice", diag.Short(w)), Elem(path, j), "the first time")
 			continue
 		}
 		first[w] = i
@@ -137,7 +117,7 @@ func (c *checker) users() {
 func (c *checker) machine() {
 	const least = 64 << 20
 	switch {
-	case c.Backend == LXC && c.Machine != defaults().Machine:
+	case c.Backend == LXC && c.Machine != Defaults().Machine:
 		c.fail(diag.OtherBackend, "machine", "leave machine out: a container runs on the host's kernel", `machine is for backend: "kvm"`)
 	case c.Backend == KVM && c.Resources.Memory < least:
 		c.fail(diag.BadSize, "resources.memory", `want "64MiB" at least`, "%v is too little memory for a machine to start", c.Resources.Memory)

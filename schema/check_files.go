@@ -158,7 +158,7 @@ const maxStep = 255
 func (c *checker) pathLengths(at, path string) {
 	for step := range strings.SplitSeq(path, "/") {
 		if len(step) > maxStep {
-			c.fail(diag.BadPath, at, "Linux has no such files", "%q has %d bytes, and a name between two slashes may have %d", short(step), len(step), maxStep)
+			c.fail(diag.BadPath, at, "Linux has no such files", "%q has %d bytes, and a name between two slashes may have %d", diag.Short(step), len(step), maxStep)
 			return
 		}
 	}

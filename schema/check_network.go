@@ -50,7 +50,7 @@ func (c *checker) network(at string, n *Network, gateways map[string]string) {
 // entry is the path of an element of a list that may be written as one word.
 func (c *checker) entry(at, field string, i int) string {
 	list := Field(at, field)
-	if s, ok := c.Source.(*source); ok && !s.has(Elem(list, i)) {
+	if _, written := c.Source.Origin(Elem(list, i)); !written {
 		return list
 	}
 	return Elem(list, i)
@@ -71,7 +71,7 @@ func (c *checker) address(at, text string) (netip.Addr, bool) {
 	a, err := netip.ParseAddr(text)
 	switch {
 	case err != nil || a.Zone() != "":
-		c.fail(diag.BadAddress, at, `want one such as "10.0.0.1" or "fd00::1"`, "%q is not an address", short(text))
+		c.fail(diag.BadAddress, at, `want one such as "10.0.0.1" or "fd00::1"`, "%q is not an address", diag.Short(text))
 	case a.Is4In6():
 		c.fail(diag.BadAddress, at, "write "+a.Unmap().String(), "%q is an IPv4 address in IPv6's clothes", text)
 	case a.IsUnspecified() || a.IsMulticast():
@@ -89,7 +89,7 @@ func (c *checker) hostAddress(at, text string) (netip.Prefix, bool) {
 	}
 	p, err := netip.ParsePrefix(text)
 	if err != nil {
-		c.fail("SBX0024", at, `want one such as "10.0.0.5/24" or "fd00::5/64"`, "%q is not an address with a prefix length", short(text))
+		c.fail("SBX0024", at, `want one such as "10.0.0.5/24" or "fd00::5/64"`, "%q is not an address with a prefix length", diag.Short(text))
 		return p, false
 	}
 	if _, ok := c.address(at, p.Addr().String()); !ok {
@@ -175,17 +175,9 @@ func (c *checker) reachable(code, at, what string, a netip.Addr, n *Network, own
 	if !inside(a, own) {
 		d := c.fail(code, at, "want an address on the interface's own network", "the %s %q is on none of the interface's networks", what, a)
 		for i := range n.Address {
-			c.note(d, c.entry(enclosing(fieldOf(at)), "address", i), "the interface's own address is "+n.Address[i])
+			c.note(d, c.entry(Enclosing(FieldOf(at)), "address", i), "the interface's own address is "+n.Address[i])
 		}
 	}
-}
-
-// fieldOf is the path of the field that a list's element belongs to.
-func fieldOf(at string) string {
-	for at != "" && at[len(at)-1] == ']' {
-		at = enclosing(at)
-	}
-	return at
 }
 
 func (c *checker) route(at string, r Route, n *Network, own []netip.Prefix) {
@@ -196,7 +188,7 @@ func (c *checker) route(at string, r Route, n *Network, own []netip.Prefix) {
 	to, err := netip.ParsePrefix(r.To)
 	switch {
 	case err != nil:
-		c.fail("SBX0024", Field(at, "to"), `want a network such as "10.0.0.0/8"`, "%q is not a network", short(r.To))
+		c.fail("SBX0024", Field(at, "to"), `want a network such as "10.0.0.0/8"`, "%q is not a network", diag.Short(r.To))
 	case to.Bits() == 0:
 		c.fail(diag.Routes, Field(at, "to"), "set gateway instead", "this is the default route")
 	case to.Masked() != to:

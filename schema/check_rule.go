@@ -76,7 +76,7 @@ func (c *checker) peer(at, text string) (first netip.Addr, ok bool) {
 	case !strings.Contains(text, "/"):
 		a, err := netip.ParseAddr(text)
 		if err != nil || a.Is4In6() || a.Zone() != "" {
-			c.fail(diag.Peer, at, `want one such as "10.0.0.1" or "fd00::1"`, "%q is not an address", short(text))
+			c.fail(diag.Peer, at, `want one such as "10.0.0.1" or "fd00::1"`, "%q is not an address", diag.Short(text))
 			return a, false
 		}
 		return a, true
@@ -84,7 +84,7 @@ func (c *checker) peer(at, text string) (first netip.Addr, ok bool) {
 	p, err := netip.ParsePrefix(text)
 	switch {
 	case err != nil:
-		c.fail(diag.Peer, at, `want one such as "10.0.0.0/8"`, "%q is not a network", short(text))
+		c.fail(diag.Peer, at, `want one such as "10.0.0.0/8"`, "%q is not a network", diag.Short(text))
 	case p.Masked() != p:
 		c.fail(diag.Peer, at, "did you mean \""+p.Masked().String()+"\", or the one address \""+p.Addr().String()+"\"?", "%q is an address in a network, not a network", text)
 	default:

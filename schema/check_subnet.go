@@ -77,7 +77,7 @@ func (c *checker) dhcpRange(create string, n *Network, host []netip.Prefix) {
 	at := Field(create, "dhcp")
 	if n.Create.DHCP == "" {
 		if n.DHCP && len(n.Create.Address) > 0 {
-			c.note(c.fail(diag.DHCP, Field(fieldOf(enclosing(create)), "dhcp"), `give create a range, as in dhcp: "10.0.0.10-10.0.0.99"`, "nobody gives out addresses on the created network"), create, "the network is created here")
+			c.note(c.fail(diag.DHCP, Field(FieldOf(Enclosing(create)), "dhcp"), `give create a range, as in dhcp: "10.0.0.10-10.0.0.99"`, "nobody gives out addresses on the created network"), create, "the network is created here")
 		}
 		return
 	}
@@ -102,7 +102,7 @@ func (c *checker) addressRange(at, text string) (low, high netip.Addr, ok bool) 
 		if err1 == nil {
 			bad = to
 		}
-		c.fail(diag.Peer, at, `want two addresses with "-" between them`, "%q is not an address", short(bad))
+		c.fail(diag.Peer, at, `want two addresses with "-" between them`, "%q is not an address", diag.Short(bad))
 	case family(low) != family(high):
 		c.fail(diag.Peer, at, "want two addresses of one family", "the range goes from %s to %s", family(low), family(high))
 	case high.Less(low):

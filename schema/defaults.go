@@ -2,9 +2,9 @@ package schema
 
 import "time"
 
-// defaults is a profile that says nothing; the comments of the CUE schema name
+// Defaults is a profile that says nothing; the comments of the CUE schema name
 // the same values.
-func defaults() *Profile {
+func Defaults() *Profile {
 	return &Profile{
 		Run: Run{
 			Workdir: "/",

@@ -1,9 +1,7 @@
 // Package schema is the language of sbx: the CUE definition that every profile
-// is checked against, and the Go structs that a profile decodes into.
-//
-// [Config.Load] reads profiles. It never reaches a network, never reads outside
-// of the folder that holds the project, and answers every mistake in a profile
-// with diagnostics ([diag.List]).
+// is checked against, and the Go structs that a profile decodes into, with their
+// defaults and with the checks of what stands between their values. It evaluates
+// no CUE: schema/load reads profiles.
 package schema
 
 import (
@@ -17,7 +15,8 @@ var files embed.FS
 // ImportPath is what a profile imports the schema by.
 const ImportPath = "github.com/sbx-dev/sbx/schema"
 
-const modulePath = "github.com/sbx-dev/sbx"
+// ModulePath is the module that holds it.
+const ModulePath = "github.com/sbx-dev/sbx"
 
 // Files are the schema's CUE files, by name.
 func Files() map[string][]byte {

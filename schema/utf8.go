@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// encode writes a profile as JSON. encoding/json would change strings that are no
+// Encode writes a profile as JSON. encoding/json would change strings that are no
 // UTF-8 without a word, and so name other files than were meant: they are an
 // error, since a profile is text.
-func encode(p *Profile) ([]byte, error) {
+func Encode(p *Profile) ([]byte, error) {
 	if err := checkUTF8("", reflect.ValueOf(p)); err != nil {
 		return nil, err
 	}

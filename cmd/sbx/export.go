@@ -8,6 +8,7 @@ import (
 
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // exportCmd prints a profile as sbx understands it.
@@ -34,7 +35,7 @@ func (c *exportCmd) Run(a *app) error {
 	if c.Origin {
 		return c.origins(a, p)
 	}
-	data, err := schema.Export(p, c.Format)
+	data, err := load.Export(p, c.Format)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 	"cuelang.org/go/cue/format"
 	"github.com/rogpeppe/go-internal/diff"
 
-	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // fmtCmd writes CUE files in their usual form.
@@ -85,7 +85,7 @@ func (c *fmtCmd) file(a *app, name string) (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := schema.CheckSyntax(name, data); err != nil {
+	if err := load.CheckSyntax(name, data); err != nil {
 		return false, err
 	}
 	formatted, err := format.Source(data)

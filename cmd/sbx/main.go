@@ -18,7 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // The exit codes of every verb; `sbx run` and `sbx exec` document their own.
@@ -99,7 +99,7 @@ func main() {
 	debug.SetGCPercent(400) // most commands have ended before collecting is worth its time
 	debug.SetMemoryLimit(softMemory)
 	if len(os.Args) > 1 && slices.Contains(readers, os.Args[1]) {
-		schema.Preload() // while the command line is read
+		load.Preload() // while the command line is read
 		compiler.Preload()
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

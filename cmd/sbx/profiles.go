@@ -10,6 +10,7 @@ import (
 	"github.com/sbx-dev/sbx/profiles"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // profileFlags are the arguments of the verbs that read profiles.
@@ -40,8 +41,8 @@ func (f *profileFlags) load(a *app, args ...string) ([]*schema.Profile, error) {
 }
 
 // config says how to read what arg names, and its path.
-func (f *profileFlags) config(a *app, arg string) (*schema.Config, string) {
-	c := &schema.Config{Tags: f.Tag, Policy: f.Policy, Stdin: a.stdin, Tests: f.tests, Without: f.without}
+func (f *profileFlags) config(a *app, arg string) (*load.Config, string) {
+	c := &load.Config{Tags: f.Tag, Policy: f.Policy, Stdin: a.stdin, Tests: f.tests, Without: f.without}
 	path, shipped := findProfile(arg)
 	if shipped {
 		c.FS = profiles.FS()

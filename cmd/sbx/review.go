@@ -13,6 +13,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/gittree"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 type reviewCmd struct {
@@ -98,7 +99,7 @@ type side struct {
 	read     func(diag.Pos) ([]byte, error) // the file that a place is in
 	prefix   string                         // from the repository's root to the project's, for revisions
 	tree     *gittree.Tree                  // of a revision; else nil
-	config   *schema.Config                 // reads more of the folder; nil for a single file, and for a folder that is not there
+	config   *load.Config                   // reads more of the folder; nil for a single file, and for a folder that is not there
 	folder   string                         // that the config reads from
 }
 
@@ -118,7 +119,7 @@ func (c *reviewCmd) side(a *app, arg, other string) (*side, error) {
 	flags := c.profileFlags
 	side := &side{read: readOnDisk}
 	if info, err := os.Stat(arg); err == nil && info.IsDir() {
-		side.config, side.folder = &schema.Config{Tags: c.Tag, Policy: c.Policy}, arg
+		side.config, side.folder = &load.Config{Tags: c.Tag, Policy: c.Policy}, arg
 		arg += "/..."
 	}
 	if info, err := os.Stat(other); err == nil && !info.IsDir() && filepath.Dir(arg) == filepath.Dir(other) {

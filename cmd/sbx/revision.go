@@ -11,8 +11,8 @@ import (
 	"slices"
 
 	"github.com/sbx-dev/sbx/internal/gittree"
-	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // revision loads the profiles that a git revision holds below the current
@@ -40,7 +40,7 @@ func (c *reviewCmd) revision(a *app, revision string) (*side, error) {
 	if _, err := fs.Stat(project, inside); errors.Is(err, fs.ErrNotExist) {
 		return side, nil // the folder is younger than the revision
 	}
-	side.config = &schema.Config{FS: project, Tags: c.Tag}
+	side.config = &load.Config{FS: project, Tags: c.Tag}
 	side.profiles, err = side.config.Load(inside + "/...")
 	return side, err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // runCmd runs a command in a sandbox of its own.
@@ -69,7 +70,7 @@ func (c *runCmd) Run(a *app) error {
 		return &codedError{exitSbx, err}
 	}
 	if c.Print {
-		text, err := schema.Format(p)
+		text, err := load.Format(p)
 		if err != nil {
 			return &codedError{exitSbx, err}
 		}

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // runFlags are the flags of `sbx run` that change a profile.
@@ -267,12 +268,12 @@ func askRules(servers []string) (rules []string) {
 // recheck puts a profile that flags have changed through the schema, as if a
 // person had written it.
 func recheck(p *schema.Profile) (*schema.Profile, error) {
-	text, err := schema.Format(p)
+	text, err := load.Format(p)
 	if err != nil {
 		return nil, err
 	}
 	// The current folder has no part in it, and need not be readable.
-	checked, err := (&schema.Config{FS: embed.FS{}, Stdin: bytes.NewReader(text)}).Load("-")
+	checked, err := (&load.Config{FS: embed.FS{}, Stdin: bytes.NewReader(text)}).Load("-")
 	if err != nil {
 		return nil, fmt.Errorf("the flags amount to a profile that cannot be (--print shows it):\n%w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load"
 	"github.com/sbx-dev/sbx/schema/reference"
 )
 
@@ -30,7 +31,7 @@ Examples:
 func (c *schemaCmd) Run(a *app) error {
 	switch c.Format {
 	case "jsonschema":
-		data, err := schema.JSONSchema()
+		data, err := load.JSONSchema()
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // unread is a file that changed, and that no profile of either side shows.
@@ -55,8 +56,8 @@ func (c *reviewCmd) unwalked(a *app, before, after *side) (found [][2]*schema.Pr
 }
 
 // unwalked lists what the side's walk has left out, by name.
-func (s *side) unwalked() (map[string]schema.Unwalked, error) {
-	byName := map[string]schema.Unwalked{}
+func (s *side) unwalked() (map[string]load.Unwalked, error) {
+	byName := map[string]load.Unwalked{}
 	if s.config == nil {
 		return byName, nil
 	}
@@ -69,7 +70,7 @@ func (s *side) unwalked() (map[string]schema.Unwalked, error) {
 
 // loadOne reads the file by itself, as if a person had named it. It gives nil, and
 // why, where that is no profile.
-func (s *side) loadOne(u schema.Unwalked) (*schema.Profile, string) {
+func (s *side) loadOne(u load.Unwalked) (*schema.Profile, string) {
 	if u.Name == "" {
 		return nil, ""
 	}

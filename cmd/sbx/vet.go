@@ -11,6 +11,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // vetCmd checks profiles.
@@ -93,7 +94,7 @@ func printList(stdout, stderr io.Writer, list diag.List, format string) error {
 }
 
 func (c *vetCmd) printTags(a *app) error {
-	tags := []schema.Tag{}
+	tags := []load.Tag{}
 	for _, arg := range c.Paths {
 		config, path := c.config(a, arg)
 		more, err := config.TagsOf(path)

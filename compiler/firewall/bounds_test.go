@@ -48,12 +48,12 @@ func countingPolicy(t *testing.T, rules []counting) *Policy {
 	return p
 }
 
-// load is how many connections an address has at each of the ports 1 to 3.
-type load [3]int
+// attempt is how many connections an address has at each of the ports 1 to 3.
+type attempt [3]int
 
-// admitted opens the connections of a load one after the other, as the lowered
+// admitted opens the connections of an attempt one after the other, as the lowered
 // filter counts them: each range of each rule by itself, the first that matches.
-func admitted(rules []counting, remote int, l load) bool {
+func admitted(rules []counting, remote int, l attempt) bool {
 	counts := map[[2]int]int{}
 	for i, n := range l {
 		for range n {
@@ -78,14 +78,14 @@ func opens(rules []counting, remote, port int, counts map[[2]int]int) bool {
 	return false
 }
 
-// admits says whether the first rules admit a load that the second do not, of
+// admits says whether the first rules admit an attempt that the second do not, of
 // ports at which both admit something.
 func admitsMore(first, second []counting, remote int) bool {
 	const most = 7 // above the sum of two bounds of two rules
 	for a := range most {
 		for b := range most {
 			for c := range most {
-				l := load{a, b, c}
+				l := attempt{a, b, c}
 				for port := range l {
 					if !admitted(second, remote, only(port)) {
 						l[port] = 0
@@ -100,7 +100,7 @@ func admitsMore(first, second []counting, remote int) bool {
 	return false
 }
 
-func only(port int) (l load) {
+func only(port int) (l attempt) {
 	l[port] = 1
 	return l
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/guestkernel"
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // machine is a sandbox as users have it: sbx has compiled its profile, booted
@@ -227,6 +228,6 @@ func inProfile(t *testing.T, rules Rules) bool {
 	if err := os.WriteFile(file, machineProfile(t, "/probe", rules), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err := new(schema.Config).Load(file)
+	_, err := new(load.Config).Load(file)
 	return err == nil
 }

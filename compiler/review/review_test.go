@@ -13,7 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden reports")
@@ -25,7 +25,7 @@ func version(t *testing.T, a *txtar.Archive, name string) (Version, []byte) {
 		if f.Name != name {
 			continue
 		}
-		c := schema.Config{FS: fstest.MapFS{name: {Data: f.Data}}}
+		c := load.Config{FS: fstest.MapFS{name: {Data: f.Data}}}
 		profiles, err := c.Load(name)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)

@@ -7,7 +7,7 @@ import (
 	"testing/fstest"
 
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // What is made by chance is what a person could write: the schema takes it, and it
@@ -21,7 +21,7 @@ func TestProfilesAreValid(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := schema.Config{FS: fstest.MapFS{"p.json": {Data: data}}}
+		c := load.Config{FS: fstest.MapFS{"p.json": {Data: data}}}
 		if _, err := c.Load("p.json"); err != nil {
 			t.Errorf("%v\n%s", err, data)
 		}

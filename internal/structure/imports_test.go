@@ -54,9 +54,10 @@ func TestNothingIsDrawnInThatASubjectDoesNotNeed(t *testing.T) {
 		"initramfs/init":     {none: slices.Concat(cue, libvirt, decompressors, []string{"./schema", "./compiler", "./runtime", "./initramfs/boot"}), except: []string{"github.com/pierrec/lz4"}},
 		"initramfs/channel":  {none: slices.Concat(cue, libvirt, decompressors, []string{"./schema", "./compiler", "./runtime", "./initramfs/boot", "./initramfs/init"})},
 		"initramfs/boot":     {none: slices.Concat(cue, libvirt, []string{"./schema", "./compiler", "./runtime", "./initramfs/init", "./initramfs/channel"})},
-		"compiler":           {none: slices.Concat(libvirt, decompressors[:3], []string{"./runtime", "./cmd", "./initramfs/boot", "./initramfs/init", "./initramfs/channel"})},
-		"schema":             {none: slices.Concat(libvirt, decompressors[:3], []string{"./compiler", "./runtime", "./cmd", "./initramfs"})},
-		"runtime":            {none: []string{"./cmd", "./initramfs/init"}},
+		"compiler":           {none: slices.Concat(cue, libvirt, decompressors[:3], []string{"./runtime", "./cmd", "./initramfs/boot", "./initramfs/init", "./initramfs/channel"})},
+		"schema":             {none: slices.Concat(cue, libvirt, decompressors[:3], []string{"./compiler", "./runtime", "./cmd", "./initramfs"})},
+		"schema/load":        {none: slices.Concat(libvirt, decompressors[:3], []string{"./compiler", "./runtime", "./cmd", "./initramfs"})},
+		"runtime":            {none: slices.Concat(cue, []string{"./cmd", "./initramfs/init"})},
 		"initramfs/manifest": {none: slices.Concat(cue, libvirt, decompressors)},
 	} {
 		for _, dep := range deps(t, pkg) {

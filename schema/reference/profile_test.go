@@ -8,16 +8,17 @@ import (
 	"testing"
 
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load"
 )
 
-// load reads a profile that consists of the fields in text.
-func load(backend, text string) (*schema.Profile, error) {
+// loaded reads a profile that consists of the fields in text.
+func loaded(backend, text string) (*schema.Profile, error) {
 	if backend == "" {
 		backend = "lxc"
 	}
 	text = "package p\n\nimport \"" + schema.ImportPath + "\"\n\nschema.#Profile & {\n" + text + "\n}\n"
 	text = strings.Replace(text, `backend: "lxc"`, `backend: "`+backend+`"`, 1)
-	found, err := (&schema.Config{Stdin: strings.NewReader(text)}).Load("-")
+	found, err := (&load.Config{Stdin: strings.NewReader(text)}).Load("-")
 	if err != nil {
 		return nil, err
 	}

@@ -116,7 +116,7 @@ func TestExamples(t *testing.T) {
 					t.Errorf("%v: the usual form of the example is\n%s", err, usual)
 				}
 				text := surround(t, all, &s, f.Example)
-				p, err := load(f.Backend, text)
+				p, err := loaded(f.Backend, text)
 				if err != nil {
 					t.Fatalf("%v\nin\n%s", err, text)
 				}
@@ -137,7 +137,7 @@ func TestBackendsAreTrue(t *testing.T) {
 			if other == "" {
 				continue
 			}
-			if _, err := load(other, surround(t, all, &s, f.Example)); err == nil {
+			if _, err := loaded(other, surround(t, all, &s, f.Example)); err == nil {
 				t.Errorf("%s is said to be %s, and %s takes it", f.Path, f.Backends(), other)
 			}
 		}
@@ -153,7 +153,7 @@ func TestDefaultsAreTrue(t *testing.T) {
 			if f.Default == "" {
 				continue
 			}
-			p, err := load(f.Backend, surround(t, all, &s, without(&f)))
+			p, err := loaded(f.Backend, surround(t, all, &s, without(&f)))
 			if err != nil {
 				t.Errorf("%s left out: %v", f.Path, err)
 				continue
