@@ -171,7 +171,7 @@ func manifestMount(target string, m schema.Mount) (manifest.Mount, error) {
 	if err != nil {
 		return manifest.Mount{}, err
 	}
-	switch out := (manifest.Mount{Target: target, Mode: bits, Writable: m.Writable}); {
+	switch out := (manifest.Mount{Target: target, Mode: bits, Writable: m.Writable, Sockets: m.Sockets}); {
 	case m.Host != "":
 		out.Kind, out.Source = manifest.Export, m.Host
 		return out, nil

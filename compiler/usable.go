@@ -37,7 +37,7 @@ func (s *sandbox) rules() func(yield func(firewall.Rule) bool) {
 
 // unusable remarks on what the profile opens and the sandbox cannot use.
 func (s *sandbox) unusable() diag.List {
-	return slices.Concat(s.closedPorts(), s.closedRequests(), s.noRoutes(), s.closedServers(), s.closedFolders())
+	return slices.Concat(s.closedPorts(), s.closedRequests(), s.noRoutes(), s.closedServers(), s.closedFolders(), s.endpoints())
 }
 
 func (s *sandbox) remark(at, help, format string, args ...any) *diag.Diagnostic {

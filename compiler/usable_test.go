@@ -53,6 +53,11 @@ func TestUnusable(t *testing.T) {
 		"a server that may not":          {`network: {dns: ["10.0.0.1"], allow: [{out: udp: [53], to: "10.0.0.3"}, {out: tcp: [53]}]}`, `network.dns[0]: no rule lets the sandbox ask the name server 10.0.0.1, so every look-up waits in vain: add a rule: {out: udp: [53], to: "10.0.0.1"}`},
 		"a machine's folder":             {`backend: "kvm", run: user: "33", mounts: "/data": {host: "/srv", writable: true}`, `mounts."/data": in a machine, all of /data belongs to one id, which is not that of 33: add "dac_override" to capabilities and to run.capabilities, or let everyone write to /srv`},
 		"a machine's folder, for root":   {`backend: "kvm", mounts: "/data": {host: "/srv", writable: true}`, ``},
+		"sockets":                        {`expose: ["/run/dbus"]`, `expose[0]: /run/dbus is where a host has sockets, and read-only does not keep the sandbox from speaking with whoever listens there: if it is to use them, name it in mounts with sockets: true; else expose what is beside them`},
+		"a socket elsewhere":             {`mounts: "/s": host: "/srv/app/app.sock"`, `mounts."/s".host: /srv/app/app.sock is where a host has sockets, and read-only does not keep the sandbox from speaking with whoever listens there: if it is to use them, say sockets: true; else mount what is beside them`},
+		"sockets that are named":         {`mounts: "/run/dbus": {host: "/var/run/dbus", sockets: true}`, ``},
+		"sockets of no use":              {`backend: "kvm", mounts: "/run/dbus": host: "/var/run/dbus"`, ``},
+		"what only sounds like them":     {`mounts: "/s": host: "/runs/x.sockets"`, ``},
 		"a container's folder":           {`run: user: "33", mounts: "/data": {host: "/srv", writable: true}`, ``},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -40,6 +40,9 @@ func (s *sandbox) openHost() error {
 		if err := s.refuseControl(m, source.Real); err != nil {
 			return err
 		}
+		if err := refuseEndpoint(m, source); err != nil {
+			return err
+		}
 	}
 	return s.noteSources()
 }

@@ -37,6 +37,7 @@ func (l lxc) prepare(s *sandbox) error {
 	if err := l.r.sayLost(s); err != nil {
 		return err
 	}
+	l.r.sayEndpoints(s)
 	if err := l.clear(s.dir); err != nil {
 		return err
 	}

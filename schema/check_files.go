@@ -147,6 +147,11 @@ func (c *checker) mountFields(path string, m Mount) {
 		c.fail(diag.MountFields, Field(path, "writable"), "remove it: a tmpfs is writable, and an inline file is not", "writable is for host and image")
 	case m.Mode != "" && (m.Host != "" || m.Image != ""):
 		c.fail(diag.MountFields, Field(path, "mode"), "remove it: the host's own permissions hold", "mode is for tmpfs and file")
+	case m.Sockets && m.Host == "":
+		c.fail(diag.MountFields, Field(path, "sockets"), "remove it", "sockets is for host")
+	case m.Sockets && c.Backend == KVM:
+		d := c.fail(diag.OtherBackend, Field(path, "sockets"), "let it reach the service by a network", `a machine cannot use the host's sockets: they are for backend: "lxc"`)
+		c.note(d, "backend", "the backend is chosen here")
 	case m.Format != "" && m.Image == "":
 		c.fail(diag.MountFields, Field(path, "format"), "remove it", "format is for image")
 	}

@@ -133,6 +133,7 @@ type Mount struct {
 	Format   string  `json:"format,omitempty"`
 	Mode     string  `json:"mode,omitempty"`     // octal, of a file or tmpfs
 	Writable bool    `json:"writable,omitempty"` // host and image only
+	Sockets  bool    `json:"sockets,omitempty"`  // host only (lxc): it is, or holds, sockets, FIFOs or devices that are to be used
 }
 
 // Secret says where a secret's value is found on the host when the profile is

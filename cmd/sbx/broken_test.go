@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -55,6 +56,9 @@ var brokenHosts = []broken{
 	{what: "sbx's own folder by a link", code: diag.NoSource, prep: "mkdir -p /var/lib/sbx/broken-log && ln -sfn /var/lib/sbx/broken-log /srv/broken/own", args: "run --rw /srv/broken/own -- true", says: `sbx's own folder`, clear: "rmdir /var/lib/sbx/broken-log"},
 	{what: "a folder that holds sbx's own, to write", code: diag.NoSource, prep: "ln -sfn /var /srv/broken/around", args: "run --rw /srv/broken/around -- true", says: `sbx's own folder`},
 	{what: "libvirt's socket by a link", code: diag.NoSource, prep: "ln -sfn /run/libvirt/libvirt-sock /srv/broken/socket", args: "run --ro /srv/broken/socket:/sock -- true", says: `controls the host`},
+	{what: "a socket that is called a file", code: diag.NoSource, prep: "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"/srv/broken/live.sock\")'", args: "run --ro /srv/broken/live.sock -- true", says: `is a socket, and read-only does not .*sockets: true \(sbx run --socket\)`},
+	{what: "a FIFO by a link", code: diag.NoSource, prep: "mkfifo /srv/broken/live && ln -sfn /srv/broken/live /srv/broken/pipe", args: "run --rw /srv/broken/pipe -- true", says: `is a FIFO`},
+	{what: "another architecture than the host's", code: diag.OtherArch, prep: "SBX_ACCEL=", args: "up other.cue", says: `this host is not, .*--accel tcg`},
 	{what: "libvirt's own folder closed to QEMU", code: diag.NotReachable, prep: "stat -c 'chmod %a /var/lib/libvirt/qemu; chown %u:%g /var/lib/libvirt/qemu' /var/lib/libvirt/qemu >before; chown 0:0 /var/lib/libvirt/qemu; chmod 0750 /var/lib/libvirt/qemu", args: "run -b kvm -- true", says: `take user and group out of /etc/libvirt/qemu.conf`, clear: "sh -x before"},
 	{what: "a closed parent, not root", code: diag.NotReachable, prep: "mkdir -m 700 -p /srv/broken/closed && mkdir -p /srv/broken/closed/in", args: "run -b kvm --ro /srv/broken/closed/in -- true", plain: true, says: `may not search: run sbx as root, or chmod o\+x /srv/broken/closed`},
 	{what: "a secret that is not there", code: diag.NoSecret, args: "up secret.cue", says: `secrets.key: .*NOT_SET`},
@@ -154,6 +158,15 @@ func (b broken) try(t *testing.T, work string, environ []string) {
 	t.Logf("%s", got.stderr)
 }
 
+// otherArch is an architecture that is not this host's.
+func otherArch() string {
+	if host, err := arch.Host(); err == nil && host.Name == arch.ARM {
+		return arch.X86
+	}
+	return arch.ARM
+}
+
+// fillBroken writes the profiles and documents that the rows name.
 func fillBroken(t *testing.T, work string) {
 	t.Helper()
 	if err := errors.Join(os.MkdirAll(work, 0o777), os.MkdirAll("/srv/broken", 0o755)); err != nil {
@@ -169,6 +182,7 @@ func fillBroken(t *testing.T, work string) {
 		"foreign.cue": strings.Replace(profile("foreign", sleeps), `"broken"`, `"broken-foreign"`, 1),
 		"secret.cue":  profile("secret", sleeps+"secrets: key: env: \"NOT_SET\""),
 		"never.cue":   profile("never", "\trun: {argv: [\"/bin/sleep\", \"1000\"], ready: {tcp: 80, timeout: \"1s\"}, stop: timeout: \"1s\"}\n\texpose: [\"/usr\"]\n"),
+		"other.cue":   strings.Replace(profile("other", sleeps+`machine: arch: "`+otherArch()+`"`), `"lxc"`, `"kvm"`, 1),
 		"port.cue":    profile("port", sleeps+`network: {attach: "broken", create: {mode: "isolated", address: ["10.99.0.1/24"]}, address: "10.99.0.2/24", allow: [{in: tcp: [80]}], publish: [{tcp: 8477, to: 80, on: "127.0.0.1"}]}`),
 		"fails.cue": profile("fails", `
 	_argv:    *"exit 1" | string @tag(argv)

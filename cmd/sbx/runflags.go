@@ -21,6 +21,7 @@ type runFlags struct {
 	Hide    []string `name:"no-expose" sep:"none" placeholder:"PATH" help:"Do not show a path that the profile exposes or mounts."`
 	RO      []string `name:"ro" sep:"none" placeholder:"HOST[:PATH]" help:"Show a file or folder of the host, read-only, at PATH. A colon that does not part the two is written \\:."`
 	RW      []string `name:"rw" sep:"none" placeholder:"HOST[:PATH]" help:"The same, writable."`
+	Socket  []string `sep:"none" placeholder:"HOST[:PATH]" help:"Let it use a socket or FIFO of the host, or those in a folder: whoever listens there hears it. Containers only."`
 	Tmpfs   []string `sep:"none" placeholder:"PATH[:SIZE]" help:"An empty folder in memory. (default size: 64MiB)"`
 	Env     []string `short:"e" sep:"none" placeholder:"NAME[=VALUE]" help:"Set a variable; without a value, as it is here."`
 	User    string   `short:"u" placeholder:"USER[:GROUP]" help:"Run the command as this user of the sandbox, in / unless -w is given."`
@@ -119,13 +120,13 @@ func (f *runFlags) applyFiles(p *schema.Profile) (changed bool, err error) {
 			p.Mounts = map[string]schema.Mount{}
 		}
 		delete(p.Mounts, target)
-		if m.Host == target && !m.Writable {
+		if m.Host == target && !m.Writable && !m.Sockets {
 			p.Expose = append(p.Expose, target)
 			return
 		}
 		p.Mounts[target] = m
 	}
-	hosts := func(list []string, writable bool) error {
+	hosts := func(list []string, m schema.Mount) error {
 		for _, entry := range list {
 			host, target := splitPlaces(entry)
 			if host, err = filepath.Abs(host); err != nil {
@@ -134,14 +135,18 @@ func (f *runFlags) applyFiles(p *schema.Profile) (changed bool, err error) {
 			if target == "" {
 				target = host
 			}
-			add(target, schema.Mount{Host: host, Writable: writable})
+			m.Host = host
+			add(target, m)
 		}
 		return nil
 	}
-	if err := hosts(append(f.Expose[:len(f.Expose):len(f.Expose)], f.RO...), false); err != nil {
+	if err := hosts(append(f.Expose[:len(f.Expose):len(f.Expose)], f.RO...), schema.Mount{}); err != nil {
 		return changed, err
 	}
-	if err := hosts(f.RW, true); err != nil {
+	if err := hosts(f.RW, schema.Mount{Writable: true}); err != nil {
+		return changed, err
+	}
+	if err := hosts(f.Socket, schema.Mount{Sockets: true}); err != nil {
 		return changed, err
 	}
 	for _, entry := range f.Tmpfs {

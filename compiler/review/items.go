@@ -92,6 +92,9 @@ func secrets(p *schema.Profile) (out []item) {
 func devices(p *schema.Profile) (out []item) {
 	for _, at := range keys(p.Mounts) {
 		m := p.Mounts[at]
+		if m.Sockets {
+			out = append(out, item{text: fmt.Sprintf("whoever listens at the host's %s, by sockets and FIFOs", word(m.Host)), path: schema.Field("mounts", at)})
+		}
 		if m.Image == "" {
 			continue
 		}

@@ -26,7 +26,7 @@ const (
 	Reads        Dimension = "reads"        // host paths that it can read
 	Writes       Dimension = "writes"       // host paths that it can write
 	Secrets      Dimension = "secrets"      // secrets that it is handed
-	Devices      Dimension = "devices"      // disk images
+	Devices      Dimension = "devices"      // disk images, and the host's sockets
 	Capabilities Dimension = "capabilities" // of root inside, and of the run's user
 	Users        Dimension = "users"        // which ids of the host it has
 	Machine      Dimension = "machine"      // the kind of wall

@@ -93,6 +93,7 @@ type Mount struct {
 	Content  string `json:"content,omitempty"`  // of a file; with a Source, its beginning
 	Mode     Mode   `json:"mode,omitempty"`     // of a tmpfs or file
 	Writable bool   `json:"writable,omitempty"` // an export or image that is not read-only
+	Sockets  bool   `json:"sockets,omitempty"`  // an export that is, or holds, sockets, FIFOs or devices that are to be used
 }
 
 // MaxFollowing is the most bytes of a Source that follow an inline file's content.

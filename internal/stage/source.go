@@ -77,6 +77,17 @@ func descriptor(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd
 // IsDir says whether it is a folder.
 func (s *Source) IsDir() bool { return s.mode&unix.S_IFMT == unix.S_IFDIR }
 
+// Endpoint says in a word what others can be spoken with through the source, though
+// it is read-only: "" is for a file or folder.
+func (s *Source) Endpoint() string { return endpoints[s.mode&unix.S_IFMT] }
+
+var endpoints = map[uint32]string{
+	unix.S_IFSOCK: "a socket",
+	unix.S_IFIFO:  "a FIFO",
+	unix.S_IFCHR:  "a device",
+	unix.S_IFBLK:  "a device",
+}
+
 // Close gives back the descriptors.
 func (s *Source) Close() {
 	s.file.Close()

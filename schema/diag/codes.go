@@ -59,6 +59,7 @@ const (
 	PartialBound  = "SBX0403" // a bound on connections that does not hold for everyone
 	SlowFilter    = "SBX0404" // a filter that takes libvirt minutes to install
 	Unusable      = "SBX0406" // something is open that the sandbox cannot use
+	Endpoint      = "SBX0407" // sockets of the host can be used, and the profile does not say so
 	Widened       = "SBX0501" // a change that lets a sandbox do more
 )
 
