@@ -41,9 +41,11 @@ func TestAppArmorsParserTakesEveryProfile(t *testing.T) {
 		t.Fatal("no shipped profiles", err)
 	}
 	for _, name := range shipped {
-		p := loadOne(t, load.Config{}, name)
-		p.Backend = schema.KVM
-		checkProfile(t, parser, name, compile(t, p).File(compiler.AppArmorFile))
+		for _, backend := range []schema.Backend{schema.LXC, schema.KVM} {
+			p := loadOne(t, load.Config{}, name)
+			p.Backend = backend
+			checkProfile(t, parser, name, compile(t, p).File(compiler.AppArmorFile))
+		}
 	}
 }
 

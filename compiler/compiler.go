@@ -73,9 +73,7 @@ func (b *Bundle) addArtifacts(s *sandbox) error {
 		return err
 	}
 	b.Files = append(b.Files, File{"initrd.json", manifest})
-	if s.Backend == schema.KVM {
-		b.Files = append(b.Files, File{AppArmorFile, s.machineAppArmor()})
-	}
+	b.Files = append(b.Files, File{AppArmorFile, s.appArmor()})
 	for _, c := range s.cards {
 		b.Files = append(b.Files, File{c.fileName("filter"), c.firewall.XML})
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler/apparmor"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/schema"
 )
 
 // What a profile for AppArmor leaves to the host that loads it.
@@ -24,6 +25,14 @@ const AppArmorFile = "apparmor"
 // profile: AppArmorSetSecurityProcessLabel in libvirt's security_apparmor.c, and
 // what its own profile lets libvirtd change to.
 func AppArmorName(sandbox string) string { return "libvirt-" + UUID("domain", sandbox) }
+
+// appArmor is the profile that confines the sandbox where libvirt confines by AppArmor.
+func (s *sandbox) appArmor() []byte {
+	if s.Backend == schema.KVM {
+		return s.machineAppArmor()
+	}
+	return s.containerAppArmor()
+}
 
 // machineAppArmor confines QEMU: what a guest that has broken out of its machine can
 // do on the host. It is what libvirt's abstraction of QEMU and its virt-aa-helper

@@ -201,9 +201,8 @@ func domainRoute(to netip.Prefix, via string) libvirtxml.DomainInterfaceRoute {
 	}
 }
 
-// lxcCapabilities is the allow-list: libvirt drops all others from the
-// container's bounding set before its first process starts.
-func (s *sandbox) lxcCapabilities() (*libvirtxml.DomainFeatureCapabilities, error) {
+// ownCapabilities are those that sbx-init has, by name.
+func (s *sandbox) ownCapabilities() []string {
 	own := slices.Clone(initCapabilities)
 	if slices.ContainsFunc(s.cards, func(c networkCard) bool { return c.DHCP }) {
 		own = append(own, dhcpCapabilities...)
@@ -211,15 +210,26 @@ func (s *sandbox) lxcCapabilities() (*libvirtxml.DomainFeatureCapabilities, erro
 	if len(s.Secrets) > 0 && s.Run.User != "root" {
 		own = append(own, secretCapabilities...)
 	}
-	list := &libvirtxml.DomainFeatureCapabilities{Policy: "deny"}
-	for _, name := range own {
-		setCapability(list, name)
-	}
 	if s.Hostname != s.Name || s.Users.Namespace {
-		setCapability(list, setUpCapability)
+		own = append(own, setUpCapability)
 	}
 	if s.manifest.Ping {
-		setCapability(list, pingCapability)
+		own = append(own, pingCapability)
+	}
+	return own
+}
+
+// capabilityNames are all that the container has, each once.
+func (s *sandbox) capabilityNames() []string {
+	return slices.Compact(slices.Sorted(slices.Values(append(s.ownCapabilities(), s.Capabilities...))))
+}
+
+// lxcCapabilities is the allow-list: libvirt drops all others from the
+// container's bounding set before its first process starts.
+func (s *sandbox) lxcCapabilities() (*libvirtxml.DomainFeatureCapabilities, error) {
+	list := &libvirtxml.DomainFeatureCapabilities{Policy: "deny"}
+	for _, name := range s.ownCapabilities() {
+		setCapability(list, name)
 	}
 	for i, name := range s.Capabilities {
 		if setCapability(list, name) {

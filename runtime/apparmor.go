@@ -125,6 +125,13 @@ func (s *sandbox) loadProfile() error {
 	if s.confinement == nil {
 		return nil
 	}
+	if err := s.enforceProfile(); err != nil {
+		return err
+	}
+	return writeAtomic(profileFile(s.dir), s.confinement, 0o600)
+}
+
+func (s *sandbox) enforceProfile() error {
 	err := mac.Load(s.confinement)
 	if errors.Is(err, mac.ErrNoParser) {
 		return fault.New(diag.AppArmor, "libvirt confines sandboxes here by AppArmor, and %w: apt install apparmor", err)
@@ -139,7 +146,20 @@ func (s *sandbox) loadProfile() error {
 	if loaded.Mode != mac.Enforcing {
 		return fault.New(diag.AppArmor, "the kernel has its AppArmor profile in the mode %q, and not %q", loaded.Mode, mac.Enforcing)
 	}
-	return writeAtomic(profileFile(s.dir), s.confinement, 0o600)
+	return nil
+}
+
+// offerProfile has the kernel have the sandbox's profile where it has none of that
+// name: libvirt defines no domain otherwise.
+func (s *sandbox) offerProfile() error {
+	if s.confinement == nil {
+		return nil
+	}
+	loaded, err := thisHost.Find(compiler.AppArmorName(s.name))
+	if err != nil || loaded.Mode != "" {
+		return fault.Because(diag.AppArmor, err)
+	}
+	return s.enforceProfile()
 }
 
 // profileFile is where the text is kept.

@@ -54,7 +54,10 @@ func (l lxc) prepare(s *sandbox) error {
 	if err := l.writeOwn(s, base); err != nil {
 		return err
 	}
-	return s.stageContainer()
+	if err := s.stageContainer(); err != nil {
+		return err
+	}
+	return s.loadProfile()
 }
 
 // writeInline writes the files whose content is the profile's. On the host only

@@ -235,12 +235,18 @@ func (u *up) define(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := u.s.offerProfile(); err != nil {
+		return fmt.Errorf("%s: %w", u.s.name, err)
+	}
 	u.s.domain.Metadata.XML = notes
 	text, err := u.s.domain.Marshal()
 	if err != nil {
 		return err
 	}
 	dom, err := u.conn.DomainDefineXMLFlags(text, libvirt.DOMAIN_DEFINE_VALIDATE)
+	if err != nil && u.result.Created {
+		err = errors.Join(err, unloadProfile(u.s.name))
+	}
 	if err != nil {
 		return fault.New(diag.Start, "%s: cannot define the domain: %w", u.s.name, u.s.withoutEmulator(plain(err)))
 	}

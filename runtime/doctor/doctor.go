@@ -49,6 +49,7 @@ var probes = []struct {
 	{schema.LXC, "sbx-init", findInit},
 	{schema.LXC, "user namespaces", userNamespaces},
 	{schema.LXC, "user ids", subordinateIDs},
+	{schema.LXC, "apparmor", appArmor(schema.LXC)},
 	{schema.LXC, "firewall tools", firewallTools},
 	{schema.LXC, "bridge filtering", bridgeFiltering},
 	{schema.KVM, "libvirt", reachMachines},

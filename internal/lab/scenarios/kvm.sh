@@ -6,9 +6,6 @@ apt-get install -y /lab/package/sbx_*_amd64.deb
 mv /usr/lib/udev/rules.d/70-sbx-kvm.rules /root/
 udevadm settle
 setfacl -b /dev/kvm
-# Until machines have a profile of AppArmor's, libvirt's own refuses them.
-echo 'security_driver = "none"' >>/etc/libvirt/qemu.conf
-systemctl restart libvirtd
 cat >either.cue <<'END'
 package either
 

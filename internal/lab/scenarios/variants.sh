@@ -28,9 +28,6 @@ test "$(sbx run -b kvm -- id -u)" = 0
 END
 chmod 0755 /usr/local/bin/accept /usr/local/bin/machine
 udevadm settle
-# Until machines have a profile of AppArmor's, libvirt's own refuses them.
-echo 'security_driver = "none"' >>/etc/libvirt/qemu.conf
-systemctl restart libvirtd
 
 #: umask 077, from the first command on
 rm -rf /var/lib/sbx /var/log/sbx # as if nothing had ever run

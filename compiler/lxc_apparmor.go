@@ -1,0 +1,127 @@
+package compiler
+
+import (
+	"maps"
+	"path"
+	"slices"
+
+	"github.com/sbx-dev/sbx/compiler/apparmor"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
+)
+
+// containerAppArmor confines all that runs in a container. libvirt changes to it when
+// the container's mounts are made, right before it starts the first process, so that
+// paths are those that the container sees. It closes what the profile does not name a
+// second time, beside namespaces and user ids: files, capabilities, mounts, kinds of
+// sockets, and processes of others.
+func (s *sandbox) containerAppArmor() []byte {
+	capabilities := s.capabilityNames()
+	p := apparmor.New(AppArmorName(s.Name))
+	p.For("the first process, and the folders around what is mounted")
+	p.File("mrix", "/.sbx/init")
+	p.File("r", "/.sbx/{,**}")
+	for _, folder := range aroundMounts(s.manifest.Mounts) {
+		p.File("r", apparmor.Path(folder))
+	}
+	p.For("what it sees of the host, and what is its own")
+	for _, m := range s.manifest.Mounts {
+		p.File(mountAccess(m), apparmor.Path(m.Target), apparmor.Path(m.Target).Tree())
+	}
+	denyControl(p, s.manifest.Mounts)
+	allowKernel(p)
+	p.For("capabilities, of the command and of the first process")
+	for _, c := range capabilities {
+		p.Allow("capability " + c)
+	}
+	p.For("sockets, on the container's own network")
+	for _, family := range socketFamilies(capabilities) {
+		p.Allow("network " + family)
+	}
+	p.Allow("unix")
+	p.For("its own processes, and who ends it")
+	p.Allow("signal peer=@{profile_name}")
+	p.Allow("ptrace peer=@{profile_name}")
+	for _, host := range libvirtDaemons {
+		p.Allow("signal (receive) peer=" + host)
+		p.Allow("ptrace (readby, tracedby) peer=" + host)
+	}
+	allowMounts(p, s.Capabilities)
+	return p.Encode()
+}
+
+// mountAccess is what a mount lets its users do: files are run, mapped and locked also
+// where they cannot be written.
+func mountAccess(m manifest.Mount) string {
+	if m.Writable || m.Kind == manifest.Tmpfs {
+		return "mrwklix"
+	}
+	return "mrkix"
+}
+
+// control is what sandboxes are controlled by. It may stand below a path that a
+// container has of its own, such as /run.
+var control = []string{"/run/libvirt", "/var/lib/libvirt", "/var/lib/sbx"}
+
+// denyControl denies it, but for where the container has something else there.
+func denyControl(p *apparmor.Profile, mounts []manifest.Mount) {
+	p.For("what controls sandboxes, were one outside of its mounts")
+	for _, folder := range control {
+		if !slices.ContainsFunc(mounts, func(m manifest.Mount) bool {
+			return isBelow(m.Target, map[string]bool{folder: true}) || m.Target == folder
+		}) {
+			p.Allow(`deny "` + string(apparmor.Path(folder).Tree()) + `" rwklx`)
+		}
+	}
+}
+
+// aroundMounts are the folders in which something is mounted, as AppArmor names
+// folders: with a slash.
+func aroundMounts(mounts []manifest.Mount) []string {
+	folders := map[string]bool{"/": true}
+	for _, m := range mounts {
+		for dir := path.Dir(m.Target); dir != "/"; dir = path.Dir(dir) {
+			folders[dir+"/"] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(folders))
+}
+
+// allowKernel allows the kernel's files as libvirt mounts them: of /proc the
+// processes' own and the network's settings can be written, as far as user ids allow
+// it, and of /sys nothing.
+func allowKernel(p *apparmor.Profile) {
+	p.For("the kernel's files")
+	p.File("r", "/proc/{,**}", "/sys/{,**}", "/dev/", "/dev/pts/")
+	p.File("rwk", "/proc/[0-9]*/{,**}", "/proc/sys/net/{,**}")
+	p.File("rwk", "/dev/{null,zero,full,random,urandom,tty,tty[0-9]*,console,ptmx}", "/dev/pts/*")
+	p.Allow(`deny "/proc/{kcore,kmem,mem,kmsg,sysrq-trigger}" rwklx`)
+}
+
+// socketFamilies are the kinds of sockets that namespaces keep apart: of others, such
+// as those between machines and their host, a container has none.
+func socketFamilies(capabilities []string) []string {
+	families := []string{"unix", "inet", "inet6", "netlink"}
+	if slices.Contains(capabilities, "net_raw") {
+		families = append(families, "packet")
+	}
+	return families
+}
+
+// allowMounts allows what the first process mounts over libvirt's /proc/meminfo, and
+// whatever a profile mounts that asks for the capability to.
+func allowMounts(p *apparmor.Profile, capabilities []string) {
+	p.For("mounts")
+	if slices.Contains(capabilities, setUpCapability) {
+		for _, rule := range []string{"mount", "umount", "pivot_root"} {
+			p.Allow(rule)
+		}
+		return
+	}
+	const flags = "nosuid,nodev,noexec"
+	p.Allow("mount fstype=tmpfs options=(rw," + flags + ") -> " + shm + "/")
+	p.Allow("umount " + shm + "/")
+	p.Allow("mount options=(rw,bind) " + shm + "/meminfo -> /proc/meminfo")
+	p.Allow("mount options=(ro,remount,bind," + flags + ") -> /proc/meminfo")
+	p.Allow("umount /proc/meminfo")
+	p.File("rwk", "/meminfo") // by a descriptor: its own folder is unmounted
+}
