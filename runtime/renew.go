@@ -75,6 +75,9 @@ func (u *up) check() error {
 // network makes the networks, the filters and the sandbox's names be there,
 // before anything starts that depends on them.
 func (u *up) network() error {
+	if err := u.s.checkIPv6(); err != nil {
+		return fmt.Errorf("%s: %w", u.s.name, err)
+	}
 	unlock, err := u.r.lock(context.Background(), allNames)
 	if err != nil {
 		return err

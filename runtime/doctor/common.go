@@ -15,6 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/boot/modules"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -112,6 +113,14 @@ func firewallTools(_ context.Context, h host) Check {
 		}
 	}
 	return ok("iptables, ip6tables, ebtables")
+}
+
+// ipv6 looks whether the host's kernel has IPv6.
+func ipv6(_ context.Context, h host) Check {
+	if _, err := os.Stat(filepath.Join(h.root, "proc/net/if_inet6")); err != nil {
+		return warn(runtime.IPv6Mend, "this host's kernel has no IPv6: containers and networks with addresses of it do not start")
+	}
+	return ok("the kernel has it")
 }
 
 // bridgeFiltering checks what libvirt's stateful rules hang on. Without it, the

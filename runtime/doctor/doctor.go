@@ -52,6 +52,7 @@ var probes = []struct {
 	{schema.LXC, "apparmor", appArmor(schema.LXC)},
 	{schema.LXC, "firewall tools", firewallTools},
 	{schema.LXC, "bridge filtering", bridgeFiltering},
+	{schema.LXC, "ipv6", ipv6},
 	{schema.KVM, "libvirt", reachMachines},
 	{schema.KVM, "state folder", stateFolder(schema.KVM)},
 	{schema.KVM, "sbx-init", findInit},
@@ -63,6 +64,7 @@ var probes = []struct {
 	{schema.KVM, "apparmor", appArmor(schema.KVM)},
 	{schema.KVM, "firewall tools", firewallTools},
 	{schema.KVM, "bridge filtering", bridgeFiltering},
+	{schema.KVM, "ipv6", ipv6},
 }
 
 // Examine makes all checks of the given backends.

@@ -43,6 +43,8 @@ func TestProbes(t *testing.T) {
 			"proc/sys/kernel/osrelease":   "6.0\n",
 			"lib/modules/6.0/modules.dep": "kernel/net/bridge/br_netfilter.ko:\n",
 		}, OK, "with the first filter"},
+		{"no IPv6", ipv6, nil, Warn, "no IPv6"},
+		{"IPv6", ipv6, map[string]string{"proc/net/if_inet6": ""}, OK, "has it"},
 		{"no subordinate ids", subordinateIDs, nil, OK, "free"},
 		{"subordinate ids elsewhere", subordinateIDs, map[string]string{"etc/subuid": "alice:100000:65536\n"}, OK, "free"},
 		{"subordinate ids among the sandboxes'", subordinateIDs, map[string]string{"etc/subuid": "alice:500000:65536\n"}, Warn, "alice"},
