@@ -131,6 +131,7 @@ func settle(ctx context.Context, m *machine, boot func(context.Context) error) (
 	}
 	out, _, err := m.run(ctx, "systemctl is-system-running --wait || systemctl --failed --no-legend --plain", stepBound)
 	if err != nil {
+		m.off()
 		return Failed, err.Error() + "\n" + string(out)
 	}
 	return OK, string(out)
@@ -155,7 +156,8 @@ const prelude = `trap 'code=$?; echo "exit status $code: $BASH_COMMAND" >&2' ERR
 func runStep(ctx context.Context, m *machine, step Step) (outcome, output string) {
 	out, code, err := m.run(ctx, prelude+step.Script, stepBound)
 	switch {
-	case err != nil:
+	case err != nil: // its own bound has not ended it: nothing in the machine answers
+		m.off()
 		return Failed, string(out) + "\n" + err.Error()
 	case code == 124:
 		return TooLong, fmt.Sprintf("%s\nended after %v", out, stepBound)

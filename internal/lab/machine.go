@@ -180,8 +180,11 @@ func (m *machine) off() {
 	}
 }
 
-// isOff reports whether QEMU has ended.
+// isOff reports whether QEMU has ended, or was never started.
 func (m *machine) isOff() bool {
+	if m.gone == nil {
+		return true
+	}
 	select {
 	case <-m.gone:
 		return true
