@@ -49,7 +49,7 @@ sbx run -- id
 
 #: a command in a machine
 udevadm settle
-sbx run -b kvm -- id
+sbx run -b kvm -- id || { dmesg | grep -E 'DENIED' | tail -n 6; false; }
 
 #: apache in a container answers
 sbx up apache
