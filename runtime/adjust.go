@@ -13,8 +13,8 @@ import (
 )
 
 // adjust makes the changes that need no start. The domain is defined already.
-func (u *up) adjust(dom *libvirt.Domain) error {
-	if err := u.network(); err != nil {
+func (u *up) adjust(ctx context.Context, dom *libvirt.Domain) error {
+	if err := u.network(ctx); err != nil {
 		return err
 	}
 	if slices.Contains(plan.Objects(u.result.Changes), profileObject) {
@@ -128,10 +128,10 @@ func (u *up) interimNotes() (string, error) {
 }
 
 // settle removes what the sandbox no longer has, and notes how all is now.
-func (u *up) settle() error {
+func (u *up) settle(ctx context.Context) error {
 	now := u.have
 	if !u.result.Unchanged() {
-		if err := u.release(); err != nil {
+		if err := u.release(ctx); err != nil {
 			return err
 		}
 		var err error
@@ -147,12 +147,12 @@ func (u *up) settle() error {
 }
 
 // release removes the filters and networks that the sandbox had before.
-func (u *up) release() error {
+func (u *up) release(ctx context.Context) error {
 	had := u.have.metadata
 	if had == nil {
 		return nil
 	}
-	unlock, err := u.r.lock(context.Background(), allNames)
+	unlock, err := u.r.lock(ctx, allNames)
 	if err != nil {
 		return err
 	}

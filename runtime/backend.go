@@ -17,7 +17,7 @@ import (
 type backend interface {
 	// prepare makes the files on the host that the domain names. What an
 	// earlier prepare made is replaced.
-	prepare(s *sandbox) error
+	prepare(ctx context.Context, s *sandbox) error
 	// start starts the defined domain.
 	start(s *sandbox, dom *libvirt.Domain) error
 	// startTransient starts the domain without defining it; it ends with conn

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,11 +9,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
-	"golang.org/x/sys/unix"
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/lockfile"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema"
@@ -31,7 +33,7 @@ type claim struct {
 }
 
 // claim makes the sandbox's name this process's own until release is called.
-func (r *Runtime) claim(s *sandbox, conn *libvirt.Connect) (release func(), err error) {
+func (r *Runtime) claim(ctx context.Context, s *sandbox, conn *libvirt.Connect) (release func(), err error) {
 	c := claim{Backend: s.backend, Metadata: s.metadata}
 	if r.embed.is(conn) {
 		c.Embed = r.embed.dir()
@@ -44,7 +46,7 @@ func (r *Runtime) claim(s *sandbox, conn *libvirt.Connect) (release func(), err 
 	if err != nil {
 		return nil, err
 	}
-	f, err := lockClaim(filepath.Join(dir, s.name), os.O_CREATE)
+	f, err := lockClaim(ctx, filepath.Join(dir, s.name), os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +61,8 @@ func (r *Runtime) claim(s *sandbox, conn *libvirt.Connect) (release func(), err 
 }
 
 // lockClaim opens and locks a claim; nil when another process has it locked.
-func lockClaim(path string, flags int) (*os.File, error) {
-	unlock, err := lockClaims(filepath.Dir(path))
+func lockClaim(ctx context.Context, path string, flags int) (*os.File, error) {
+	unlock, err := lockClaims(ctx, filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
@@ -69,20 +71,17 @@ func lockClaim(path string, flags int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil {
+	locked, err := lockfile.Try(f, lockfile.Exclusive)
+	if locked {
 		return f, nil
 	}
 	f.Close()
-	if err == unix.EWOULDBLOCK {
-		err = nil
-	}
 	return nil, err
 }
 
 // dropClaim removes a claim that this process has locked.
 func dropClaim(f *os.File) error {
-	unlock, err := lockClaims(filepath.Dir(f.Name()))
+	unlock, err := lockClaims(context.Background(), filepath.Dir(f.Name()))
 	if err != nil {
 		return err
 	}
@@ -91,25 +90,27 @@ func dropClaim(f *os.File) error {
 	return os.Remove(f.Name())
 }
 
+// claimsLimit is how long others may take for one step on a claim.
+const claimsLimit = time.Minute
+
 // lockClaims makes a change of a claim and of its lock one step: nobody else
 // takes a claim that has just been made, or one that is about to go.
-func lockClaims(dir string) (unlock func(), err error) {
+func lockClaims(ctx context.Context, dir string) (unlock func(), err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, claimsLimit, fmt.Errorf("for %v: it hangs, or is stopped", claimsLimit))
+	defer cancel()
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	for err = unix.EINTR; err == unix.EINTR; {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
-	}
-	if err != nil {
+	if err := lockfile.Wait(ctx, f, lockfile.Exclusive); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("cannot lock %s: %w", dir, err)
+		return nil, err
 	}
 	return func() { f.Close() }, nil
 }
 
 // sweep removes what ephemeral sandboxes have left behind whose sbx was killed.
-func (r *Runtime) sweep() error {
+func (r *Runtime) sweep(ctx context.Context) error {
 	dir := r.state().Path(state.Claims)
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -119,15 +120,15 @@ func (r *Runtime) sweep() error {
 		return err
 	}
 	for _, e := range entries {
-		if err := r.sweepOne(filepath.Join(dir, e.Name()), e.Name()); err != nil {
+		if err := r.sweepOne(ctx, filepath.Join(dir, e.Name()), e.Name()); err != nil {
 			return fmt.Errorf("%s: cannot remove what an interrupted sbx run left behind: %w", e.Name(), err)
 		}
 	}
 	return nil
 }
 
-func (r *Runtime) sweepOne(path, name string) error {
-	f, err := lockClaim(path, 0)
+func (r *Runtime) sweepOne(ctx context.Context, path, name string) error {
+	f, err := lockClaim(ctx, path, 0)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && f == nil {
 		return nil
 	}

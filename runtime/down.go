@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"libvirt.org/go/libvirt"
 
@@ -63,6 +64,10 @@ func (r *Runtime) down(ctx context.Context, conn *libvirt.Connect, name string, 
 	return true, r.remove(conn, name, kind, m)
 }
 
+// cleanLimit is how long cleaning up, which no signal ends, waits for others to let go
+// of what sandboxes share: as long as many of them may take to start, one by one.
+const cleanLimit = 10 * time.Minute
+
 // remove takes a sandbox away, its domain last. It may be called again after it
 // failed or was interrupted.
 func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend, m *compiler.Metadata) error {
@@ -76,7 +81,9 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 			return fmt.Errorf("cannot stop: %w", err)
 		}
 	}
-	unlock, err := r.lock(context.Background(), allNames)
+	clean, cancel := context.WithTimeoutCause(context.Background(), cleanLimit, fmt.Errorf("for %v: it hangs, or is stopped", cleanLimit))
+	defer cancel()
+	unlock, err := r.lock(clean, allNames)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func (r *Runtime) DownAll(ctx context.Context, done func(name string, err error)
 	if !r.local() {
 		return errors.Join(failed...)
 	}
-	failed = append(failed, r.sweep())
+	failed = append(failed, r.sweep(ctx))
 	lost, err := r.lost(map[string]bool{})
 	names = nil
 	for _, c := range lost {

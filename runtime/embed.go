@@ -14,6 +14,7 @@ import (
 	"libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
 
+	"github.com/sbx-dev/sbx/internal/lockfile"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema"
@@ -139,19 +140,19 @@ func takeRoot(folder state.Folder) (dir string, lock *os.File, err error) {
 		if _, err := folder.Make(state.Embed, strconv.Itoa(i), state.EmbedConfig); err != nil {
 			return "", nil, err
 		}
-		lock, err = os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+		lock, err = lockfile.Open(filepath.Join(dir, ".lock"))
 		if err != nil {
 			return "", nil, err
 		}
-		err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
+		free, err := lockfile.Try(lock, lockfile.Exclusive)
+		if free {
 			err = fillRoot(dir)
 		}
-		if err == nil {
+		if free && err == nil {
 			return dir, lock, nil
 		}
 		lock.Close()
-		if !errors.Is(err, unix.EWOULDBLOCK) {
+		if err != nil {
 			return "", nil, err
 		}
 	}

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -32,7 +33,7 @@ func (r *Runtime) listEmbedded() ([]Sandbox, error) {
 // embeddedNamed is one of those; nil when there is none of the name.
 func (r *Runtime) embeddedNamed(name string) *Sandbox {
 	path := r.state().Path(state.Claims, name)
-	if f, err := lockClaim(path, 0); f != nil || err != nil {
+	if f, err := lockClaim(context.Background(), path, 0); f != nil || err != nil {
 		if f != nil { // its process has been killed
 			f.Close()
 		}

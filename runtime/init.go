@@ -73,8 +73,8 @@ func (r *Runtime) installInit() (string, error) {
 }
 
 // linkInit makes path another name of the installed sbx-init.
-func (r *Runtime) linkInit(path string) error {
-	unlock, err := r.lock(context.Background(), allNames) // against pruneInit
+func (r *Runtime) linkInit(ctx context.Context, path string) error {
+	unlock, err := r.lock(ctx, allNames) // against pruneInit
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/confine"
+	"github.com/sbx-dev/sbx/internal/lockfile"
 	"github.com/sbx-dev/sbx/internal/logfile"
 )
 
@@ -120,14 +121,11 @@ func lockKeeper(dir string, flags int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil {
+	locked, err := lockfile.Try(f, lockfile.Exclusive)
+	if locked {
 		return f, nil
 	}
 	f.Close()
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = nil
-	}
 	return nil, err
 }
 

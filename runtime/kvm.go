@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"net"
 	"path/filepath"
 
@@ -23,7 +24,7 @@ const cacheLimit = 1 << 30
 type kvm struct{ r *Runtime }
 
 // prepare makes the kernel, the initrd and the exports of single files.
-func (k kvm) prepare(s *sandbox) error {
+func (k kvm) prepare(ctx context.Context, s *sandbox) error {
 	defer s.closeHost()
 	if err := s.openHost(); err != nil {
 		return err
@@ -54,7 +55,7 @@ func (k kvm) prepare(s *sandbox) error {
 	if err := k.placeMounts(s); err != nil {
 		return err
 	}
-	if err := k.r.placeBoot(s); err != nil {
+	if err := k.r.placeBoot(ctx, s); err != nil {
 		return err
 	}
 	return s.loadProfile()
@@ -79,7 +80,7 @@ func (k kvm) placeMounts(s *sandbox) error {
 }
 
 // placeBoot puts the kernel and the initrd where the domain names them.
-func (r *Runtime) placeBoot(s *sandbox) error {
+func (r *Runtime) placeBoot(ctx context.Context, s *sandbox) error {
 	found, err := r.FindKernel(s.metadata.Machine.Kernel, s.metadata.Machine.Modules, s.arch.Name)
 	if err != nil {
 		return err
@@ -93,14 +94,14 @@ func (r *Runtime) placeBoot(s *sandbox) error {
 		return err
 	}
 	builder := boot.Builder{Kernel: found, Init: init, Cache: files}
-	notice, err := builder.PlaceKernel(filepath.Join(s.dir, bootDir, "kernel"))
+	notice, err := builder.PlaceKernel(ctx, filepath.Join(s.dir, bootDir, "kernel"))
 	if err != nil {
 		return fault.Because(diag.NoKernel, err)
 	}
 	if notice != "" {
 		r.options.Log(notice)
 	}
-	if err := builder.PlaceInitrd(s.manifest, filepath.Join(s.dir, bootDir, "initrd")); err != nil {
+	if err := builder.PlaceInitrd(ctx, s.manifest, filepath.Join(s.dir, bootDir, "initrd")); err != nil {
 		return fault.Because(diag.NoKernel, err)
 	}
 	told, err := s.manifest.Encode()

@@ -2,13 +2,12 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/sbx-dev/sbx/internal/lockfile"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -25,29 +24,27 @@ func (r *Runtime) lock(ctx context.Context, name string) (unlock func(), err err
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := lockfile.Open(filepath.Join(dir, name))
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock %s: %w", name, err)
 	}
-	for told := false; ; told = true {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { f.Close() }, nil
-		}
-		if err != unix.EWOULDBLOCK {
-			f.Close()
-			return nil, fmt.Errorf("cannot lock %s: %w", name, err)
-		}
-		if !told && name != allNames {
+	locked, err := lockfile.Try(f, lockfile.Exclusive)
+	if !locked && err == nil {
+		if name != allNames {
 			r.options.Log(name + ": waiting for another sbx that works on it")
 		}
-		select {
-		case <-ctx.Done():
-			f.Close()
-			return nil, fault.New(diag.Busy, "%s: another sbx works on it: %w", name, context.Cause(ctx))
-		case <-time.After(20 * time.Millisecond):
-		}
+		err = lockfile.Wait(ctx, f, lockfile.Exclusive)
 	}
+	switch {
+	case err == nil:
+		return func() { f.Close() }, nil
+	case errors.Is(err, lockfile.ErrBusy):
+		err = fault.New(diag.Busy, "%s: another sbx works on it: %w", name, context.Cause(ctx))
+	default:
+		err = fmt.Errorf("cannot lock %s: %w", name, err)
+	}
+	f.Close()
+	return nil, err
 }
 
 // ifIdle looks at a sandbox, and keeps every other sbx from working on it
@@ -59,12 +56,9 @@ func (r *Runtime) ifIdle(name string, look func() error) error {
 		return look() // nobody has ever worked on it, or this user may not ask
 	}
 	defer f.Close()
-	switch err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); err {
-	case nil:
-		return look()
-	case unix.EWOULDBLOCK:
-		return nil
-	default:
-		return fmt.Errorf("cannot lock %s: %w", name, err)
+	idle, err := lockfile.Try(f, lockfile.Shared)
+	if !idle || err != nil {
+		return err
 	}
+	return look()
 }

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,7 +20,7 @@ import (
 type lxc struct{ r *Runtime }
 
 // prepare makes everything on the host that the container's domain names.
-func (l lxc) prepare(s *sandbox) error {
+func (l lxc) prepare(ctx context.Context, s *sandbox) error {
 	defer s.closeHost()
 	if err := s.openHost(); err != nil {
 		return err
@@ -51,7 +52,7 @@ func (l lxc) prepare(s *sandbox) error {
 	if err := writeInline(s, base); err != nil {
 		return err
 	}
-	if err := l.writeOwn(s, base); err != nil {
+	if err := l.writeOwn(ctx, s, base); err != nil {
 		return err
 	}
 	if err := s.stageContainer(); err != nil {
@@ -84,7 +85,7 @@ func writeInline(s *sandbox, base int) error {
 
 // writeOwn makes the folder that the container sees as /.sbx: its first process
 // and that one's manifest.
-func (l lxc) writeOwn(s *sandbox, base int) error {
+func (l lxc) writeOwn(ctx context.Context, s *sandbox, base int) error {
 	dir := filepath.Join(s.dir, sbxDir)
 	if err := mkdirOwned(dir, 0, base, 0o750); err != nil {
 		return err
@@ -96,7 +97,7 @@ func (l lxc) writeOwn(s *sandbox, base int) error {
 	if err := writeOwned(filepath.Join(dir, "manifest.json"), manifest, 0, base, 0o440); err != nil {
 		return err
 	}
-	return l.r.linkInit(filepath.Join(dir, "init"))
+	return l.r.linkInit(ctx, filepath.Join(dir, "init"))
 }
 
 // clear removes what prepare made, and nothing that the sandbox itself wrote.

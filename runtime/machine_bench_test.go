@@ -117,10 +117,10 @@ func placeBoot(b *testing.B, bundle *compiler.Bundle, dir string) {
 		b.Fatal(err)
 	}
 	builder := boot.Builder{Kernel: &kernel.Kernel{Image: o.Kernel, Modules: o.Modules}, Init: o.Init, Cache: files}
-	if _, err := builder.PlaceKernel(filepath.Join(dir, "kernel")); err != nil {
+	if _, err := builder.PlaceKernel(b.Context(), filepath.Join(dir, "kernel")); err != nil {
 		b.Fatal(err)
 	}
-	if err := builder.PlaceInitrd(told, filepath.Join(dir, "initrd")); err != nil {
+	if err := builder.PlaceInitrd(b.Context(), told, filepath.Join(dir, "initrd")); err != nil {
 		b.Fatal(err)
 	}
 }

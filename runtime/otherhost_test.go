@@ -63,10 +63,10 @@ func onOtherHost(t *testing.T, ctx context.Context, argv ...string) []byte {
 		t.Fatal(err)
 	}
 	builder := boot.Builder{Kernel: &kernel.Kernel{Image: image, Modules: modules}, Init: program(t, "otherhost"), Cache: files}
-	if _, err := builder.PlaceKernel(filepath.Join(dir, "kernel")); err != nil {
+	if _, err := builder.PlaceKernel(t.Context(), filepath.Join(dir, "kernel")); err != nil {
 		t.Fatal(err)
 	}
-	if err := builder.PlaceInitrd(told, filepath.Join(dir, "initrd")); err != nil {
+	if err := builder.PlaceInitrd(t.Context(), told, filepath.Join(dir, "initrd")); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.CommandContext(ctx, "qemu-system-x86_64",

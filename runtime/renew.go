@@ -24,7 +24,7 @@ func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
 		}
 	}
 	if !u.kept {
-		if err := u.network(); err != nil {
+		if err := u.network(ctx); err != nil {
 			return err
 		}
 	}
@@ -37,7 +37,7 @@ func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
 	if err := u.check(); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
-	if err := backend.prepare(u.s); err != nil {
+	if err := backend.prepare(ctx, u.s); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
 	if err := context.Cause(ctx); err != nil {
@@ -74,11 +74,11 @@ func (u *up) check() error {
 
 // network makes the networks, the filters and the sandbox's names be there,
 // before anything starts that depends on them.
-func (u *up) network() error {
+func (u *up) network(ctx context.Context) error {
 	if err := u.s.checkIPv6(); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
-	unlock, err := u.r.lock(context.Background(), allNames)
+	unlock, err := u.r.lock(ctx, allNames)
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func (u *up) startKept(ctx context.Context, dom *libvirt.Domain) error {
 	if err := u.publish(); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
-	return u.settle()
+	return u.settle(ctx)
 }
 
 // kept is a sandbox as far as it can be told without its bundle, which alone says

@@ -56,10 +56,10 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 	if err := s.readSecrets(ctx); err != nil {
 		return exit, fmt.Errorf("%s: %w", s.name, err)
 	}
-	if err := r.sweep(); err != nil {
+	if err := r.sweep(ctx); err != nil {
 		return exit, err
 	}
-	release, err := r.claim(s, conn)
+	release, err := r.claim(ctx, s, conn)
 	if err != nil {
 		return exit, err
 	}
@@ -118,13 +118,13 @@ func (e *ephemeral) start(ctx context.Context) (client *channel.Client, leave fu
 		return nil, nil, err
 	}
 	u := up{r: e.r, conn: e.conn, s: e.s, result: new(UpResult)}
-	if err := u.network(); err != nil {
+	if err := u.network(ctx); err != nil {
 		return nil, nil, err
 	}
 	if err := u.check(); err != nil {
 		return nil, nil, err
 	}
-	if err := backend.prepare(e.s); err != nil {
+	if err := backend.prepare(ctx, e.s); err != nil {
 		return nil, nil, err
 	}
 	if err := context.Cause(ctx); err != nil {

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -58,7 +59,7 @@ func settles(t *testing.T, r *Runtime, p *schema.Profile) error {
 	if err := u.define(t.Context()); err != nil {
 		return err
 	}
-	if err := u.network(); err != nil {
+	if err := u.network(context.Background()); err != nil {
 		return err
 	}
 	if err := prepareWithoutBoot(r, u.s); err != nil {
@@ -128,5 +129,5 @@ func prepareWithoutBoot(r *Runtime, s *sandbox) error {
 	if err != nil {
 		return err
 	}
-	return backend.prepare(s)
+	return backend.prepare(context.Background(), s)
 }

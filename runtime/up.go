@@ -132,7 +132,7 @@ func (u *up) apply(ctx context.Context) error {
 	case u.renews():
 		err = u.renew(ctx, dom)
 	case !u.result.Unchanged():
-		err = u.adjust(dom)
+		err = u.adjust(ctx, dom)
 	}
 	if err != nil {
 		return err
@@ -156,7 +156,7 @@ func (u *up) apply(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}
 	}
-	return u.settle()
+	return u.settle(ctx)
 }
 
 // noticeLimit is how long libvirt may take to see that a sandbox has ended.

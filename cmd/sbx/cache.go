@@ -58,7 +58,7 @@ func (c *cacheClearCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	freed, err := files.Clear()
+	freed, err := files.Clear(a.ctx)
 	if err != nil {
 		return err
 	}

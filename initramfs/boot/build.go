@@ -5,6 +5,7 @@ package boot
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"debug/elf"
 	"encoding/hex"
@@ -31,12 +32,12 @@ type Builder struct {
 
 // PlaceKernel puts the kernel, uncompressed where that can be, at dest. The
 // notice is empty or one line on why the machine will boot slowly.
-func (b *Builder) PlaceKernel(dest string) (notice string, err error) {
+func (b *Builder) PlaceKernel(ctx context.Context, dest string) (notice string, err error) {
 	image, err := os.ReadFile(b.Kernel.Image)
 	if err != nil {
 		return "", fmt.Errorf("kernel: %w", err)
 	}
-	err = b.Cache.Place("kernel", digest(image), dest, func(w io.Writer) error {
+	err = b.Cache.Place(ctx, "kernel", digest(image), dest, func(w io.Writer) error {
 		boot, err := kernel.Bootable(image)
 		if errors.Is(err, kernel.ErrNoPVH) {
 			boot, err = image, nil
@@ -68,7 +69,7 @@ func isELF(name string) (bool, error) {
 }
 
 // PlaceInitrd builds the initrd of m's machine and puts it at dest.
-func (b *Builder) PlaceInitrd(m *manifest.Manifest, dest string) error {
+func (b *Builder) PlaceInitrd(ctx context.Context, m *manifest.Manifest, dest string) error {
 	encoded, err := m.Encode()
 	if err != nil {
 		return err
@@ -89,7 +90,7 @@ func (b *Builder) PlaceInitrd(m *manifest.Manifest, dest string) error {
 	if err != nil {
 		return err
 	}
-	return b.Cache.Place("initrd", key, dest, func(w io.Writer) error {
+	return b.Cache.Place(ctx, "initrd", key, dest, func(w io.Writer) error {
 		return writeInitrd(w, encoded, init, tree, files)
 	})
 }

@@ -43,7 +43,7 @@ func TestInitrdIsReproducible(t *testing.T) {
 	var built [2][]byte
 	for i := range built {
 		dest := filepath.Join(t.TempDir(), "initrd")
-		if err := builder(t).PlaceInitrd(small, dest); err != nil {
+		if err := builder(t).PlaceInitrd(t.Context(), small, dest); err != nil {
 			t.Fatal(err)
 		}
 		var err error
@@ -70,7 +70,7 @@ func TestInitrdIsReproducible(t *testing.T) {
 
 func TestKernelIsUnpacked(t *testing.T) {
 	dest := filepath.Join(t.TempDir(), "vmlinux")
-	notice, err := builder(t).PlaceKernel(dest)
+	notice, err := builder(t).PlaceKernel(t.Context(), dest)
 	if err != nil || notice != "" {
 		t.Fatalf("PlaceKernel: %q, %v", notice, err)
 	}
@@ -83,7 +83,7 @@ func TestMissingModuleNamesWhatNeedsIt(t *testing.T) {
 	b := builder(t)
 	m := *small
 	m.Modules = append(m.Modules[:2:2], manifest.Module{Name: "no-such", For: `mounts."/data".image`})
-	err := b.PlaceInitrd(&m, filepath.Join(t.TempDir(), "initrd"))
+	err := b.PlaceInitrd(t.Context(), &m, filepath.Join(t.TempDir(), "initrd"))
 	if err == nil || !strings.Contains(err.Error(), `mounts."/data".image`) || !strings.Contains(err.Error(), "no_such") {
 		t.Errorf("PlaceInitrd = %v", err)
 	}
@@ -100,7 +100,7 @@ func TestTruncatedKernel(t *testing.T) {
 		t.Fatal(err)
 	}
 	dest := filepath.Join(t.TempDir(), "vmlinux")
-	if _, err := b.PlaceKernel(dest); err == nil || !strings.Contains(err.Error(), b.Kernel.Image) || !strings.Contains(err.Error(), "cut short") {
+	if _, err := b.PlaceKernel(t.Context(), dest); err == nil || !strings.Contains(err.Error(), b.Kernel.Image) || !strings.Contains(err.Error(), "cut short") {
 		t.Errorf("PlaceKernel = %v", err)
 	}
 	if _, err := os.Stat(dest); err == nil {

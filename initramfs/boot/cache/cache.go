@@ -5,6 +5,7 @@
 package cache
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/internal/lockfile"
 )
 
 // Cache is a folder of files, one sub-folder a kind.
@@ -40,21 +43,21 @@ var keyPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,127}$`)
 
 // Place puts the file of the given kind and key at dest, which must not exist
 // yet; its mode is 0444. What is not in the cache is made by write, by one
-// process only, while others that want it wait.
-func (c *Cache) Place(kind, key, dest string, write func(io.Writer) error) error {
+// process only, while others that want it wait, until ctx ends.
+func (c *Cache) Place(ctx context.Context, kind, key, dest string, write func(io.Writer) error) error {
 	if !keyPattern.MatchString(kind) || !keyPattern.MatchString(key) {
 		return fmt.Errorf("cache: %q/%q is not a name", kind, key)
 	}
-	added, err := c.place(kind, key, dest, write)
+	added, err := c.place(ctx, kind, key, dest, write)
 	if err == nil && added {
-		err = c.trim(c.limit)
+		err = c.trim(ctx, c.limit)
 	}
 	return err
 }
 
 // place works under a shared lock, which keeps files from being trimmed.
-func (c *Cache) place(kind, key, dest string, write func(io.Writer) error) (added bool, err error) {
-	shared, err := lock(filepath.Join(c.dir, ".lock"), unix.LOCK_SH)
+func (c *Cache) place(ctx context.Context, kind, key, dest string, write func(io.Writer) error) (added bool, err error) {
+	shared, err := lock(ctx, filepath.Join(c.dir, ".lock"), lockfile.Shared)
 	if err != nil {
 		return false, err
 	}
@@ -68,7 +71,7 @@ func (c *Cache) place(kind, key, dest string, write func(io.Writer) error) (adde
 		return false, err
 	}
 	// A maker's lock file stays: removing it would let two makers in.
-	maker, err := lock(filepath.Join(c.dir, ".lock-"+kind), unix.LOCK_EX)
+	maker, err := lock(ctx, filepath.Join(c.dir, ".lock-"+kind), lockfile.Exclusive)
 	if err != nil {
 		return false, err
 	}
@@ -132,22 +135,18 @@ func touch(file string) error {
 	return nil
 }
 
-// lock opens and locks a file, waiting for it. Closing the file unlocks it.
-func lock(name string, how int) (*os.File, error) {
-	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+// lock opens and locks a file, and waits for it until ctx ends. Closing the file
+// unlocks it.
+func lock(ctx context.Context, name string, how int) (*os.File, error) {
+	file, err := lockfile.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
 	}
-	for {
-		err = unix.Flock(int(file.Fd()), how)
-		if err == nil {
-			return file, nil
-		}
-		if !errors.Is(err, unix.EINTR) {
-			file.Close()
-			return nil, fmt.Errorf("cache: locking %s: %w", name, err)
-		}
+	if err := lockfile.Wait(ctx, file, how); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("cache: %w", err)
 	}
+	return file, nil
 }
 
 // Entry is one file in the cache.
@@ -179,7 +178,7 @@ func (c *Cache) Entries() ([]Entry, error) {
 
 // Clear empties the cache, once nobody is placing files from it, and says how
 // many bytes that freed.
-func (c *Cache) Clear() (freed int64, err error) {
+func (c *Cache) Clear(ctx context.Context) (freed int64, err error) {
 	entries, err := c.Entries()
 	if err != nil {
 		return 0, err
@@ -187,13 +186,13 @@ func (c *Cache) Clear() (freed int64, err error) {
 	for _, e := range entries {
 		freed += e.Size
 	}
-	return freed, c.trim(0)
+	return freed, c.trim(ctx, 0)
 }
 
 // trim removes the longest unused files until at most limit bytes are left, and
 // with them what makers that died have left half written.
-func (c *Cache) trim(limit int64) error {
-	exclusive, err := lock(filepath.Join(c.dir, ".lock"), unix.LOCK_EX)
+func (c *Cache) trim(ctx context.Context, limit int64) error {
+	exclusive, err := lock(ctx, filepath.Join(c.dir, ".lock"), lockfile.Exclusive)
 	if err != nil {
 		return err
 	}

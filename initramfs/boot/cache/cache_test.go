@@ -1,6 +1,7 @@
 package cache_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -40,7 +41,7 @@ func TestManyPlaceOneMakes(t *testing.T) {
 				return
 			}
 			dest := filepath.Join(dir, fmt.Sprint("dest", i))
-			err = c.Place("kernel", "abc", dest, func(w io.Writer) error {
+			err = c.Place(t.Context(), "kernel", "abc", dest, func(w io.Writer) error {
 				made.Add(1)
 				time.Sleep(10 * time.Millisecond)
 				return content("whole")(w)
@@ -62,7 +63,7 @@ func TestTheLongestUnusedGoes(t *testing.T) {
 	place := func(key string, n int) {
 		t.Helper()
 		dest := filepath.Join(dir, fmt.Sprint(key, n))
-		if err := c.Place("initrd", key, dest, content("0123456789")); err != nil {
+		if err := c.Place(t.Context(), "initrd", key, dest, content("0123456789")); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Millisecond) // the order of use is told by time stamps
@@ -89,14 +90,14 @@ func TestTheLongestUnusedGoes(t *testing.T) {
 
 func TestClear(t *testing.T) {
 	c := open(t, 1<<20)
-	if err := c.Place("initrd", "a", filepath.Join(t.TempDir(), "a"), content("0123456789")); err != nil {
+	if err := c.Place(t.Context(), "initrd", "a", filepath.Join(t.TempDir(), "a"), content("0123456789")); err != nil {
 		t.Fatal(err)
 	}
 	half := filepath.Join(c.Dir(), "initrd", ".new-123")
 	if err := os.WriteFile(half, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	freed, err := c.Clear()
+	freed, err := c.Clear(t.Context())
 	if err != nil || freed != 10 {
 		t.Errorf("Clear = %d, %v", freed, err)
 	}
@@ -112,7 +113,7 @@ func TestAFailureLeavesNothing(t *testing.T) {
 	c := open(t, 1<<20)
 	dest := filepath.Join(t.TempDir(), "dest")
 	full := errors.New("no space left on device")
-	err := c.Place("kernel", "abc", dest, func(w io.Writer) error {
+	err := c.Place(t.Context(), "kernel", "abc", dest, func(w io.Writer) error {
 		content("half")(w)
 		return full
 	})
@@ -130,8 +131,43 @@ func TestAFailureLeavesNothing(t *testing.T) {
 func TestKeysAreNames(t *testing.T) {
 	c := open(t, 1<<20)
 	for _, key := range []string{"", "../x", "a/b", ".lock", "A"} {
-		if err := c.Place("kernel", key, filepath.Join(t.TempDir(), "d"), content("")); err == nil {
+		if err := c.Place(t.Context(), "kernel", key, filepath.Join(t.TempDir(), "d"), content("")); err == nil {
 			t.Errorf("key %q was accepted", key)
+		}
+	}
+}
+
+// Who waits for another maker stops when its context ends; nobody else can open what
+// is waited for.
+func TestAWaitEnds(t *testing.T) {
+	c := open(t, 1<<20)
+	made, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		_ = c.Place(context.Background(), "kernel", "abc", filepath.Join(c.Dir(), "one"), func(io.Writer) error {
+			close(made)
+			<-over
+			return errors.New("enough")
+		})
+		close(over)
+	}()
+	<-made
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := c.Place(ctx, "kernel", "abc", filepath.Join(c.Dir(), "two"), content("x")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Place = %v", err)
+	}
+	if _, err := c.Clear(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Clear = %v", err)
+	}
+	over <- struct{}{}
+	<-over
+	locks, err := filepath.Glob(filepath.Join(c.Dir(), ".lock*"))
+	if err != nil || len(locks) != 2 {
+		t.Errorf("locks: %v, %v", locks, err)
+	}
+	for _, path := range append(locks, c.Dir()) {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s: %v, %v", path, info.Mode(), err)
 		}
 	}
 }
