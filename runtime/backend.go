@@ -51,13 +51,12 @@ func (r *Runtime) dial(ctx context.Context, kind schema.Backend, dir string) (*c
 	if err != nil {
 		return nil, err
 	}
-	var d net.Dialer
 	var conn net.Conn
 	if backend.held() {
-		conn, err = d.DialContext(ctx, "unix", filepath.Join(dir, keeperSocket))
+		conn, err = dialUnix(ctx, filepath.Join(dir, keeperSocket))
 	}
 	if conn == nil {
-		conn, err = d.DialContext(ctx, "unix", filepath.Join(dir, channelSocket))
+		conn, err = dialUnix(ctx, filepath.Join(dir, channelSocket))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach the sandbox's first process: %w", err)

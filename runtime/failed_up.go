@@ -17,7 +17,7 @@ import (
 // run.
 func (u *up) explain(ctx context.Context, err error) error {
 	known := new(StartFailure)
-	if !u.begun || ctx.Err() != nil || errors.As(err, &known) && known.Way != Lost || !u.hasEnded(ctx) {
+	if !u.begun || ctx.Err() != nil || errors.As(err, &known) && known.Way != Lost || !u.hasEnded(ctx, patience(err)) {
 		return err
 	}
 	f := &StartFailure{Name: u.s.name, Way: Lost, Argv: u.s.manifest.Run.Argv, Ended: true, Err: err}
@@ -30,6 +30,17 @@ func (u *up) explain(ctx context.Context, err error) error {
 		f.records = loggedOutput(ctx, u.s.dir)
 	}
 	return f
+}
+
+// patience is how long libvirt may take to see that a sandbox has ended whose Up has
+// failed: some time where it has stopped to answer, and none where something else failed,
+// which libvirt or the host said.
+func patience(err error) time.Duration {
+	known := new(StartFailure)
+	if errors.As(err, &known) && known.Way == Lost || errors.Is(err, channel.ErrLost) {
+		return noticeLimit
+	}
+	return 0
 }
 
 // loggedOutput is what the keeper of a sandbox has written of its output.

@@ -82,10 +82,31 @@ func closeAll(files []*os.File) {
 	}
 }
 
+// dialLimit is how long QEMU may take to see that an earlier connection has ended.
+const dialLimit = 30 * time.Second
+
+// dialUnix connects to a socket, and tries again for as long as ctx lasts where too
+// many others wait for it: QEMU has one connection at a time, and lets one wait.
+func dialUnix(ctx context.Context, path string) (net.Conn, error) {
+	var d net.Dialer
+	for {
+		conn, err := d.DialContext(ctx, "unix", path)
+		if !errors.Is(err, unix.EAGAIN) {
+			return conn, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
 // channelFile is a connection to the first process.
 func channelFile(ctx context.Context, dir string) (*os.File, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", filepath.Join(dir, channelSocket))
+	ctx, cancel := context.WithTimeout(ctx, dialLimit)
+	defer cancel()
+	conn, err := dialUnix(ctx, filepath.Join(dir, channelSocket))
 	if err != nil {
 		return nil, err
 	}

@@ -168,12 +168,12 @@ func (u *up) endedMeanwhile(ctx context.Context) bool {
 	if u.have == nil || !u.have.active || u.renews() {
 		return false
 	}
-	return u.hasEnded(ctx)
+	return u.hasEnded(ctx, noticeLimit)
 }
 
-// hasEnded says whether the sandbox has ended, or does so now.
-func (u *up) hasEnded(ctx context.Context) bool {
-	for limit := time.Now().Add(noticeLimit); time.Now().Before(limit) && ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+// hasEnded says whether the sandbox has ended, or does so within some time.
+func (u *up) hasEnded(ctx context.Context, within time.Duration) bool {
+	for limit := time.Now().Add(within); ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
 		dom, err := lookup(u.conn, u.s.name)
 		if dom == nil || err != nil {
 			return err == nil
@@ -182,6 +182,9 @@ func (u *up) hasEnded(ctx context.Context) bool {
 		dom.Free()
 		if !active || err != nil {
 			return err == nil
+		}
+		if time.Now().After(limit) {
+			return false
 		}
 	}
 	return false

@@ -7,7 +7,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strconv"
+	"unicode/utf8"
 )
 
 // Version is the manifest's format. A reader refuses every other.
@@ -177,6 +179,9 @@ type Health struct {
 
 // Encode writes the manifest as JSON: the same bytes for the same manifest.
 func (m *Manifest) Encode() ([]byte, error) {
+	if text, found := invalidText(reflect.ValueOf(m)); found {
+		return nil, fmt.Errorf("manifest: %q is not UTF-8, and would stand for something else there", text)
+	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -185,6 +190,40 @@ func (m *Manifest) Encode() ([]byte, error) {
 		return nil, err
 	}
 	return b.Bytes(), nil
+}
+
+// invalidText finds a string that JSON cannot hold, which encoding/json changes in
+// silence.
+func invalidText(v reflect.Value) (text string, found bool) {
+	switch v.Kind() {
+	case reflect.String:
+		return v.String(), !utf8.ValidString(v.String())
+	case reflect.Pointer:
+		if !v.IsNil() {
+			return invalidText(v.Elem())
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if text, found = invalidText(v.Field(i)); found {
+				return text, true
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			if text, found = invalidText(v.Index(i)); found {
+				return text, true
+			}
+		}
+	case reflect.Map:
+		for key, value := range v.Seq2() {
+			for _, part := range []reflect.Value{key, value} {
+				if text, found = invalidText(part); found {
+					return text, true
+				}
+			}
+		}
+	}
+	return "", false
 }
 
 // Decode reads a manifest. Another version and unknown fields are errors: a

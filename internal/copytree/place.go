@@ -4,11 +4,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/internal/fresh"
 )
 
 // place is where a copy is going to be. Both folders are held by descriptor: who
@@ -64,16 +65,8 @@ func (p *place) makePrivate() (err error) {
 		return err
 	}
 	defer dir.Close()
-	var stat unix.Stat_t
-	if err := unix.Fstat(int(dir.Fd()), &stat); err != nil {
-		return err
-	}
-	names, err := dir.Readdirnames(1)
-	if err != io.EOF && err != nil {
-		return err
-	}
-	if len(names) != 0 || int(stat.Uid) != os.Geteuid() || stat.Mode&0o077 != 0 {
-		return fmt.Errorf("%s: somebody else changes this folder, so that nothing is copied into it", p.unpacking.Dir)
+	if err := fresh.Check(dir); err != nil {
+		return fmt.Errorf("%s: somebody else changes this folder, so that nothing is copied into it: %w", p.unpacking.Dir, err)
 	}
 	return nil
 }

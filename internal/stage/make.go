@@ -3,28 +3,29 @@ package stage
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/internal/fresh"
 )
 
 // MakeFolder makes a folder of the host that is missing, and gives it to a user of
 // the host. Those above it are made, too, and belong to who runs this. What is there
-// stays as it is.
+// stays as it is. No link is followed that others than root can put there.
 func MakeFolder(path string, uid, gid int) error {
 	parent, name := filepath.Split(filepath.Clean(path))
-	around, err := openAt(nil, parent, unix.O_PATH|unix.O_DIRECTORY, unix.RESOLVE_NO_MAGICLINKS)
+	around, err := resolve(parent)
 	if errors.Is(err, unix.ENOENT) {
 		if err := MakeFolder(parent, os.Geteuid(), os.Getegid()); err != nil {
 			return err
 		}
-		around, err = openAt(nil, parent, unix.O_PATH|unix.O_DIRECTORY, unix.RESOLVE_NO_MAGICLINKS)
+		around, err = resolve(parent)
 	}
 	if err != nil {
-		return &os.PathError{Op: "open", Path: parent, Err: err}
+		return fmt.Errorf("%s: %w", parent, err)
 	}
 	defer around.Close()
 	err = create(around, name, node{dir: true, uid: uid, gid: gid})
@@ -74,25 +75,16 @@ func createPrivate(around *os.File, name string, dir bool) (*os.File, error) {
 // createFolder makes a folder and opens it, which takes two steps: what is opened is
 // refused if it is not as a new one is.
 func createFolder(around *os.File, name string) (*os.File, error) {
-	const private = 0o700
-	if err := unix.Mkdirat(int(around.Fd()), name, private); err != nil {
+	if err := unix.Mkdirat(int(around.Fd()), name, 0o700); err != nil {
 		return nil, err
 	}
 	made, err := openAt(around, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, unix.RESOLVE_BENEATH)
 	if err != nil {
 		return nil, err
 	}
-	var info unix.Stat_t
-	err = unix.Fstat(int(made.Fd()), &info)
-	if err == nil {
-		_, err = made.Readdirnames(1)
+	if err := fresh.Check(made); err != nil {
+		made.Close()
+		return nil, err
 	}
-	if errors.Is(err, io.EOF) && int(info.Uid) == os.Geteuid() && info.Mode&uint32(fs.ModePerm) == private {
-		return made, nil
-	}
-	made.Close()
-	if err == nil || errors.Is(err, io.EOF) {
-		err = errors.New("something else has taken its place meanwhile")
-	}
-	return nil, err
+	return made, nil
 }

@@ -3,6 +3,7 @@ package stage
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 
@@ -137,12 +138,17 @@ const maxEntries = 4096
 // there as before, and others can be added until the stage is sealed. The entry
 // called without is left out.
 func (s *Stage) rebuild(old *os.File, without string) (*os.File, error) {
-	entries, err := readFolder(old)
+	dir, err := openAt(old, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
-	if len(entries) > maxEntries {
-		return nil, fmt.Errorf("it has %d entries, and sbx does that for at most %d: make the file on the host", len(entries), maxEntries)
+	entries, err := entriesOf(dir)
+	dir.Close()
+	if errors.Is(err, errEntries) {
+		return nil, fmt.Errorf("it has %w, and sbx does that for no more: make the file on the host", err)
+	}
+	if err != nil {
+		return nil, err
 	}
 	var info unix.Stat_t
 	if err := unix.Fstat(int(old.Fd()), &info); err != nil {
@@ -171,13 +177,23 @@ func (s *Stage) rebuild(old *os.File, without string) (*os.File, error) {
 	return memory, nil
 }
 
-func readFolder(of *os.File) ([]string, error) {
-	dir, err := openAt(of, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return nil, err
+// errEntries is why a folder is not read to its end.
+var errEntries = fmt.Errorf("more than %d entries", maxEntries)
+
+// entriesOf are the names in an open folder, which somebody else may fill.
+func entriesOf(dir *os.File) (names []string, err error) {
+	for {
+		more, err := dir.Readdirnames(maxEntries)
+		names = append(names, more...)
+		switch {
+		case err == io.EOF:
+			return names, nil
+		case err != nil:
+			return nil, err
+		case len(names) > maxEntries:
+			return nil, errEntries
+		}
 	}
-	defer dir.Close()
-	return dir.Readdirnames(-1)
 }
 
 // carry puts one entry of a folder into another one: a link as a copy, everything

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -36,12 +37,13 @@ func (id ID) String() string {
 	return fmt.Sprintf("inode %d of device %d:%d", id.Inode, unix.Major(id.Device), unix.Minor(id.Device))
 }
 
-// Open opens a path of the host. Links are followed, as the host has them now.
-// What the kernel is controlled by is refused, wherever it is mounted.
+// Open opens a path of the host. Links are followed, as the host has them now, but for
+// those that others than root can put there. What the kernel is controlled by is
+// refused, wherever it is mounted.
 func Open(path string) (*Source, error) {
-	f, err := openAt(nil, path, unix.O_PATH, unix.RESOLVE_NO_MAGICLINKS)
+	f, err := resolve(path)
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		return nil, named(path, err)
 	}
 	s := &Source{Path: path, file: f}
 	if err := s.look(); err != nil {
@@ -49,6 +51,29 @@ func Open(path string) (*Source, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
+}
+
+// OpenToRead opens a file of the host to be read, by a path as that of Open. A link of
+// the kernel's own, as /dev/stdin leads to one, is followed as well: nobody else can
+// make one.
+func OpenToRead(path string) (*os.File, error) {
+	f, err := resolve(path)
+	if errors.Is(err, unix.ELOOP) {
+		return os.Open(path)
+	}
+	if err != nil {
+		return nil, named(path, err)
+	}
+	defer f.Close()
+	return os.Open(descriptor(f))
+}
+
+// named gives the kernel's errors the path that they are about.
+func named(path string, err error) error {
+	if errno := unix.Errno(0); errors.As(err, &errno) {
+		return &os.PathError{Op: "open", Path: path, Err: errno}
+	}
+	return err
 }
 
 func (s *Source) look() error {
@@ -133,15 +158,21 @@ func Identify(path string) string {
 // IdentifyEntries tells what stands in a folder now from what stands in it after any
 // of its entries has come, gone or been replaced, in a few words.
 func IdentifyEntries(path string) string {
-	entries, err := os.ReadDir(path)
+	dir, err := os.Open(path)
 	if err != nil {
 		return Identify(path)
 	}
+	defer dir.Close()
+	entries, err := entriesOf(dir)
+	if err != nil {
+		return err.Error()
+	}
+	slices.Sort(entries)
 	all := sha256.New()
-	for _, e := range entries {
+	for _, name := range entries {
 		var info unix.Stat_t
-		if err := unix.Lstat(filepath.Join(path, e.Name()), &info); err == nil {
-			fmt.Fprintf(all, "%q %d %d\n", e.Name(), info.Dev, info.Ino)
+		if err := unix.Fstatat(int(dir.Fd()), name, &info, unix.AT_SYMLINK_NOFOLLOW); err == nil {
+			fmt.Fprintf(all, "%q %d %d\n", name, info.Dev, info.Ino)
 		}
 	}
 	return fmt.Sprintf("%d entries, %x", len(entries), all.Sum(nil)[:6])

@@ -1,0 +1,32 @@
+package manifest_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sbx-dev/sbx/initramfs/manifest"
+)
+
+// What JSON cannot hold is refused wherever it stands: encoding/json would have the
+// guest do something else.
+func TestAManifestHoldsText(t *testing.T) {
+	const bad = "a\xffb"
+	for name, m := range map[string]manifest.Manifest{
+		"name":    {Name: bad},
+		"mount":   {Mounts: []manifest.Mount{{Target: "/ok"}, {Target: "/" + bad}}},
+		"command": {Run: manifest.Run{Argv: []string{"/bin/echo", bad}}},
+		"secret":  {Secrets: []string{bad}},
+	} {
+		if _, err := m.Encode(); err == nil || !strings.Contains(err.Error(), `a\xffb`) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	m := manifest.Manifest{Version: manifest.Version, Name: "ok\ufffd", Run: manifest.Run{Argv: []string{"\\ufffd", "ü"}}}
+	data, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back, err := manifest.Decode(data); err != nil || back.Name != m.Name || back.Run.Argv[0] != m.Run.Argv[0] {
+		t.Errorf("%v, %v", back, err)
+	}
+}
