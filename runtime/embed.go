@@ -65,9 +65,10 @@ func connectContainers(kind schema.Backend, connect connector) (*libvirt.Connect
 
 // embedded is this process's connection to the embedded driver, if it has one.
 type embedded struct {
-	mu   sync.Mutex
-	conn *libvirt.Connect
-	root *os.File // locked
+	mu    sync.Mutex
+	conn  *libvirt.Connect
+	root  *os.File // locked
+	umask int      // this process's own, while there is a connection
 }
 
 func (e *embedded) connect(r *Runtime) (*libvirt.Connect, error) {
@@ -85,15 +86,17 @@ func (e *embedded) connect(r *Runtime) (*libvirt.Connect, error) {
 		return nil, fmt.Errorf("libvirt's event loop: %w", plain(err))
 	}
 	// The driver makes its folders by this process's umask, and QEMU's user has to
-	// pass through them. All that sbx makes itself has a mode of its own.
-	unix.Umask(0o022)
+	// pass through them. All that sbx makes itself has a mode of its own, and once the
+	// connection is closed the process has its own umask again.
+	umask := unix.Umask(0o022)
 	uri := url.URL{Scheme: "qemu", Path: "/embed", RawQuery: url.Values{"root": {dir}}.Encode()}
 	conn, err := libvirt.NewConnect(uri.String())
 	if err != nil {
+		unix.Umask(umask)
 		root.Close()
 		return nil, fmt.Errorf("libvirt's embedded driver: %w", plain(err))
 	}
-	e.conn, e.root = conn, root
+	e.conn, e.root, e.umask = conn, root, umask
 	return conn, r.probe(conn)
 }
 
@@ -126,6 +129,7 @@ func (e *embedded) close() {
 		e.conn.Close()
 		e.root.Close()
 		e.conn = nil
+		unix.Umask(e.umask)
 	}
 }
 

@@ -35,6 +35,9 @@ func (l lxc) prepare(ctx context.Context, s *sandbox) error {
 	if err := l.r.sayCovered(s); err != nil {
 		return err
 	}
+	if err := l.r.saySetuid(s); err != nil {
+		return err
+	}
 	if err := l.r.sayLost(s); err != nil {
 		return err
 	}

@@ -28,7 +28,8 @@ const (
 // nothing of it: it ends with this process, too.
 //
 // A command that does not start is a *channel.Failure. The end of ctx ends the
-// command.
+// command. From the first machine that runs without libvirtd until Close, this process's
+// umask is 0022: libvirt's driver makes folders by it.
 func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.Command, stdio channel.Stdio) (exit channel.Exit, err error) {
 	s, err := r.bind(b)
 	if err != nil {

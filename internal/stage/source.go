@@ -113,6 +113,16 @@ var endpoints = map[uint32]string{
 	unix.S_IFBLK:  "a device",
 }
 
+// ObeysSetuid says whether the host lets a program there run as the one whom it belongs
+// to, where its mode says so.
+func (s *Source) ObeysSetuid() (bool, error) {
+	var info unix.Statfs_t
+	if err := unix.Fstatfs(int(s.file.Fd()), &info); err != nil {
+		return false, fmt.Errorf("%s: %w", s.Path, err)
+	}
+	return info.Flags&unix.ST_NOSUID == 0, nil
+}
+
 // Close gives back the descriptors.
 func (s *Source) Close() {
 	s.file.Close()

@@ -1,0 +1,26 @@
+package runtime
+
+import "fmt"
+
+// saySetuid tells of the writable folders in which root inside, where that is the
+// host's own, can leave programs that make whoever runs them on the host root. Inside
+// they do not: what a sandbox sees of the host obeys no such bits.
+func (r *Runtime) saySetuid(s *sandbox) error {
+	if s.base() != 0 {
+		return nil
+	}
+	for _, m := range s.manifest.Mounts {
+		source := s.host[m.Target]
+		if source == nil || !m.Writable {
+			continue
+		}
+		obeyed, err := source.ObeysSetuid()
+		if err != nil {
+			return err
+		}
+		if obeyed {
+			r.options.Log(fmt.Sprintf("%s: root inside is the host's (users: namespace: false) and may write in %s: a program that it marks set-user-id there makes whoever runs it on the host root: mount that with nosuid on the host, or give the sandbox a user namespace", s.name, m.Source))
+		}
+	}
+	return nil
+}
