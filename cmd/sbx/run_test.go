@@ -148,6 +148,9 @@ func TestSessions(t *testing.T) {
 		})
 		t.Run("a reader that leaves", func(t *testing.T) { aReaderLeaves(t, sandbox) })
 		t.Run("beside others that are stopped", func(t *testing.T) { besideStopped(t, sandbox, owner) })
+		if b.backend == "kvm" {
+			t.Run("its holder", func(t *testing.T) { holderIsConfined(t, sandbox) })
+		}
 		t.Run("transparent", func(t *testing.T) { transparent(t, sandbox) })
 		t.Run("every exit code", func(t *testing.T) { everyExitCode(t, sandbox) })
 		t.Run("eight at once", func(t *testing.T) { eightAtOnce(t, sandbox) })

@@ -3,12 +3,17 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sbx-dev/sbx/compiler"
 )
 
 // process runs sbx as a process of its own, whose command writes "started" before
@@ -59,4 +64,30 @@ func besideStopped(t *testing.T, sandbox string, owner *os.Process) {
 			t.Fatalf("%d bytes, %v", len(out), err)
 		}
 	}
+}
+
+// holderIsConfined looks at the process that holds the channel of a machine of sbx run:
+// it reads what that sends, and can do nothing else.
+func holderIsConfined(t *testing.T, sandbox string) {
+	processes, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range processes {
+		if line, err := os.ReadFile(path); err != nil || string(line) != "sbx\x00hold\x00"+sandbox+"\x00" {
+			continue
+		}
+		status, err := os.ReadFile(filepath.Join(filepath.Dir(path), "status"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := compiler.HelperID(sandbox)
+		for _, want := range []string{fmt.Sprintf("Uid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", id), "CapEff:\t0000000000000000\n", "NoNewPrivs:\t1\n", "Seccomp:\t2\n"} {
+			if !strings.Contains(string(status), want) {
+				t.Errorf("it lacks %q:\n%s", want, status)
+			}
+		}
+		return
+	}
+	t.Error("there is none")
 }

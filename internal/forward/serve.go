@@ -96,7 +96,9 @@ func take(r *record) ([]*port, error) {
 	}
 	var ports []*port
 	for i, p := range r.Ports {
-		l, err := net.FileListener(os.NewFile(uintptr(listenerFD+i), p.Listen))
+		f := os.NewFile(uintptr(listenerFD+i), p.Listen)
+		l, err := net.FileListener(f)
+		f.Close() // or the port would stay taken when the listener is closed
 		if err != nil {
 			return nil, fmt.Errorf("sbx starts this by itself: %w", err)
 		}
