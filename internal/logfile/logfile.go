@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/internal/state"
 )
 
 // The bounds of a log on disk: files of fileSize bytes at most, give or take a
@@ -109,7 +111,7 @@ func giveFile(f *os.File, owner int) error {
 	case os.Geteuid():
 		return f.Chown(owner, owner)
 	default:
-		return fmt.Errorf("%s belongs to user %d, and not to who writes the log: move it away", f.Name(), has)
+		return &state.Problem{Path: f.Name(), What: fmt.Sprintf("belongs to user %d, and not to who writes the log", has), Mend: "look at what is in it, and move it away"}
 	}
 }
 
@@ -121,7 +123,7 @@ func openIn(dir *os.File, n int, flags int) (*os.File, error) {
 	shown := filepath.Join(dir.Name(), name)
 	fd, err := unix.Openat(int(dir.Fd()), name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
 	if err == unix.ELOOP || err == unix.ENXIO {
-		return nil, fmt.Errorf("%s is no file: remove it", shown)
+		return nil, noFile(shown)
 	}
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: shown, Err: err}
@@ -129,13 +131,18 @@ func openIn(dir *os.File, n int, flags int) (*os.File, error) {
 	f := os.NewFile(uintptr(fd), shown)
 	info, err := f.Stat()
 	if err == nil && (!info.Mode().IsRegular() || info.Sys().(*syscall.Stat_t).Nlink > 1) {
-		err = fmt.Errorf("%s is no file of its own: remove it", shown)
+		err = noFile(shown)
 	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
+}
+
+// noFile is why something in the log's folder is left alone.
+func noFile(path string) error {
+	return &state.Problem{Path: path, What: "is not a file, or not only there: a log that leads elsewhere is neither read nor written", Mend: "remove it"}
 }
 
 // NewWriter opens the log in a folder of Make's. New files belong to the owner, who
