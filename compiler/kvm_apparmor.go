@@ -66,7 +66,7 @@ func (s *sandbox) machineAppArmor() []byte {
 
 func exportAccess(m manifest.Mount) string {
 	if m.Writable {
-		return "rwkl" // the guest makes hard links and locks files
+		return "rwl" // the guest makes hard links; its locks stay inside
 	}
 	return "r"
 }

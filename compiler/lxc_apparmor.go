@@ -52,8 +52,11 @@ func (s *sandbox) containerAppArmor() []byte {
 // mountAccess is what a mount lets its users do: files are run, mapped and locked also
 // where they cannot be written.
 func mountAccess(m manifest.Mount) string {
-	if m.Writable || m.Kind == manifest.Tmpfs {
+	switch {
+	case m.Writable, m.Kind == manifest.Tmpfs:
 		return "mrwklix"
+	case m.Sockets: // the mount keeps files from being written
+		return "mrwkix"
 	}
 	return "mrkix"
 }

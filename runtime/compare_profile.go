@@ -21,6 +21,10 @@ func (c *comparison) profile() error {
 	if c.have.loose {
 		effect, why = plan.Restart, whyUnconfined
 	}
+	if kept == nil { // as an sbx has left it that wrote none
+		c.add(profileObject, plan.Difference{Desired: "loaded"}, effect, why)
+		return nil
+	}
 	desired, live := rules(c.want.confinement), rules(kept)
 	for _, rule := range gone(live, desired) {
 		c.add(profileObject, plan.Difference{Live: rule}, effect, why)

@@ -2,7 +2,7 @@ package doctor
 
 import (
 	"context"
-	"strings"
+	"slices"
 
 	"github.com/sbx-dev/sbx/internal/mac"
 	"github.com/sbx-dev/sbx/schema"
@@ -14,14 +14,17 @@ func appArmor(b schema.Backend) probe {
 	return func(_ context.Context, h host) Check {
 		kernel := mac.Host(h.root)
 		if !kernel.Enabled() {
-			return ok("the kernel has it not on%s", others(kernel.Modules()))
+			return ok("%s", withoutAppArmor(kernel.Modules()))
+		}
+		if h.runtime.NeedRoot(b) != nil {
+			return warn("sudo sbx doctor, for what root would meet", "root alone can have the kernel confine what you run by it")
 		}
 		confines, err := h.runtime.AppArmorConfines(b)
 		switch {
 		case err != nil:
 			return warn("see the check of libvirt", "the kernel has it on; whether libvirt uses it is not known")
 		case !confines:
-			return warn(`set security_driver = "apparmor" in /etc/libvirt/qemu.conf and lxc.conf, load libvirtd's profile and restart libvirtd`,
+			return warn("see security_driver in "+driverConfig[b]+", and whether aa-status lists libvirtd; restart libvirtd then",
 				"the kernel has it on, and libvirt does not use it: sandboxes have one wall less")
 		}
 		if _, err := mac.Parser(); err != nil {
@@ -31,13 +34,14 @@ func appArmor(b schema.Backend) probe {
 	}
 }
 
-// others are the security modules that confine processes in AppArmor's place.
-func others(modules []string) string {
-	for _, m := range modules {
-		switch m {
-		case "selinux", "smack", "tomoyo":
-			return ", but " + strings.ToUpper(m)
-		}
+// driverConfig is the configuration of libvirt's driver for a backend.
+var driverConfig = map[schema.Backend]string{schema.LXC: "/etc/libvirt/lxc.conf", schema.KVM: "/etc/libvirt/qemu.conf"}
+
+// withoutAppArmor says that the kernel does not have it on, and what it has instead.
+func withoutAppArmor(modules []string) string {
+	const off = "off in this kernel"
+	if slices.Contains(modules, "selinux") {
+		return off + ", which has SELinux"
 	}
-	return ""
+	return off
 }

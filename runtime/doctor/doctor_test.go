@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sbx-dev/sbx/schema"
 )
 
 // hostWith is a host whose files are these.
@@ -48,6 +50,8 @@ func TestProbes(t *testing.T) {
 		{"no subordinate ids", subordinateIDs, nil, OK, "free"},
 		{"subordinate ids elsewhere", subordinateIDs, map[string]string{"etc/subuid": "alice:100000:65536\n"}, OK, "free"},
 		{"subordinate ids among the sandboxes'", subordinateIDs, map[string]string{"etc/subuid": "alice:500000:65536\n"}, Warn, "alice"},
+		{"no AppArmor", appArmor(schema.LXC), nil, OK, "off in this kernel"},
+		{"SELinux in its place", appArmor(schema.KVM), map[string]string{"sys/kernel/security/lsm": "capability,yama,selinux"}, OK, "which has SELinux"},
 		{"no qboot", qboot, nil, Warn, "slower"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

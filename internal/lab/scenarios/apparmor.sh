@@ -61,20 +61,17 @@ grep -qx "libvirt-$(virsh domuuid apache) (enforce)" /proc/"$(cat /run/libvirt/q
 sbx drift apache
 
 #: a QEMU that has been taken over
-stage=/var/lib/sbx/apache/stage
 /lab/tools/taken-over libvirt-"$(virsh domuuid apache)" \
 	/etc/shadow /etc/passwd /etc/apache2/apache2.conf /root/.bashrc /home /srv/secret/file /usr/bin/id /var/lib/sbx/.lock /var/lib/sbx/apache/boot/manifest.json \
 	/var/lib/libvirt/qemu /proc/1/environ /proc/1/mem /proc/1/cmdline /proc/1/root/etc/shadow /dev/vda /dev/mem \
 	/sys/kernel/security/apparmor/profiles -- \
-	$stage/export0 /var/lib/sbx/apache/boot/kernel +/dev/null
+	/var/lib/sbx/apache/boot/kernel +/dev/null
 
-#: what it sees of the host read-only cannot be written through the profile either
-rm -f opened
-for folder in /var/lib/sbx/apache/stage/export*; do
-	perl -e 'my ($p, $d) = @ARGV; open(my $a, ">", "/proc/thread-self/attr/current"); syswrite($a, "changeprofile $p"); exit(open(my $f, ">", "$d/taken-over") ? 0 : 1)' libvirt-"$(virsh domuuid apache)" "$folder" && echo "$folder" >>opened
-done
-test "$(wc -l <opened)" = 1 # its log, the only one that is writable
-rm -f /var/log/sbx/apache/taken-over "$(cat opened)"/taken-over
+#: the same as QEMU's own user, for whom the stage is open, and what every user may read is not
+user=$(stat -c %u:%g /proc/"$(cat /run/libvirt/qemu/apache.pid)")
+/lab/tools/taken-over --as "$user" libvirt-"$(virsh domuuid apache)" \
+	/etc/passwd /etc/hostname /etc/apache2/apache2.conf /usr/bin/id /proc/1/cmdline /proc/1/status /srv -- \
+	/var/lib/sbx/apache/stage/export0 /var/lib/sbx/apache/boot/kernel +/dev/null
 
 #: nothing starts where the profile cannot be loaded
 sbx down apache

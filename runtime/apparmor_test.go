@@ -1,0 +1,131 @@
+package runtime
+
+import (
+	"bytes"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/compiler/apparmor"
+	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load"
+)
+
+// aaHelper makes the AppArmor profiles of libvirt's domains.
+const aaHelper = "/usr/lib/libvirt/virt-aa-helper"
+
+// libvirt's own helper takes the machine of every shipped profile, but for QEMU's
+// firmware; and of the sandbox's files, sbx's profile allows no more than its would.
+func TestVirtAAHelperWouldAllowNoLess(t *testing.T) {
+	testhost.Need(t)
+	if _, err := exec.LookPath(aaHelper); err != nil {
+		t.Skip("needs virt-aa-helper, of the package libvirt-daemon-system")
+	}
+	shipped, err := filepath.Glob("../profiles/*.cue")
+	if err != nil || len(shipped) == 0 {
+		t.Fatal("no shipped profiles", err)
+	}
+	for _, name := range shipped {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			s := boundMachine(t, name)
+			s.domain.OS.Loader = nil
+			text, err := s.domain.Marshal()
+			if err != nil {
+				t.Fatal(err)
+			}
+			theirs := fileRules(helperProfile(t, s.name, text))
+			variable := string(compiler.SandboxVariable.Pattern())
+			seen := 0
+			for path, access := range fileRules(string(s.profile)) {
+				below, own := strings.CutPrefix(path, variable)
+				if !own {
+					continue
+				}
+				seen++
+				path = s.dir + strings.Replace(below, "/{,**}", "/**", 1)
+				for _, letter := range access {
+					if !strings.ContainsRune(theirs[path], letter) {
+						t.Errorf("%s: %q, and libvirt's would have %q", path, access, theirs[path])
+					}
+				}
+			}
+			if seen < len(s.domain.Devices.Filesystems) {
+				t.Errorf("%d rules for %d exports", seen, len(s.domain.Devices.Filesystems))
+			}
+		})
+	}
+}
+
+// boundMachine is a profile as a machine of this host.
+func boundMachine(t *testing.T, name string) *sandbox {
+	t.Helper()
+	found, err := (&load.Config{}).Load(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found[0].Backend = schema.KVM
+	b, err := compiler.Compile(found[0], compiler.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := New(Options{Accel: AccelTCG})
+	t.Cleanup(r.Close)
+	s, err := r.bind(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// helperProfile has virt-aa-helper say what it would allow.
+func helperProfile(t *testing.T, name, domain string) string {
+	t.Helper()
+	run := exec.Command(aaHelper, "--create", "--dryrun", "--uuid", compiler.AppArmorName(name))
+	run.Stdin = strings.NewReader(domain)
+	var said bytes.Buffer
+	run.Stdout, run.Stderr = &said, &said
+	if err := run.Run(); err != nil {
+		t.Fatalf("%v\n%s\n%s", err, &said, domain)
+	}
+	return said.String()
+}
+
+var fileRule = regexp.MustCompile(`(?m)^  "([^"]*)" ([a-z]+),$`)
+
+// fileRules are what a profile's rules allow to do with files.
+func fileRules(profile string) map[string]string {
+	all := map[string]string{}
+	for _, m := range fileRule.FindAllStringSubmatch(profile, -1) {
+		all[m[1]] += m[2]
+	}
+	return all
+}
+
+func TestRealPathOfWhatIsNotThereYet(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := realPath(filepath.Join(dir, "a/b")); err != nil || got != filepath.Join(dir, "a/b") {
+		t.Error(got, err)
+	}
+	if got, err := realPath("/"); err != nil || got != "/" {
+		t.Error(got, err)
+	}
+}
+
+// A profile is compared rule by rule.
+func TestProfilesAreComparedByTheirRules(t *testing.T) {
+	p := apparmor.New("x")
+	p.For("what for")
+	p.File("r", apparmor.Path("/srv/a b"))
+	got := rules(apparmor.Bind(p.Encode(), map[apparmor.Variable]string{"v": "/v"}))
+	want := []string{"abi <abi/3.0>", `@{v} = "/v"`, `profile "x" flags=(attach_disconnected) {`, `"/srv/a\040b" r`, "}"}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("%q", got)
+	}
+}
