@@ -105,11 +105,11 @@ func (c *applyCmd) confirm(a *app, p *plan.Plan) error {
 	if len(names) == 0 || c.Yes || isPlan(c.Profiles) {
 		return nil
 	}
-	fmt.Fprintf(a.stderr, "To be taken down, because no profile has them any more: %s\n", strings.Join(names, ", "))
+	sayf(a.stderr, "To be taken down, because no profile has them any more: %s\n", strings.Join(names, ", "))
 	if in, ok := a.stdin.(*os.File); !ok || !term.IsTerminal(int(in.Fd())) {
 		return errors.New("nothing was changed: say --yes to take them down")
 	}
-	fmt.Fprint(a.stderr, "Go on? [y/N] ")
+	sayf(a.stderr, "Go on? [y/N] ")
 	answer, err := bufio.NewReader(a.stdin).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
@@ -153,9 +153,9 @@ func (p *progress) done(o runtime.Outcome) {
 	p.clear()
 	took := time.Since(p.begun[o.Name]).Round(10 * time.Millisecond)
 	if o.Err != nil {
-		fmt.Fprintf(p.a.stderr, "%v\n", o.Err)
+		sayf(p.a.stderr, "%v\n", o.Err)
 	} else {
-		fmt.Fprintf(p.a.stdout, "%s (%v)\n", describeOutcome(o), took)
+		sayf(p.a.stdout, "%s (%v)\n", describeOutcome(o), took)
 		if o.Up != nil {
 			printRules(p.a.stdout, o.Up)
 		}
@@ -166,13 +166,13 @@ func (p *progress) done(o runtime.Outcome) {
 // show writes the line of what is being worked on, which clear takes away.
 func (p *progress) show() {
 	if p.live && len(p.working) > 0 {
-		fmt.Fprintf(p.a.stderr, "\r\x1b[K%d left: %s", p.left, strings.Join(p.working, ", "))
+		sayf(p.a.stderr, "\r\x1b[K%d left: %s", p.left, strings.Join(p.working, ", "))
 	}
 }
 
 func (p *progress) clear() {
 	if p.live {
-		fmt.Fprint(p.a.stderr, "\r\x1b[K")
+		sayf(p.a.stderr, "\r\x1b[K")
 	}
 }
 
@@ -202,7 +202,7 @@ func summarize(w io.Writer, p *plan.Plan, outcomes []runtime.Outcome) error {
 		}
 	}
 	unchanged := len(p.Sandboxes()) - len(outcomes)
-	fmt.Fprintf(w, "%d applied, %d failed, %d unchanged\n", len(outcomes)-len(failed), len(failed), unchanged)
+	sayf(w, "%d applied, %d failed, %d unchanged\n", len(outcomes)-len(failed), len(failed), unchanged)
 	if len(failed) > 0 {
 		return fmt.Errorf("%s failed: %s (sbx apply tries again)", count(len(failed), "sandbox", "sandboxes"), strings.Join(failed, ", "))
 	}

@@ -7,12 +7,16 @@ import (
 // attachCmd shows a service's output as it comes.
 type attachCmd struct {
 	hostFlags
+	rawFlag
 	Name string `arg:"" help:"The sandbox, as sbx ps lists it."`
 }
 
 func (attachCmd) Help() string {
 	return `Passes on what the sandbox's service writes from now on, until it has ended for
 good, and then ends as sbx wait does. Ctrl-C leaves the service alone.
+
+On a terminal, what would give that orders is shown by number, and colours are
+left out; --raw shows all as it is.
 
 Example:
   sbx attach apache`
@@ -26,12 +30,13 @@ func (c *attachCmd) Run(a *app) error {
 		return watched(a, &codedError{exitSbx, err})
 	}
 	defer client.Close()
+	stdout, stderr := c.writers(a)
 	next, err := nextRecord(a, client)
 	if err == nil {
 		err = client.Output(a.ctx, next, true, func(r channel.Record) error {
-			w := a.stdout
+			w := stdout
 			if r.Stream == 2 {
-				w = a.stderr
+				w = stderr
 			}
 			_, err := w.Write(r.Data)
 			return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"text/tabwriter"
 	"time"
 
@@ -44,9 +43,9 @@ func (c *cacheListCmd) Run(a *app) error {
 		return e.Encode(entries)
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "KIND\tDIGEST\tSIZE\tLAST USED")
+	sayln(w, "KIND\tDIGEST\tSIZE\tLAST USED")
 	for _, e := range entries {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Kind, e.Key[:min(len(e.Key), 12)], mebibytes(e.Size), e.Used.Format(time.DateTime))
+		sayf(w, "%s\t%s\t%s\t%s\n", e.Kind, e.Key[:min(len(e.Key), 12)], mebibytes(e.Size), e.Used.Format(time.DateTime))
 	}
 	return w.Flush()
 }
@@ -63,10 +62,10 @@ func (c *cacheClearCmd) Run(a *app) error {
 		return err
 	}
 	if freed == 0 {
-		fmt.Fprintln(a.stdout, "nothing was kept")
+		sayln(a.stdout, "nothing was kept")
 		return nil
 	}
-	fmt.Fprintf(a.stdout, "%s freed\n", mebibytes(freed))
+	sayf(a.stdout, "%s freed\n", mebibytes(freed))
 	return nil
 }
 

@@ -19,14 +19,14 @@ func printPlan(w io.Writer, p *plan.Plan) {
 			same++
 			continue
 		}
-		fmt.Fprintf(w, "%s: %s\n", name, verdict(changes))
+		sayf(w, "%s: %s\n", name, verdict(changes))
 		printChanges(w, changes)
 	}
 	if len(p.Changes) == 0 {
-		fmt.Fprintf(w, "nothing to do: %s as their profiles say\n", count(same, "sandbox is", "sandboxes are"))
+		sayf(w, "nothing to do: %s as their profiles say\n", count(same, "sandbox is", "sandboxes are"))
 		return
 	}
-	fmt.Fprintln(w, summary(p))
+	sayln(w, summary(p))
 }
 
 // verdict is what the changes of one sandbox take all in all.
@@ -49,19 +49,19 @@ func verdict(changes []plan.Change) string {
 func printChanges(w io.Writer, changes []plan.Change) {
 	for i, c := range changes {
 		if i == 0 || changes[i-1].Object != c.Object || changes[i-1].Field != c.Field || changes[i-1].Effect != c.Effect {
-			fmt.Fprintf(w, "  %-8s  %s\n", c.Effect, strings.TrimSpace(c.Object+" "+c.Field))
+			sayf(w, "  %-8s  %s\n", c.Effect, strings.TrimSpace(c.Object+" "+c.Field))
 		}
 		if c.Live != "" {
-			fmt.Fprintf(w, "              - %s\n", shorten(c.Live))
+			sayf(w, "              - %s\n", shorten(c.Live))
 		}
 		if c.Desired != "" {
-			fmt.Fprintf(w, "              + %s\n", shorten(c.Desired))
+			sayf(w, "              + %s\n", shorten(c.Desired))
 		}
 		if i == len(changes)-1 || changes[i+1].Why != c.Why {
-			fmt.Fprintf(w, "            %s\n", c.Why)
+			sayf(w, "            %s\n", c.Why)
 		}
 		if c.Since != "" {
-			fmt.Fprintf(w, "            %s\n", c.Since)
+			sayf(w, "            %s\n", c.Since)
 		}
 	}
 }
@@ -70,10 +70,10 @@ func printChanges(w io.Writer, changes []plan.Change) {
 func printRules(w io.Writer, u *runtime.UpResult) {
 	for _, c := range u.Rules() {
 		if c.Live != "" {
-			fmt.Fprintf(w, "  - %s\n", c.Live)
+			sayf(w, "  - %s\n", c.Live)
 		}
 		if c.Desired != "" {
-			fmt.Fprintf(w, "  + %s\n", c.Desired)
+			sayf(w, "  + %s\n", c.Desired)
 		}
 	}
 }

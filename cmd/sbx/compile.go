@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"path/filepath"
 
@@ -64,7 +63,7 @@ func writeBundles(a *app, dir string, bundles []*compiler.Bundle) error {
 		if err := writeBundle(to, b); err != nil {
 			return err
 		}
-		fmt.Fprintln(a.stdout, to)
+		sayln(a.stdout, to)
 	}
 	return nil
 }

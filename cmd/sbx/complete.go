@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -31,7 +30,7 @@ func (c *completeCmd) Run(a *app, k *kong.Kong) error {
 	last := words[len(words)-1]
 	for _, candidate := range candidates(k.Model, words[:len(words)-1], last) {
 		if strings.HasPrefix(candidate, last) {
-			fmt.Fprintln(a.stdout, candidate)
+			sayln(a.stdout, candidate)
 		}
 	}
 	return nil

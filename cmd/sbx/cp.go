@@ -120,7 +120,9 @@ const noTimestamps = "TAR_OPTIONS=--warning=no-timestamp"
 
 func (t transfer) exec(stdin io.Reader, stdout io.Writer, argv ...string) (channel.Exit, error) {
 	command := channel.Command{Argv: argv, Env: []string{noTimestamps}, User: t.user, Workdir: "/"}
-	return t.client.Exec(t.ctx, command, channel.Stdio{Stdin: stdin, Stdout: stdout, Stderr: t.stderr})
+	said := lineSayer{w: t.stderr}
+	defer said.flush()
+	return t.client.Exec(t.ctx, command, channel.Stdio{Stdin: stdin, Stdout: stdout, Stderr: &said})
 }
 
 // tarChanged is GNU tar's exit code where a file changed while it was read, as a
@@ -137,7 +139,7 @@ func (t transfer) out(dir string, u copytree.Unpacking) error {
 	go func() {
 		skipped, err := u.Unpack(r)
 		for _, name := range skipped {
-			fmt.Fprintf(t.stderr, "sbx: left out the link %q\n", name)
+			sayf(t.stderr, "sbx: left out the link %q\n", name)
 		}
 		if err != nil {
 			cancel(err) // the sandbox is not to go on

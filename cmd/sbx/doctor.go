@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"text/tabwriter"
 
@@ -55,9 +54,9 @@ func (c *doctorCmd) print(a *app, checks []doctor.Check) error {
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	for _, check := range checks {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", check.State, check.Backend, check.Name, oneLine(check.Found))
+		sayf(w, "%s\t%s\t%s\t%s\n", check.State, check.Backend, check.Name, oneLine(check.Found))
 		if check.State != doctor.OK && check.Mend != "" {
-			fmt.Fprintf(w, "\t\t\t→ %s\n", check.Mend)
+			sayf(w, "\t\t\t→ %s\n", check.Mend)
 		}
 	}
 	return w.Flush()

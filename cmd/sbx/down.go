@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 )
 
 // downCmd takes sandboxes away.
@@ -32,7 +31,7 @@ func (c *downCmd) Run(a *app) error {
 	if c.All {
 		return host.DownAll(a.ctx, func(name string, err error) {
 			if err == nil {
-				fmt.Fprintln(a.stdout, name+": down")
+				sayln(a.stdout, name+": down")
 			}
 		})
 	}
@@ -43,9 +42,9 @@ func (c *downCmd) Run(a *app) error {
 		case err != nil:
 			failed = append(failed, err)
 		case found:
-			fmt.Fprintln(a.stdout, name+": down")
+			sayln(a.stdout, name+": down")
 		default:
-			fmt.Fprintln(a.stdout, name+": not there")
+			sayln(a.stdout, name+": not there")
 		}
 	}
 	return errors.Join(failed...)

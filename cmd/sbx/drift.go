@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/sbx-dev/sbx/compiler"
@@ -65,12 +64,12 @@ func (c *driftCmd) Run(a *app) error {
 
 func printDrift(a *app, found []plan.Change) {
 	if len(found) == 0 {
-		fmt.Fprintln(a.stdout, "nothing has been changed by hand")
+		sayln(a.stdout, "nothing has been changed by hand")
 		return
 	}
 	for _, c := range found {
-		fmt.Fprintf(a.stdout, "%s: %s\n", c.Sandbox, strings.TrimSpace(c.Object+" "+c.Field))
-		fmt.Fprintf(a.stdout, "    %s\n", shorten(c.Values()))
-		fmt.Fprintf(a.stdout, "    %s\n", c.Since)
+		sayf(a.stdout, "%s: %s\n", c.Sandbox, strings.TrimSpace(c.Object+" "+c.Field))
+		sayf(a.stdout, "    %s\n", shorten(c.Values()))
+		sayf(a.stdout, "    %s\n", c.Since)
 	}
 }

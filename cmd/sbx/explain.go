@@ -149,23 +149,23 @@ func layers(filter *firewall.Filter, packet firewall.Packet) (out []layerJSON) {
 }
 
 func (e explanation) print(w io.Writer) error {
-	fmt.Fprintf(w, "%s: %s\n", e.Packet, map[bool]string{true: "passes", false: "is dropped"}[e.Accept])
+	sayf(w, "%s: %s\n", e.Packet, map[bool]string{true: "passes", false: "is dropped"}[e.Accept])
 	switch {
 	case e.Rule != nil:
-		fmt.Fprintf(w, "  by %s, %s: %s\n", e.Rule.Pos, e.Rule.Path, e.Rule.Text)
+		sayf(w, "  by %s, %s: %s\n", e.Rule.Pos, e.Rule.Path, e.Rule.Text)
 	case e.Profile == "":
-		fmt.Fprintf(w, "  as a packet between sandboxes on one bridge\n")
+		sayf(w, "  as a packet between sandboxes on one bridge\n")
 	case e.Accept:
-		fmt.Fprintf(w, "  by no rule of the profile: addresses need it to work at all\n")
+		sayf(w, "  by no rule of the profile: addresses need it to work at all\n")
 	default:
-		fmt.Fprintf(w, "  no rule of %s lets it pass\n", e.Profile)
+		sayf(w, "  no rule of %s lets it pass\n", e.Profile)
 	}
 	for _, s := range e.Sources {
-		fmt.Fprintf(w, "\n%s: %s\n", s.who(), passes(s.Accept))
-		fmt.Fprintf(w, "  ebtables  %s\n", s.A)
-		fmt.Fprintf(w, "  iptables  %s\n", s.B)
+		sayf(w, "\n%s: %s\n", s.who(), passes(s.Accept))
+		sayf(w, "  ebtables  %s\n", s.A)
+		sayf(w, "  iptables  %s\n", s.B)
 	}
-	_, err := fmt.Fprintln(w)
+	_, err := sayln(w)
 	return err
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"text/tabwriter"
 
@@ -71,7 +70,7 @@ func (c *exportCmd) origins(a *app, p *schema.Profile) error {
 		return e.Encode(list)
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "PATH\tVALUE\tORIGIN")
+	sayln(w, "PATH\tVALUE\tORIGIN")
 	for _, o := range list {
 		place := "default"
 		if o.Pos != nil {
@@ -84,7 +83,7 @@ func (c *exportCmd) origins(a *app, p *schema.Profile) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", o.Path, value, place)
+		sayf(w, "%s\t%s\t%s\n", o.Path, value, place)
 	}
 	return w.Flush()
 }

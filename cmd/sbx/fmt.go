@@ -12,6 +12,7 @@ import (
 	"cuelang.org/go/cue/format"
 	"github.com/rogpeppe/go-internal/diff"
 
+	"github.com/sbx-dev/sbx/internal/plain"
 	"github.com/sbx-dev/sbx/schema/load"
 )
 
@@ -95,11 +96,12 @@ func (c *fmtCmd) file(a *app, name string) (changed bool, err error) {
 	changed = !bytes.Equal(data, formatted)
 	switch {
 	case c.Diff:
-		_, err = a.stdout.Write(diff.Diff(name, data, name+" (formatted)", formatted))
+		named := plain.Line(name)
+		_, err = io.WriteString(a.stdout, plain.Text(string(diff.Diff(named, data, named+" (formatted)", formatted))))
 	case name == "-":
 		_, err = a.stdout.Write(formatted)
 	case changed:
-		fmt.Fprintln(a.stdout, name)
+		sayln(a.stdout, name)
 		err = replaceFile(name, formatted)
 	}
 	return changed, err

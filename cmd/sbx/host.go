@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/sbx-dev/sbx/runtime"
 )
 
@@ -29,6 +27,6 @@ func (h *hostFlags) open(a *app) *runtime.Runtime {
 		Keeper:  []string{"sbx", "keep"},
 		Holder:  []string{"sbx", "hold"},
 		Tether:  []string{"sbx", "tether"},
-		Log:     func(line string) { fmt.Fprintln(a.stderr, "sbx:", line) },
+		Log:     func(line string) { sayln(a.stderr, "sbx:", line) },
 	})
 }

@@ -79,6 +79,6 @@ func addFile(a *app, name string, data []byte) error {
 		f.Close()
 		return err
 	}
-	fmt.Fprintln(a.stdout, name)
+	sayln(a.stdout, name)
 	return f.Close()
 }

@@ -16,13 +16,18 @@ type logsCmd struct {
 	Since  string `placeholder:"TIME" help:"Only what is newer: a time like 2026-01-31T08:00:00Z, or a span like 10m."`
 	Times  bool   `help:"Begin each line with its time."`
 	JSON   bool   `help:"Print a JSON object a line: time, stream, text, and piece where the line goes on. Bytes that are not UTF-8 are U+FFFD there."`
-	Name   string `arg:"" help:"The sandbox, as sbx ps lists it."`
+	rawFlag
+	Name string `arg:"" help:"The sandbox, as sbx ps lists it."`
 }
 
 func (logsCmd) Help() string {
 	return `Prints what the service of a sandbox wrote: its standard output here on standard
 output, its standard error on standard error. The newest 12 to 16 MiB are kept,
 also while the sandbox is stopped and started, until sbx down.
+
+A service may be hostile: on a terminal, what would give that orders is shown by
+number, and colours are left out; --raw shows all as it is. A file or a pipe gets
+each byte as it was written.
 
 Examples:
   sbx logs apache --since 10m
@@ -36,7 +41,8 @@ func (c *logsCmd) Run(a *app) error {
 	}
 	host := c.open(a)
 	defer host.Close()
-	show := c.plain(a.stdout, a.stderr)
+	stdout, stderr := c.writers(a)
+	show := c.plain(stdout, stderr)
 	if c.JSON {
 		e := json.NewEncoder(a.stdout)
 		e.SetEscapeHTML(false)

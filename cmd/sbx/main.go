@@ -131,7 +131,7 @@ func run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, args []
 	args, command := splitCommand(args)
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(stderr, "sbx %s: %v\n%sRun \"sbx %[1]s --help\" for its arguments and flags, with examples.\n", args[0], err, hintCommand(args[0], command))
+		sayf(stderr, "sbx %s: %v\n%sRun \"sbx %[1]s --help\" for its arguments and flags, with examples.\n", args[0], err, own(hintCommand(args[0], command)))
 		return usageCode(args[0])
 	}
 	err = parsed.Run(&app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, command: command})

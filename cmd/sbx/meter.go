@@ -1,12 +1,8 @@
 package main
 
 import (
-	"fmt"
 	"io"
-	"os"
 	"time"
-
-	"golang.org/x/term"
 )
 
 // meter shows on a terminal how much has been copied, once that takes a while.
@@ -24,7 +20,7 @@ const (
 
 func newMeter(w io.Writer) *meter {
 	m := &meter{begun: time.Now()}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if isTerminal(w) {
 		m.w = w
 	}
 	return m
@@ -37,12 +33,12 @@ func (m *meter) show(bytes int64) {
 		return
 	}
 	m.last = now
-	fmt.Fprintf(m.w, "\r\x1b[K%d MiB copied", bytes>>20)
+	sayf(m.w, "\r\x1b[K%d MiB copied", bytes>>20)
 }
 
 // clear takes the line away.
 func (m *meter) clear() {
 	if !m.last.IsZero() {
-		fmt.Fprint(m.w, "\r\x1b[K")
+		sayf(m.w, "\r\x1b[K")
 	}
 }

@@ -61,7 +61,7 @@ func (c *psCmd) Run(a *app) error {
 func markDrifted(a *app, host *runtime.Runtime, list []runtime.Sandbox) {
 	changes, err := host.Drift(nil)
 	if err != nil {
-		fmt.Fprintf(a.stderr, "sbx: drift is not known: %v\n", err)
+		sayf(a.stderr, "sbx: drift is not known: %v\n", err)
 	}
 	for i := range list {
 		list[i].Drifted = slices.ContainsFunc(changes, func(c plan.Change) bool { return c.Sandbox == list[i].Name })
@@ -70,7 +70,7 @@ func markDrifted(a *app, host *runtime.Runtime, list []runtime.Sandbox) {
 
 func printSandboxes(a *app, list []runtime.Sandbox) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tBACKEND\tSTATE\tSERVICE\tADDRESS\tUSER\tUPTIME\tMEMORY\tCPU\tRESTARTS\tPROFILE\tDRIFTED")
+	sayln(w, "NAME\tBACKEND\tSTATE\tSERVICE\tADDRESS\tUSER\tUPTIME\tMEMORY\tCPU\tRESTARTS\tPROFILE\tDRIFTED")
 	for _, s := range list {
 		columns := []string{s.Name, string(s.Backend), s.State, serviceWord(s.Service), orDash(strings.Join(addressWords(s), ","))}
 		columns = append(columns, measurements(s)...)
@@ -78,7 +78,7 @@ func printSandboxes(a *app, list []runtime.Sandbox) error {
 		if s.Drifted {
 			drifted = "yes"
 		}
-		fmt.Fprintln(w, strings.Join(append(columns, shortDigest(s.Profile), drifted), "\t"))
+		sayln(w, strings.Join(append(columns, shortDigest(s.Profile), drifted), "\t"))
 	}
 	return w.Flush()
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
@@ -31,9 +30,9 @@ func report(stderr io.Writer, err error) int {
 		return status
 	}
 	if code := fault.Code(err); code != "" {
-		fmt.Fprintf(stderr, "sbx: error[%s]: %v\n", code, err)
+		sayf(stderr, "sbx: error[%s]: %v\n", code, err)
 	} else {
-		fmt.Fprintf(stderr, "sbx: %v\n", err)
+		sayf(stderr, "sbx: %v\n", err)
 	}
 	return status
 }
@@ -49,7 +48,9 @@ func here(list diag.List) diag.List {
 
 // colorful reports whether w is a terminal whose user did not ask for plain text
 // (https://no-color.org).
-func colorful(w io.Writer) bool {
+func colorful(w io.Writer) bool { return os.Getenv("NO_COLOR") == "" && isTerminal(w) }
+
+func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(f.Fd()))
+	return ok && term.IsTerminal(int(f.Fd()))
 }

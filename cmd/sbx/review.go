@@ -232,7 +232,7 @@ func (c *reviewCmd) print(a *app, reports []*review.Report) error {
 		return diag.GitHub(a.stdout, diagnosticsOf(reports))
 	}
 	if len(reports) == 0 {
-		fmt.Fprintln(a.stderr, "no profile changed")
+		sayln(a.stderr, "no profile changed")
 	}
 	return review.Text(a.stdout, reports)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 )
 
 // stopCmd stops sandboxes and keeps them.
@@ -29,9 +28,9 @@ func (c *stopCmd) Run(a *app) error {
 		case err != nil:
 			failed = append(failed, err)
 		case ran:
-			fmt.Fprintln(a.stdout, name+": stopped")
+			sayln(a.stdout, name+": stopped")
 		default:
-			fmt.Fprintln(a.stdout, name+": is stopped already")
+			sayln(a.stdout, name+": is stopped already")
 		}
 	}
 	return errors.Join(failed...)
@@ -62,7 +61,7 @@ func (c *restartCmd) Run(a *app) error {
 			failed = append(failed, err)
 			continue
 		}
-		fmt.Fprintln(a.stdout, name+": restarted")
+		sayln(a.stdout, name+": restarted")
 	}
 	return errors.Join(failed...)
 }

@@ -125,14 +125,14 @@ func failureOf(key string, f firewall.Failure) testFailure {
 
 func printTests(a *app, results []testResult) {
 	if len(results) == 0 {
-		fmt.Fprintln(a.stderr, "no tests: a profile's claims stand in its field tests, or in a file beside it that ends in _test.cue")
+		sayln(a.stderr, "no tests: a profile's claims stand in its field tests, or in a file beside it that ends in _test.cue")
 	}
 	for _, r := range results {
 		if r.OK {
-			fmt.Fprintf(a.stdout, "ok    %s: %s\n", r.Profile, r.Test)
+			sayf(a.stdout, "ok    %s: %s\n", r.Profile, r.Test)
 			continue
 		}
-		fmt.Fprintf(a.stdout, "FAIL  %s: %s (%s)\n", r.Profile, r.Test, r.Pos)
+		sayf(a.stdout, "FAIL  %s: %s (%s)\n", r.Profile, r.Test, r.Pos)
 		for _, f := range r.Fails {
 			printFailure(a, f)
 		}
@@ -140,11 +140,11 @@ func printTests(a *app, results []testResult) {
 }
 
 func printFailure(a *app, f testFailure) {
-	fmt.Fprintf(a.stdout, "      %s: %s\n", f.Packet, f.What)
+	sayf(a.stdout, "      %s: %s\n", f.Packet, f.What)
 	if f.Rule != "" {
-		fmt.Fprintf(a.stdout, "      by %s: %s\n", f.RulePos, f.Rule)
+		sayf(a.stdout, "      by %s: %s\n", f.RulePos, f.Rule)
 	}
 	if n := len(f.Sources); n > 0 && n < 3 {
-		fmt.Fprintf(a.stdout, "      only for %s packets, which ebtables alone judges, and it knows no connections\n", strings.Join(f.Sources, " and "))
+		sayf(a.stdout, "      only for %s packets, which ebtables alone judges, and it knows no connections\n", strings.Join(f.Sources, " and "))
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -47,7 +46,7 @@ func (c *reviewCmd) unwalked(a *app, before, after *side) (found [][2]*schema.Pr
 			found = append(found, [2]*schema.Profile{was, is})
 		case same:
 		case now.Data() || old.Data():
-			fmt.Fprintf(a.stderr, "sbx: %q is no profile, and not compared\n", name)
+			sayf(a.stderr, "sbx: %q is no profile, and not compared\n", name)
 		case now.Name != "":
 			left = append(left, unread{name, "it is no profile as it stands: " + fault})
 		}
@@ -91,7 +90,7 @@ func (c *reviewCmd) sayUnread(a *app, left []unread) (any bool) {
 	for _, u := range left {
 		if !slices.Contains(c.Allow, u.name) {
 			any = true
-			fmt.Fprintf(a.stderr, "sbx: %q changed and is not compared: %s; --allow accepts it by its path\n", u.name, u.why)
+			sayf(a.stderr, "sbx: %q changed and is not compared: %s; --allow accepts it by its path\n", u.name, u.why)
 		}
 	}
 	return any

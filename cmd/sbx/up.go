@@ -67,7 +67,7 @@ func (c *upCmd) Run(a *app) error {
 			failed = append(failed, err)
 			continue
 		}
-		fmt.Fprintln(a.stdout, describeUp(result, profiles[i]))
+		sayln(a.stdout, describeUp(result, profiles[i]))
 		printRules(a.stdout, result)
 	}
 	return errors.Join(failed...)

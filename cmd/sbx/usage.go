@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -121,15 +120,15 @@ func printUnknown(w io.Writer, args []string) {
 	switch {
 	case word == "--" || strings.ContainsRune(word, filepath.Separator) && !isProfile(word):
 		command := strings.Join(slices.DeleteFunc(slices.Clone(args), func(s string) bool { return s == "--" }), " ")
-		fmt.Fprintf(w, "sbx: a verb is missing.")
+		sayf(w, "sbx: a verb is missing.")
 		printTries(w, []try{{"run -- " + printable(command), ""}})
 	case strings.HasPrefix(word, "-"):
-		fmt.Fprintf(w, "sbx: %s stands where a verb is wanted; flags come after it: sbx VERB %s\n", printable(word), printable(word))
+		sayf(w, "sbx: %s stands where a verb is wanted; flags come after it: sbx VERB %s\n", printable(word), printable(word))
 	default:
-		fmt.Fprintf(w, "sbx: there is no verb %q.", printable(word))
+		sayf(w, "sbx: there is no verb %q.", printable(word))
 		printTries(w, triesFor(word))
 	}
-	fmt.Fprintf(w, "Run \"sbx --help\" for all verbs.\n")
+	sayf(w, "Run \"sbx --help\" for all verbs.\n")
 }
 
 // triesFor are the command lines that a word may stand for.
@@ -159,10 +158,10 @@ func isProfile(word string) bool {
 
 func printTries(w io.Writer, tries []try) {
 	if len(tries) == 0 {
-		fmt.Fprintln(w)
+		sayln(w)
 		return
 	}
-	fmt.Fprintf(w, " Perhaps:\n\n")
+	sayf(w, " Perhaps:\n\n")
 	widest := 0
 	for _, t := range tries {
 		widest = max(widest, len(t.line))
@@ -173,9 +172,9 @@ func printTries(w io.Writer, tries []try) {
 			field, _ := verbField(verb)
 			t.does = field.Tag.Get("help")
 		}
-		fmt.Fprintf(w, "  sbx %-*s  %s\n", widest, t.line, t.does)
+		sayf(w, "  sbx %-*s  %s\n", widest, t.line, t.does)
 	}
-	fmt.Fprintln(w)
+	sayln(w)
 }
 
 // printable cuts what stands on a command line to what a message can hold, and

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"runtime/debug"
 )
 
@@ -16,7 +15,7 @@ Example:
 }
 
 func (versionCmd) Run(a *app) error {
-	_, err := fmt.Fprintln(a.stdout, "sbx", version())
+	_, err := sayln(a.stdout, "sbx", version())
 	return err
 }
 

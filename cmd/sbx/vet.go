@@ -56,7 +56,7 @@ func (c *vetCmd) Run(a *app) error {
 		return exitCode(exitError)
 	}
 	if c.Format == "text" {
-		fmt.Fprintf(a.stdout, "ok: %s\n", plural(len(found), "profile"))
+		sayf(a.stdout, "ok: %s\n", plural(len(found), "profile"))
 	}
 	return nil
 }
@@ -113,9 +113,9 @@ func (c *vetCmd) printTags(a *app) error {
 		return errors.New("tags are listed as text or json")
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "TAG\tTYPE\tVALUES\tFIELD\tPLACE")
+	sayln(w, "TAG\tTYPE\tVALUES\tFIELD\tPLACE")
 	for _, t := range tags {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", t.Key, t.Type, strings.Join(t.Values, "|"), t.Field, t.Pos)
+		sayf(w, "%s\t%s\t%s\t%s\t%s\n", t.Key, t.Type, strings.Join(t.Values, "|"), t.Field, t.Pos)
 	}
 	return w.Flush()
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/sbx-dev/sbx/internal/plain"
 )
 
 // summary is the first line about a profile.
@@ -39,15 +41,15 @@ func Text(w io.Writer, reports []*Report) error {
 		if i > 0 {
 			b.WriteString("\n")
 		}
-		fmt.Fprintln(&b, r.summary())
+		fmt.Fprintln(&b, plain.Line(r.summary()))
 		for _, group := range r.byDimension() {
 			fmt.Fprintf(&b, "  %s: %s\n", group[0].Dimension, verdict(group))
 			for _, c := range group {
-				fmt.Fprintf(&b, "    %s %s\n", c.sign(), c.What)
+				fmt.Fprintf(&b, "    %s %s\n", c.sign(), plain.Line(c.What))
 				if c.Witness != "" && c.Witness != c.What {
-					fmt.Fprintf(&b, "      for example %s\n", c.Witness)
+					fmt.Fprintf(&b, "      for example %s\n", plain.Line(c.Witness))
 				}
-				fmt.Fprintf(&b, "      %s\n", c.where())
+				fmt.Fprintf(&b, "      %s\n", plain.Line(c.where()))
 			}
 		}
 	}
@@ -107,7 +109,8 @@ func code(s string) string {
 }
 
 func escapeMarkdown(s string) string {
-	s = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\n", " ", "\r", " ").Replace(s)
+	s = plain.Line(strings.NewReplacer("\n", " ", "\r", " ").Replace(s))
+	s = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
 	return strings.NewReplacer("|", "&#124;", "`", "&#96;", "*", "&#42;", "_", "&#95;", "[", "&#91;", "\\", "&#92;", "@", "&#64;").Replace(s)
 }
 

@@ -6,6 +6,8 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+
+	"github.com/sbx-dev/sbx/internal/plain"
 )
 
 // JSON writes the list as one JSON array; an empty list is "[]".
@@ -37,9 +39,9 @@ func GitHub(w io.Writer, l List) error {
 	return nil
 }
 
-// data escapes the text of a workflow command.
+// data escapes the text of a workflow command, in which nothing speaks to a terminal.
 func data(s string) string {
-	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s)
+	return strings.NewReplacer("%", "%25", "\n", "%0A").Replace(plain.Lines(s))
 }
 
 // property escapes a property of a workflow command.

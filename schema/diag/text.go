@@ -7,7 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"unicode"
+
+	"github.com/sbx-dev/sbx/internal/plain"
 )
 
 // Relative gives the list with the files named as someone in folder dir would,
@@ -78,18 +79,18 @@ func (s Style) diagnostic(b *bufio.Writer, d *Diagnostic) {
 	if d.Severity == Warning {
 		color = yellow
 	}
-	fmt.Fprintf(b, "%s: %s: ", s.paint(bold, d.Pos.String()), s.paint(color, fmt.Sprintf("%s[%s]", d.Severity, d.Code)))
+	fmt.Fprintf(b, "%s: %s: ", s.paint(bold, plain.Line(d.Pos.String())), s.paint(color, fmt.Sprintf("%s[%s]", d.Severity, d.Code)))
 	if d.Path != "" {
-		fmt.Fprintf(b, "%s: ", clean(d.Path))
+		fmt.Fprintf(b, "%s: ", plain.Line(d.Path))
 	}
-	fmt.Fprintln(b, clean(d.Message))
+	fmt.Fprintln(b, plain.Line(d.Message))
 	s.snippet(b, d.Pos, color)
 	for _, n := range d.Notes {
-		fmt.Fprintf(b, "%s: %s: %s\n", n.Pos, s.paint(blue, "note"), clean(n.Message))
+		fmt.Fprintf(b, "%s: %s: %s\n", plain.Line(n.Pos.String()), s.paint(blue, "note"), plain.Line(n.Message))
 		s.snippet(b, n.Pos, blue)
 	}
 	if d.Help != "" {
-		fmt.Fprintf(b, "  %s: %s\n", s.paint(blue, "help"), clean(d.Help))
+		fmt.Fprintf(b, "  %s: %s\n", s.paint(blue, "help"), plain.Line(d.Help))
 	}
 }
 
@@ -106,8 +107,8 @@ func (s Style) snippet(b *bufio.Writer, p Pos, color string) {
 	if p.End > p.Column {
 		end = min(p.End-1, len(line))
 	}
-	before, span := clean(line[:start]), clean(line[start:max(start, end)])
-	line, before, width := window(clean(line), before, max(1, len([]rune(span))))
+	before, span := plain.Line(line[:start]), plain.Line(line[start:max(start, end)])
+	line, before, width := window(plain.Line(line), before, max(1, len([]rune(span))))
 	fmt.Fprintf(b, " %s | %s\n", s.paint(blue, number), line)
 	fmt.Fprintf(b, " %s | %s%s\n", gutter, strings.Repeat(" ", len([]rune(before))), s.paint(color, strings.Repeat("^", width)))
 }
@@ -123,23 +124,6 @@ func window(line, before string, width int) (string, string, int) {
 	from := max(0, start-40)
 	to := min(len(runes), from+most)
 	return string(runes[from:to]), string(runes[from:start]), min(width, to-start)
-}
-
-// clean makes a text safe for a terminal: tabs become spaces, and control
-// characters and those that reorder text are shown by number.
-func clean(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		switch {
-		case r == '\t':
-			b.WriteString("    ")
-		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar:
-			fmt.Fprintf(&b, "<U+%04X>", r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
 }
 
 // maxSource bounds how much of a file is read for its lines.
