@@ -46,6 +46,7 @@ var probes = []struct {
 }{
 	{schema.LXC, "libvirt", reach(schema.LXC, "apt install libvirt-daemon-system libvirt-daemon-driver-lxc && systemctl start "+runtime.Daemon(schema.LXC))},
 	{schema.LXC, "state folder", stateFolder(schema.LXC)},
+	{schema.LXC, "sbx", otherSbx},
 	{schema.LXC, "sbx-init", findInit},
 	{schema.LXC, "user namespaces", userNamespaces},
 	{schema.LXC, "user ids", subordinateIDs},
@@ -55,6 +56,7 @@ var probes = []struct {
 	{schema.LXC, "ipv6", ipv6},
 	{schema.KVM, "libvirt", reachMachines},
 	{schema.KVM, "state folder", stateFolder(schema.KVM)},
+	{schema.KVM, "sbx", otherSbx},
 	{schema.KVM, "sbx-init", findInit},
 	{schema.KVM, "qemu", qemu},
 	{schema.KVM, "kvm", hardware},
