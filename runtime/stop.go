@@ -10,6 +10,7 @@ import (
 
 	"libvirt.org/go/libvirt"
 
+	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/runtime/fault"
@@ -79,13 +80,20 @@ func (r *Runtime) stopGently(ctx context.Context, dom *libvirt.Domain, name stri
 }
 
 // askToStop asks the first process to stop the service and says whether it will:
-// through the channel or, on another machine, where that cannot be reached, by
-// the signal that libvirt sends a container.
+// through the channel or by the signal that libvirt sends a container, on another
+// machine, where the channel cannot be reached, and where another version of sbx has
+// started the container, which then speaks otherwise.
 func (r *Runtime) askToStop(ctx context.Context, dom *libvirt.Domain, dir string, kind schema.Backend) bool {
-	if !r.local() {
+	bySignal := func() bool {
 		return kind == schema.LXC && dom.ShutdownFlags(libvirt.DOMAIN_SHUTDOWN_SIGNAL) == nil
 	}
+	if !r.local() {
+		return bySignal()
+	}
 	client, err := r.dial(ctx, kind, dir)
+	if other := new(channel.VersionError); errors.As(err, &other) {
+		return bySignal()
+	}
 	if err != nil {
 		return false
 	}

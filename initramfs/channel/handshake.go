@@ -52,11 +52,21 @@ func greet(w io.Writer, in *bufio.Reader) error {
 		switch {
 		case got != n: // the answer to an earlier host
 		case version != Version:
-			return fmt.Errorf("the guest speaks version %d of the channel protocol and this sbx speaks version %d: start the sandbox again with sbx-init from the same release", version, Version)
+			return &VersionError{int(version)}
 		default:
 			return nil
 		}
 	}
+}
+
+// VersionError is why a sandbox that another version of sbx has started cannot be
+// spoken with.
+type VersionError struct {
+	Guest int // the protocol's version that its first process speaks
+}
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("the guest speaks version %d of the channel protocol and this sbx speaks version %d: another sbx has started it; stop it with this one (sbx stop), and start it again (sbx up)", e.Guest, Version)
 }
 
 // answer waits for a host's greeting, however much comes before it, and answers
