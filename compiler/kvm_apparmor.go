@@ -119,6 +119,11 @@ func allowLibvirt(p *apparmor.Profile, name string) {
 	for _, c := range []string{"setuid", "setgid", "setpcap"} {
 		p.Allow("capability " + c)
 	}
+	// For a kernel that knows unix sockets by their type alone, as Debian 13's, version 4
+	// of the parser makes of the rules below what they say, and not all that there is:
+	// QEMU could not even see that what libvirt hands it is a socket. None of these
+	// reaches another process.
+	p.Allow("unix (create, bind, listen, accept, getattr, getopt, setopt, shutdown) type=stream")
 	for _, daemon := range libvirtDaemons {
 		p.Allow("signal (receive) peer=" + daemon)
 		p.Allow("ptrace (readby, tracedby) peer=" + daemon)
