@@ -106,7 +106,7 @@ func newMetadata(s *sandbox) (*Metadata, error) {
 		return nil, err
 	}
 	m := &Metadata{Profile: digest}
-	if s.Backend == schema.KVM {
+	if s.Backend.BootsKernel() {
 		m.Machine = &MachineMetadata{
 			Accel:   s.Machine.Accel,
 			Arch:    s.Machine.Arch,

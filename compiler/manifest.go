@@ -47,7 +47,7 @@ func newManifest(s *sandbox, o Options) (*manifest.Manifest, error) {
 	for _, c := range s.cards {
 		m.Interfaces = append(m.Interfaces, manifestInterface(c))
 	}
-	if s.Backend == schema.KVM {
+	if s.Backend.BootsKernel() {
 		fitMachine(m)
 	}
 	return m, nil

@@ -16,7 +16,7 @@ import (
 func (s *sandbox) fitFirewalls() {
 	for r := range s.rules() {
 		s.manifest.Ping = s.manifest.Ping || r.OpensEcho()
-		if s.Backend == schema.KVM && slices.ContainsFunc(r.Services, func(v firewall.Service) bool { return v.Proto == firewall.SCTP }) && !r.Any {
+		if s.Backend.BootsKernel() && slices.ContainsFunc(r.Services, func(v firewall.Service) bool { return v.Proto == firewall.SCTP }) && !r.Any {
 			s.manifest.Modules = addModules(s.manifest.Modules, r.Path, "sctp")
 		}
 	}

@@ -226,10 +226,8 @@ func (o *observed) lookAtConfinement(dom *libvirt.Domain, kind schema.Backend) e
 // runsIn says whether the sandbox's process is in its profile. Where that cannot be
 // seen, as of one that ends now, it is taken to be.
 func runsIn(dom *libvirt.Domain, name string, kind schema.Backend, loaded mac.Loaded) bool {
-	pid := mainProcess(dom, name, kind)
-	if kind == schema.LXC {
-		pid = firstChild(pid)
-	}
+	k := kindOf(kind)
+	pid := k.first(k.process(dom, name))
 	if pid == 0 {
 		return true
 	}

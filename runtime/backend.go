@@ -32,13 +32,11 @@ type backend interface {
 }
 
 func (r *Runtime) backend(kind schema.Backend) (backend, error) {
-	switch kind {
-	case schema.LXC:
-		return lxc{r}, nil
-	case schema.KVM:
-		return kvm{r}, nil
+	k, err := kindNamed(kind)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("backend %q is not one that this sbx can apply", kind)
+	return k.backend(r), nil
 }
 
 // dial connects to the first process of the running sandbox whose folder is dir:

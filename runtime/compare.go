@@ -124,7 +124,7 @@ func (c *comparison) domain() error {
 func domainEffect(kind schema.Backend, d plan.Difference) (plan.Effect, string) {
 	part, _, _ := strings.Cut(d.Field, " ")
 	live := part == "description" ||
-		d.Desired != "" && (part == "cputune" || part == "blkiotune" || part == "memory" && kind == schema.LXC)
+		d.Desired != "" && (part == "cputune" || part == "blkiotune" || part == "memory" && kindOf(kind).resizes)
 	if live {
 		return plan.Live, whyLive
 	}
@@ -160,10 +160,7 @@ func (c *comparison) manifest() error {
 
 // manifestFile is where the host keeps what a sandbox's first process was told.
 func manifestFile(kind schema.Backend, dir string) string {
-	if kind == schema.KVM {
-		return filepath.Join(dir, bootDir, "manifest.json")
-	}
-	return filepath.Join(dir, sbxDir, "manifest.json")
+	return filepath.Join(dir, kindOf(kind).manifest, "manifest.json")
 }
 
 func (c *comparison) filters() error {

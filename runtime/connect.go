@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -89,9 +90,9 @@ func connectHelp(uri string, err error) string {
 	switch code := errorCode(err); {
 	case code == libvirt.ERR_SYSTEM_ERROR:
 		daemon := "libvirtd"
-		for kind, name := range drivers {
-			if name == driver {
-				daemon = Daemon(kind)
+		for _, k := range kinds {
+			if k.driver == driver {
+				daemon = Daemon(k.name)
 			}
 		}
 		return fmt.Sprintf("\nIs %s running here, and may you use it? (systemctl start %s, or name another one with --connect)", daemon, daemon)
@@ -103,9 +104,6 @@ func connectHelp(uri string, err error) string {
 	return ""
 }
 
-// drivers are the backends' names in libvirt URIs.
-var drivers = map[schema.Backend]string{schema.LXC: "lxc", schema.KVM: "qemu"}
-
 // noDriver says of why a connection failed that libvirt has no driver for the backend
 // here. libvirtd says so itself; where each driver has a daemon of its own, as on
 // Fedora, the one of this is not installed.
@@ -116,7 +114,7 @@ func noDriver(kind schema.Backend, err error) bool {
 	if errorCode(err) != libvirt.ERR_SYSTEM_ERROR || listens("libvirt") || listens(ownDaemon(kind)) {
 		return false
 	}
-	for other := range drivers {
+	for _, other := range Kinds() {
 		if listens(ownDaemon(other)) {
 			return true
 		}
@@ -136,7 +134,7 @@ func Daemon(kind schema.Backend) string {
 }
 
 // ownDaemon is the daemon of the backend's driver alone: virtlxcd, virtqemud.
-func ownDaemon(kind schema.Backend) string { return "virt" + drivers[kind] + "d" }
+func ownDaemon(kind schema.Backend) string { return "virt" + kindOf(kind).driver + "d" }
 
 // listens says whether a daemon of libvirt's has a socket on this machine.
 func listens(daemon string) bool {
@@ -179,10 +177,11 @@ func (r *Runtime) connectAlone(backend schema.Backend) (*libvirt.Connect, error)
 // uri is the connection that a backend uses. A system URI names a machine, and
 // its driver is the backend's to choose; any other is taken as it is.
 func (r *Runtime) uri(backend schema.Backend) (string, error) {
-	driver, known := drivers[backend]
-	if !known {
-		return "", fmt.Errorf("backend %q is not one that this sbx knows", backend)
+	own, err := kindNamed(backend)
+	if err != nil {
+		return "", err
 	}
+	driver := own.driver
 	if r.options.URI == "" {
 		return driver + ":///system", nil
 	}
@@ -194,7 +193,7 @@ func (r *Runtime) uri(backend schema.Backend) (string, error) {
 	if given == driver {
 		return r.options.URI, nil
 	}
-	if given != "lxc" && given != "qemu" || u.Path != "/system" && u.Path != "/" {
+	if !slices.ContainsFunc(kinds, func(k *kind) bool { return k.driver == given }) || u.Path != "/system" && u.Path != "/" {
 		return "", fmt.Errorf("connection %s cannot run %s sandboxes: name a %s:// connection", r.options.URI, backend, driver)
 	}
 	u.Scheme = driver

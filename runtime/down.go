@@ -29,19 +29,16 @@ func (r *Runtime) Down(ctx context.Context, name string) (found bool, err error)
 		return false, err
 	}
 	defer unlock()
-	for _, kind := range []schema.Backend{schema.LXC, schema.KVM} {
-		conn, err := r.connect(kind)
-		if noDriver(kind, err) {
-			continue
-		}
-		if err != nil {
-			return found, err
-		}
+	err = r.eachKind(func(conn *libvirt.Connect, kind schema.Backend) (bool, error) {
 		one, err := r.down(ctx, conn, name, kind)
 		found = found || one
 		if err != nil {
-			return found, fmt.Errorf("%s: %w", name, err)
+			err = fmt.Errorf("%s: %w", name, err)
 		}
+		return true, err
+	})
+	if err != nil {
+		return found, err
 	}
 	if !found && r.local() {
 		if found, err = r.downLost(name); err != nil {

@@ -140,13 +140,13 @@ func (r *Runtime) since(m *compiler.Metadata, object, name string, kind schema.B
 	var paths []string
 	switch {
 	case object == domainObject:
-		paths = []string{filepath.Join("/etc/libvirt", drivers[kind], name+".xml")}
+		paths = []string{filepath.Join("/etc/libvirt", kindOf(kind).driver, name+".xml")}
 	case strings.HasPrefix(object, filterObject("")):
 		paths = []string{filepath.Join("/etc/libvirt/nwfilter", strings.TrimPrefix(object, filterObject(""))+".xml")}
 	case strings.HasPrefix(object, networkObject("")):
 		paths = []string{filepath.Join("/etc/libvirt/qemu/networks", strings.TrimPrefix(object, networkObject(""))+".xml")}
 	case object == filesObject:
-		for _, part := range madeParts[kind] {
+		for _, part := range kindOf(kind).made {
 			paths = append(paths, r.state().Path(name, part))
 		}
 	}

@@ -36,7 +36,7 @@ func (r *Runtime) connectEphemeral(kind schema.Backend, connect connector) (*lib
 	if r.options.URI != "" {
 		return connect(kind)
 	}
-	if kind != schema.KVM {
+	if k, err := kindNamed(kind); err != nil || !k.embedded {
 		return connectContainers(kind, connect)
 	}
 	// Once libvirt's driver is in this process, it takes qemu:///system for its own.

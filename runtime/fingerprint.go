@@ -135,18 +135,11 @@ func noted(m *compiler.Metadata) map[string]string {
 	return objects
 }
 
-// madeParts are what prepare makes in a sandbox's folder and nobody changes
-// while it runs. A machine's exports are the host's own files.
-var madeParts = map[schema.Backend][]string{
-	schema.LXC: {rootDir, sbxDir, filesDir},
-	schema.KVM: {bootDir},
-}
-
 // filesFingerprint is the digest of the names, owners, modes and contents of
 // what sbx has made in a sandbox's folder.
 func filesFingerprint(dir string, kind schema.Backend) (string, error) {
 	var lines []string
-	for _, part := range madeParts[kind] {
+	for _, part := range kindOf(kind).made {
 		err := filepath.WalkDir(filepath.Join(dir, part), func(path string, e fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil

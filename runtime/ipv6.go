@@ -8,7 +8,6 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/runtime/fault"
-	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -25,7 +24,7 @@ func (s *sandbox) checkIPv6() error {
 	if _, err := os.Stat(ipv6Table); err == nil {
 		return nil
 	}
-	if s.backend == schema.LXC {
+	if !s.backend.BootsKernel() {
 		for _, address := range s.metadata.Address {
 			if strings.Contains(address, ":") {
 				return fault.New(diag.NoNetwork, "its address %s is one of IPv6, which this host's kernel has not: %s", address, IPv6Mend)

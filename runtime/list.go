@@ -31,7 +31,7 @@ type Sandbox struct {
 // libvirtd, or it does not let this user in, it gives those that run without one.
 func (r *Runtime) List() ([]Sandbox, error) {
 	list := []Sandbox{}
-	for _, kind := range []schema.Backend{schema.LXC, schema.KVM} {
+	for _, kind := range Kinds() {
 		conn, err := r.connectToLook(kind)
 		if noDriver(kind, err) {
 			continue

@@ -62,23 +62,26 @@ func (r *Runtime) isLost(name string) (bool, error) {
 
 // hasDomain says whether libvirt has a domain of the name, whoever made it.
 func (r *Runtime) hasDomain(name string) (bool, error) {
-	for _, kind := range []schema.Backend{schema.LXC, schema.KVM} {
-		conn, err := r.connect(kind)
-		if noDriver(kind, err) {
-			continue
-		}
-		if err != nil {
-			return false, err
-		}
+	there := false
+	err := r.eachKind(func(conn *libvirt.Connect, _ schema.Backend) (bool, error) {
 		dom, err := lookup(conn, name)
-		if err != nil {
-			return false, err
+		if dom == nil || err != nil {
+			return true, err
 		}
-		if dom != nil {
-			return true, dom.Free()
+		there = true
+		return false, dom.Free()
+	})
+	return there, err
+}
+
+// kindLeft is the kind whose orders stand in what is left of a sandbox.
+func (r *Runtime) kindLeft(name string) schema.Backend {
+	for _, k := range kinds {
+		if _, err := os.Stat(r.state().Path(name, k.manifest)); err == nil {
+			return k.name
 		}
 	}
-	return false, nil
+	return kinds[0].name
 }
 
 // downLost removes what is left of a sandbox whose domain somebody has removed,
@@ -89,10 +92,7 @@ func (r *Runtime) downLost(name string) (bool, error) {
 	if !lost || err != nil {
 		return false, err
 	}
-	kind := schema.LXC
-	if _, err := os.Stat(r.state().Path(name, bootDir)); err == nil {
-		kind = schema.KVM
-	}
+	kind := r.kindLeft(name)
 	conn, err := r.connect(kind)
 	if err != nil {
 		return true, err

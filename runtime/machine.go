@@ -15,7 +15,6 @@ import (
 	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
-	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -151,5 +150,5 @@ func (s *sandbox) checkQEMU() error {
 // machineWrites says whether this is a machine that can write to the host, and
 // so may hold what is not yet written there.
 func (s *sandbox) machineWrites() bool {
-	return s.backend == schema.KVM && slices.ContainsFunc(s.manifest.Mounts, func(m manifest.Mount) bool { return m.Writable })
+	return kindOf(s.backend).holdsBack && slices.ContainsFunc(s.manifest.Mounts, func(m manifest.Mount) bool { return m.Writable })
 }

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
@@ -52,7 +51,7 @@ func (r *Runtime) Measure(ctx context.Context, list []Sandbox) {
 		s := &list[i]
 		s.Service, s.Restarts = s.service.State, s.service.Restarts
 		s.Leases = newLeases(s.Leased, s.service.Leases)
-		if s.Backend == schema.LXC {
+		if kindOf(s.Backend).mapped {
 			s.User = cmp.Or(commandUser(s.controller, s.service.PID), s.User)
 		}
 	}
@@ -103,24 +102,25 @@ func (r *Runtime) usage(s *Sandbox) {
 	if after.CpuTime > before.CpuTime { // one that ends meanwhile has used none
 		s.CPU = float64(after.CpuTime-before.CpuTime) / float64(time.Since(began))
 	}
-	s.Memory = memoryUse(dom, s.Backend, after)
+	k := kindOf(s.Backend)
+	s.Memory = k.memory(dom, after)
 	d, err := describe(dom, 0)
 	if err != nil {
 		return
 	}
 	s.Leased = leased(conn, d)
-	if s.Backend == schema.LXC {
+	if k.mapped {
 		s.User = containerUser(d)
 	}
 	if !r.local() {
 		return
 	}
-	pid := mainProcess(dom, s.Name, s.Backend)
+	pid := k.process(dom, s.Name)
 	s.Uptime = int64(age(pid) / time.Second)
-	if s.Backend == schema.KVM {
-		s.User = processUser(pid)
-	} else {
+	if k.mapped {
 		s.controller = pid
+	} else {
+		s.User = processUser(pid)
 	}
 }
 
@@ -140,36 +140,4 @@ func containerUser(d *libvirtxml.Domain) *uint32 {
 		user = uint32(d.IDMap.UIDs[0].Target)
 	}
 	return &user
-}
-
-// memoryUse is a container's control group's use, and a machine's process's: what
-// libvirt calls a machine's memory is how much it may use.
-func memoryUse(dom *libvirt.Domain, kind schema.Backend, info *libvirt.DomainInfo) int64 {
-	if kind != schema.KVM {
-		return int64(info.Memory) * 1024
-	}
-	stats, err := dom.MemoryStats(uint32(libvirt.DOMAIN_MEMORY_STAT_NR), 0)
-	if err != nil {
-		return 0
-	}
-	for _, s := range stats {
-		if libvirt.DomainMemoryStatTags(s.Tag) == libvirt.DOMAIN_MEMORY_STAT_RSS {
-			return int64(s.Val) * 1024
-		}
-	}
-	return 0
-}
-
-// mainProcess is the id of the process that is the sandbox on the host: libvirt's
-// controller of a container, which is also the domain's id, or QEMU. It is 0 when
-// it cannot be found.
-func mainProcess(dom *libvirt.Domain, name string, kind schema.Backend) int {
-	if kind == schema.LXC {
-		id, err := dom.GetID()
-		if err != nil {
-			return 0
-		}
-		return int(id)
-	}
-	return readPID("/run/libvirt/qemu/" + name + ".pid")
 }

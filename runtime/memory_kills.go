@@ -1,17 +1,11 @@
 package runtime
 
-import (
-	"path/filepath"
-
-	"github.com/sbx-dev/sbx/internal/oomkill"
-	"github.com/sbx-dev/sbx/schema"
-)
-
-// memoryKills is how many processes of the running container the kernel has
-// killed because its memory was full, as the host's control groups count them. A
-// machine has a kernel of its own, which its first process asks.
+// memoryKills is how many processes of the running sandbox the host's kernel has
+// killed because its memory was full. A machine has a kernel of its own, which its
+// first process asks.
 func (s *starting) memoryKills() uint64 {
-	if s.kind != schema.LXC {
+	kills := kindOf(s.kind).kills
+	if kills == nil {
 		return 0
 	}
 	dom, err := lookup(s.conn, s.name)
@@ -19,19 +13,7 @@ func (s *starting) memoryKills() uint64 {
 		return 0
 	}
 	defer dom.Free()
-	controller, err := controllerOf(dom)
-	if err != nil {
-		return 0
-	}
-	groups, err := processGroups(controller)
-	if err != nil {
-		return 0
-	}
-	file := filepath.Join(groupRoot, groups[""], "memory.events")
-	if group, separate := groups["memory"]; separate {
-		file = filepath.Join(groupRoot, "memory", group, "memory.oom_control")
-	}
-	return oomkill.Count(file)
+	return kills(dom)
 }
 
 // memory is how much memory the sandbox may use, in bytes; 0 where that cannot be

@@ -140,7 +140,7 @@ func (r *Runtime) releaseNetwork(conn *libvirt.Connect, name, sandbox string) er
 // domains only.
 func (r *Runtime) networkUsed(conn *libvirt.Connect, network, except string) (bool, error) {
 	conns := []*libvirt.Connect{conn}
-	for kind := range drivers {
+	for _, kind := range Kinds() {
 		if _, err := r.uri(kind); err != nil { // a connection was named that is one driver's alone
 			continue
 		}

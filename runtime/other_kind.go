@@ -10,7 +10,7 @@ import (
 // both have it, since each of its drivers has names of its own; but the folder, the
 // host ids, the addresses and the filters are derived from the name, and so are one.
 func (r *Runtime) checkKind(name string, kind schema.Backend) error {
-	for _, other := range []schema.Backend{schema.LXC, schema.KVM} {
+	for _, other := range Kinds() {
 		if other == kind {
 			continue
 		}

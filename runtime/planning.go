@@ -116,17 +116,10 @@ func (o *observer) planRemovals(p *plan.Plan) error {
 // are not among them. It goes on after an error.
 func (r *Runtime) eachOwn(f func(conn *libvirt.Connect, name string, kind schema.Backend) error) error {
 	var failed []error
-	for _, kind := range []schema.Backend{schema.LXC, schema.KVM} {
-		conn, err := r.connect(kind)
-		if noDriver(kind, err) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
+	err := r.eachKind(func(conn *libvirt.Connect, kind schema.Backend) (bool, error) {
 		domains, err := conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_PERSISTENT)
 		if err != nil {
-			return fmt.Errorf("cannot list domains: %w", plain(err))
+			return false, fmt.Errorf("cannot list domains: %w", plain(err))
 		}
 		for i := range domains {
 			name, err := ownName(&domains[i])
@@ -136,6 +129,10 @@ func (r *Runtime) eachOwn(f func(conn *libvirt.Connect, name string, kind schema
 			}
 			failed = append(failed, err)
 		}
+		return true, nil
+	})
+	if err != nil {
+		return err
 	}
 	return errors.Join(failed...)
 }

@@ -31,7 +31,7 @@ func (u *up) publish() error {
 			return plain(err)
 		}
 		defer dom.Free()
-		if c.PID = mainProcess(dom, u.s.name, u.s.backend); c.PID == 0 {
+		if c.PID = kindOf(u.s.backend).process(dom, u.s.name); c.PID == 0 {
 			return fmt.Errorf("its process on the host cannot be found, with which its published ports would end")
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -42,10 +41,11 @@ func HasDriver(root string) bool {
 // CheckState says what keeps sandboxes of the backend from using the state folder;
 // nil where it is as it should be, or can be made so. It changes nothing.
 func (r *Runtime) CheckState(backend schema.Backend) (folder string, err error) {
-	if backend == schema.LXC {
-		return r.options.StateDir, r.state().Check(state.Inits)
+	k, err := kindNamed(backend)
+	if err != nil {
+		return r.options.StateDir, err
 	}
-	return r.options.StateDir, r.state().Check()
+	return r.options.StateDir, r.state().Check(k.state...)
 }
 
 // InitPath is the sbx-init that sandboxes of an architecture get; "" is this host's.

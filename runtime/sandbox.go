@@ -52,9 +52,13 @@ func (r *Runtime) bind(b *compiler.Bundle) (*sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
+	kind, err := kindNamed(schema.Backend(b.Index.Backend))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", b.Index.Name, err)
+	}
 	s := &sandbox{
 		name:    b.Index.Name,
-		backend: schema.Backend(b.Index.Backend),
+		backend: kind.name,
 		digest:  compiler.Digest(index),
 		dir:     r.state().Path(b.Index.Name),
 		domain:  new(libvirtxml.Domain),
@@ -77,11 +81,7 @@ func (r *Runtime) bind(b *compiler.Bundle) (*sandbox, error) {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
 	s.rebase()
-	if s.backend == schema.KVM {
-		return s, r.bindMachine(s)
-	}
-	s.stageRoot()
-	return s, nil
+	return s, kind.bind(r, s)
 }
 
 // documents are the bundle's files that the index names, by what they define.

@@ -85,7 +85,7 @@ func (r *Runtime) stopGently(ctx context.Context, dom *libvirt.Domain, name stri
 // started the container, which then speaks otherwise.
 func (r *Runtime) askToStop(ctx context.Context, dom *libvirt.Domain, dir string, kind schema.Backend) bool {
 	bySignal := func() bool {
-		return kind == schema.LXC && dom.ShutdownFlags(libvirt.DOMAIN_SHUTDOWN_SIGNAL) == nil
+		return kindOf(kind).signals && dom.ShutdownFlags(libvirt.DOMAIN_SHUTDOWN_SIGNAL) == nil
 	}
 	if !r.local() {
 		return bySignal()
@@ -112,10 +112,7 @@ const (
 // gives the service, and some for its first process. Where the profile's time is
 // not known it is the schema's own.
 func stopLimit(dir string, kind schema.Backend) time.Duration {
-	grace := stopGrace
-	if kind == schema.KVM {
-		grace = writeLimit
-	}
+	grace := kindOf(kind).stopGrace
 	data, err := os.ReadFile(manifestFile(kind, dir))
 	if err != nil {
 		return usualStop + grace
@@ -179,18 +176,15 @@ func (r *Runtime) find(name string) (*libvirt.Domain, schema.Backend, error) {
 	if r.local() && r.embeddedNamed(name) != nil {
 		return nil, "", errEmbedded(name)
 	}
-	for _, kind := range []schema.Backend{schema.LXC, schema.KVM} {
-		conn, err := r.connect(kind)
-		if noDriver(kind, err) {
-			continue
-		}
-		if err != nil {
-			return nil, "", err
-		}
+	var found *libvirt.Domain
+	var of schema.Backend
+	err := r.eachKind(func(conn *libvirt.Connect, kind schema.Backend) (bool, error) {
 		dom, _, err := lookupOwn(conn, name)
-		if dom != nil || err != nil {
-			return dom, kind, err
-		}
+		found, of = dom, kind
+		return dom == nil, err
+	})
+	if found != nil || err != nil {
+		return found, of, err
 	}
 	return nil, "", fault.New(diag.NoSandbox, "there is no sandbox %s: sbx ps lists what there is", name)
 }

@@ -140,7 +140,7 @@ func (u *up) apply(ctx context.Context) error {
 	if err := u.checkFilters(); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
-	if !u.renews() && u.s.backend == schema.LXC { // or an earlier Up was killed before it came to it
+	if !u.renews() && kindOf(u.s.backend).limited { // or an earlier Up was killed before it came to it
 		if err := u.s.limit(dom); err != nil {
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/runtime/doctor"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -29,7 +30,7 @@ Examples:
 func (c *doctorCmd) Run(a *app) error {
 	host := c.open(a)
 	defer host.Close()
-	backends := []schema.Backend{schema.LXC, schema.KVM}
+	backends := runtime.Kinds()
 	if c.Backend != "" {
 		backends = []schema.Backend{schema.Backend(c.Backend)}
 	}

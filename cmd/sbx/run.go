@@ -122,7 +122,7 @@ func (c *runCmd) profile(a *app) (*schema.Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.Backend == schema.KVM { // the environment may name a kernel for all machines
+	if p.Backend.BootsKernel() { // the environment may name a kernel for all machines
 		set(&changed, &p.Machine.Kernel, c.Kernel)
 		set(&changed, &p.Machine.Modules, c.Modules)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/sbx-dev/sbx/internal/mac"
+	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -24,7 +25,7 @@ func appArmor(b schema.Backend) probe {
 		case err != nil:
 			return warn("see the check of libvirt", "the kernel has it on; whether libvirt uses it is not known")
 		case !confines:
-			return warn("see security_driver in "+driverConfig[b]+", and whether aa-status lists libvirtd; restart libvirtd then",
+			return warn("see security_driver in "+runtime.DriverConfig(b)+", and whether aa-status lists libvirtd; restart libvirtd then",
 				"the kernel has it on, and libvirt does not use it: sandboxes have one wall less")
 		}
 		if _, err := mac.Parser(); err != nil {
@@ -33,9 +34,6 @@ func appArmor(b schema.Backend) probe {
 		return ok("each sandbox runs in a profile of its own")
 	}
 }
-
-// driverConfig is the configuration of libvirt's driver for a backend.
-var driverConfig = map[schema.Backend]string{schema.LXC: "/etc/libvirt/lxc.conf", schema.KVM: "/etc/libvirt/qemu.conf"}
 
 // withoutAppArmor says that the kernel does not have it on, and what it has instead.
 func withoutAppArmor(modules []string) string {

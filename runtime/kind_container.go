@@ -1,0 +1,66 @@
+package runtime
+
+import (
+	"path/filepath"
+
+	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/internal/oomkill"
+	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// container is namespaces of the host's own kernel, which libvirt's driver for LXC
+// makes.
+var container = kind{
+	name:    schema.LXC,
+	driver:  "lxc",
+	backend: func(r *Runtime) backend { return lxc{r} },
+	bind:    func(_ *Runtime, s *sandbox) error { s.stageRoot(); return nil },
+
+	made:     []string{rootDir, sbxDir, filesDir},
+	manifest: sbxDir,
+	state:    []string{state.Inits},
+
+	signals:   true,
+	resizes:   true,
+	limited:   true,
+	mapped:    true,
+	stopGrace: stopGrace,
+
+	process: controllerID,
+	first:   firstChild,
+	kills:   groupKills,
+	memory:  groupMemory,
+}
+
+// controllerID is libvirt's controller of a container, which is also the domain's
+// id.
+func controllerID(dom *libvirt.Domain, _ string) int {
+	id, err := dom.GetID()
+	if err != nil {
+		return 0
+	}
+	return int(id)
+}
+
+// groupMemory is a container's control group's use.
+func groupMemory(_ *libvirt.Domain, info *libvirt.DomainInfo) int64 { return int64(info.Memory) * 1024 }
+
+// groupKills is how many processes of a running container the kernel has killed
+// because its memory was full, as the host's control groups count them.
+func groupKills(dom *libvirt.Domain) uint64 {
+	controller, err := controllerOf(dom)
+	if err != nil {
+		return 0
+	}
+	groups, err := processGroups(controller)
+	if err != nil {
+		return 0
+	}
+	file := filepath.Join(groupRoot, groups[""], "memory.events")
+	if group, separate := groups["memory"]; separate {
+		file = filepath.Join(groupRoot, "memory", group, "memory.oom_control")
+	}
+	return oomkill.Count(file)
+}

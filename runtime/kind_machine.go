@@ -1,0 +1,41 @@
+package runtime
+
+import (
+	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// machine is a virtual machine with a kernel of its own, which QEMU is.
+var machine = kind{
+	name:    schema.KVM,
+	driver:  "qemu",
+	backend: func(r *Runtime) backend { return kvm{r} },
+	bind:    (*Runtime).bindMachine,
+
+	made:     []string{bootDir}, // its exports are the host's own files
+	manifest: bootDir,
+
+	embedded:  true,
+	holdsBack: true,
+	stopGrace: writeLimit,
+
+	process: func(_ *libvirt.Domain, name string) int { return readPID("/run/libvirt/qemu/" + name + ".pid") },
+	first:   func(qemu int) int { return qemu },
+	memory:  qemuMemory,
+}
+
+// qemuMemory is the use of a machine's process: what libvirt calls a machine's memory
+// is how much it may use.
+func qemuMemory(dom *libvirt.Domain, _ *libvirt.DomainInfo) int64 {
+	stats, err := dom.MemoryStats(uint32(libvirt.DOMAIN_MEMORY_STAT_NR), 0)
+	if err != nil {
+		return 0
+	}
+	for _, s := range stats {
+		if libvirt.DomainMemoryStatTags(s.Tag) == libvirt.DOMAIN_MEMORY_STAT_RSS {
+			return int64(s.Val) * 1024
+		}
+	}
+	return 0
+}
