@@ -6,7 +6,7 @@ DESTDIR ?=
 VERSION ?= $(shell scripts/version)
 export VERSION
 
-.PHONY: build build-aarch64 build-x86_64 install package packages kernel lint test test-firewall test-packages test-hosts test-aarch64 bench demo
+.PHONY: build build-aarch64 build-x86_64 install package packages kernel lint test test-firewall attack test-packages test-hosts test-aarch64 bench demo
 
 # With libvirt_dlopen, sbx looks for libvirt when it starts: it compiles and
 # checks profiles where there is none.
@@ -71,6 +71,11 @@ test-aarch64:
 	CC=aarch64-linux-gnu-gcc CGO_ENABLED=1 GOARCH=arm64 $(GO) build -tags libvirt_dlopen -o /dev/null ./cmd/sbx
 	SBX_ARM64_GUEST=$$(scripts/arm64-guest) $(GO) test -tags aarch64 -count=1 -run Aarch64 -timeout 30m -v ./runtime
 	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -short -count=1 -exec qemu-aarch64-static -timeout 60m ./internal/arch ./initramfs/... ./compiler ./schema
+
+# What is hostile: root inside in both kinds of sandbox, its frames and copies, users
+# of the host, changes under review. `make test` runs all of it too, among the rest.
+attack: kernel build
+	scripts/attack
 
 bench: kernel build
 	$(GO) test -run '^$$' -bench . ./...

@@ -52,6 +52,7 @@ func Compile(p *schema.Profile, o Options) (*Bundle, error) {
 	}
 	s.fitFirewalls()
 	b.Warnings = append(b.Warnings, s.unusable()...)
+	b.Warnings = append(b.Warnings, s.hostRoot()...)
 	if err := b.addArtifacts(s); err != nil {
 		return nil, err
 	}

@@ -32,10 +32,9 @@ var (
 // what the settings of a network namespace take.
 const pingCapability = "net_admin"
 
-// setUpCapability is sbx-init's too, where the host name is not the domain's name,
-// which libvirt sets by itself, and to mount one file over libvirt's /proc/meminfo,
-// which many programs cannot read. Outside of a user namespace, where it is power
-// over the host, the latter is left undone.
+// setUpCapability is sbx-init's too, to hide what /proc shows of the host and to mount
+// one file over libvirt's /proc/meminfo, which many programs cannot read. It gives
+// it up before anything of the profile's runs.
 const setUpCapability = "sys_admin"
 
 // lxcDomain lowers a profile to a container: an empty read-only root with one
@@ -210,9 +209,7 @@ func (s *sandbox) ownCapabilities() []string {
 	if len(s.Secrets) > 0 && s.Run.User != "root" {
 		own = append(own, secretCapabilities...)
 	}
-	if s.Hostname != s.Name || s.Users.Namespace {
-		own = append(own, setUpCapability)
-	}
+	own = append(own, setUpCapability)
 	if s.manifest.Ping {
 		own = append(own, pingCapability)
 	}

@@ -4,9 +4,11 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/sbx-dev/sbx/compiler/apparmor"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/internal/syscalls"
 )
 
 // containerAppArmor confines all that runs in a container. libvirt changes to it when
@@ -34,7 +36,7 @@ func (s *sandbox) containerAppArmor() []byte {
 		p.Allow("capability " + c)
 	}
 	p.For("sockets, on the container's own network")
-	for _, family := range socketFamilies(capabilities) {
+	for _, family := range socketFamilies(capabilities, s.manifest.Run.Syscalls) {
 		p.Allow("network " + family)
 	}
 	p.Allow("unix")
@@ -45,7 +47,7 @@ func (s *sandbox) containerAppArmor() []byte {
 		p.Allow("signal (receive) peer=" + host)
 		p.Allow("ptrace (readby, tracedby) peer=" + host)
 	}
-	allowMounts(p, s.Capabilities)
+	allowMounts(p, s.manifest.Run.Syscalls)
 	return p.Encode()
 }
 
@@ -100,21 +102,30 @@ func allowKernel(p *apparmor.Profile) {
 	p.Allow(`deny "/proc/{kcore,kmem,mem,kmsg,sysrq-trigger}" rwklx`)
 }
 
-// socketFamilies are the kinds of sockets that namespaces keep apart: of others, such
-// as those between machines and their host, a container has none.
-func socketFamilies(capabilities []string) []string {
+// socketFamilies are the kinds of sockets that namespaces keep apart, and those that
+// the profile opens by a word of package syscalls.
+func socketFamilies(capabilities, words []string) []string {
 	families := []string{"unix", "inet", "inet6", "netlink"}
-	if slices.Contains(capabilities, "net_raw") {
+	if slices.Contains(capabilities, "net_raw") { // the first process's own, for leases, is among them
 		families = append(families, "packet")
+	}
+	for _, word := range words {
+		if family, ok := strings.CutPrefix(word, "af_"); ok && !slices.Contains(families, family) {
+			families = append(families, family)
+		}
 	}
 	return families
 }
 
-// allowMounts allows what the first process mounts over libvirt's /proc/meminfo, and
-// whatever a profile mounts that asks for the capability to.
-func allowMounts(p *apparmor.Profile, capabilities []string) {
+// allowMounts allows what the first process mounts over what is libvirt's and the
+// host's, and whatever a profile mounts that opens the calls; in namespaces of its
+// own, a program holds capabilities that are worth nothing outside.
+func allowMounts(p *apparmor.Profile, words []string) {
 	p.For("mounts")
-	if slices.Contains(capabilities, setUpCapability) {
+	if syscalls.Open(words, "unshare") {
+		p.Allow("capability")
+	}
+	if syscalls.Open(words, "mount") {
 		for _, rule := range []string{"mount", "umount", "pivot_root"} {
 			p.Allow(rule)
 		}
@@ -123,8 +134,9 @@ func allowMounts(p *apparmor.Profile, capabilities []string) {
 	const flags = "nosuid,nodev,noexec"
 	p.Allow("mount fstype=tmpfs options=(rw," + flags + ") -> " + shm + "/")
 	p.Allow("umount " + shm + "/")
+	p.Allow("mount options=(rw,bind) " + shm + "/{dir/,file} -> /{proc,sys,.sbx}/**")
+	p.Allow("mount options=(ro,remount,bind," + flags + ") -> /{proc,sys,.sbx}/**")
 	p.Allow("mount options=(rw,bind) " + shm + "/meminfo -> /proc/meminfo")
-	p.Allow("mount options=(ro,remount,bind," + flags + ") -> /proc/meminfo")
 	p.Allow("umount /proc/meminfo")
 	p.File("rwk", "/meminfo") // by a descriptor: its own folder is unmounted
 }

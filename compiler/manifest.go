@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/internal/syscalls"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -80,6 +81,7 @@ func manifestRun(p *schema.Profile) (manifest.Run, error) {
 		Umask:        umask,
 		Capabilities: slices.Sorted(slices.Values(p.Capabilities)),
 		UserHolds:    slices.Sorted(slices.Values(p.Run.Capabilities)),
+		Syscalls:     openSyscalls(p),
 		Pids:         p.Resources.Pids,
 		Restart:      string(p.Run.Restart),
 		StopSignal:   p.Run.Stop.Signal,
@@ -92,6 +94,13 @@ func manifestRun(p *schema.Profile) (manifest.Run, error) {
 		r.Health = &manifest.Health{Probe: manifestProbe(health.Probe), Every: milliseconds(health.Every), Failures: health.Failures}
 	}
 	return r, nil
+}
+
+// openSyscalls are those that the profile opens by name, and those without which a
+// capability of its would be worth nothing.
+func openSyscalls(p *schema.Profile) []string {
+	words := append(p.Syscalls.Words(), syscalls.ByCapabilities(p.Capabilities)...)
+	return slices.Compact(slices.Sorted(slices.Values(words)))
 }
 
 func manifestProbe(p schema.Probe) manifest.Probe {

@@ -21,6 +21,9 @@ import (
 // limit sets the bounds of a running container for which libvirt's container driver
 // has no element, or none that means the same under both versions of control groups.
 func (s *sandbox) limit(dom *libvirt.Domain) error {
+	if err := takeGroups(dom); err != nil {
+		return err
+	}
 	if err := limitSwap(dom); err != nil {
 		return err
 	}
@@ -225,11 +228,12 @@ func moveProcesses(from, to, except string) error {
 	return nil
 }
 
-// releasePids removes the group that limitPids made, if it did.
+// releasePids removes the group that limitPids made, if it did, with all that was
+// made below it: the kernel removes no group that has others.
 func releasePids(name string) error {
 	limit := time.Now().Add(letGoLimit)
 	for {
-		err := os.Remove(pidsGroup(name))
+		err := removeGroup(pidsGroup(name))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil
@@ -238,4 +242,21 @@ func releasePids(name string) error {
 		}
 		time.Sleep(time.Millisecond) // a container that ends has processes for a moment yet
 	}
+}
+
+// removeGroup removes a control group and those in it. What else is in a group is
+// the kernel's, and goes with it.
+func removeGroup(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			if err := removeGroup(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return os.Remove(dir)
 }

@@ -97,6 +97,7 @@ func TestWalls(t *testing.T) {
 			t.Run("in", p.testIn)
 			t.Run("out", p.testOut)
 			t.Run("spoof", p.testSpoof)
+			t.Run("attack", func(t *testing.T) { p.testAttack(t, r) })
 		})
 	}
 }

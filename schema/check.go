@@ -29,6 +29,7 @@ func (p *Profile) Check() diag.List {
 	c.machine()
 	c.networks()
 	c.twice("capabilities", p.Capabilities)
+	c.syscalls()
 	return c.list
 }
 

@@ -1,8 +1,10 @@
 package schema
 
 import (
+	"slices"
 	"strings"
 
+	"github.com/sbx-dev/sbx/internal/syscalls"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -34,6 +36,7 @@ type Profile struct {
 	Secrets      map[string]Secret  `json:"secrets,omitempty"`  // by their file's name in /run/secrets
 	Resources    Resources          `json:"resources"`
 	Capabilities []string           `json:"capabilities,omitempty"` // lower case, without "cap_"
+	Syscalls     Syscalls           `json:"syscalls,omitzero"`
 	Users        Users              `json:"users"`
 	Machine      Machine            `json:"machine"`
 	Hostname     string             `json:"hostname"`
@@ -213,6 +216,21 @@ type Resources struct {
 	Pids      int     `json:"pids,omitempty"`
 	CPUWeight int     `json:"cpuWeight,omitempty"` // 1…10000, as cgroup v2's cpu.weight
 	IOWeight  int     `json:"ioWeight,omitempty"`  // 1…10000, as cgroup v2's io.weight
+}
+
+// Syscalls opens system calls that are closed to a sandbox that does not ask.
+type Syscalls struct {
+	Nested bool     `json:"nested,omitempty"` // what a program with sandboxes of its own needs
+	Allow  []string `json:"allow,omitempty"`  // by the words of package syscalls
+}
+
+// Words are all that it opens, by the words of package syscalls.
+func (s Syscalls) Words() []string {
+	words := slices.Clone(s.Allow)
+	if s.Nested {
+		words = append(words, syscalls.Nested...)
+	}
+	return words
 }
 
 // Users is the sandbox's view of user ids (lxc). The ids inside run from 0 to

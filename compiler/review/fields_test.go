@@ -36,6 +36,7 @@ var everyField = []string{`{
 	"secrets": {"key": {"file": "/etc/key"}, "word": {"env": "WORD"}, "token": {"command": ["/bin/token", "-n"]}},
 	"resources": {"memory": "1GiB", "cpus": 2, "pids": 100, "cpuWeight": 200, "ioWeight": 200},
 	"capabilities": ["chown", "kill"],
+	"syscalls": {"nested": true, "allow": ["bpf", "io_uring"]},
 	"users": {"namespace": true, "base": 655360},
 	"tests": {"open": {"accept": ["in tcp 10.0.0.7 -> :80"]}}
 }`, `{
@@ -87,7 +88,7 @@ var unlowered = map[string]string{
 	"Labels": unreviewed["Labels"],
 	"Tests":  unreviewed["Tests"],
 
-	"Expose reversed": unreviewed["Expose reversed"], "Capabilities reversed": "a set", "From reversed": "a set", "To reversed": "a set",
+	"Expose reversed": unreviewed["Expose reversed"], "Capabilities reversed": "a set", "lxc Syscalls.Allow reversed": "a set", "From reversed": "a set", "To reversed": "a set",
 }
 
 // Every leaf of the schema's structs counts: another value changes what review
@@ -167,7 +168,7 @@ func checkAllSet(t *testing.T, of ...*schema.Profile) {
 		collect(reflect.ValueOf(*p), set)
 	}
 	for _, kind := range []any{schema.Profile{}, schema.Run{}, schema.Probe{}, schema.Ready{}, schema.Health{}, schema.HTTP{}, schema.Stop{}, schema.Mount{},
-		schema.Secret{}, schema.Network{}, schema.Publish{}, schema.Subnet{}, schema.Route{}, schema.Rule{}, schema.Match{}, schema.Resources{}, schema.Users{}, schema.Machine{}} {
+		schema.Secret{}, schema.Network{}, schema.Publish{}, schema.Subnet{}, schema.Route{}, schema.Rule{}, schema.Match{}, schema.Resources{}, schema.Users{}, schema.Machine{}, schema.Syscalls{}} {
 		for i := range reflect.TypeOf(kind).NumField() {
 			f := reflect.TypeOf(kind).Field(i)
 			if name := reflect.TypeOf(kind).Name() + "." + f.Name; !f.Anonymous && !set[name] && name != "Profile.Source" {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/syscalls"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -69,7 +70,7 @@ func (c *comparer) items() {
 	for _, compare := range []struct {
 		d    Dimension
 		list func(*schema.Profile) []item
-	}{{Secrets, secrets}, {Devices, devices}, {Capabilities, capabilities}, {Users, users}, {Machine, machine}, {Command, command}, {Files, files}} {
+	}{{Secrets, secrets}, {Devices, devices}, {Capabilities, capabilities}, {Syscalls, openSyscalls}, {Users, users}, {Machine, machine}, {Command, command}, {Files, files}} {
 		c.set(compare.d, compare.list(c.old), compare.list(c.new))
 	}
 }
@@ -113,6 +114,20 @@ func capabilities(p *schema.Profile) (out []item) {
 	}
 	for i, name := range p.Run.Capabilities {
 		out = append(out, item{text: fmt.Sprintf("%s of the user %s", name, p.Run.User), path: schema.Elem("run.capabilities", i)})
+	}
+	return out
+}
+
+// openSyscalls lists the words that a version opens. What a capability opens stands
+// with that one.
+func openSyscalls(p *schema.Profile) (out []item) {
+	for i, word := range p.Syscalls.Allow {
+		out = append(out, item{text: word, path: schema.Elem("syscalls.allow", i)})
+	}
+	if p.Syscalls.Nested {
+		for _, word := range syscalls.Nested {
+			out = append(out, item{text: word, path: "syscalls.nested"})
+		}
 	}
 	return out
 }

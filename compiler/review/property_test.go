@@ -178,6 +178,9 @@ func grants(p *schema.Profile) map[string]float64 {
 	for _, c := range p.Capabilities {
 		have["capability "+c] = 1
 	}
+	for _, word := range p.Syscalls.Words() {
+		have["syscall "+word] = 1
+	}
 	for name, s := range p.Secrets {
 		have["secret "+name+text(s)] = 1
 	}

@@ -28,6 +28,7 @@ const (
 	Secrets      Dimension = "secrets"      // secrets that it is handed
 	Devices      Dimension = "devices"      // disk images, and the host's sockets
 	Capabilities Dimension = "capabilities" // of root inside, and of the run's user
+	Syscalls     Dimension = "syscalls"     // of everything inside, besides those that are open to everyone
 	Users        Dimension = "users"        // which ids of the host it has
 	Machine      Dimension = "machine"      // the kind of wall
 	Resources    Dimension = "resources"    // what it may consume
@@ -35,7 +36,7 @@ const (
 	Files        Dimension = "files"        // what stands at a path inside, other than host paths
 )
 
-var order = []Dimension{Identity, Ingress, Egress, Network, Reads, Writes, Secrets, Devices, Capabilities, Users, Machine, Resources, Command, Files}
+var order = []Dimension{Identity, Ingress, Egress, Network, Reads, Writes, Secrets, Devices, Capabilities, Syscalls, Users, Machine, Resources, Command, Files}
 
 // Verdict is what a change does to the walls as a whole.
 type Verdict string

@@ -8,18 +8,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/initramfs/init/agent"
+	"github.com/sbx-dev/sbx/initramfs/init/cover"
 	"github.com/sbx-dev/sbx/initramfs/init/machine"
 	"github.com/sbx-dev/sbx/initramfs/init/meminfo"
 	"github.com/sbx-dev/sbx/initramfs/init/network"
-	"github.com/sbx-dev/sbx/initramfs/init/privilege"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/internal/syscalls"
 )
 
 func main() {
@@ -48,12 +48,19 @@ func run() error {
 	return nil
 }
 
+// stage is where files are made that are mounted elsewhere: every sandbox has the
+// folder, and nothing uses it yet.
+const stage = "/dev/shm"
+
 // setUpContainer does what libvirt's domain XML has no place for.
 func setUpContainer(m *manifest.Manifest) error {
 	if m.Ping {
 		if err := network.OpenPing(); err != nil {
 			return err
 		}
+	}
+	if err := cover.Apply(stage); err != nil {
+		return err
 	}
 	if err := meminfo.Cover(); err != nil { // what does not depend on it runs all the same
 		fmt.Fprintln(os.Stderr, "sbx-init:", err)
@@ -73,9 +80,13 @@ func readManifest() (*manifest.Manifest, error) {
 // there is one. broken is what went wrong while it was set up: nothing runs then,
 // and hosts are told.
 func supervise(m *manifest.Manifest, links links, group *os.File, broken error) {
-	a := agent.New(m, proc.NewTable(group), killAll)
+	table := proc.NewTable()
+	a := agent.New(m, table, killAll)
+	if links.listener != nil && syscalls.Open(m.Run.Syscalls, "mount") {
+		a.AwaitHost() // which has taken the control groups back by then
+	}
 	stopOnSignals(a)
-	a.Start(cmp.Or(broken, setUp(m)))
+	a.Start(cmp.Or(broken, setUp(m, table, group)))
 	go links.serve(a)
 	<-a.Ended()
 	if links.any() {
@@ -86,7 +97,7 @@ func supervise(m *manifest.Manifest, links links, group *os.File, broken error) 
 
 // setUp makes the sandbox what the manifest says, as far as nobody else has,
 // and gives up every privilege that the command must not get.
-func setUp(m *manifest.Manifest) error {
+func setUp(m *manifest.Manifest, table *proc.Table, group *os.File) error {
 	if err := setHostname(m.Hostname); err != nil {
 		return err
 	}
@@ -96,25 +107,8 @@ func setUp(m *manifest.Manifest) error {
 	if err := network.Lease(m.Interfaces); err != nil {
 		return err
 	}
-	allowed, err := privilege.ParseSet(m.Run.Capabilities)
-	if err != nil {
-		return err
-	}
 	syscall.Umask(int(m.Run.Umask))
-	if err := privilege.Confine(allowed); err != nil || machine.Here() {
-		return err // a machine's first process unmounts and powers off at the end
-	}
-	return privilege.GiveUp(setUpOnly(m), allowed)
-}
-
-// setUpOnly are the capabilities that a container's first process needs for
-// nothing but to set up.
-func setUpOnly(m *manifest.Manifest) []string {
-	list := []string{"setpcap", "sys_admin"}
-	if !slices.ContainsFunc(m.Interfaces, func(i manifest.Interface) bool { return i.DHCP }) { // a lease is renewed
-		list = append(list, "net_admin")
-	}
-	return list
+	return confine(m, table, group)
 }
 
 // setHostname is for machines, and for containers whose name is not what

@@ -147,6 +147,7 @@ type Run struct {
 	Umask        Mode     `json:"umask"`
 	Capabilities []string `json:"capabilities,omitempty"` // all that anything inside may ever hold, and root holds
 	UserHolds    []string `json:"userHolds,omitempty"`    // those of them that User holds where it is not root; no other user holds any
+	Syscalls     []string `json:"syscalls,omitempty"`     // open besides those that are open to everyone, by the words of package syscalls
 	Pids         int      `json:"pids,omitempty"`
 	Restart      string   `json:"restart,omitempty"` // "never", "on-failure" or "always"
 	StopSignal   string   `json:"stopSignal"`

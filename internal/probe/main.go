@@ -5,6 +5,8 @@
 //
 //	probe tcp/22 udp/514
 //
+// As "probe attack" it tries, as a hostile root, all that attack.go lists.
+//
 // As "probe wire" it is an end of a cable instead: frames go through standard
 // input and output.
 //
@@ -34,6 +36,10 @@ func main() {
 		if err := wire(os.Stdin, os.Stdout); err != io.EOF {
 			log.Fatalf("probe: %v", err)
 		}
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == asAttack {
+		attack(os.Args[2:])
 		return
 	}
 	seen := new(journal)

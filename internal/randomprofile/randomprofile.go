@@ -45,6 +45,7 @@ func (m *Maker) Profile(name string) *schema.Profile {
 		Run:       m.run(),
 	}
 	p.Capabilities = m.some("chown", "kill", "net_bind_service", "setuid")
+	p.Syscalls = schema.Syscalls{Nested: m.odds(8), Allow: m.some("debug", "io_uring", "userfaultfd")}
 	if m.odds(4) {
 		p.Hostname = "host." + name
 	}

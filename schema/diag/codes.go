@@ -50,6 +50,7 @@ const (
 	Routes       = "SBX0053"
 
 	RunCapabilities = "SBX0054" // a user is to hold what it cannot, or holds by itself
+	Syscalls        = "SBX0055" // a word of syscalls.allow opens nothing
 )
 
 // The codes of what is wrong with an allow-list that is well-formed.
@@ -60,6 +61,7 @@ const (
 	SlowFilter    = "SBX0404" // a filter that takes libvirt minutes to install
 	Unusable      = "SBX0406" // something is open that the sandbox cannot use
 	Endpoint      = "SBX0407" // sockets of the host can be used, and the profile does not say so
+	HostRoot      = "SBX0408" // root inside is root on the host
 	Widened       = "SBX0501" // a change that lets a sandbox do more
 )
 

@@ -22,7 +22,7 @@ var beyondJSONSchema = []string{
 	"dhcp-", "expose-below", "expose-proc", "expose-twice", "gateway-", "icmp-family", "file-nul", "import-", "machine-lxc", "memory-kvm", "mount-below-file",
 	"mount-exposed", "mount-format", "mount-hides", "mount-host-dev", "mount-image-lxc", "mount-mode-host", "mount-proc",
 	"mount-writable-tmpfs", "network-two", "path-step", "port-range-back", "port-twice", "route-", "rule-connections", "rule-from-out",
-	"rule-host-bits", "rule-parent", "rule-range-back", "rule-range-family", "rule-to-in", "run-capability", "size-small", "timeout-long", "timeout-zero", "user-high",
+	"rule-host-bits", "rule-parent", "rule-range-back", "rule-range-family", "rule-to-in", "run-capability", "size-small", "sockets-", "syscall-unknown", "timeout-long", "timeout-zero", "user-high",
 	"users-base-off", "users-kvm",
 }
 

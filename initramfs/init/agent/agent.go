@@ -30,6 +30,8 @@ type Agent struct {
 	own     *proc.Process
 	started bool // the host's "run" was granted
 
+	mayStart <-chan struct{} // closed when a service may start, as far as the host is concerned
+
 	killAll  func() // ends every process of the sandbox but this one
 	requests sync.WaitGroup
 	asked    chan struct{} // closed at the first request
@@ -39,6 +41,13 @@ type Agent struct {
 	ended    chan struct{} // closed when the sandbox's command has ended
 	endOnce  sync.Once
 }
+
+// closed is what may be at once.
+var closed = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 // New prepares the agent for what the manifest says. killAll ends every other
 // process of the sandbox.
@@ -54,6 +63,7 @@ func New(m *manifest.Manifest, table *proc.Table, killAll func()) *Agent {
 		told:     make(chan struct{}),
 		ended:    make(chan struct{}),
 	}
+	a.mayStart = closed
 	a.commands, a.stop, a.broken = newCommands(m)
 	if m.Service && a.broken == nil {
 		a.prepareService()
@@ -70,6 +80,10 @@ func (a *Agent) prepareService() {
 	a.service = service.New(a.table, spec, a.manifest.Run, a.stop, a.log, a.board)
 }
 
+// AwaitHost has the service start when the first host comes, which by then has
+// finished what it does to a container from outside. It comes before Start.
+func (a *Agent) AwaitHost() { a.mayStart = a.asked }
+
 // Start starts a service. A sandbox that is no service waits for a host. broken
 // is what went wrong before: nothing runs then, and hosts are told.
 func (a *Agent) Start(broken error) {
@@ -83,12 +97,15 @@ func (a *Agent) Start(broken error) {
 		a.end()
 	case a.service != nil:
 		go func() {
-			select {
-			case <-a.secrets.complete:
-				a.service.Run()
-			case <-a.ended:
+			defer a.end()
+			for _, ready := range []<-chan struct{}{a.mayStart, a.secrets.complete} {
+				select {
+				case <-ready:
+				case <-a.ended:
+					return
+				}
 			}
-			a.end()
+			a.service.Run()
 		}()
 	}
 }

@@ -17,7 +17,7 @@ import (
 const why = "no DHCP server gave it an address"
 
 // table is the only one that a program may have.
-var table = sync.OnceValue(func() *proc.Table { return proc.NewTable(nil) })
+var table = sync.OnceValue(func() *proc.Table { return proc.NewTable() })
 
 // broken is a sandbox whose set-up failed, and a host of it. left is closed when
 // the sandbox ends.

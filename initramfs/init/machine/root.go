@@ -135,7 +135,7 @@ func makeDevices() error {
 // Seal makes the root, its devices and what would change the kernel read-only, to
 // root as well.
 func Seal() error {
-	for _, path := range []string{"/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus"} {
+	for _, path := range []string{"/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/acpi"} {
 		info, err := os.Stat(path)
 		if os.IsNotExist(err) { // the kernel has no such part
 			continue

@@ -49,15 +49,14 @@ func (p *Process) Exit() channel.Exit {
 
 // Table knows our children. Only one may exist in a program, since it reaps all.
 type Table struct {
-	group    *os.File // the control group that children are born into; nil is our own
+	thread   *thread
 	mu       sync.Mutex
 	children map[int]*Process
 }
 
-// NewTable starts reaping. Children are born into the control group, a version 2
-// folder; nil is that of this process.
-func NewTable(group *os.File) *Table {
-	t := &Table{group: group, children: map[int]*Process{}}
+// NewTable starts reaping.
+func NewTable() *Table {
+	t := &Table{thread: newThread(), children: map[int]*Process{}}
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGCHLD)
 	go func() {
@@ -117,12 +116,9 @@ func (t *Table) Start(s Spec) (*Process, error) {
 	if s.User.UID != 0 {
 		attr.Sys.AmbientCaps = s.Caps
 	}
-	if t.group != nil {
-		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(t.group.Fd())
-	}
 	t.mu.Lock() // so that the process is known before it is reaped
 	defer t.mu.Unlock()
-	pid, err := syscall.ForkExec(path, s.Argv, attr)
+	pid, err := t.thread.fork(path, s.Argv, attr)
 	if err != nil {
 		if errors.Is(err, syscall.EACCES) && !s.User.MayEnter(s.Dir) {
 			return nil, failed("the user %s may not enter the working directory %s", s.User, s.Dir)
