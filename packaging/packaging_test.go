@@ -63,6 +63,7 @@ func TestDebHolds(t *testing.T) {
 		"/usr/lib/systemd/system/sbx@.service":          "-rw-r--r--",
 		"/usr/lib/systemd/system/sbx-apply.service":     "-rw-r--r--",
 		"/usr/lib/systemd/system/sbx-apply.timer":       "-rw-r--r--",
+		"/usr/share/sbx/selinux/sbx.cil":                "-rw-r--r--",
 		"/usr/lib/tmpfiles.d/sbx.conf":                  "-rw-r--r--",
 		"/usr/share/bash-completion/completions/sbx":    "-rw-r--r--",
 		"/usr/share/zsh/vendor-completions/_sbx":        "-rw-r--r--",
