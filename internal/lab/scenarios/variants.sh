@@ -89,9 +89,9 @@ ip link set far0 up
 ip -n far addr add 192.0.2.2/24 dev far1
 ip -n far link set far1 up
 ip -n far link set lo up
-(. /etc/apache2/envvars && ip netns exec far apache2 -k start)
+(set +u; . /etc/apache2/envvars; ip netns exec far apache2 -k start)
 sbx exec client -- curl -fsS --connect-timeout 20 -o /dev/null http://192.0.2.2/
-(. /etc/apache2/envvars && ip netns exec far apache2 -k stop)
+(set +u; . /etc/apache2/envvars; ip netns exec far apache2 -k stop)
 echo 'from sandbox to sandbox, and out: passes'
 sbx down client
 sbx down apache
