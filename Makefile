@@ -6,7 +6,7 @@ DESTDIR ?=
 VERSION ?= $(shell scripts/version)
 export VERSION
 
-.PHONY: build build-aarch64 build-x86_64 install package packages kernel lint test test-firewall attack test-packages test-hosts test-aarch64 bench demo
+.PHONY: build build-aarch64 build-x86_64 install package packages kernel lint test test-firewall attack test-packages test-hosts test-aarch64 fuzz bench demo
 
 # With libvirt_dlopen, sbx looks for libvirt when it starts: it compiles and
 # checks profiles where there is none.
@@ -76,6 +76,10 @@ test-aarch64:
 # of the host, changes under review. `make test` runs all of it too, among the rest.
 attack: kernel build
 	scripts/attack
+
+# Every parser of what others have written, for FUZZTIME (60s) each.
+fuzz:
+	scripts/fuzz
 
 bench: kernel build
 	$(GO) test -run '^$$' -bench . ./...
