@@ -100,6 +100,7 @@ func allowKernel(p *apparmor.Profile) {
 	p.File("rwk", "/proc/[0-9]*/{,**}", "/proc/sys/net/{,**}")
 	p.File("rwk", "/dev/{null,zero,full,random,urandom,tty,tty[0-9]*,console,ptmx}", "/dev/pts/*")
 	p.Allow(`deny "/proc/{kcore,kmem,mem,kmsg,sysrq-trigger}" rwklx`)
+	p.Allow(`deny "/sys/kernel/{security,debug,tracing}/{,**}" rwklx`) // the host's: its own are empty
 }
 
 // socketFamilies are the kinds of sockets that namespaces keep apart, and those that
