@@ -98,7 +98,7 @@ func allowQEMU(p *apparmor.Profile) {
 	p.For("what it asks the kernel of itself and the processors")
 	p.File("r",
 		"/proc/{cpuinfo,meminfo,stat,filesystems}",
-		"/proc/sys/{vm/overcommit_memory,kernel/cap_last_cap}",
+		"/proc/sys/{vm/overcommit_memory,vm/max_map_count,kernel/cap_last_cap}",
 		"/sys/devices/system/{cpu,node}/{,**}",
 		"/sys/module/vhost/parameters/max_mem_regions",
 	)
@@ -124,6 +124,7 @@ func allowLibvirt(p *apparmor.Profile, name string) {
 	// QEMU could not even see that what libvirt hands it is a socket. None of these
 	// reaches another process.
 	p.Allow("unix (create, bind, listen, accept, getattr, getopt, setopt, shutdown) type=stream")
+	p.Allow("unix (getattr, getopt, setopt, accept, listen, shutdown) type=stream") // of those that it opened
 	for _, daemon := range libvirtDaemons {
 		p.Allow("signal (receive) peer=" + daemon)
 		p.Allow("ptrace (readby, tracedby) peer=" + daemon)
