@@ -173,8 +173,11 @@ func unloadProfile(name string) error {
 	}
 	profile := compiler.AppArmorName(name)
 	loaded, err := thisHost.Find(profile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // where the kernel's policy is not mounted (securityfs) nobody has loaded any
+	}
 	if loaded == (mac.Loaded{}) || err != nil {
-		return err
+		return fault.Because(diag.AppArmor, err)
 	}
 	return fault.Because(diag.AppArmor, mac.Unload(profile))
 }
