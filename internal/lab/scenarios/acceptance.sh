@@ -3,7 +3,7 @@
 
 #: libvirt's own container and machine come and go
 # What they leave behind is not sbx's doing, so it is there before sbx comes.
-virsh -q nwfilter-define /dev/stdin <<'END'
+virsh -k 0 -q nwfilter-define /dev/stdin <<'END'
 <filter name='control'>
 <rule action='accept' direction='in'><tcp dstportstart='80'/></rule>
 <rule action='accept' direction='in'><tcp-ipv6 dstportstart='80'/></rule>
@@ -12,29 +12,29 @@ virsh -q nwfilter-define /dev/stdin <<'END'
 <rule action='drop' direction='inout'><all/></rule>
 </filter>
 END
-virsh -q net-define /dev/stdin <<'END'
+virsh -k 0 -q net-define /dev/stdin <<'END'
 <network><name>control</name><forward mode='nat'/><bridge name='control0'/>
 <ip address='10.84.0.1' netmask='255.255.255.0'/><ip family='ipv6' address='fd84::1' prefix='64'/></network>
 END
-virsh -q net-start control
-virsh -q -c lxc:///system define /dev/stdin <<'END'
+virsh -k 0 -q net-start control
+virsh -k 0 -q -c lxc:///system define /dev/stdin <<'END'
 <domain type='lxc'><name>control</name><memory unit='MiB'>64</memory>
 <os><type>exe</type><init>/bin/sleep</init><initarg>900</initarg></os>
 <devices><console type='pty'/><interface type='network'><source network='control'/><target dev='controlc'/><filterref filter='control'/></interface></devices></domain>
 END
-virsh -q -c lxc:///system start control
-virsh -q -c lxc:///system destroy control
-virsh -q -c lxc:///system undefine control
-virsh -q define /dev/stdin <<'END'
+virsh -k 0 -q -c lxc:///system start control
+virsh -k 0 -q -c lxc:///system destroy control
+virsh -k 0 -q -c lxc:///system undefine control
+virsh -k 0 -q define /dev/stdin <<'END'
 <domain type='qemu'><name>control</name><memory unit='MiB'>64</memory><os><type arch='x86_64' machine='q35'>hvm</type></os>
 <devices><interface type='network'><source network='control'/><target dev='controlm'/><filterref filter='control'/></interface></devices></domain>
 END
-virsh -q start control
-virsh -q destroy control
-virsh -q undefine control
-virsh -q net-destroy control
-virsh -q net-undefine control
-virsh -q nwfilter-undefine control
+virsh -k 0 -q start control
+virsh -k 0 -q destroy control
+virsh -k 0 -q undefine control
+virsh -k 0 -q net-destroy control
+virsh -k 0 -q net-undefine control
+virsh -k 0 -q nwfilter-undefine control
 /lab/tools/host-state >/lab/before
 
 #: installation from the deb
