@@ -43,7 +43,7 @@ func (c *cacheListCmd) Run(a *app) error {
 		return e.Encode(entries)
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	sayln(w, "KIND\tDIGEST\tSIZE\tLAST USED")
+	sayRow(w, "KIND", "DIGEST", "SIZE", "LAST USED")
 	for _, e := range entries {
 		sayf(w, "%s\t%s\t%s\t%s\n", e.Kind, e.Key[:min(len(e.Key), 12)], mebibytes(e.Size), e.Used.Format(time.DateTime))
 	}

@@ -70,7 +70,7 @@ func (c *exportCmd) origins(a *app, p *schema.Profile) error {
 		return e.Encode(list)
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	sayln(w, "PATH\tVALUE\tORIGIN")
+	sayRow(w, "PATH", "VALUE", "ORIGIN")
 	for _, o := range list {
 		place := "default"
 		if o.Pos != nil {

@@ -70,7 +70,7 @@ func markDrifted(a *app, host *runtime.Runtime, list []runtime.Sandbox) {
 
 func printSandboxes(a *app, list []runtime.Sandbox) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	sayln(w, "NAME\tBACKEND\tSTATE\tSERVICE\tADDRESS\tUSER\tUPTIME\tMEMORY\tCPU\tRESTARTS\tPROFILE\tDRIFTED")
+	sayRow(w, "NAME", "BACKEND", "STATE", "SERVICE", "ADDRESS", "USER", "UPTIME", "MEMORY", "CPU", "RESTARTS", "PROFILE", "DRIFTED")
 	for _, s := range list {
 		columns := []string{s.Name, string(s.Backend), s.State, serviceWord(s.Service), orDash(strings.Join(addressWords(s), ","))}
 		columns = append(columns, measurements(s)...)
@@ -78,7 +78,7 @@ func printSandboxes(a *app, list []runtime.Sandbox) error {
 		if s.Drifted {
 			drifted = "yes"
 		}
-		sayln(w, strings.Join(append(columns, shortDigest(s.Profile), drifted), "\t"))
+		sayRow(w, append(columns, shortDigest(s.Profile), drifted)...)
 	}
 	return w.Flush()
 }

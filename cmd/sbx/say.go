@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strings"
 
 	"github.com/sbx-dev/sbx/internal/plain"
 )
@@ -22,6 +23,14 @@ func sayf(w io.Writer, format string, args ...any) (int, error) {
 
 // sayln is fmt.Fprintln in the same way.
 func sayln(w io.Writer, args ...any) (int, error) { return fmt.Fprintln(w, cleaned(args)...) }
+
+// sayRow says the cells of a row of a tabwriter's table.
+func sayRow(w io.Writer, cells ...string) (int, error) {
+	for i := range cells {
+		cells[i] = plain.Line(cells[i])
+	}
+	return fmt.Fprintln(w, strings.Join(cells, "\t"))
+}
 
 func cleaned(args []any) []any {
 	out := make([]any, len(args))

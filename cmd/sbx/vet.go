@@ -113,7 +113,7 @@ func (c *vetCmd) printTags(a *app) error {
 		return errors.New("tags are listed as text or json")
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	sayln(w, "TAG\tTYPE\tVALUES\tFIELD\tPLACE")
+	sayRow(w, "TAG", "TYPE", "VALUES", "FIELD", "PLACE")
 	for _, t := range tags {
 		sayf(w, "%s\t%s\t%s\t%s\t%s\n", t.Key, t.Type, strings.Join(t.Values, "|"), t.Field, t.Pos)
 	}
