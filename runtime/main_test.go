@@ -1,6 +1,8 @@
 package runtime_test
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,13 +10,23 @@ import (
 	"testing"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/forward"
 	"github.com/sbx-dev/sbx/internal/guestkernel"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/schema/load"
 )
 
-func TestMain(m *testing.M) { testhost.Main(m, guestkernel.Prepare) }
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "forward" { // up starts its own program so (Options.Self)
+		if err := forward.Main(context.Background(), os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	testhost.Main(m, guestkernel.Prepare)
+}
 
 // programsVar is the environment variable that names the folder of programs, where
 // they are built already.
