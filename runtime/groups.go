@@ -10,19 +10,32 @@ import (
 	"libvirt.org/go/libvirt"
 )
 
-// takeGroups takes the control groups of a running container back from it. Those of
-// version 1 are the host's anyway.
-func takeGroups(dom *libvirt.Domain) error {
+// containerGroups are the control groups of a running container.
+type containerGroups struct {
+	controller int               // libvirt's process for the container, which is in them, too
+	of         map[string]string // by controller (processGroups)
+}
+
+func groupsOf(dom *libvirt.Domain) (*containerGroups, error) {
 	controller, err := controllerOf(dom)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	groups, err := processGroups(controller)
-	if err != nil {
-		return err
-	}
-	path, merged := groups[""]
-	if !merged || groups["memory"] != "" {
+	of, err := processGroups(controller)
+	return &containerGroups{controller, of}, err
+}
+
+// merged is the container's group of version 2, if that has the controller.
+func (g *containerGroups) merged(controller string) (path string, is bool) {
+	path, is = g.of[""]
+	return path, is && g.of[controller] == ""
+}
+
+// take takes the control groups back from the container. Those of version 1 are the
+// host's anyway.
+func (g *containerGroups) take() error {
+	path, merged := g.merged("memory")
+	if !merged {
 		return nil
 	}
 	if err := takeBack(filepath.Join(groupRoot, path)); err != nil {

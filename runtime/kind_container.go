@@ -50,17 +50,13 @@ func groupMemory(_ *libvirt.Domain, info *libvirt.DomainInfo) int64 { return int
 // groupKills is how many processes of a running container the kernel has killed
 // because its memory was full, as the host's control groups count them.
 func groupKills(dom *libvirt.Domain) uint64 {
-	controller, err := controllerOf(dom)
+	groups, err := groupsOf(dom)
 	if err != nil {
 		return 0
 	}
-	groups, err := processGroups(controller)
-	if err != nil {
-		return 0
-	}
-	file := filepath.Join(groupRoot, groups[""], "memory.events")
-	if group, separate := groups["memory"]; separate {
-		file = filepath.Join(groupRoot, "memory", group, "memory.oom_control")
+	file := filepath.Join(groupRoot, "memory", groups.of["memory"], "memory.oom_control")
+	if path, merged := groups.merged("memory"); merged {
+		file = filepath.Join(groupRoot, path, "memory.events")
 	}
 	return oomkill.Count(file)
 }

@@ -21,30 +21,26 @@ import (
 // limit sets the bounds of a running container for which libvirt's container driver
 // has no element, or none that means the same under both versions of control groups.
 func (s *sandbox) limit(dom *libvirt.Domain) error {
-	if err := takeGroups(dom); err != nil {
+	groups, err := groupsOf(dom)
+	if err != nil {
 		return err
 	}
-	if err := limitSwap(dom); err != nil {
+	if err := groups.take(); err != nil {
 		return err
 	}
-	return limitPids(dom, s.name, s.manifest.Run.Pids)
+	if err := groups.limitSwap(); err != nil {
+		return err
+	}
+	return groups.limitPids(dom, s.name, s.manifest.Run.Pids)
 }
 
 // limitSwap keeps a container's memory from being swapped out: a limit of memory
 // alone does not count what is, so that a container could have all of the host's swap
 // besides (Documentation/admin-guide/cgroup-v1/memory.rst, section 5.3, and
 // cgroup-v2.rst, memory.swap.max). Version 2's zswap counts as swap.
-func limitSwap(dom *libvirt.Domain) error {
-	controller, err := controllerOf(dom)
-	if err != nil {
-		return err
-	}
-	groups, err := processGroups(controller)
-	if err != nil {
-		return err
-	}
-	file := filepath.Join(groupRoot, "memory", groups["memory"], "memory.swappiness")
-	if path, merged := groups[""]; merged && groups["memory"] == "" {
+func (g *containerGroups) limitSwap() error {
+	file := filepath.Join(groupRoot, "memory", g.of["memory"], "memory.swappiness")
+	if path, merged := g.merged("memory"); merged {
 		file = filepath.Join(groupRoot, path, "memory.swap.max")
 	}
 	if err := writeControl(file, "0"); err != nil && !errors.Is(err, fs.ErrNotExist) { // a kernel without swap has no such file
@@ -56,22 +52,14 @@ func limitSwap(dom *libvirt.Domain) error {
 // limitPids bounds the processes and threads of a running container, for which
 // libvirt's container driver has no element. The bound stands in the control
 // groups of the host, which the container does not see.
-func limitPids(dom *libvirt.Domain, name string, limit int) error {
+func (g *containerGroups) limitPids(dom *libvirt.Domain, name string, limit int) error {
 	if limit == 0 {
 		return nil
 	}
-	controller, err := controllerOf(dom)
-	if err != nil {
-		return err
+	if path, merged := g.merged("pids"); merged {
+		return limitMerged(path, g.controller, limit)
 	}
-	groups, err := processGroups(controller)
-	if err != nil {
-		return err
-	}
-	if path, merged := groups[""]; merged && groups["pids"] == "" {
-		return limitMerged(path, controller, limit)
-	}
-	return limitSeparate(dom, controller, filepath.Join(groupRoot, "memory", groups["memory"]), name, limit)
+	return limitSeparate(dom, g.controller, filepath.Join(groupRoot, "memory", g.of["memory"]), name, limit)
 }
 
 // controllerOf is the process id of libvirt's controller of the container, which
