@@ -27,7 +27,7 @@ func (c *attachCmd) Run(a *app) error {
 	defer host.Close()
 	client, err := host.Attach(a.ctx, c.Name)
 	if err != nil {
-		return watched(a, &codedError{exitSbx, err})
+		return watched(a, withCode(exitSbx, err))
 	}
 	defer client.Close()
 	stdout, stderr := c.writers(a)
@@ -43,7 +43,7 @@ func (c *attachCmd) Run(a *app) error {
 		})
 	}
 	if err != nil {
-		return watched(a, &codedError{exitSbx, err})
+		return watched(a, withCode(exitSbx, err))
 	}
 	last, err := client.WaitEnd(a.ctx)
 	if err != nil { // it had nothing more to tell, and is gone

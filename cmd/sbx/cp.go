@@ -120,9 +120,9 @@ const noTimestamps = "TAR_OPTIONS=--warning=no-timestamp"
 
 func (t transfer) exec(stdin io.Reader, stdout io.Writer, argv ...string) (channel.Exit, error) {
 	command := channel.Command{Argv: argv, Env: []string{noTimestamps}, User: t.user, Workdir: "/"}
-	said := lineSayer{w: t.stderr}
+	said := newLineSayer(t.stderr)
 	defer said.flush()
-	return t.client.Exec(t.ctx, command, channel.Stdio{Stdin: stdin, Stdout: stdout, Stderr: &said})
+	return t.client.Exec(t.ctx, command, channel.Stdio{Stdin: stdin, Stdout: stdout, Stderr: said})
 }
 
 // tarChanged is GNU tar's exit code where a file changed while it was read, as a

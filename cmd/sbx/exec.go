@@ -35,7 +35,7 @@ Examples:
 func (c *execCmd) Run(a *app) error {
 	argv := a.commandLine(c.Command)
 	if len(argv) == 0 {
-		return &codedError{exitSbx, errors.New(`no command is given: sbx exec NAME -- COMMAND`)}
+		return withCode(exitSbx, errors.New(`no command is given: sbx exec NAME -- COMMAND`))
 	}
 	if c.User != "" && c.Workdir == "" {
 		c.Workdir = "/" // the profile's may be closed to another user

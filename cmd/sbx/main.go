@@ -21,23 +21,6 @@ import (
 	"github.com/sbx-dev/sbx/schema/load"
 )
 
-// The exit codes of every verb; `sbx run` and `sbx exec` document their own.
-const (
-	exitOK      = 0
-	exitError   = 1
-	exitChanges = 2 // drift, review, fmt --diff, plan --exit-code: there is something to see
-)
-
-// app is what a verb works with besides its own flags.
-type app struct {
-	ctx    context.Context
-	stdin  io.Reader
-	stdout io.Writer
-	stderr io.Writer
-
-	command []string // what stands after "--", for the verbs that run commands
-}
-
 // cli is the command line: one field a verb, one file a verb, by topic as
 // `sbx --help` shows them.
 type cli struct {
@@ -89,11 +72,6 @@ var readers = []string{"compile", "vet", "export", "explain", "test", "run", "up
 
 // softMemory is how much sbx uses, in bytes, before it collects eagerly.
 const softMemory = 256 << 20
-
-// exitCode is an error that carries nothing but the code to end with.
-type exitCode int
-
-func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 func main() {
 	debug.SetGCPercent(400) // most commands have ended before collecting is worth its time

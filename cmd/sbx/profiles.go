@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/profiles"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -96,4 +97,18 @@ func findProfile(arg string) (path string, shipped bool) {
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
+}
+
+// compileAll compiles the profiles; their rules may name each other.
+func compileAll(profiles []*schema.Profile) ([]*compiler.Bundle, error) {
+	peers := compiler.Peers(profiles)
+	var bundles []*compiler.Bundle
+	for _, p := range profiles {
+		b, err := compiler.Compile(p, compiler.Options{Peers: peers})
+		if err != nil {
+			return nil, err
+		}
+		bundles = append(bundles, b)
+	}
+	return bundles, nil
 }

@@ -57,7 +57,7 @@ Examples:
 
 func (c *runCmd) Run(a *app) error {
 	if err := c.checkProfile(a); err != nil {
-		return &codedError{exitSbx, err}
+		return withCode(exitSbx, err)
 	}
 	a.command = a.commandLine(c.Command)
 	host := c.open(a)
@@ -67,19 +67,19 @@ func (c *runCmd) Run(a *app) error {
 	}
 	p, err := c.profile(a)
 	if err != nil {
-		return &codedError{exitSbx, err}
+		return withCode(exitSbx, err)
 	}
 	if c.Print {
 		text, err := load.Format(p)
 		if err != nil {
-			return &codedError{exitSbx, err}
+			return withCode(exitSbx, err)
 		}
 		_, err = a.stdout.Write(text)
 		return err
 	}
 	others, err := (&profileFlags{}).load(a, c.With...)
 	if err != nil {
-		return &codedError{exitSbx, err}
+		return withCode(exitSbx, err)
 	}
 	return session(a, c.sessionFlags, func(ctx context.Context, t *terminal) (channel.Exit, error) {
 		bundle, err := compiler.Compile(p, compiler.Options{Ephemeral: true, Peers: compiler.Peers(append(others, p))})

@@ -84,6 +84,9 @@ func (l *lineSayer) Write(data []byte) (int, error) {
 	}
 }
 
+// newLineSayer says to w.
+func newLineSayer(w io.Writer) *lineSayer { return &lineSayer{w: w} }
+
 // flush says what has no end of line.
 func (l *lineSayer) flush() {
 	if len(l.rest) > 0 {

@@ -15,15 +15,6 @@ import (
 	"github.com/sbx-dev/sbx/internal/input"
 )
 
-// The exit codes of run and exec besides the command's own, as env(1) and
-// timeout(1) have them.
-const (
-	exitTimeout       = 124
-	exitSbx           = 125
-	exitNotExecutable = 126
-	exitNotFound      = 127
-)
-
 const sessionCodes = `The exit code is the command's own, or 128 and the number of the signal that
 killed it. sbx itself ends with 124 when --timeout was over, 125 when the
 sandbox or the session failed, 126 when the command cannot be executed and 127
@@ -51,18 +42,6 @@ type sessionFlags struct {
 	Interactive bool          `short:"i" hidden:"" help:"The command reads this standard input, as it does without."`
 	NoStdin     bool          `short:"n" name:"no-stdin" help:"Give the command an empty standard input."`
 	Timeout     time.Duration `placeholder:"TIME" help:"End the command after this time: 90s, 5m."`
-}
-
-// commandLine is the command that was given: what stands after "--", or words
-// that follow the verb's own.
-func (a *app) commandLine(words []string) []string {
-	switch {
-	case len(words) == 0:
-		return a.command
-	case a.command == nil:
-		return words
-	}
-	return append(append(words, "--"), a.command...) // the command's own "--"
 }
 
 // openTerminal connects a session to sbx's own standard streams. With a TTY, the
@@ -181,7 +160,7 @@ func offer[T any](to chan<- T, v T) bool {
 func session(a *app, flags sessionFlags, do func(context.Context, *terminal) (channel.Exit, error)) error {
 	t, err := openTerminal(a, flags)
 	if err != nil {
-		return &codedError{exitSbx, err}
+		return withCode(exitSbx, err)
 	}
 	defer t.restore()
 	// From here on an interrupt is the command's.
@@ -210,22 +189,13 @@ func sessionError(err error) error {
 	var failure *channel.Failure
 	switch {
 	case errors.Is(err, errTimeout): // whatever was under way
-		return &codedError{exitTimeout, errTimeout}
+		return withCode(exitTimeout, errTimeout)
 	case !errors.As(err, &failure):
-		return &codedError{exitSbx, err}
+		return withCode(exitSbx, err)
 	case failure.Reason == channel.ReasonNotFound:
-		return &codedError{exitNotFound, err}
+		return withCode(exitNotFound, err)
 	case failure.Reason == channel.ReasonNotExecutable:
-		return &codedError{exitNotExecutable, err}
+		return withCode(exitNotExecutable, err)
 	}
-	return &codedError{exitSbx, err}
+	return withCode(exitSbx, err)
 }
-
-// codedError is an error that ends sbx with another code than 1.
-type codedError struct {
-	code int
-	err  error
-}
-
-func (e *codedError) Error() string { return e.err.Error() }
-func (e *codedError) Unwrap() error { return e.err }

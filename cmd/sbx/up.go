@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
@@ -71,20 +70,6 @@ func (c *upCmd) Run(a *app) error {
 		printRules(a.stdout, result)
 	}
 	return errors.Join(failed...)
-}
-
-// compileAll compiles the profiles; their rules may name each other.
-func compileAll(profiles []*schema.Profile) ([]*compiler.Bundle, error) {
-	peers := compiler.Peers(profiles)
-	var bundles []*compiler.Bundle
-	for _, p := range profiles {
-		b, err := compiler.Compile(p, compiler.Options{Peers: peers})
-		if err != nil {
-			return nil, err
-		}
-		bundles = append(bundles, b)
-	}
-	return bundles, nil
 }
 
 // describeUp says what was done and where the sandbox is reached.

@@ -1,9 +1,5 @@
 package main
 
-import (
-	"runtime/debug"
-)
-
 type versionCmd struct{}
 
 func (versionCmd) Help() string {
@@ -17,20 +13,4 @@ Example:
 func (versionCmd) Run(a *app) error {
 	_, err := sayln(a.stdout, "sbx", version())
 	return err
-}
-
-// release is what scripts/version says, where make has built sbx.
-var release string
-
-// version is what sbx was built from: the release that make has linked into it, or
-// the module's version, which go install knows; by hand from a checkout, "devel".
-func version() string {
-	if release != "" {
-		return release
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
-		return "devel"
-	}
-	return info.Main.Version
 }

@@ -32,9 +32,9 @@ func (c *waitCmd) Run(a *app) error {
 func ending(last channel.Status, err error) error {
 	switch {
 	case err != nil:
-		return &codedError{exitSbx, err}
+		return withCode(exitSbx, err)
 	case last.Exit == nil:
-		return &codedError{exitSbx, fmt.Errorf("the command never ran: %s", last.Message)}
+		return withCode(exitSbx, fmt.Errorf("the command never ran: %s", last.Message))
 	case last.Exit.Status() != 0:
 		return exitCode(last.Exit.Status())
 	}
