@@ -11,7 +11,7 @@ export VERSION
 # With libvirt_dlopen, sbx looks for libvirt when it starts: it compiles and
 # checks profiles where there is none.
 build:
-	$(GO) build -tags libvirt_dlopen -ldflags '-X main.release=$(VERSION)' -o $(BIN)/sbx ./cmd/sbx
+	$(GO) build -tags libvirt_dlopen -ldflags '-X github.com/sbx-dev/sbx/cmd/sbx/internal/verb.release=$(VERSION)' -o $(BIN)/sbx ./cmd/sbx
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $(BIN)/sbx-init ./initramfs/init
 
 # The first process of machines that name an architecture which is not this host's.

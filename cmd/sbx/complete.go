@@ -9,6 +9,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/say"
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 	"github.com/sbx-dev/sbx/profiles"
 	"github.com/sbx-dev/sbx/runtime"
 )
@@ -19,7 +21,7 @@ type completeCmd struct {
 	Words []string `arg:"" optional:"" passthrough:""`
 }
 
-func (c *completeCmd) Run(a *app, k *kong.Kong) error {
+func (c *completeCmd) Run(a *verb.App, k *kong.Kong) error {
 	words := c.Words
 	if len(words) > 0 && words[0] == "--" {
 		words = words[1:]
@@ -30,7 +32,7 @@ func (c *completeCmd) Run(a *app, k *kong.Kong) error {
 	last := words[len(words)-1]
 	for _, candidate := range candidates(k.Model, words[:len(words)-1], last) {
 		if strings.HasPrefix(candidate, last) {
-			sayln(a.stdout, candidate)
+			say.Fprintln(a.Stdout, candidate)
 		}
 	}
 	return nil
@@ -98,9 +100,9 @@ func flagNames(verb *kong.Node) (names []string) {
 	return names
 }
 
-// profileNames are the bare names that findProfile would find.
+// profileNames are the bare names that FindProfile would find.
 func profileNames() (names []string) {
-	places := []fs.FS{os.DirFS("."), os.DirFS("profiles"), os.DirFS(systemProfiles), profiles.FS()}
+	places := []fs.FS{os.DirFS("."), os.DirFS("profiles"), os.DirFS(verb.SystemProfiles), profiles.FS()}
 	for _, place := range places {
 		found, err := fs.Glob(place, "*.cue")
 		if err != nil {

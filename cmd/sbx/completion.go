@@ -4,6 +4,8 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 )
 
 // completionCmd prints what makes a shell complete sbx's arguments.
@@ -31,12 +33,12 @@ var zshCompletion string
 //go:embed completion/sbx.fish
 var fishCompletion string
 
-func (c *completionCmd) Run(a *app) error {
+func (c *completionCmd) Run(a *verb.App) error {
 	scripts := map[string]string{"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion}
 	script, ok := scripts[c.Shell]
 	if !ok {
 		return fmt.Errorf("no completion for %q: want bash, zsh or fish", c.Shell)
 	}
-	_, err := io.WriteString(a.stdout, script)
+	_, err := io.WriteString(a.Stdout, script)
 	return err
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 )
 
 // runSbx runs a command line and gives its exit code and output.
@@ -16,7 +18,7 @@ func runSbx(t *testing.T, args ...string) (code int, stdout string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	code = run(context.Background(), strings.NewReader(""), &out, &errs, args)
-	if code != exitOK {
+	if code != verb.ExitOK {
 		t.Logf("sbx %v: %s", args, errs.String())
 	}
 	return code, out.String()
@@ -101,7 +103,7 @@ func TestOtherShellsScriptsParse(t *testing.T) {
 // Every verb has a manual page with its flags and without a complaint of groff.
 func TestManualPages(t *testing.T) {
 	dir := t.TempDir()
-	if code, _ := runSbx(t, "man", "-o", dir); code != exitOK {
+	if code, _ := runSbx(t, "man", "-o", dir); code != verb.ExitOK {
 		t.Fatal("sbx man failed")
 	}
 	_, help := runSbx(t, "__complete", "--", "")

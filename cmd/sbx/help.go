@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -24,21 +25,21 @@ Examples:
   sbx help compile`
 }
 
-func (c *helpCmd) Run(a *app) error {
+func (c *helpCmd) Run(a *verb.App) error {
 	if len(c.Topic) == 0 {
-		return a.rerun("--help")
+		return rerun(a, "--help")
 	}
 	topic := strings.ToUpper(c.Topic[0])
 	if topic == "CODES" {
 		for _, e := range diag.Explanations {
-			if _, err := fmt.Fprintf(a.stdout, "%s  %s\n", e.Code, e.Title); err != nil {
+			if _, err := fmt.Fprintf(a.Stdout, "%s  %s\n", e.Code, e.Title); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	if e, ok := diag.Explain(topic); ok {
-		return printExplanation(a.stdout, e)
+		return printExplanation(a.Stdout, e)
 	}
 	if strings.HasPrefix(topic, "SBX") {
 		return fmt.Errorf("there is no code %s; \"sbx help codes\" lists them", topic)
@@ -47,15 +48,15 @@ func (c *helpCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		return printField(a.stdout, field, below)
+		return printField(a.Stdout, field, below)
 	}
-	return a.rerun(append(c.Topic, "--help")...)
+	return rerun(a, append(c.Topic, "--help")...)
 }
 
 // rerun runs sbx with other arguments.
-func (a *app) rerun(args ...string) error {
-	if code := run(a.ctx, a.stdin, a.stdout, a.stderr, args); code != exitOK {
-		return exitCode(code)
+func rerun(a *verb.App, args ...string) error {
+	if code := run(a.Ctx, a.Stdin, a.Stdout, a.Stderr, args); code != verb.ExitOK {
+		return verb.ExitCode(code)
 	}
 	return nil
 }

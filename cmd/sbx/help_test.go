@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 )
 
 // Every verb's help fits a terminal of 80 columns and has an example, which the
@@ -20,7 +22,7 @@ func TestHelpFits(t *testing.T) {
 	}
 	for _, args := range pages {
 		code, help := runSbx(t, args...)
-		if code != exitOK {
+		if code != verb.ExitOK {
 			t.Errorf("%q ends with %d", args, code)
 		}
 		for line := range strings.Lines(help) {
@@ -40,7 +42,7 @@ func TestHelpFits(t *testing.T) {
 func TestNoVerb(t *testing.T) {
 	code, without := runSbx(t)
 	_, help := runSbx(t, "--help")
-	if code != exitOK || without != help {
+	if code != verb.ExitOK || without != help {
 		t.Errorf("sbx without a verb ends with %d and prints:\n%s", code, without)
 	}
 	for _, verb := range people() {
@@ -96,7 +98,7 @@ func TestUnknownVerbs(t *testing.T) {
 		var out, errs bytes.Buffer
 		code := run(context.Background(), strings.NewReader(""), &out, &errs, c.args)
 		said := errs.String()
-		if code != exitError || out.Len() > 0 || !strings.HasSuffix(said, "Run \"sbx --help\" for all verbs.\n") {
+		if code != verb.ExitError || out.Len() > 0 || !strings.HasSuffix(said, "Run \"sbx --help\" for all verbs.\n") {
 			t.Errorf("%q ends with %d: %s%s", c.args, code, out.String(), said)
 		}
 		if c.want != "" && !strings.Contains(said, "\n  "+c.want) {
@@ -130,9 +132,9 @@ func TestWrongArguments(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"up"}, exitError, `Run "sbx up --help"`},
-		{[]string{"run", "--memmory", "1GiB", "--", "true"}, exitSbx, `did you mean "--memory"?`},
-		{[]string{"exec"}, exitSbx, `Run "sbx exec --help"`},
+		{[]string{"up"}, verb.ExitError, `Run "sbx up --help"`},
+		{[]string{"run", "--memmory", "1GiB", "--", "true"}, verb.ExitSbx, `did you mean "--memory"?`},
+		{[]string{"exec"}, verb.ExitSbx, `Run "sbx exec --help"`},
 	} {
 		var out, errs bytes.Buffer
 		code := run(context.Background(), strings.NewReader(""), &out, &errs, c.args)
@@ -152,11 +154,11 @@ func TestHelpOfFields(t *testing.T) {
 		{`mounts."/run".tmpfs`, "mounts.PATH.tmpfs\n"},
 		{"run", "Usage: sbx run "},
 	} {
-		if code, out := runSbx(t, "help", c.topic); code != exitOK || !strings.Contains(out, c.want) {
+		if code, out := runSbx(t, "help", c.topic); code != verb.ExitOK || !strings.Contains(out, c.want) {
 			t.Errorf("help %s ends with %d:\n%s", c.topic, code, out)
 		}
 	}
-	if code, _ := runSbx(t, "help", "network.allw"); code != exitError {
+	if code, _ := runSbx(t, "help", "network.allw"); code != verb.ExitError {
 		t.Errorf("help of a field that is not there ends with %d", code)
 	}
 }

@@ -17,6 +17,11 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/author"
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/command"
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/say"
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/service"
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/schema/load"
 )
@@ -24,47 +29,47 @@ import (
 // cli is the command line: one field a verb, one file a verb, by topic as
 // `sbx --help` shows them.
 type cli struct {
-	Run  runCmd  `cmd:"" topic:"Run one command" help:"Run a command in a sandbox of its own that is gone afterwards."`
-	Exec execCmd `cmd:"" topic:"Run one command" help:"Run a command in a sandbox that runs."`
-	Cp   cpCmd   `cmd:"" topic:"Run one command" help:"Copy files into a sandbox or out of it."`
+	Run  command.Run  `cmd:"" topic:"Run one command" help:"Run a command in a sandbox of its own that is gone afterwards."`
+	Exec command.Exec `cmd:"" topic:"Run one command" help:"Run a command in a sandbox that runs."`
+	Cp   command.Cp   `cmd:"" topic:"Run one command" help:"Copy files into a sandbox or out of it."`
 
-	Up      upCmd      `cmd:"" topic:"Services" help:"Make sandboxes run as their profiles say."`
-	Down    downCmd    `cmd:"" topic:"Services" help:"Stop sandboxes and remove what was made for them."`
-	Ps      psCmd      `cmd:"" topic:"Services" help:"List the sandboxes."`
-	Logs    logsCmd    `cmd:"" topic:"Services" help:"Show what the service of a sandbox wrote."`
-	Attach  attachCmd  `cmd:"" topic:"Services" help:"Pass on what the service of a sandbox writes."`
-	Wait    waitCmd    `cmd:"" topic:"Services" help:"Wait until the command of a sandbox has ended."`
-	Stop    stopCmd    `cmd:"" topic:"Services" help:"Stop sandboxes and keep what was made for them."`
-	Restart restartCmd `cmd:"" topic:"Services" help:"Restart the commands of sandboxes."`
-	Inspect inspectCmd `cmd:"" topic:"Services" help:"Show all that is known of a sandbox."`
+	Up      service.Up      `cmd:"" topic:"Services" help:"Make sandboxes run as their profiles say."`
+	Down    service.Down    `cmd:"" topic:"Services" help:"Stop sandboxes and remove what was made for them."`
+	Ps      service.Ps      `cmd:"" topic:"Services" help:"List the sandboxes."`
+	Logs    service.Logs    `cmd:"" topic:"Services" help:"Show what the service of a sandbox wrote."`
+	Attach  service.Attach  `cmd:"" topic:"Services" help:"Pass on what the service of a sandbox writes."`
+	Wait    service.Wait    `cmd:"" topic:"Services" help:"Wait until the command of a sandbox has ended."`
+	Stop    service.Stop    `cmd:"" topic:"Services" help:"Stop sandboxes and keep what was made for them."`
+	Restart service.Restart `cmd:"" topic:"Services" help:"Restart the commands of sandboxes."`
+	Inspect service.Inspect `cmd:"" topic:"Services" help:"Show all that is known of a sandbox."`
 
-	Init    initCmd    `cmd:"" topic:"Write and review profiles" help:"Start a project of profiles."`
-	Vet     vetCmd     `cmd:"" topic:"Write and review profiles" help:"Check profiles."`
-	Explain explainCmd `cmd:"" topic:"Write and review profiles" help:"Say what becomes of a packet, and by which line of the profile."`
-	Test    testCmd    `cmd:"" topic:"Write and review profiles" help:"Check what profiles claim about their firewalls."`
-	Review  reviewCmd  `cmd:"" topic:"Write and review profiles" help:"Show what a change to profiles opens, and what it closes."`
-	Fmt     fmtCmd     `cmd:"" topic:"Write and review profiles" help:"Write CUE files in their usual form."`
-	Export  exportCmd  `cmd:"" topic:"Write and review profiles" help:"Print a profile with all defaults filled in."`
-	Compile compileCmd `cmd:"" topic:"Write and review profiles" help:"Show what a profile becomes: libvirt XML, a firewall, a manifest."`
-	Schema  schemaCmd  `cmd:"" topic:"Write and review profiles" help:"Print the schema of profiles."`
+	Init    author.Init    `cmd:"" topic:"Write and review profiles" help:"Start a project of profiles."`
+	Vet     author.Vet     `cmd:"" topic:"Write and review profiles" help:"Check profiles."`
+	Explain author.Explain `cmd:"" topic:"Write and review profiles" help:"Say what becomes of a packet, and by which line of the profile."`
+	Test    author.Test    `cmd:"" topic:"Write and review profiles" help:"Check what profiles claim about their firewalls."`
+	Review  author.Review  `cmd:"" topic:"Write and review profiles" help:"Show what a change to profiles opens, and what it closes."`
+	Fmt     author.Fmt     `cmd:"" topic:"Write and review profiles" help:"Write CUE files in their usual form."`
+	Export  author.Export  `cmd:"" topic:"Write and review profiles" help:"Print a profile with all defaults filled in."`
+	Compile author.Compile `cmd:"" topic:"Write and review profiles" help:"Show what a profile becomes: libvirt XML, a firewall, a manifest."`
+	Schema  author.Schema  `cmd:"" topic:"Write and review profiles" help:"Print the schema of profiles."`
 
-	Plan  planCmd  `cmd:"" topic:"Operate a folder of profiles" help:"Show what apply would change, and what each change takes."`
-	Apply applyCmd `cmd:"" topic:"Operate a folder of profiles" help:"Make what runs the same as what the profiles say."`
-	Drift driftCmd `cmd:"" topic:"Operate a folder of profiles" help:"Find what has been changed by hand."`
+	Plan  service.Plan  `cmd:"" topic:"Operate a folder of profiles" help:"Show what apply would change, and what each change takes."`
+	Apply service.Apply `cmd:"" topic:"Operate a folder of profiles" help:"Make what runs the same as what the profiles say."`
+	Drift service.Drift `cmd:"" topic:"Operate a folder of profiles" help:"Find what has been changed by hand."`
 
-	Doctor doctorCmd `cmd:"" topic:"The host" help:"Check what of sbx works on this host, and how to mend the rest."`
-	Cache  cacheCmd  `cmd:"" topic:"The host" help:"See and clear the kept kernels and initrds of machines."`
+	Doctor service.Doctor `cmd:"" topic:"The host" help:"Check what of sbx works on this host, and how to mend the rest."`
+	Cache  service.Cache  `cmd:"" topic:"The host" help:"See and clear the kept kernels and initrds of machines."`
 
 	Help       helpCmd       `cmd:"" topic:"About sbx" help:"Explain a diagnostic's code, a field of profiles, or a verb."`
 	Man        manCmd        `cmd:"" topic:"About sbx" help:"Print the manual pages."`
 	Completion completionCmd `cmd:"" topic:"About sbx" help:"Print a shell's completion script."`
 	Version    versionCmd    `cmd:"" topic:"About sbx" help:"Print sbx's version."`
 
-	Keep     keepCmd     `cmd:"" hidden:""`
-	Forward  forwardCmd  `cmd:"" hidden:""`
-	Hold     holdCmd     `cmd:"" hidden:""`
-	Tether   tetherCmd   `cmd:"" hidden:""`
-	Complete completeCmd `cmd:"" name:"__complete" hidden:""`
+	Keep     service.Keep    `cmd:"" hidden:""`
+	Forward  service.Forward `cmd:"" hidden:""`
+	Hold     service.Hold    `cmd:"" hidden:""`
+	Tether   service.Tether  `cmd:"" hidden:""`
+	Complete completeCmd     `cmd:"" name:"__complete" hidden:""`
 }
 
 // readers are the verbs that read profiles and whose users wait for that.
@@ -95,7 +100,7 @@ func run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, args []
 		args = []string{"version"}
 	case !knownVerb(args):
 		printUnknown(stderr, args)
-		return exitError
+		return verb.ExitError
 	}
 	parser, err := newParser(grammar(args), stdout, stderr, &code)
 	if err != nil {
@@ -109,11 +114,11 @@ func run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, args []
 	args, command := splitCommand(args)
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		sayf(stderr, "sbx %s: %v\n%sRun \"sbx %[1]s --help\" for its arguments and flags, with examples.\n", args[0], err, own(hintCommand(args[0], command)))
+		say.Fprintf(stderr, "sbx %s: %v\n%sRun \"sbx %[1]s --help\" for its arguments and flags, with examples.\n", args[0], err, say.Own(hintCommand(args[0], command)))
 		return usageCode(args[0])
 	}
-	err = parsed.Run(&app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, command: command})
-	return report(stderr, err)
+	err = parsed.Run(&verb.App{Ctx: ctx, Stdin: stdin, Stdout: stdout, Stderr: stderr, Command: command})
+	return verb.Report(stderr, err)
 }
 
 // hintCommand says where a command's own flags stand, to somebody who gave them to
@@ -126,11 +131,11 @@ func hintCommand(verb string, command []string) string {
 }
 
 // usageCode is what a verb ends with whose arguments are wrong.
-func usageCode(verb string) int {
-	if verb == "run" || verb == "exec" {
-		return exitSbx // the others are their commands' own
+func usageCode(name string) int {
+	if name == "run" || name == "exec" {
+		return verb.ExitSbx // the others are their commands' own
 	}
-	return exitError
+	return verb.ExitError
 }
 
 // splitCommand takes the command after "--" off a command line of `sbx run` or

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 )
 
 // manCmd writes manual pages.
@@ -24,7 +26,7 @@ Examples:
   sbx man -o /usr/local/share/man/man1`
 }
 
-func (c *manCmd) Run(a *app, model *kong.Kong) error {
+func (c *manCmd) Run(a *verb.App, model *kong.Kong) error {
 	pages := manPages(model.Model)
 	if c.Output != "" {
 		if err := os.MkdirAll(c.Output, 0o755); err != nil {
@@ -43,7 +45,7 @@ func (c *manCmd) Run(a *app, model *kong.Kong) error {
 	}
 	for _, p := range pages {
 		if p.name == want {
-			_, err := io.WriteString(a.stdout, p.text)
+			_, err := io.WriteString(a.Stdout, p.text)
 			return err
 		}
 	}
@@ -107,7 +109,7 @@ func verbPage(verb *kong.Node) manPage {
 }
 
 func manHead(b *strings.Builder, name, help string) {
-	fmt.Fprintf(b, ".TH %s 1 \"\" \"sbx %s\"\n.SH NAME\n%s \\- %s\n", strings.ToUpper(name), roff(version()), name, roff(strings.TrimSuffix(help, ".")))
+	fmt.Fprintf(b, ".TH %s 1 \"\" \"sbx %s\"\n.SH NAME\n%s \\- %s\n", strings.ToUpper(name), roff(verb.Version()), name, roff(strings.TrimSuffix(help, ".")))
 }
 
 // roff escapes a text: backslashes and hyphens, and dots and quotes that begin a

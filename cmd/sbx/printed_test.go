@@ -7,39 +7,44 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sbx-dev/sbx/internal/plain"
 )
 
-// printers are files and functions that print in another way than by sayf, each
-// with what keeps others' words from a terminal there.
+// printers are files and functions that print in another way than by package say,
+// each with what keeps others' words from a terminal there.
 var printers = map[string]string{
-	"say.go":                   "it is sayf",
-	"man.go":                   "the words are sbx's own",
-	"help.go":                  "the words are sbx's own",
-	"helpfield.go":             "the words are sbx's own",
-	"tophelp.go":               "the words are sbx's own",
-	"completion.go":            "the words are sbx's own",
-	"logs.go: plain":           "rawFlag gives it a writer",
-	"attach.go: Run":           "rawFlag gives it a writer",
-	"compile.go: printBundles": "data for a program",
-	"export.go: Run":           "data for a program",
-	"fmt.go: file":             "a file's own text, or a patch of it",
-	"plan.go: Run":             "data for a program",
-	"run.go: Run":              "a profile made of the user's own flags",
-	"schemacmd.go":             "the words are sbx's own",
+	"internal/say/say.go":             "it is say",
+	"man.go":                          "the words are sbx's own",
+	"help.go":                         "the words are sbx's own",
+	"helpfield.go":                    "the words are sbx's own",
+	"tophelp.go":                      "the words are sbx's own",
+	"completion.go":                   "the words are sbx's own",
+	"internal/service/logs.go: plain": "RawFlag gives it a writer",
+	"internal/service/attach.go: Run": "RawFlag gives it a writer",
+	"internal/author/compile.go: printBundles": "data for a program",
+	"internal/author/export.go: Run":           "data for a program",
+	"internal/author/fmt.go: file":             "a file's own text, or a patch of it",
+	"internal/service/plan.go: Run":            "data for a program",
+	"internal/command/run.go: Run":             "a profile made of the user's own flags",
+	"internal/author/schema.go":                "the words are sbx's own",
 }
 
-// All that is printed goes through sayf or sayln, or stands in the list.
+// All that is printed goes through package say, or stands in the list.
 func TestWhatIsPrintedIsCleaned(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
+	inside, err := filepath.Glob("internal/*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
 	used := map[string]bool{}
-	for _, file := range files {
+	for _, file := range slices.Concat(files, inside) {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
 		}
@@ -64,7 +69,7 @@ func TestWhatIsPrintedIsCleaned(t *testing.T) {
 				}
 				used[where] = true
 				if printers[where] == "" {
-					t.Errorf("%s prints by itself in %s: use sayf or sayln", fset.Position(call.Pos()), f.Name.Name)
+					t.Errorf("%s prints by itself in %s: use package say", fset.Position(call.Pos()), f.Name.Name)
 				}
 				return true
 			})

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 )
 
 // BenchmarkReview runs `sbx review` as a process of its own over two profiles,
@@ -16,7 +18,7 @@ import (
 // many times as long ten times the rules take.
 func BenchmarkReview(b *testing.B) {
 	sbx := filepath.Join(b.TempDir(), "sbx")
-	command(b, "go", "build", "-tags", "libvirt_dlopen", "-o", sbx, ".")
+	output(b, "go", "build", "-tags", "libvirt_dlopen", "-o", sbx, ".")
 	for _, kind := range []struct {
 		name string
 		pair func(r *rand.Rand, n int) (before, after []string)
@@ -64,7 +66,7 @@ func reviewRules(b *testing.B, sbx string, before, after []string) time.Duration
 		began := time.Now()
 		err := c.Run()
 		took += time.Since(began)
-		if c.ProcessState == nil || c.ProcessState.ExitCode() != exitChanges {
+		if c.ProcessState == nil || c.ProcessState.ExitCode() != verb.ExitChanges {
 			b.Fatal(err)
 		}
 		most = max(most, c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)

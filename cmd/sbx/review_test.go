@@ -17,6 +17,8 @@ import (
 	_ "github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif" // for its schema
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/xeipuuv/gojsonschema"
+
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 )
 
 // sarifSchema is OASIS's own schema of SARIF 2.1.0, which go-sarif holds as a
@@ -65,7 +67,7 @@ func TestSARIFIsValid(t *testing.T) {
 		var stdout, stderr bytes.Buffer
 		code := run(context.Background(), strings.NewReader(""), &stdout, &stderr,
 			[]string{"review", "--format", "sarif", filepath.Join(dir, "old.cue"), filepath.Join(dir, "new.cue")})
-		if code == exitError {
+		if code == verb.ExitError {
 			t.Fatalf("%s: %s", name, stderr.String())
 		}
 		result, err := schema.Validate(gojsonschema.NewBytesLoader(stdout.Bytes()))

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -29,7 +30,7 @@ func TestManyRules(t *testing.T) {
 	}
 	rules[4320] = `{in: tcp: [65536]}`
 	r := call(t, nil, "vet", ruleProfile(t, rules))
-	if r.code != exitError || !strings.Contains(r.stderr, ":4333:12: error[SBX0023]: network.allow[4320].in.tcp[0]") || strings.Count(r.stderr, "SBX") != 1 {
+	if r.code != verb.ExitError || !strings.Contains(r.stderr, ":4333:12: error[SBX0023]: network.allow[4320].in.tcp[0]") || strings.Count(r.stderr, "SBX") != 1 {
 		t.Errorf("code %d\n%s", r.code, r.stderr)
 	}
 }

@@ -25,14 +25,14 @@ func BenchmarkRun(b *testing.B) {
 		b.Fatal(err)
 	}
 	sbx := filepath.Join(b.TempDir(), "sbx")
-	command(b, "go", "build", "-tags", "libvirt_dlopen", "-o", sbx, ".")
+	output(b, "go", "build", "-tags", "libvirt_dlopen", "-o", sbx, ".")
 	b.Setenv("SBX_INIT", init)
 	domain := bareDomain(b, sbx)
 	var bare, whole []time.Duration
 	for b.Loop() {
 		settle()
 		bare = append(bare, timedTo(b, 0, "virsh", "-q", "-c", "lxc:///system", "create", domain))
-		command(b, "virsh", "-q", "-c", "lxc:///system", "destroy", "bare")
+		output(b, "virsh", "-q", "-c", "lxc:///system", "destroy", "bare")
 		settle()
 		whole = append(whole, timedTo(b, 1, sbx, "run", "--", "/bin/false"))
 	}
@@ -69,11 +69,11 @@ func bareDomain(b *testing.B, sbx string) string {
 		time.Sleep(50 * time.Millisecond)
 	}
 	var d libvirtxml.Domain
-	if err := d.Unmarshal(command(b, "virsh", "-c", "lxc:///system", "dumpxml", "--inactive", "model")); err != nil {
+	if err := d.Unmarshal(output(b, "virsh", "-c", "lxc:///system", "dumpxml", "--inactive", "model")); err != nil {
 		b.Fatal(err)
 	}
 	dir := filepath.Join(b.TempDir(), "bare")
-	command(b, "cp", "-a", "/var/lib/sbx/model", dir)
+	output(b, "cp", "-a", "/var/lib/sbx/model", dir)
 	for at := filepath.Dir(dir); at != "/"; at = filepath.Dir(at) {
 		if err := os.Chmod(at, 0o755); err != nil {
 			b.Fatal(err)
@@ -111,8 +111,8 @@ func timedTo(b *testing.B, code int, argv ...string) time.Duration {
 	return took
 }
 
-// command runs a command that must succeed, and gives what it prints.
-func command(b *testing.B, argv ...string) string {
+// output runs a command that must succeed, and gives what it prints.
+func output(b *testing.B, argv ...string) string {
 	b.Helper()
 	out, err := exec.Command(argv[0], argv[1:]...).Output()
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 )
 
 // transparent sees to it that a command gets what it was given, byte for byte, and
@@ -131,7 +133,7 @@ func TestACommandThatWasTakenForAProfile(t *testing.T) {
 		"exec name":   "sbx: no command is given: sbx exec NAME -- COMMAND\n",
 	} {
 		got := call(t, nil, strings.Fields(line)...)
-		if got.code != exitSbx || !strings.Contains(got.stderr, want) {
+		if got.code != verb.ExitSbx || !strings.Contains(got.stderr, want) {
 			t.Errorf("sbx %s: got %+v, want %q", line, got, want)
 		}
 	}
@@ -154,7 +156,7 @@ func TestAProfileHoldsText(t *testing.T) {
 		"-b kvm --kernel \xff": `machine.kernel: "`,
 	} {
 		got := call(t, nil, append([]string{"run"}, strings.Fields(flags)...)...)
-		if got.code != exitSbx || !strings.HasPrefix(got.stderr, "sbx: "+want) || !strings.HasSuffix(got.stderr, "\" is not UTF-8, and a profile is text: it cannot name this\n") {
+		if got.code != verb.ExitSbx || !strings.HasPrefix(got.stderr, "sbx: "+want) || !strings.HasSuffix(got.stderr, "\" is not UTF-8, and a profile is text: it cannot name this\n") {
 			t.Errorf("%q: got %+v, want %s", flags, got, want)
 		}
 	}
@@ -177,7 +179,7 @@ func TestAProfileHoldsText(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := call(t, nil, "vet", filepath.Join(dir, "\xff.cue"))
-	if want := "\"\\xff.cue\" cannot be read: its name is not UTF-8, as the names of CUE files are\n"; got.code != exitError || !strings.HasSuffix(got.stderr, want) {
+	if want := "\"\\xff.cue\" cannot be read: its name is not UTF-8, as the names of CUE files are\n"; got.code != verb.ExitError || !strings.HasSuffix(got.stderr, want) {
 		t.Errorf("got %+v, want %q", got, want)
 	}
 }

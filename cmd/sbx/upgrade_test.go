@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 	"github.com/sbx-dev/sbx/internal/testhost"
 )
 
@@ -54,15 +55,15 @@ func TestAnotherSbxsFormats(t *testing.T) {
 	}
 	t.Cleanup(func() { runSbx(t, "down", "upgraded") })
 	up()
-	if code, out := runSbx(t, "ps"); code != exitOK || !strings.Contains(out, "upgraded") {
+	if code, out := runSbx(t, "ps"); code != verb.ExitOK || !strings.Contains(out, "upgraded") {
 		t.Errorf("ps ends with %d:\n%s", code, out)
 	}
-	if code, out := runSbx(t, "logs", "upgraded"); code != exitOK || out != "begun\n" {
+	if code, out := runSbx(t, "logs", "upgraded"); code != verb.ExitOK || out != "begun\n" {
 		t.Errorf("logs ends with %d: %q", code, out)
 	}
 	for _, args := range [][]string{{"exec", "upgraded", "--", "true"}, {"up", profile}, {"restart", "upgraded"}} {
 		var said strings.Builder
-		if code := run(t.Context(), strings.NewReader(""), &said, &said, args); code == exitOK || !strings.Contains(said.String(), "another sbx has started it") {
+		if code := run(t.Context(), strings.NewReader(""), &said, &said, args); code == verb.ExitOK || !strings.Contains(said.String(), "another sbx has started it") {
 			t.Errorf("%q ends with %d: %s", args, code, said.String())
 		}
 	}

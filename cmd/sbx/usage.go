@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/say"
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 	"github.com/sbx-dev/sbx/internal/slip"
 )
 
@@ -120,15 +122,15 @@ func printUnknown(w io.Writer, args []string) {
 	switch {
 	case word == "--" || strings.ContainsRune(word, filepath.Separator) && !isProfile(word):
 		command := strings.Join(slices.DeleteFunc(slices.Clone(args), func(s string) bool { return s == "--" }), " ")
-		sayf(w, "sbx: a verb is missing.")
+		say.Fprintf(w, "sbx: a verb is missing.")
 		printTries(w, []try{{"run -- " + printable(command), ""}})
 	case strings.HasPrefix(word, "-"):
-		sayf(w, "sbx: %s stands where a verb is wanted; flags come after it: sbx VERB %s\n", printable(word), printable(word))
+		say.Fprintf(w, "sbx: %s stands where a verb is wanted; flags come after it: sbx VERB %s\n", printable(word), printable(word))
 	default:
-		sayf(w, "sbx: there is no verb %q.", printable(word))
+		say.Fprintf(w, "sbx: there is no verb %q.", printable(word))
 		printTries(w, triesFor(word))
 	}
-	sayf(w, "Run \"sbx --help\" for all verbs.\n")
+	say.Fprintf(w, "Run \"sbx --help\" for all verbs.\n")
 }
 
 // triesFor are the command lines that a word may stand for.
@@ -151,17 +153,17 @@ func triesFor(word string) []try {
 
 // isProfile reports whether a word names a profile, or a folder that may hold some.
 func isProfile(word string) bool {
-	path, shipped := findProfile(word)
+	path, shipped := verb.FindProfile(word)
 	info, err := os.Stat(path)
 	return shipped || err == nil && (info.IsDir() || filepath.Ext(path) == ".cue")
 }
 
 func printTries(w io.Writer, tries []try) {
 	if len(tries) == 0 {
-		sayln(w)
+		say.Fprintln(w)
 		return
 	}
-	sayf(w, " Perhaps:\n\n")
+	say.Fprintf(w, " Perhaps:\n\n")
 	widest := 0
 	for _, t := range tries {
 		widest = max(widest, len(t.line))
@@ -172,9 +174,9 @@ func printTries(w io.Writer, tries []try) {
 			field, _ := verbField(verb)
 			t.does = field.Tag.Get("help")
 		}
-		sayf(w, "  sbx %-*s  %s\n", widest, t.line, t.does)
+		say.Fprintf(w, "  sbx %-*s  %s\n", widest, t.line, t.does)
 	}
-	sayln(w)
+	say.Fprintln(w)
 }
 
 // printable cuts what stands on a command line to what a message can hold, and

@@ -1,5 +1,10 @@
 package main
 
+import (
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/say"
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
+)
+
 type versionCmd struct{}
 
 func (versionCmd) Help() string {
@@ -10,7 +15,7 @@ Example:
   sbx version`
 }
 
-func (versionCmd) Run(a *app) error {
-	_, err := sayln(a.stdout, "sbx", version())
+func (versionCmd) Run(a *verb.App) error {
+	_, err := say.Fprintln(a.Stdout, "sbx", verb.Version())
 	return err
 }

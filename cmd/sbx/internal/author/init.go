@@ -1,0 +1,86 @@
+package author
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/say"
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// Init starts a project of profiles.
+type Init struct {
+	Name string `arg:"" optional:"" default:"hello" help:"What the first profile is called."`
+	Dir  string `short:"C" default:"." help:"The project's folder."`
+}
+
+func (Init) Help() string {
+	return `Makes a CUE module for profiles: the schema stands in it, so that "cue vet" and
+editors check profiles without sbx and without a network, and a first profile
+with comments. Run it again after an update of sbx to bring the schema up to
+date; nothing else that exists is touched.
+
+Examples:
+  sbx init web
+  sbx init -C ~/sandboxes`
+}
+
+//go:embed init.cue.tmpl
+var firstProfile string
+
+// moduleFile is the module that profiles stand in. Its name need not exist.
+const moduleFile = `module: "profiles.example@v0"
+language: version: "v0.17.0"
+`
+
+func (c *Init) Run(a *verb.App) error {
+	if c.Name == "" || strings.ToLower(c.Name) != c.Name || strings.ContainsAny(c.Name, "/._ ") {
+		return fmt.Errorf("%q is not a name for a profile: want lower-case letters, digits and \"-\", a letter first", c.Name)
+	}
+	if err := addFile(a, filepath.Join(c.Dir, "cue.mod", "module.cue"), []byte(moduleFile)); err != nil {
+		return err
+	}
+	for name, data := range schema.Files() {
+		at := filepath.Join(c.Dir, "cue.mod", "pkg", filepath.FromSlash(schema.ImportPath), name)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(at, data, 0o644); err != nil {
+			return err
+		}
+	}
+	var profile strings.Builder
+	t := template.Must(template.New("profile").Parse(firstProfile))
+	values := map[string]string{"Name": c.Name, "Package": strings.ReplaceAll(c.Name, "-", "_")}
+	if err := t.Execute(&profile, values); err != nil {
+		return err
+	}
+	return addFile(a, filepath.Join(c.Dir, c.Name+".cue"), []byte(profile.String()))
+}
+
+// addFile writes a file that does not exist, and names it.
+func addFile(a *verb.App, name string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(data); err != nil {
+		f.Close()
+		return err
+	}
+	say.Fprintln(a.Stdout, name)
+	return f.Close()
+}

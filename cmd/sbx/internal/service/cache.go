@@ -1,0 +1,81 @@
+package service
+
+import (
+	"encoding/json"
+	"text/tabwriter"
+	"time"
+
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/say"
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
+	"github.com/sbx-dev/sbx/initramfs/boot/cache"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// Cache shows and clears what is kept of machines' kernels and initrds.
+type Cache struct {
+	List  cacheListCmd  `cmd:"" default:"withargs" help:"List the unpacked kernels and initrds that are kept, the longest unused first."`
+	Clear cacheClearCmd `cmd:"" help:"Remove them. Machines that run keep theirs."`
+}
+
+func (Cache) Help() string {
+	return `Unpacking a kernel takes a second or more, so what was made for a machine is kept
+for the next one, up to 1 GiB in all.
+
+Examples:
+  sbx cache
+  sbx cache clear`
+}
+
+type cacheListCmd struct {
+	JSON bool `help:"Print a JSON array."`
+}
+
+func (c *cacheListCmd) Run(a *verb.App) error {
+	files, err := openCache(a)
+	if err != nil {
+		return err
+	}
+	entries, err := files.Entries()
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		e := json.NewEncoder(a.Stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(entries)
+	}
+	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
+	say.Row(w, "KIND", "DIGEST", "SIZE", "LAST USED")
+	for _, e := range entries {
+		say.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Kind, e.Key[:min(len(e.Key), 12)], mebibytes(e.Size), e.Used.Format(time.DateTime))
+	}
+	return w.Flush()
+}
+
+type cacheClearCmd struct{}
+
+func (c *cacheClearCmd) Run(a *verb.App) error {
+	files, err := openCache(a)
+	if err != nil {
+		return err
+	}
+	freed, err := files.Clear(a.Ctx)
+	if err != nil {
+		return err
+	}
+	if freed == 0 {
+		say.Fprintln(a.Stdout, "nothing was kept")
+		return nil
+	}
+	say.Fprintf(a.Stdout, "%s freed\n", mebibytes(freed))
+	return nil
+}
+
+func openCache(a *verb.App) (*cache.Cache, error) {
+	host := new(verb.HostFlags).Open(a)
+	defer host.Close()
+	return host.Cache()
+}
+
+// mebibytes rounds up to whole units of a profile's own notation.
+func mebibytes(n int64) schema.Size { return schema.Size((n + 1<<20 - 1) &^ (1<<20 - 1)) }

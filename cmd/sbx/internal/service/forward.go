@@ -1,0 +1,13 @@
+package service
+
+import (
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
+	"github.com/sbx-dev/sbx/internal/forward"
+)
+
+// Forward passes connections to published ports on. Only up starts it.
+type Forward struct {
+	Task string `arg:""`
+}
+
+func (c *Forward) Run(a *verb.App) error { return forward.Main(a.Ctx, c.Task) }
