@@ -4,28 +4,22 @@ import (
 	"net/netip"
 
 	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/libvirt/domain"
+	"github.com/sbx-dev/sbx/compiler/resolve"
 	"github.com/sbx-dev/sbx/schema"
 )
 
 // Firewall is the compiled allow-list of one interface.
-type Firewall struct {
-	*firewall.Compiled
-	Key  string // of a profile's networks; empty for its only network
-	Path string // where the interface stands in the profile
-}
+type Firewall = domain.Filter
 
 // Firewalls compiles and proves the allow-list of each of a profile's
 // interfaces, and nothing else of the profile. Its errors are diagnostics.
 func Firewalls(p *schema.Profile, peers map[string][]netip.Addr) ([]Firewall, error) {
-	s := &sandbox{Profile: p, cards: networkCards(p)}
-	if _, err := s.compileFirewalls(peers); err != nil {
+	interfaces, err := resolve.Policies(p, peers)
+	if err != nil {
 		return nil, err
 	}
-	out := make([]Firewall, len(s.cards))
-	for i, c := range s.cards {
-		out[i] = Firewall{c.firewall, c.key, c.path}
-	}
-	return out, nil
+	return domain.Filters(interfaces)
 }
 
 // Policy is the allow-list of one interface, resolved but not lowered.
@@ -38,17 +32,17 @@ type Policy struct {
 // Policies resolves the allow-list of each of a profile's interfaces. Its errors
 // are diagnostics.
 func Policies(p *schema.Profile, peers map[string][]netip.Addr) ([]Policy, error) {
+	interfaces, err := resolve.Policies(p, peers)
+	if err != nil {
+		return nil, err
+	}
 	var out []Policy
-	for _, c := range networkCards(p) {
-		iface, rules, err := c.firewallInput(p.Source, peers)
-		if err != nil {
-			return nil, err
-		}
-		policy, err := firewall.Resolve(iface, rules)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, Policy{policy, c.key, c.path})
+	for _, i := range interfaces {
+		out = append(out, Policy{i.Policy, i.Key, i.Path})
 	}
 	return out, nil
 }
+
+// Peers gives the addresses by which rules may name each of the profiles. An
+// address that DHCP will choose is not known and not among them.
+func Peers(profiles []*schema.Profile) map[string][]netip.Addr { return resolve.Peers(profiles) }

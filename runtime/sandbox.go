@@ -48,6 +48,9 @@ func (r *Runtime) bind(b *compiler.Bundle) (*sandbox, error) {
 	if b.Index.Version != compiler.BundleVersion {
 		return nil, fault.New(diag.OtherVersion, "the bundle is of version %d, and this sbx applies version %d: compile it again", b.Index.Version, compiler.BundleVersion)
 	}
+	if b.Index.Target != "" {
+		return nil, fmt.Errorf("%s: the bundle is for %q, and this is libvirt: compile it without a target", b.Index.Name, b.Index.Target)
+	}
 	index, err := b.Index.Encode()
 	if err != nil {
 		return nil, err

@@ -104,8 +104,8 @@ func (c *checker) duration(path string, d Duration) {
 
 // users checks the mapping of user ids, which only containers have.
 func (c *checker) users() {
-	if c.Backend == KVM && (!c.Users.Namespace || c.Users.Base != 0) {
-		c.fail(diag.OtherBackend, "users", "a machine has user ids of its own by nature; leave users out", `users is for backend: "lxc"`)
+	if c.Backend.known() && !c.Backend.MapsUsers() && (!c.Users.Namespace || c.Users.Base != 0) {
+		c.fail(diag.OtherBackend, "users", "a machine has user ids of its own by nature; leave users out", "%s", onlyFor("users is", func(t traits) bool { return t.maps }))
 		return
 	}
 	if !c.Users.Namespace && c.Users.Base != 0 {
@@ -114,16 +114,15 @@ func (c *checker) users() {
 	}
 }
 
-// machine checks what only machines have, and the least that one needs.
+// machine checks what only machines have, and the least that a sandbox needs.
 func (c *checker) machine() {
-	const least = 64 << 20
+	kind := c.Backend.ask()
 	switch {
-	case c.Backend == LXC && c.Machine != Defaults().Machine:
-		c.fail(diag.OtherBackend, "machine", "leave machine out: a container runs on the host's kernel", `machine is for backend: "kvm"`)
-	case c.Backend == KVM && c.Resources.Memory < least:
-		c.fail(diag.BadSize, "resources.memory", `want "64MiB" at least`, "%v is too little memory for a machine to start", c.Resources.Memory)
-	case c.Resources.Memory < 4<<20:
-		c.fail(diag.BadSize, "resources.memory", `want "4MiB" at least`, "%v is too little memory for a container to start", c.Resources.Memory)
+	case !c.Backend.known(): // which CUE has refused
+	case !kind.kernel && c.Machine != Defaults().Machine:
+		c.fail(diag.OtherBackend, "machine", "leave machine out: a container runs on the host's kernel", "%s", onlyFor("machine is", func(t traits) bool { return t.kernel }))
+	case c.Resources.Memory < kind.memory:
+		c.fail(diag.BadSize, "resources.memory", fmt.Sprintf(`want "%v" at least`, kind.memory), "%v is too little memory for %s to start", c.Resources.Memory, kind.whatItIs)
 	}
 }
 

@@ -139,9 +139,9 @@ func (c *checker) mountFields(path string, m Mount) {
 		}
 	}
 	switch {
-	case sources != 1: // which is reported, and hides what was meant
-	case m.Image != "" && c.Backend == LXC:
-		d := c.fail(diag.OtherBackend, Field(path, "image"), "give the container a folder with host instead", `disk images are for backend: "kvm"`)
+	case sources != 1, !c.Backend.known(): // which is reported, and hides what was meant
+	case m.Image != "" && !c.Backend.ask().disks:
+		d := c.fail(diag.OtherBackend, Field(path, "image"), "give the container a folder with host instead", "%s", onlyFor("disk images are", func(t traits) bool { return t.disks }))
 		c.note(d, "backend", "the backend is chosen here")
 	case m.Writable && (m.Tmpfs != 0 || m.File != nil):
 		c.fail(diag.MountFields, Field(path, "writable"), "remove it: a tmpfs is writable, and an inline file is not", "writable is for host and image")
@@ -149,8 +149,8 @@ func (c *checker) mountFields(path string, m Mount) {
 		c.fail(diag.MountFields, Field(path, "mode"), "remove it: the host's own permissions hold", "mode is for tmpfs and file")
 	case m.Sockets && m.Host == "":
 		c.fail(diag.MountFields, Field(path, "sockets"), "remove it", "sockets is for host")
-	case m.Sockets && c.Backend == KVM:
-		d := c.fail(diag.OtherBackend, Field(path, "sockets"), "let it reach the service by a network", `a machine cannot use the host's sockets: they are for backend: "lxc"`)
+	case m.Sockets && !c.Backend.SharesSockets():
+		d := c.fail(diag.OtherBackend, Field(path, "sockets"), "let it reach the service by a network", "a machine cannot use the host's sockets: %s", onlyFor("they are", func(t traits) bool { return t.sockets }))
 		c.note(d, "backend", "the backend is chosen here")
 	case m.Format != "" && m.Image == "":
 		c.fail(diag.MountFields, Field(path, "format"), "remove it", "format is for image")

@@ -8,19 +8,6 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// Backend names the kind of walls that a sandbox stands behind.
-type Backend string
-
-// The backends.
-const (
-	LXC Backend = "lxc" // a container: namespaces, a user namespace, capabilities
-	KVM Backend = "kvm" // a machine of its own, booted from the host's files
-)
-
-// BootsKernel says whether a sandbox of the backend boots a kernel of its own, of
-// which the profile's machine tells.
-func (b Backend) BootsKernel() bool { return b == KVM }
-
 // Profile is one sandbox: what runs, what of the host it sees, what it may
 // write, which packets may pass and what it may consume. It is what a CUE
 // profile decodes into, with every default filled in.

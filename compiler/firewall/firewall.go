@@ -65,25 +65,31 @@ func Compile(i Interface, r Rules) (*Compiled, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n := policy.size(); n > MaxFilterRules {
-		return nil, r.tooMuch("the rules become %d rules of a packet filter, of which sbx takes %d", n, MaxFilterRules)
+	return policy.Compile()
+}
+
+// Compile lowers the policy and proves the result. An error holds a diag.List when
+// the rules are too many.
+func (p *Policy) Compile() (*Compiled, error) {
+	if n := p.size(); n > MaxFilterRules {
+		return nil, p.tooMuch("the rules become %d rules of a packet filter, of which sbx takes %d", n, MaxFilterRules)
 	}
-	filter := policy.Lower()
+	filter := p.Lower()
 	text, err := filter.Marshal()
 	if err != nil {
-		return nil, fmt.Errorf("firewall: cannot write filter %s: %w", i.Filter, err)
+		return nil, fmt.Errorf("firewall: cannot write filter %s: %w", p.iface.Filter, err)
 	}
-	c := &Compiled{Policy: policy, Filter: filter, XML: []byte(text + "\n")}
+	c := &Compiled{Policy: p, Filter: filter, XML: []byte(text + "\n")}
 	if len(c.XML) > maxFilterXML {
-		return nil, r.tooMuch("the rules become a packet filter of %d bytes, of which libvirt takes %d", len(c.XML), maxFilterXML)
+		return nil, p.tooMuch("the rules become a packet filter of %d bytes, of which libvirt takes %d", len(c.XML), maxFilterXML)
 	}
-	c.Model, err = policy.read(c.XML)
+	c.Model, err = p.read(c.XML)
 	if err != nil {
 		return nil, fmt.Errorf("firewall: cannot read the filter back: %w", err)
 	}
-	switch err := policy.Prove(c.Model); {
+	switch err := p.Prove(c.Model); {
 	case errors.Is(err, errOverlaps):
-		return nil, r.tooMuch("%v for sbx to prove what their filter does", err)
+		return nil, p.tooMuch("%v for sbx to prove what their filter does", err)
 	case err != nil:
 		return nil, err
 	}
@@ -91,8 +97,8 @@ func Compile(i Interface, r Rules) (*Compiled, error) {
 }
 
 // tooMuch says that there are more rules than can be made a filter.
-func (r Rules) tooMuch(format string, args ...any) error {
-	return &diag.Diagnostic{Pos: r.pos(r.Path), Severity: diag.Error, Code: diag.FirewallRule, Path: r.Path, Message: fmt.Sprintf(format, args...),
+func (p *Policy) tooMuch(format string, args ...any) error {
+	return &diag.Diagnostic{Pos: p.pos, Severity: diag.Error, Code: diag.FirewallRule, Path: p.path, Message: fmt.Sprintf(format, args...),
 		Help: "a rule is written out for each port, address and own address: use ranges of ports, prefixes in place of odd ranges of addresses, and one rule in place of many that overlap"}
 }
 

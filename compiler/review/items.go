@@ -55,7 +55,7 @@ func (c *comparer) identity() {
 		return []item{{text: "called " + p.Name + ", from which its host ids, MAC addresses and folder follow", path: "name"}}
 	}
 	c.set(Identity, name(c.old), name(c.new))
-	if c.old.Backend != schema.KVM && c.new.Backend != schema.KVM && c.old.Users.Namespace && c.new.Users.Namespace {
+	if c.old.Backend.MapsUsers() && c.new.Backend.MapsUsers() && c.old.Users.Namespace && c.new.Users.Namespace {
 		c.set(Users, hostIDs(c.old), hostIDs(c.new))
 	}
 }
@@ -135,7 +135,7 @@ func openSyscalls(p *schema.Profile) (out []item) {
 // users lists what root inside is on the host. Being root there is more than
 // any range of ids.
 func users(p *schema.Profile) (out []item) {
-	if p.Backend != schema.KVM && !p.Users.Namespace {
+	if p.Backend.MapsUsers() && !p.Users.Namespace {
 		out = append(out, item{text: "no user namespace: root inside is root on the host", path: "users.namespace"})
 	}
 	return out
@@ -146,7 +146,7 @@ func machine(p *schema.Profile) (out []item) {
 		return nil
 	}
 	out = append(out, item{text: "backend " + string(p.Backend), path: "backend"})
-	if p.Backend != schema.KVM {
+	if !p.Backend.BootsKernel() {
 		return out
 	}
 	if p.Machine.Accel != "require" {
