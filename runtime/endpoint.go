@@ -2,13 +2,17 @@ package runtime
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
@@ -75,11 +79,11 @@ func (s *sandbox) endpoints(dir string, listening []string) (found []string) {
 	}
 	folders, looked := []string{dir}, 0
 	for len(folders) > 0 && looked < maxLooked {
-		entries, err := os.ReadDir(folders[0])
+		entries, err := firstEntries(folders[0], maxLooked-looked)
 		if err != nil {
 			entries = nil // closed to this user, or gone
 		}
-		for _, e := range entries[:min(len(entries), maxLooked-looked)] {
+		for _, e := range entries {
 			at := filepath.Join(folders[0], e.Name())
 			switch {
 			case e.IsDir():
@@ -92,6 +96,21 @@ func (s *sandbox) endpoints(dir string, listening []string) (found []string) {
 	}
 	slices.Sort(found)
 	return found
+}
+
+// firstEntries are as many entries of a folder at most, in no order. Others may fill
+// the folder, or put something else in its place: what is no folder is not opened.
+func firstEntries(path string, n int) ([]fs.DirEntry, error) {
+	dir, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	entries, err := dir.ReadDir(n)
+	if errors.Is(err, io.EOF) { // it is empty
+		err = nil
+	}
+	return entries, err
 }
 
 // owns says whether a file is of one of the sandbox's own ids.

@@ -20,7 +20,8 @@ const resolvConf = "/etc/resolv.conf"
 
 // sayLost tells of links in exposed folders that lead somewhere on the host, and
 // nowhere in the sandbox. It looks at what stands in an exposed folder itself, as
-// /etc/resolv.conf does, and not in all folders below, which may be many.
+// /etc/resolv.conf does, and not in all folders below, which may be many, and of that at
+// the first entries.
 func (r *Runtime) sayLost(s *sandbox) error {
 	for _, m := range s.manifest.Mounts {
 		source := s.host[m.Target]
@@ -40,7 +41,7 @@ func (r *Runtime) sayLost(s *sandbox) error {
 
 // lostLinks says of each link in an exposed folder that is lost what to do.
 func (s *sandbox) lostLinks(m manifest.Mount, source *stage.Source) (lost []string, err error) {
-	entries, err := os.ReadDir(source.Real)
+	entries, err := firstEntries(source.Real, maxLooked)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, nil // the sandbox's user may be another one, and without root it is this one
 	}
@@ -60,6 +61,7 @@ func (s *sandbox) lostLinks(m manifest.Mount, source *stage.Source) (lost []stri
 			lost = append(lost, fmt.Sprintf("%s leads to %s, which the sandbox does not see, so that it has no name servers: name them with dns (sbx run --dns)", at, leads))
 		}
 	}
+	slices.Sort(lost)
 	return lost, err
 }
 

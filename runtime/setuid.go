@@ -1,12 +1,17 @@
 package runtime
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/sbx-dev/sbx/internal/syscalls"
+)
 
 // saySetuid tells of the writable folders in which root inside, where that is the
-// host's own, can leave programs that make whoever runs them on the host root. Inside
-// they do not: what a sandbox sees of the host obeys no such bits.
+// host's own and the profile opens the calls that it takes, can leave programs that
+// make whoever runs them on the host root. Inside they do not: what a sandbox sees of
+// the host obeys no such bits.
 func (r *Runtime) saySetuid(s *sandbox) error {
-	if s.base() != 0 {
+	if s.base() != 0 || !syscalls.Open(s.manifest.Run.Syscalls, "chmod") {
 		return nil
 	}
 	for _, m := range s.manifest.Mounts {

@@ -33,8 +33,22 @@ const notThere = seccomp.ActionErrno | seccomp.Action(unix.ENOSYS)
 // Sockets are the calls of a process that takes connections by a listening socket.
 var Sockets = []string{"accept4", "getpeername", "getsockname", "getsockopt", "recvfrom", "recvmsg", "sendmsg", "sendto", "setsockopt", "shutdown"}
 
-// Connecting are those that it takes to make connections of its own.
-var Connecting = []string{"connect", "socket", "splice"}
+// Passing are those that it takes to pass on between connections, and to make them.
+var Passing = []string{"connect", "splice"}
+
+// sockets lets a process make sockets that it can connect with to its ports: none of
+// the host's own kind, by which it would reach the host's services.
+func (c Confinement) sockets() (list []seccomp.NameWithConditions) {
+	if len(c.Connects) == 0 {
+		return nil
+	}
+	for _, family := range []uint64{unix.AF_INET, unix.AF_INET6} {
+		list = append(list, seccomp.NameWithConditions{Name: "socket", Conditions: seccomp.ArgumentConditions{
+			{Argument: 0, Operation: seccomp.Equal, Value: family},
+		}})
+	}
+	return list
+}
 
 // Rotating are those by which files of one folder are written, in turns.
 var Rotating = []string{"newfstatat", "openat", "renameat", "renameat2"}

@@ -1,14 +1,16 @@
 // Package confine takes from a process of sbx's own all that it does not need: the
 // processes beside a sandbox read what that sandbox sends for as long as it runs, and
 // begin as root. Who breaks into one of them has a user that owns nothing else, no
-// capability, no program to gain one from, and just the system calls that the process
-// makes on the descriptors that it was started with.
+// capability, no program to gain one from, just the system calls that the process
+// makes on the descriptors that it was started with, and of what those could name,
+// where the kernel has Landlock, its own folder and ports.
 package confine
 
 import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -28,6 +30,9 @@ type Confinement struct {
 	Files int
 	// FileSize bounds each file that it writes, in bytes. Zero: nothing does.
 	FileSize uint64
+	// Connects are the TCP ports that it may connect to, at whatever address. Where there
+	// are none, it makes no socket.
+	Connects []uint16
 	// Calls are the system calls that it may make besides those of Go's runtime and
 	// those that read and write what is open.
 	Calls []string
@@ -39,6 +44,9 @@ func Enter(c Confinement) error {
 	if err := closeOthers(3 + c.Files); err != nil {
 		return fmt.Errorf("cannot close what was left open: %w", err)
 	}
+	if err := c.lock(); err != nil {
+		return err
+	}
 	if err := c.leaveRoot(); err != nil {
 		return fmt.Errorf("cannot give up root's privileges: %w", err)
 	}
@@ -48,7 +56,7 @@ func Enter(c Confinement) error {
 		Policy: seccomp.Policy{
 			DefaultAction: seccomp.ActionErrno,
 			Syscalls: []seccomp.SyscallGroup{
-				{Names: append(known(always), known(c.Calls)...), NamesWithCondtions: threads, Action: seccomp.ActionAllow},
+				{Names: append(known(always), known(c.Calls)...), NamesWithCondtions: slices.Concat(threads, c.sockets()), Action: seccomp.ActionAllow},
 				{Names: []string{"clone3"}, Action: notThere},
 			},
 		},

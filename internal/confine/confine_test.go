@@ -41,6 +41,10 @@ const (
 // tries whether it worked.
 func attack(kind string) {
 	own := os.NewFile(folderFD, "folder")
+	if kind == "locked" {
+		attackLocks(own)
+		return
+	}
 	c := confine.Confinement{ID: helper, Files: 2, Calls: confine.Sockets, FileSize: 1 << 16}
 	if kind == "writer" {
 		c.Folder, c.Calls = own, append(c.Calls, confine.Rotating...)
@@ -50,13 +54,7 @@ func attack(kind string) {
 		return
 	}
 	try := func(what string, err error) { fmt.Printf("%s: %v\n", what, err) }
-	open := func(dir int, path string) error {
-		fd, err := unix.Openat(dir, path, unix.O_CREAT|unix.O_WRONLY, 0o600)
-		if err == nil {
-			unix.Close(fd)
-		}
-		return err
-	}
+	open := func(dir int, path string) error { return opens(dir, path, unix.O_CREAT|unix.O_WRONLY) }
 	_, err := own.WriteAt(nil, 0)
 	try("no call that is not its own", err)
 	_, err = unix.FcntlInt(leakedFD, unix.F_GETFD, 0)
@@ -95,6 +93,54 @@ func attack(kind string) {
 	_, _ = os.Stdin.Read(make([]byte, 1)) // until its state has been looked at
 }
 
+// attackLocks makes calls that the process may make, on what is not its own.
+func attackLocks(own *os.File) {
+	var allowed, other uint16
+	if _, err := fmt.Sscanf(os.Getenv("SBX_CONFINE_PORTS"), "%d %d", &allowed, &other); err != nil {
+		fmt.Println("enter:", err)
+		return
+	}
+	c := confine.Confinement{Files: 2, Folder: own, Connects: []uint16{allowed}, Calls: slices.Concat(confine.Sockets, confine.Passing, confine.Rotating)}
+	if os.Geteuid() == 0 {
+		c.ID = helper
+	}
+	etc, err := os.Open("/etc") // a way out of its root, which the process would have to be left
+	if err != nil {
+		fmt.Println("enter:", err)
+		return
+	}
+	if err := confine.Enter(c); err != nil {
+		fmt.Println("enter:", err)
+		return
+	}
+	try := func(what string, err error) { fmt.Printf("%s: %v\n", what, err) }
+	try("its folder", opens(folderFD, "own", unix.O_CREAT|unix.O_WRONLY))
+	try("another folder", opens(int(etc.Fd()), "passwd", unix.O_RDONLY))
+	try("its port", connect(allowed))
+	try("another port", connect(other))
+	try("a socket of the host's", func() error { _, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0); return err }())
+	try("a packet socket", func() error { _, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0); return err }())
+	fmt.Println("ready")
+	_, _ = os.Stdin.Read(make([]byte, 1))
+}
+
+func opens(dir int, name string, flags int) error {
+	fd, err := unix.Openat(dir, name, flags, 0o600)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return err
+}
+
+func connect(port uint16) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.Connect(fd, &unix.SockaddrInet4{Port: int(port), Addr: [4]byte{127, 0, 0, 1}})
+}
+
 // truncated tries to make a file longer than the process may.
 func truncated(dir int) error {
 	fd, err := unix.Openat(dir, "big", unix.O_WRONLY, 0)
@@ -131,7 +177,7 @@ func TestConfined(t *testing.T) {
 		"speaker": {"its listener"},
 	} {
 		t.Run(kind, func(t *testing.T) {
-			got, shared, pid, end := start(t, kind)
+			got, shared, pid, end := start(t, kind, "")
 			defer end()
 			for line := range strings.Lines(got) {
 				what, err, _ := strings.Cut(strings.TrimSpace(line), ": ")
@@ -152,6 +198,32 @@ func TestConfined(t *testing.T) {
 			checkThreads(t, pid)
 		})
 	}
+}
+
+// Of what its calls could name, a helper has its own folder and ports alone.
+func TestLocked(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	abi, _, _ := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	var ports [2]int
+	for i := range ports {
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		ports[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	got, _, pid, end := start(t, "locked", fmt.Sprint(ports[0], " ", ports[1]))
+	defer end()
+	without := map[bool]string{true: "permission denied", false: "<nil>"} // where the kernel has no such lock
+	want := fmt.Sprintf("its folder: <nil>\nanother folder: %s\nits port: <nil>\nanother port: %s\na socket of the host's: operation not permitted\na packet socket: operation not permitted\n",
+		without[int32(abi) >= 1], without[int32(abi) >= 4])
+	if got != want {
+		t.Errorf("%s\nwant:\n%s", got, want)
+	}
+	checkThreads(t, pid)
 }
 
 // checkThreads looks at what the kernel says of each thread.
@@ -178,7 +250,7 @@ func checkThreads(t *testing.T, pid int) {
 }
 
 // start runs a confined process until it has tried all.
-func start(t *testing.T, kind string) (said, folder string, pid int, end func()) {
+func start(t *testing.T, kind, ports string) (said, folder string, pid int, end func()) {
 	t.Helper()
 	folder, err := os.MkdirTemp("/tmp", "sbx-confine-") // where everybody may write above
 	if err != nil {
@@ -210,7 +282,7 @@ func start(t *testing.T, kind string) (said, folder string, pid int, end func())
 	}
 	defer client.Close()
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = []string{inside + "=" + kind, "SBX_CONFINE_NAME=" + filepath.Base(folder)}
+	cmd.Env = []string{inside + "=" + kind, "SBX_CONFINE_NAME=" + filepath.Base(folder), "SBX_CONFINE_PORTS=" + ports}
 	cmd.ExtraFiles = []*os.File{dir, listener, dir}
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -35,6 +36,18 @@ const (
 	lastTime = 10 * time.Second
 )
 
+// targetPorts are the ports that the forwarder connects to.
+func (r *record) targetPorts() (ports []uint16, err error) {
+	for _, p := range r.Ports {
+		target, err := netip.ParseAddrPort(p.Target)
+		if err != nil {
+			return nil, fmt.Errorf("sbx starts this by itself: %w", err)
+		}
+		ports = append(ports, target.Port())
+	}
+	return ports, nil
+}
+
 // Main is a forwarder's life; task is what start has passed as last argument. It
 // returns when the sandbox has ended, or some time after ctx has.
 func Main(ctx context.Context, task string) error {
@@ -46,7 +59,11 @@ func Main(ctx context.Context, task string) error {
 	if err != nil {
 		return err
 	}
-	err = confine.Enter(confine.Confinement{ID: r.User, Files: 2 + len(ports), Calls: slices.Concat(confine.Sockets, confine.Connecting)})
+	targets, err := r.targetPorts()
+	if err != nil {
+		return err
+	}
+	err = confine.Enter(confine.Confinement{ID: r.User, Files: 2 + len(ports), Connects: targets, Calls: slices.Concat(confine.Sockets, confine.Passing)})
 	if err != nil {
 		return err
 	}

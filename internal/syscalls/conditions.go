@@ -31,9 +31,30 @@ const (
 // which one it is.
 var personalities = []uint32{0x0, 0x8, 0x20000, 0x20008, 0xffffffff}
 
+// What makes a file set-id, and the flags with which open takes a mode (linux/stat.h,
+// asm-generic/fcntl.h).
+const (
+	setID    = 0o6000
+	creating = 0o100 | 0o20000000 // O_CREAT, and what O_TMPFILE is beside O_DIRECTORY
+)
+
+// modes are the calls that give a file a mode, and which argument it is; creates are
+// those that do where the argument before it says so.
+var (
+	modes   = map[string]int{"chmod": 1, "creat": 1, "fchmod": 1, "fchmodat": 2, "fchmodat2": 2, "mknod": 1, "mknodat": 2}
+	creates = map[string]int{"open": 2, "openat": 3}
+)
+
 // condition is what decides about a call by its arguments. Its arguments are looked
 // at as the kernel does: as many of the lower bits as it takes.
 func condition(call string, o opened) []bpf.Instruction {
+	if mode, is := modes[call]; is {
+		return unlessSet(mode, setID)
+	}
+	if mode, is := creates[call]; is {
+		creates := append(loadArgument(mode-1), bpf.JumpIf{Cond: bpf.JumpBitsNotSet, Val: creating, SkipFalse: 1})
+		return append(append(creates, answer(allow)...), unlessSet(mode, setID)...)
+	}
 	switch call {
 	case "clone":
 		return unlessSet(0, newNamespaces)

@@ -10,41 +10,40 @@ import (
 // processes, sockets and clocks, and what only makes the walls narrower. Whether it
 // may do so with this file or that process, the kernel says.
 var allowed = set(`
-	accept accept4 access adjtimex alarm arch_prctl bind brk cachestat capget capset chdir chmod chown
-	clock_adjtime clock_getres clock_gettime clock_nanosleep close close_range connect copy_file_range creat
-	dup dup2 dup3 epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait eventfd eventfd2
-	execve execveat exit exit_group faccessat faccessat2 fadvise64 fallocate fanotify_mark fchdir fchmod
-	fchmodat fchmodat2 fchown fchownat fcntl fdatasync fgetxattr flistxattr flock fork fremovexattr fsetxattr
-	fstat fstatat fstatfs fsync ftruncate futex futex_requeue futex_wait futex_waitv futex_wake futimesat
-	get_mempolicy get_robust_list get_thread_area getcpu getcwd getdents getdents64 getegid geteuid getgid
-	getgroups getitimer getpeername getpgid getpgrp getpid getppid getpriority getrandom getresgid getresuid
-	getrlimit getrusage getsid getsockname getsockopt gettid gettimeofday getuid getxattr getxattrat
-	inotify_add_watch inotify_init inotify_init1 inotify_rm_watch io_cancel io_destroy io_getevents
-	io_pgetevents io_setup io_submit ioctl ioprio_get ioprio_set kill landlock_add_rule
-	landlock_create_ruleset landlock_restrict_self lchown lgetxattr link linkat listen listmount listxattr
-	listxattrat llistxattr lremovexattr lseek lsetxattr lsm_get_self_attr lsm_list_modules lsm_set_self_attr
-	lstat madvise map_shadow_stack mbind membarrier memfd_create memfd_secret mincore mkdir mkdirat mknod
-	mknodat mlock mlock2 mlockall mmap mprotect mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedsend
-	mq_unlink mremap mseal msgctl msgget msgrcv msgsnd msync munlock munlockall munmap name_to_handle_at
-	nanosleep newfstatat open openat openat2 pause pidfd_open pidfd_send_signal pipe pipe2 pkey_alloc
-	pkey_free pkey_mprotect poll ppoll prctl pread64 preadv preadv2 prlimit64 process_mrelease pselect6
-	pwrite64 pwritev pwritev2 read readahead readlink readlinkat readv recvfrom recvmmsg recvmsg
-	remap_file_pages removexattr removexattrat rename renameat renameat2 restart_syscall rmdir rseq
-	rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn rt_sigsuspend rt_sigtimedwait
-	rt_tgsigqueueinfo sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getattr
-	sched_getparam sched_getscheduler sched_rr_get_interval sched_setaffinity sched_setattr sched_setparam
-	sched_setscheduler sched_yield seccomp select semctl semget semop semtimedop sendfile sendmmsg sendmsg
-	sendto set_mempolicy set_mempolicy_home_node set_robust_list set_thread_area set_tid_address setfsgid
-	setfsuid setgid setgroups setitimer setpgid setpriority setregid setresgid setresuid setreuid setrlimit
-	setsid setsockopt setuid setxattr setxattrat shmat shmctl shmdt shmget shutdown sigaltstack signalfd
-	signalfd4 splice stat statfs statmount statx symlink symlinkat sync sync_file_range syncfs sysinfo tee
-	tgkill time timer_create timer_delete timer_getoverrun timer_gettime timer_settime timerfd_create
-	timerfd_gettime timerfd_settime times tkill truncate umask uname unlink unlinkat uretprobe utime
-	utimensat utimes vfork vmsplice wait4 waitid write writev
+	accept accept4 access adjtimex alarm arch_prctl bind brk cachestat capget capset chdir chown clock_adjtime
+	clock_getres clock_gettime clock_nanosleep close close_range connect copy_file_range dup dup2 dup3
+	epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait eventfd eventfd2 execve execveat
+	exit exit_group faccessat faccessat2 fadvise64 fallocate fanotify_mark fchdir fchown fchownat fcntl
+	fdatasync fgetxattr flistxattr flock fork fremovexattr fsetxattr fstat fstatat fstatfs fsync ftruncate
+	futex futex_requeue futex_wait futex_waitv futex_wake futimesat get_mempolicy get_robust_list
+	get_thread_area getcpu getcwd getdents getdents64 getegid geteuid getgid getgroups getitimer getpeername
+	getpgid getpgrp getpid getppid getpriority getrandom getresgid getresuid getrlimit getrusage getsid
+	getsockname getsockopt gettid gettimeofday getuid getxattr getxattrat inotify_add_watch inotify_init
+	inotify_init1 inotify_rm_watch io_cancel io_destroy io_getevents io_pgetevents io_setup io_submit ioctl
+	ioprio_get ioprio_set kill landlock_add_rule landlock_create_ruleset landlock_restrict_self lchown
+	lgetxattr link linkat listen listmount listxattr listxattrat llistxattr lremovexattr lseek lsetxattr
+	lsm_get_self_attr lsm_list_modules lsm_set_self_attr lstat madvise map_shadow_stack mbind membarrier
+	memfd_create memfd_secret mincore mkdir mkdirat mlock mlock2 mlockall mmap mprotect mq_getsetattr
+	mq_notify mq_open mq_timedreceive mq_timedsend mq_unlink mremap mseal msgctl msgget msgrcv msgsnd msync
+	munlock munlockall munmap name_to_handle_at nanosleep newfstatat pause pidfd_open pidfd_send_signal pipe
+	pipe2 pkey_alloc pkey_free pkey_mprotect poll ppoll prctl pread64 preadv preadv2 prlimit64
+	process_mrelease pselect6 pwrite64 pwritev pwritev2 read readahead readlink readlinkat readv recvfrom
+	recvmmsg recvmsg remap_file_pages removexattr removexattrat rename renameat renameat2 restart_syscall
+	rmdir rseq rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn rt_sigsuspend
+	rt_sigtimedwait rt_tgsigqueueinfo sched_get_priority_max sched_get_priority_min sched_getaffinity
+	sched_getattr sched_getparam sched_getscheduler sched_rr_get_interval sched_setaffinity sched_setattr
+	sched_setparam sched_setscheduler sched_yield seccomp select semctl semget semop semtimedop sendfile
+	sendmmsg sendmsg sendto set_mempolicy set_mempolicy_home_node set_robust_list set_thread_area
+	set_tid_address setfsgid setfsuid setgid setgroups setitimer setpgid setpriority setregid setresgid
+	setresuid setreuid setrlimit setsid setsockopt setuid setxattr setxattrat shmat shmctl shmdt shmget
+	shutdown sigaltstack signalfd signalfd4 splice stat statfs statmount statx symlink symlinkat sync
+	sync_file_range syncfs sysinfo tee tgkill time timer_create timer_delete timer_getoverrun timer_gettime
+	timer_settime timerfd_create timerfd_gettime timerfd_settime times tkill truncate umask uname unlink
+	unlinkat uretprobe utime utimensat utimes vfork vmsplice wait4 waitid write writev
 `)
 
 // conditional are the calls that depend on their arguments (conditions.go).
-var conditional = set("clone personality socket socketpair unshare")
+var conditional = set("chmod clone creat fchmod fchmodat fchmodat2 mknod mknodat open openat personality socket socketpair unshare")
 
 // refused are the calls that everybody else is refused, with the error that their
 // callers know best: EPERM as from a kernel whose administrator has closed them.
@@ -59,8 +58,9 @@ var refused = set(`
 
 // missing are the calls that a sandbox has not got, as kernels have not that are
 // built without them. Programs have another way then: those that would share keys
-// go without, and clone3, whose arguments no filter can see, becomes clone.
-var missing = set("add_key clone3 keyctl lookup_dcookie modify_ldt request_key")
+// go without, and clone3 and openat2, whose arguments no filter can see, become clone
+// and openat.
+var missing = set("add_key clone3 keyctl lookup_dcookie modify_ldt openat2 request_key")
 
 // gone are the calls that no kernel of today has, and what the tables carry for
 // 32-bit programs alone.

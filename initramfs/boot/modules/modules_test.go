@@ -40,7 +40,7 @@ alias crypto-crc32c crc32c_generic
 alias crypto-crc32c gone
 `
 
-func tree(t *testing.T) string {
+func tree(t testing.TB) string {
 	dir := t.TempDir()
 	pack := map[string]func(io.Writer) io.WriteCloser{
 		"virtio.ko.xz":         func(w io.Writer) io.WriteCloser { z, _ := xz.NewWriter(w); return z },
@@ -62,7 +62,7 @@ func tree(t *testing.T) string {
 	return dir
 }
 
-func write(t *testing.T, name, content string) {
+func write(t testing.TB, name, content string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		t.Fatal(err)
@@ -163,6 +163,56 @@ func FuzzParseDeps(f *testing.F) {
 			if slices.ContainsFunc(files, func(f string) bool { return !filepath.IsLocal(f) }) {
 				t.Errorf("module %q leaves the tree: %q", name, files)
 			}
+		}
+	})
+}
+
+// FuzzRead reads any module at all, in every compression: what comes of it is bounded.
+func FuzzRead(f *testing.F) {
+	dir := tree(f)
+	for _, name := range []string{"virtio.ko.xz", "virtio_pci.ko.gz", "virtio-legacy.ko.zst"} {
+		data, err := os.ReadFile(filepath.Join(dir, "kernel/drivers/virtio", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(filepath.Ext(name), data)
+	}
+	tr, err := modules.Open(dir)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, suffix string, data []byte) {
+		if !slices.Contains([]string{".gz", ".xz", ".zst", ".ko"}, suffix) {
+			return
+		}
+		if err := os.WriteFile(filepath.Join(dir, "any.ko"+suffix), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		defer os.Remove(filepath.Join(dir, "any.ko"+suffix))
+		if got, err := tr.Read("any.ko" + suffix); err == nil && len(got) > 256<<20 {
+			t.Errorf("%d bytes", len(got))
+		}
+	})
+}
+
+// FuzzOpen opens a tree whose other lists are any text at all.
+func FuzzOpen(f *testing.F) {
+	f.Add(dep, softdep, alias, "kernel/fs/overlayfs/overlay.ko\n")
+	f.Add("a.ko: b.ko\nb.ko: a.ko\n", "softdep a pre: b\nsoftdep b pre: a\n", "alias b a\n", "")
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, dep, soft, alias, builtin string) {
+		for name, text := range map[string]string{"modules.dep": dep, "modules.softdep": soft, "modules.alias": alias, "modules.builtin": builtin} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tr, err := modules.Open(dir)
+		if err != nil {
+			return
+		}
+		files, err := tr.Closure("ext4", "a", "virtio_pci")
+		if err == nil && slices.ContainsFunc(files, func(f string) bool { return !filepath.IsLocal(f) }) {
+			t.Errorf("%q leaves the tree", files)
 		}
 	})
 }

@@ -115,18 +115,18 @@ func apply(name string, l *nclient4.Lease) error {
 	if err != nil {
 		return err
 	}
-	mask := l.ACK.SubnetMask()
-	if mask == nil {
-		mask = l.ACK.YourIPAddr.DefaultMask()
+	address, err := leasedAddress(l.ACK)
+	if err != nil {
+		return err
 	}
 	seconds := int(leaseTime(l).Seconds())
 	err = netlink.AddrReplace(link, &netlink.Addr{
-		IPNet:       &net.IPNet{IP: l.ACK.YourIPAddr, Mask: mask},
+		IPNet:       address,
 		ValidLft:    seconds,
 		PreferedLft: seconds,
 	})
 	if err != nil {
-		return fmt.Errorf("address %v: %w", l.ACK.YourIPAddr, err)
+		return fmt.Errorf("address %v: %w", address, err)
 	}
 	for _, r := range routes(l.ACK) {
 		r.LinkIndex = link.Attrs().Index
@@ -135,6 +135,19 @@ func apply(name string, l *nclient4.Lease) error {
 		}
 	}
 	return nil
+}
+
+// leasedAddress is a lease's address, with its mask. Whoever answers first on the
+// network is the server, and says what it likes.
+func leasedAddress(ack *dhcpv4.DHCPv4) (*net.IPNet, error) {
+	ip, mask := ack.YourIPAddr.To4(), ack.SubnetMask()
+	if mask == nil {
+		mask = ip.DefaultMask()
+	}
+	if ones, bits := mask.Size(); !ip.IsGlobalUnicast() || ones == 0 || bits != 8*net.IPv4len {
+		return nil, fmt.Errorf("the DHCP server %v gave it %v with the mask %v, which is no address of a host", ack.ServerIPAddr, ip, mask)
+	}
+	return &net.IPNet{IP: ip, Mask: mask}, nil
 }
 
 // routes are a lease's: the classless ones in place of the router, where there

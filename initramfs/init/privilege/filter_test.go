@@ -15,7 +15,6 @@ import (
 const (
 	filterVar = "SBX_TEST_FILTER" // words that are open, or "none"
 	batches   = 50                // of calls that are measured
-	batch     = 1000
 )
 
 func TestMain(m *testing.M) {
@@ -48,13 +47,30 @@ func underFilter(words string) error {
 	}
 	set := time.Since(start).Nanoseconds()
 	_, keys := unix.KeyctlInt(unix.KEYCTL_GET_KEYRING_ID, unix.KEY_SPEC_SESSION_KEYRING, 0, 0, 0)
-	fmt.Printf("%q %q %d %d %d\n", name(unix.Unshare(unix.CLONE_NEWUTS)), name(keys),
-		took(func() { unix.Syscall(unix.SYS_GETPPID, 0, 0, 0) }), took(func() {
-			if fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0); err == nil {
-				unix.Close(fd)
-			}
-		}), set)
+	fmt.Printf("%q %q %d", name(unix.Unshare(unix.CLONE_NEWUTS)), name(keys), set)
+	for _, c := range measured {
+		fmt.Printf(" %d", took(c.batch, c.call))
+	}
 	return nil
+}
+
+// measured are calls that the filter decides about by the number alone, by the
+// arguments, and all that a command takes to start and end.
+var measured = []struct {
+	what  string
+	batch int
+	call  func()
+}{
+	{"getppid", 1000, func() { unix.Syscall(unix.SYS_GETPPID, 0, 0, 0) }},
+	{"open+close", 1000, func() { closed(unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)) }},
+	{"socket+close", 1000, func() { closed(unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)) }},
+	{"start", 4, func() { _ = exec.Command("/bin/true").Run() }},
+}
+
+func closed(fd int, err error) {
+	if err == nil {
+		unix.Close(fd)
+	}
 }
 
 func name(err error) string {
@@ -65,7 +81,7 @@ func name(err error) string {
 }
 
 // took is the time of one call, in the batch that was disturbed the least.
-func took(call func()) int64 {
+func took(batch int, call func()) int64 {
 	least := time.Hour
 	for range batches {
 		start := time.Now()
@@ -74,11 +90,18 @@ func took(call func()) int64 {
 		}
 		least = min(least, time.Since(start))
 	}
-	return least.Nanoseconds() / batch
+	return least.Nanoseconds() / int64(batch)
+}
+
+// answers are what such a program has printed.
+type answers struct {
+	unshare, keys string
+	set           int64
+	took          [4]int64 // of measured
 }
 
 // ask runs this test's program with the filter, or without.
-func ask(t testing.TB, words string) (unshare, keys string, number, argument, set int64) {
+func ask(t testing.TB, words string) (a answers) {
 	t.Helper()
 	command := exec.Command("/proc/self/exe")
 	command.Env = append(os.Environ(), filterVar+"="+words)
@@ -87,10 +110,10 @@ func ask(t testing.TB, words string) (unshare, keys string, number, argument, se
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := fmt.Sscanf(string(out), "%q %q %d %d %d", &unshare, &keys, &number, &argument, &set); err != nil {
+	if _, err := fmt.Sscanf(string(out), "%q %q %d %d %d %d %d", &a.unshare, &a.keys, &a.set, &a.took[0], &a.took[1], &a.took[2], &a.took[3]); err != nil {
 		t.Fatalf("%q: %v", out, err)
 	}
-	return unshare, keys, number, argument, set
+	return a
 }
 
 // The kernel takes the filter, and it holds on every thread of Go's.
@@ -98,30 +121,37 @@ func TestFilterHolds(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short: a program that emulates another processor takes no filters")
 	}
-	unshare, keys, _, _, _ := ask(t, "")
-	if unshare != "EPERM" || keys != "ENOSYS" {
-		t.Errorf("unshare gives %s, keyctl %s", unshare, keys)
+	if a := ask(t, ""); a.unshare != "EPERM" || a.keys != "ENOSYS" {
+		t.Errorf("unshare gives %s, keyctl %s", a.unshare, a.keys)
 	}
 }
 
-// BenchmarkFilter prints what a call costs with the filter, as a multiple of what it
-// costs without: one that is decided by its number, and one by its arguments. Several
-// runs of each take turns, and the quickest of each counts.
+// BenchmarkFilter prints what a call, and a command's start and end, cost with the
+// filter, as a multiple of what they cost without. Several runs of each take turns, and
+// the quickest of each counts.
 func BenchmarkFilter(b *testing.B) {
-	with, without := [2]int64{1 << 60, 1 << 60}, [2]int64{1 << 60, 1 << 60}
-	set := int64(1 << 60)
+	var with, without answers
+	for i := range measured {
+		with.took[i], without.took[i] = 1<<60, 1<<60
+	}
+	with.set = 1 << 60
 	for b.Loop() {
 		for range 5 {
-			_, _, number, argument, took := ask(b, "")
-			set = min(set, took)
-			with[0], with[1] = min(with[0], number), min(with[1], argument)
-			_, _, number, argument, _ = ask(b, "none")
-			without[0], without[1] = min(without[0], number), min(without[1], argument)
+			now := ask(b, "")
+			with.set = min(with.set, now.set)
+			with.least(now)
+			without.least(ask(b, "none"))
 		}
 	}
-	b.ReportMetric(float64(set)/1000, "µs-to-set")
-	for i, what := range []string{"getppid", "socket+close"} {
-		b.ReportMetric(float64(with[i])/float64(without[i]), what+":with/without")
-		b.ReportMetric(float64(without[i]), what+":ns-without")
+	b.ReportMetric(float64(with.set)/1000, "µs-to-set")
+	for i, m := range measured {
+		b.ReportMetric(float64(with.took[i])/float64(without.took[i]), m.what+":with/without")
+		b.ReportMetric(float64(without.took[i]), m.what+":ns-without")
+	}
+}
+
+func (a *answers) least(now answers) {
+	for i := range a.took {
+		a.took[i] = min(a.took[i], now.took[i])
 	}
 }

@@ -6,6 +6,7 @@ package privilege
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -62,7 +63,7 @@ func (d Databases) Lookup(spec string) (User, error) {
 		if err == nil && gid != u.GID && slices.Contains(strings.Split(f[3], ","), u.Name) {
 			u.Groups = append(u.Groups, gid)
 		}
-		return true
+		return len(u.Groups) < maxGroups
 	})
 	return u, err
 }
@@ -121,10 +122,18 @@ func id(s string) (uint32, error) {
 	return uint32(n), err
 }
 
+const (
+	// maxDatabase is how much of a database is looked at: what runs inside may write it.
+	maxDatabase = 16 << 20
+
+	// maxGroups is the most groups that a process can be in (linux/limits.h).
+	maxGroups = 65536
+)
+
 // lines calls see with the fields of each line that has n of them, until it
 // returns false (passwd(5), group(5)).
 func lines(path string, n int, see func([]string) bool) error {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may be a FIFO, whose opening waits
 	if os.IsNotExist(err) {
 		return nil
 	}
@@ -132,7 +141,14 @@ func lines(path string, n int, see func([]string) bool) error {
 		return err
 	}
 	defer f.Close()
-	scanner := bufio.NewScanner(f)
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no file", path)
+	}
+	scanner := bufio.NewScanner(io.LimitReader(f, maxDatabase))
 	for scanner.Scan() {
 		if fields := strings.Split(scanner.Text(), ":"); len(fields) == n && !see(fields) {
 			return nil

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func databases(t *testing.T) Databases {
@@ -71,4 +73,48 @@ func TestCapabilitiesHaveTheirKernelNumbers(t *testing.T) {
 	if _, err := ParseSet([]string{"cap_chown"}); err == nil {
 		t.Error("an unknown name was taken")
 	}
+}
+
+// A database may be what the sandbox has made of it.
+func TestDatabasesOfOthers(t *testing.T) {
+	dir := t.TempDir()
+	fifo, endless := filepath.Join(dir, "fifo"), filepath.Join(dir, "endless")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := (Databases{fifo, fifo}).Lookup("web"); err == nil {
+		t.Errorf("a FIFO names the user %v", u)
+	}
+	f, err := os.Create(endless)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for i := range maxGroups + 100 {
+		fmt.Fprintf(f, "g:x:%d:web\n", 100+i)
+	}
+	passwd := databases(t).Passwd
+	if u, err := (Databases{passwd, endless}).Lookup("web"); err != nil || len(u.Groups) != maxGroups {
+		t.Errorf("%d groups, %v", len(u.Groups), err)
+	}
+}
+
+// FuzzLookup looks a user up in any databases at all.
+func FuzzLookup(f *testing.F) {
+	f.Add("web", "root:x:0:0:root:/root:/bin/sh\nweb:x:33:33::/var/www:/bin/false\n", "web:x:33:\nlog:x:4:web,other\n")
+	f.Add("web:log", "web:x:4294967295:33::/var/www:/bin/false\n", "log:x:-1:\n")
+	f.Add("0:7", "", "::::::")
+	dir := f.TempDir()
+	d := Databases{filepath.Join(dir, "passwd"), filepath.Join(dir, "group")}
+	f.Fuzz(func(t *testing.T, spec, passwd, group string) {
+		for path, text := range map[string]string{d.Passwd: passwd, d.Group: group} {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		u, err := d.Lookup(spec)
+		if none := uint32(1<<32 - 1); err == nil && (u.UID == none || u.GID == none || len(u.Groups) > maxGroups) {
+			t.Errorf("%q is %+v", spec, u)
+		}
+	})
 }
