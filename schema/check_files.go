@@ -130,33 +130,6 @@ func (c *checker) mount(at string, m Mount) {
 	}
 }
 
-// mountFields checks that the fields of a mount go with its source.
-func (c *checker) mountFields(path string, m Mount) {
-	sources := 0
-	for _, set := range []bool{m.Host != "", m.Tmpfs != 0, m.File != nil, m.Image != ""} {
-		if set {
-			sources++
-		}
-	}
-	switch {
-	case sources != 1, !c.Backend.known(): // which is reported, and hides what was meant
-	case m.Image != "" && !c.Backend.ask().disks:
-		d := c.fail(diag.OtherBackend, Field(path, "image"), "give the container a folder with host instead", "%s", onlyFor("disk images are", func(t traits) bool { return t.disks }))
-		c.note(d, "backend", "the backend is chosen here")
-	case m.Writable && (m.Tmpfs != 0 || m.File != nil):
-		c.fail(diag.MountFields, Field(path, "writable"), "remove it: a tmpfs is writable, and an inline file is not", "writable is for host and image")
-	case m.Mode != "" && (m.Host != "" || m.Image != ""):
-		c.fail(diag.MountFields, Field(path, "mode"), "remove it: the host's own permissions hold", "mode is for tmpfs and file")
-	case m.Sockets && m.Host == "":
-		c.fail(diag.MountFields, Field(path, "sockets"), "remove it", "sockets is for host")
-	case m.Sockets && !c.Backend.SharesSockets():
-		d := c.fail(diag.OtherBackend, Field(path, "sockets"), "let it reach the service by a network", "a machine cannot use the host's sockets: %s", onlyFor("they are", func(t traits) bool { return t.sockets }))
-		c.note(d, "backend", "the backend is chosen here")
-	case m.Format != "" && m.Image == "":
-		c.fail(diag.MountFields, Field(path, "format"), "remove it", "format is for image")
-	}
-}
-
 // maxStep is the longest name of a file that Linux has (NAME_MAX, limits.h).
 const maxStep = 255
 

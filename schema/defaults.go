@@ -46,14 +46,7 @@ func (p *Profile) fill() {
 		n.fill()
 	}
 	for at, m := range p.Mounts {
-		switch {
-		case m.Image != "" && m.Format == "":
-			m.Format = "raw"
-		case m.Mode == "" && m.Tmpfs != 0:
-			m.Mode = tmpfsMode(at)
-		case m.Mode == "" && m.File != nil:
-			m.Mode = "0644"
-		}
+		m.fill(at)
 		p.Mounts[at] = m
 	}
 }
@@ -64,14 +57,6 @@ func (n *Network) fill() {
 			n.Publish[i].To = n.Publish[i].TCP
 		}
 	}
-}
-
-// tmpfsMode is what programs expect of the folders that all users share.
-func tmpfsMode(at string) string {
-	if at == "/tmp" || at == "/var/tmp" || at == "/dev/shm" {
-		return "1777"
-	}
-	return "0755"
 }
 
 func (p *Probe) fill() {

@@ -117,19 +117,6 @@ type Stop struct {
 	Timeout Duration `json:"timeout"`
 }
 
-// Mount is something at a path inside that is not plainly exposed; exactly one
-// of Host, Tmpfs, File and Image is set.
-type Mount struct {
-	Host     string  `json:"host,omitempty"` // a host folder or file
-	Tmpfs    Size    `json:"tmpfs,omitempty"`
-	File     *string `json:"file,omitempty"`  // the file's whole content
-	Image    string  `json:"image,omitempty"` // a disk image on the host (kvm)
-	Format   string  `json:"format,omitempty"`
-	Mode     string  `json:"mode,omitempty"`     // octal, of a file or tmpfs
-	Writable bool    `json:"writable,omitempty"` // host and image only
-	Sockets  bool    `json:"sockets,omitempty"`  // host only (lxc): it is, or holds, sockets, FIFOs or devices that are to be used
-}
-
 // Secret says where a secret's value is found on the host when the profile is
 // applied; exactly one field is set. The value itself is in no profile, bundle
 // or log: it is handed to the sandbox's first process, which writes it to a file

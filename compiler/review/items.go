@@ -200,6 +200,8 @@ func files(p *schema.Profile) (out []item) {
 			out = append(out, item{text: text, path: path, detail: *m.File})
 		case m.Tmpfs != 0:
 			out = append(out, item{text: fmt.Sprintf("%s is a tmpfs (mode %s)", word(at), m.Mode), path: path})
+		case m.Image == "": // an image is a device
+			out = append(out, item{text: word(at) + " is " + asJSON(m), path: path})
 		}
 	}
 	return out

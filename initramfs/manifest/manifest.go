@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -83,32 +84,6 @@ const (
 	Link = "link"
 )
 
-// Mount is something mounted on Target.
-type Mount struct {
-	Kind     string `json:"kind"`
-	Target   string `json:"target"`
-	Source   string `json:"source,omitempty"`   // the host path of an export, the image's, or that of a file whose content follows an inline one's
-	Tag      string `json:"tag,omitempty"`      // names the export or the disk inside a machine
-	Single   bool   `json:"single,omitempty"`   // the export holds one file, SingleFile, that is mounted; found out on the host
-	Format   string `json:"format,omitempty"`   // of an image: "raw" or "qcow2"
-	Size     int64  `json:"size,omitempty"`     // of a tmpfs, in bytes
-	Content  string `json:"content,omitempty"`  // of a file; with a Source, its beginning
-	Mode     Mode   `json:"mode,omitempty"`     // of a tmpfs or file
-	Writable bool   `json:"writable,omitempty"` // an export or image that is not read-only
-	Sockets  bool   `json:"sockets,omitempty"`  // an export that is, or holds, sockets, FIFOs or devices that are to be used
-}
-
-// MaxFollowing is the most bytes of a Source that follow an inline file's content.
-const MaxFollowing = 1 << 20
-
-// The kinds of Mount.
-const (
-	Export = "export" // a folder or file of the host
-	Tmpfs  = "tmpfs"
-	Inline = "inline" // a file whose content stands in the manifest
-	Image  = "image"
-)
-
 // PortName is the virtio-serial port through which a machine's first process
 // speaks with the host.
 const PortName = "sbx.0"
@@ -116,10 +91,6 @@ const PortName = "sbx.0"
 // SingleFile is the name, in a machine's export, of a host file that the profile
 // names by itself.
 const SingleFile = "file"
-
-// ImageFileSystems are those that a disk image may hold, by the names of their
-// kernel modules.
-var ImageFileSystems = []string{"ext4", "xfs", "squashfs", "isofs"}
 
 // Interface is one network card. Inside a container libvirt has set the
 // addresses, routes and link already; only DHCP is left to do.
@@ -238,6 +209,11 @@ func Decode(data []byte) (*Manifest, error) {
 	}
 	if m.Version != Version {
 		return nil, fmt.Errorf("manifest: version %d, but this sbx reads version %d: build sbx and sbx-init from the same release", m.Version, Version)
+	}
+	for _, mount := range m.Mounts {
+		if !slices.Contains(MountKinds, mount.Kind) {
+			return nil, fmt.Errorf("manifest: the mount on %s is of the kind %q, which this sbx does not know: build sbx and sbx-init from the same release", mount.Target, mount.Kind)
+		}
 	}
 	return m, nil
 }

@@ -30,3 +30,19 @@ func TestAManifestHoldsText(t *testing.T) {
 		t.Errorf("%v, %v", back, err)
 	}
 }
+
+// A manifest that mounts what this sbx does not know is refused before anything of it
+// is done.
+func TestUnknownKindsOfMountAreRefused(t *testing.T) {
+	m := manifest.Manifest{Version: manifest.Version}
+	for _, kind := range append(manifest.MountKinds, "hologram") {
+		m.Mounts = append(m.Mounts, manifest.Mount{Kind: kind, Target: "/" + kind})
+		data, err := m.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := manifest.Decode(data); (err != nil) != (kind == "hologram") || err != nil && !strings.Contains(err.Error(), "/hologram") {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}

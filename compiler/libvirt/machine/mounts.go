@@ -2,6 +2,7 @@ package machine
 
 import (
 	"fmt"
+	"slices"
 
 	"libvirt.org/go/libvirtxml"
 
@@ -12,8 +13,7 @@ import (
 )
 
 // mount is what QEMU has to do with a kind of mount: the device by which the machine
-// sees it, and what QEMU does on the sandbox's stage. A kind with neither is the first
-// process's own affair.
+// sees it, and what QEMU does on the sandbox's stage.
 type mount struct {
 	device func(*libvirtxml.DomainDeviceList, manifest.Mount)
 	access func(p *apparmor.Profile, stage apparmor.Pattern, m manifest.Mount)
@@ -36,13 +36,13 @@ var mounts = map[string]mount{
 			p.File(imageAccess(m), stage+state.StageImages+"/"+apparmor.Path(m.Tag))
 		},
 	},
-	manifest.Tmpfs:  {},
-	manifest.Inline: {},
 }
 
+// mountOf asks how a mount comes into the machine. One without a tag does not: the
+// first process makes it.
 func mountOf(m manifest.Mount) (mount, error) {
 	how, ok := mounts[m.Kind]
-	if !ok {
+	if !ok && (m.Tag != "" || !slices.Contains(manifest.MountKinds, m.Kind)) {
 		return mount{}, fmt.Errorf("mounts.%q: a machine has no mounts of the kind %q", m.Target, m.Kind)
 	}
 	return how, nil

@@ -1,0 +1,34 @@
+package manifest
+
+// Mount is something mounted on Target.
+type Mount struct {
+	Kind     string `json:"kind"`
+	Target   string `json:"target"`
+	Source   string `json:"source,omitempty"`   // the host path of an export, the image's, or that of a file whose content follows an inline one's
+	Tag      string `json:"tag,omitempty"`      // names the export or the disk inside a machine
+	Single   bool   `json:"single,omitempty"`   // the export holds one file, SingleFile, that is mounted; found out on the host
+	Format   string `json:"format,omitempty"`   // of an image: "raw" or "qcow2"
+	Size     int64  `json:"size,omitempty"`     // of a tmpfs, in bytes
+	Content  string `json:"content,omitempty"`  // of a file; with a Source, its beginning
+	Mode     Mode   `json:"mode,omitempty"`     // of a tmpfs or file
+	Writable bool   `json:"writable,omitempty"` // an export or image that is not read-only
+	Sockets  bool   `json:"sockets,omitempty"`  // an export that is, or holds, sockets, FIFOs or devices that are to be used
+}
+
+// MaxFollowing is the most bytes of a Source that follow an inline file's content.
+const MaxFollowing = 1 << 20
+
+// The kinds of Mount.
+const (
+	Export = "export" // a folder or file of the host
+	Tmpfs  = "tmpfs"
+	Inline = "inline" // a file whose content stands in the manifest
+	Image  = "image"
+)
+
+// MountKinds are all kinds of Mount: a manifest of any other is refused.
+var MountKinds = []string{Export, Tmpfs, Inline, Image}
+
+// ImageFileSystems are those that a disk image may hold, by the names of their
+// kernel modules.
+var ImageFileSystems = []string{"ext4", "xfs", "squashfs", "isofs"}
