@@ -20,6 +20,30 @@ for kind in "cgroup2" "cgroup -o pids" "cgroup -o memory"; do
 done
 echo done'`
 
+// ownSandbox runs a program in a sandbox that bubblewrap makes.
+const ownSandbox = `bwrap --unshare-all --ro-bind /usr /usr --symlink usr/bin /bin --symlink usr/lib /lib --symlink usr/lib64 /lib64 \
+	--tmpfs /tmp --dev /dev /bin/sh -c 'ls /; ls -d /etc' 2>&1`
+
+// A program that has sandboxes of its own makes them where its profile says so, as root
+// and as another user; elsewhere it is refused (TestLimits).
+func TestNestedSandboxes(t *testing.T) {
+	testhost.Need(t)
+	r := newRuntime(t)
+	up(t, r, compile(t, "nested.cue", "name=bubbles"))
+	client, err := r.Attach(t.Context(), "bubbles")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for _, user := range []string{"0", "1000"} {
+		var said bytes.Buffer
+		_, err = client.Exec(t.Context(), channel.Command{User: user, Argv: []string{"/bin/sh", "-c", ownSandbox}, Env: []string{"LC_ALL=C.UTF-8"}}, channel.Stdio{Stdout: &said, Stderr: &said})
+		if want := "bin\ndev\nlib\nlib64\ntmp\nusr\nls: cannot access '/etc': No such file or directory\n"; err != nil || said.String() != want {
+			t.Errorf("as %s: %v, %q", user, err, &said)
+		}
+	}
+}
+
 // Who may mount control groups inside, because the profile lets it make namespaces,
 // finds the host's: no limit can be lifted and no group made. Its name can be used
 // again afterwards.

@@ -28,6 +28,7 @@ func TestLimits(t *testing.T) {
 		{"a group of its own", "mkdir /sys/fs/cgroup/own", "mkdir: cannot create directory ‘/sys/fs/cgroup/own’: Read-only file system\n"},
 		{"the control groups, mounted anew", "mount -t cgroup2 cgroup2 /dev/shm", "mount: /dev/shm: permission denied.\n"},
 		{"a user namespace, to mount them in", "unshare --map-root-user --mount --cgroup true", "unshare: unshare failed: Operation not permitted\n"},
+		{"a sandbox of its own", ownSandbox + " | cut -d, -f1", "bwrap: No permissions to create new namespace\n"},
 		{"too many processes", "for i in $(seq 30); do sleep 1000 & done; echo done", "/bin/sh: 0: Cannot fork\n"},
 	} {
 		var said bytes.Buffer

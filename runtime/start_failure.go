@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -161,6 +162,16 @@ func (f *StartFailure) advice() (lines []string) {
 		lines = append(lines, foreground(f.Argv))
 	case s.Exit != nil && s.Exit.Code == 127 && strings.Contains(strings.Join(f.LastWords(), "\n"), "shared libraries"):
 		lines = append(lines, "expose the folder of that library: ldd lists all that a program needs")
+	case s.Exit != nil && f.Way != NotReady && f.refused():
+		lines = append(lines, "the kernel refuses what its profile does not open: capabilities, and system calls by syscalls, with nested: true for programs that have sandboxes of their own, such as bwrap and browsers")
 	}
 	return lines
+}
+
+// refused says whether the command complains of what sandboxes refuse.
+func (f *StartFailure) refused() bool {
+	words := strings.Join(f.LastWords(), "\n")
+	return slices.ContainsFunc([]string{"Operation not permitted", "Function not implemented", "create new namespace"}, func(text string) bool {
+		return strings.Contains(words, text)
+	})
 }

@@ -52,6 +52,8 @@ var startsAnew = []struct {
 		`run: {argv: ["/broken/library"]}, mounts: "/broken": host: BROKEN`},
 	{failed{"more memory than it may use", runtime.EndedEarly, []string{"killed by signal 9 SIGKILL", "| filling", "resources.memory gives it 32MiB"}},
 		`run: {argv: ["/bin/sh", "-c", FILL]}, resources: memory: "32MiB"`},
+	{failed{"a sandbox of its own", runtime.EndedEarly, []string{"exit code 1", "| bwrap: No permissions to create new namespace", "nested: true"}},
+		`run: {argv: ["/usr/bin/bwrap", "--unshare-all", "--ro-bind", "/usr", "/usr", "/usr/bin/true"]}`},
 	{failed{"by a signal", runtime.EndedEarly, []string{"killed by signal 11 SIGSEGV", "| boom"}},
 		`run: {argv: ["/bin/sh", "-c", "echo boom; kill -SEGV $$"]}`},
 	{failed{"a probe that never succeeds", runtime.NotReady, []string{"not ready within 300ms", "connection refused", "| still loading"}},

@@ -37,7 +37,7 @@ func (s *Sandbox) rules() func(yield func(firewall.Rule) bool) {
 
 // unusable remarks on what the profile opens and the sandbox cannot use.
 func (s *Sandbox) unusable() diag.List {
-	return slices.Concat(s.closedPorts(), s.closedRequests(), s.noRoutes(), s.closedServers(), s.closedFolders(), s.endpoints())
+	return slices.Concat(s.closedPorts(), s.closedRequests(), s.noRoutes(), s.closedServers(), s.closedFolders(), s.noNesting(), s.endpoints())
 }
 
 func (s *Sandbox) remark(at, help, format string, args ...any) *diag.Diagnostic {
@@ -215,4 +215,15 @@ func (s *Sandbox) closedFolders() (list diag.List) {
 		}
 	}
 	return list
+}
+
+// noNesting finds a root that may make a user namespace and not be root there, which is
+// how programs with sandboxes of their own begin (user_namespaces(7), since Linux 5.12).
+func (s *Sandbox) noNesting() diag.List {
+	const capability = "setfcap"
+	if ok, mend := s.holds(capability); s.Syscalls.Nested && s.Run.Root() && !ok {
+		return diag.List{s.remark("syscalls.nested", mend+", or have another user run the command, by run.user",
+			"the command runs as root, which cannot stand for itself in a user namespace of its own without %s", capability)}
+	}
+	return nil
 }

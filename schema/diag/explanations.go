@@ -183,7 +183,7 @@ var Explanations = []Explanation{
 		"Whoever reaches the host's port gets to the sandbox's, from the host's own address; so allow must let everyone in there, and the sandbox needs an address that is known beforehand.",
 		"allow: [{in: tcp: [80], from: \"10.0.0.0/8\"}]\npublish: [{tcp: 8080, to: 80}]", "allow: [{in: tcp: [80]}]\npublish: [{tcp: 8080, to: 80}]"},
 	{Unusable, "something is open that the sandbox cannot use",
-		"The profile lets packets pass, or gives a folder, and what runs could do nothing with it: a port below 1024 without net_bind_service, a request that only a raw socket sends without net_raw, addresses to which no route leads, a machine's folder that its user may not write. It is a warning: nothing more is open than is written.",
+		"The profile lets packets pass, or gives a folder, and what runs could do nothing with it: a port below 1024 without net_bind_service, a request that only a raw socket sends without net_raw, addresses to which no route leads, a machine's folder that its user may not write, sandboxes of its own that root cannot begin without setfcap. It is a warning: nothing more is open than is written.",
 		"run: user: \"www-data\"\nnetwork: allow: [{in: tcp: [80]}]", "capabilities: [\"net_bind_service\"]\nrun: {user: \"www-data\", capabilities: [\"net_bind_service\"]}\nnetwork: allow: [{in: tcp: [80]}]"},
 	{Endpoint, "sockets of the host can be used, and the profile does not say so",
 		"Read-only holds for files. A socket or FIFO of the host that a container sees can be spoken with, and whoever listens there may do much, as Docker does. `sockets: true` says that this is meant; a machine cannot use them at all. It is a warning here; a path that turns out to be a socket when the profile is applied is an error.",
