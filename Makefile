@@ -6,7 +6,7 @@ DESTDIR ?=
 VERSION ?= $(shell scripts/version)
 export VERSION
 
-.PHONY: build build-aarch64 build-x86_64 install package packages kernel lint test test-firewall attack test-packages test-hosts test-aarch64 fuzz bench demo
+.PHONY: build build-aarch64 build-x86_64 install package packages kernel lint test test-firewall cover attack test-packages test-hosts test-aarch64 fuzz bench demo
 
 # With libvirt_dlopen, sbx looks for libvirt when it starts: it compiles and
 # checks profiles where there is none.
@@ -54,6 +54,10 @@ test: kernel build lint
 # The firewall's model against the kernel in full; `make test` takes a sample.
 test-firewall: kernel
 	SBX_KERNEL_POLICIES=60 SBX_KERNEL_MACHINE_POLICIES=10 $(GO) test -count=1 -run TestModelAgreesWithTheKernel -timeout 30m -v ./compiler/firewall
+
+# Which of each package's statements the tests run.
+cover: kernel
+	scripts/cover
 
 # The packages: the same bytes twice, lintian, rpmlint, rpm's installation.
 test-packages:
