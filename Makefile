@@ -8,15 +8,20 @@ export VERSION
 
 .PHONY: build build-aarch64 build-x86_64 install package packages kernel lint test test-firewall cover attack test-packages test-hosts test-aarch64 fuzz bench demo
 
+# The same sources give the same bytes in whatever folder they stand: nothing of the
+# builder's paths, of git's state and of what only a debugger reads.
+PLAIN = -trimpath -buildvcs=false
+TOOL = $(GO) tool -modfile=scripts/tools.mod
+
 # With libvirt_dlopen, sbx looks for libvirt when it starts: it compiles and
 # checks profiles where there is none.
 build:
-	$(GO) build -tags libvirt_dlopen -ldflags '-X github.com/sbx-dev/sbx/cmd/sbx/internal/verb.release=$(VERSION)' -o $(BIN)/sbx ./cmd/sbx
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $(BIN)/sbx-init ./initramfs/init
+	$(GO) build $(PLAIN) -tags libvirt_dlopen -ldflags '-s -w -X github.com/sbx-dev/sbx/cmd/sbx/internal/verb.release=$(VERSION)' -o $(BIN)/sbx ./cmd/sbx
+	CGO_ENABLED=0 $(GO) build $(PLAIN) -ldflags '-s -w' -o $(BIN)/sbx-init ./initramfs/init
 
 # The first process of machines that name an architecture which is not this host's.
 build-aarch64 build-x86_64: build-%:
-	CGO_ENABLED=0 GOARCH=$(subst x86_64,amd64,$(subst aarch64,arm64,$*)) $(GO) build -trimpath -ldflags '-s -w' -o $(BIN)/sbx-init-$* ./initramfs/init
+	CGO_ENABLED=0 GOARCH=$(subst x86_64,amd64,$(subst aarch64,arm64,$*)) $(GO) build $(PLAIN) -ldflags '-s -w' -o $(BIN)/sbx-init-$* ./initramfs/init
 
 install: build
 	install -D -m 0755 $(BIN)/sbx $(DESTDIR)$(PREFIX)/bin/sbx
@@ -44,8 +49,8 @@ kernel: packages
 lint:
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt-clean: $$unformatted"; exit 1; }
 	$(GO) vet ./...
-	$(GO) tool staticcheck ./...
-	$(GO) tool cue vet ./profiles:apache ./profiles:shell
+	$(TOOL) staticcheck ./...
+	$(TOOL) cue vet ./profiles:apache ./profiles:shell
 	CGO_ENABLED=0 $(GO) build ./schema/... ./compiler/... ./initramfs/...
 
 test: kernel build lint

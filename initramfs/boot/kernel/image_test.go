@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dsnet/compress/bzip2"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 	"github.com/sbx-dev/sbx/initramfs/boot/kernel"
@@ -90,11 +89,16 @@ func compressWith[W io.WriteCloser](t testing.TB, plain []byte, open func(io.Wri
 }
 
 func xzWith(t testing.TB, plain []byte, flags ...string) []byte {
-	cmd := exec.Command("xz", append([]string{"--stdout", "--threads=1"}, flags...)...)
+	return packedBy(t, plain, "xz", append([]string{"--stdout", "--threads=1"}, flags...)...)
+}
+
+// packedBy has a program pack plain.
+func packedBy(t testing.TB, plain []byte, program string, args ...string) []byte {
+	cmd := exec.Command(program, args...)
 	cmd.Stdin = bytes.NewReader(plain)
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("xz: %v", err)
+		t.Fatalf("%s: %v", program, err)
 	}
 	return out
 }
@@ -111,10 +115,8 @@ func payloads(t testing.TB, plain []byte) map[string][]byte {
 			z := lz4.NewWriter(w)
 			return z, z.Apply(lz4.LegacyOption(true))
 		}), plain),
-		"zstd": sized(compressWith(t, plain, func(w io.Writer) (*zstd.Encoder, error) { return zstd.NewWriter(w) }), plain),
-		"bzip2": sized(compressWith(t, plain, func(w io.Writer) (*bzip2.Writer, error) {
-			return bzip2.NewWriter(w, nil)
-		}), plain),
+		"zstd":  sized(compressWith(t, plain, func(w io.Writer) (*zstd.Encoder, error) { return zstd.NewWriter(w) }), plain),
+		"bzip2": sized(packedBy(t, plain, "bzip2", "--stdout"), plain),
 	}
 }
 
