@@ -5,27 +5,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
-
-// checkOwners refuses a writable host path that is not a container's own: sbx
-// changes no owner of what it did not make.
-func (s *sandbox) checkOwners() error {
-	base := s.base()
-	for _, m := range s.manifest.Mounts {
-		if m.Kind != manifest.Export || !m.Writable {
-			continue
-		}
-		owner := s.host[m.Target].UID
-		if base != 0 && (owner < base || owner >= base+compiler.IDCount) {
-			return fault.New(diag.NotReachable, "%s is to be writable, but belongs to the host's user %d, whom the sandbox does not have: chown -R %d:%d %s", m.Source, owner, base, base, m.Source)
-		}
-	}
-	return nil
-}
 
 // checkPoints refuses, where there is no stage, what the machine is to mount in a
 // folder of the host that has no place for it.

@@ -85,24 +85,26 @@ func (s *sandbox) closeHost() {
 	for _, source := range s.host {
 		source.Close()
 	}
-	if s.swap != nil {
-		s.swap.Close()
+	for _, ids := range append(s.kept, s.swap) {
+		if ids != nil {
+			ids.Close()
+		}
 	}
-	s.host, s.swap = nil, nil
+	s.host, s.swap, s.kept = nil, nil, nil
 }
 
 // makeWritable makes the writable host folders that are missing, for the user and the
-// group that ownerOf gives for a path, and opens them.
-func (s *sandbox) makeWritable(ownerOf func(path string) (owner, error)) error {
+// group that ownerOf gives for one, and opens them.
+func (s *sandbox) makeWritable(ownerOf func(manifest.Mount) (owner, error)) error {
 	for _, m := range s.manifest.Mounts {
 		if m.Kind != manifest.Export || !m.Writable || s.host[m.Target] != nil {
 			continue
 		}
-		to, err := ownerOf(m.Source)
+		to, err := ownerOf(m)
 		if err != nil {
 			return err
 		}
-		if err := stage.MakeFolder(m.Source, to.uid, to.gid); err != nil {
+		if err := stage.MakeFolder(m.Source, stage.Folder{UID: to.uid, GID: to.gid, Mode: uint32(m.Mode)}); err != nil {
 			return err
 		}
 	}

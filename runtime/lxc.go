@@ -25,11 +25,13 @@ func (l lxc) prepare(ctx context.Context, s *sandbox) error {
 	if err := s.openHost(); err != nil {
 		return err
 	}
-	own := func(string) (owner, error) { return owner{s.base(), s.base()}, nil }
-	if err := s.makeWritable(own); err != nil {
+	if err := s.makeWritable(s.ownerInside); err != nil {
 		return err
 	}
-	if err := s.checkOwners(); err != nil {
+	if err := s.keepIDs(); err != nil {
+		return err
+	}
+	if err := l.r.checkOwners(s); err != nil {
 		return err
 	}
 	if err := l.r.sayCovered(s); err != nil {
@@ -52,7 +54,7 @@ func (l lxc) prepare(ctx context.Context, s *sandbox) error {
 	if err := (root{filepath.Join(s.dir, rootDir), base, base}).build(s.manifest, s.isFolder); err != nil {
 		return err
 	}
-	if err := writeInline(s, base); err != nil {
+	if err := writeInline(s); err != nil {
 		return err
 	}
 	if err := l.writeOwn(ctx, s, base); err != nil {
@@ -66,8 +68,8 @@ func (l lxc) prepare(ctx context.Context, s *sandbox) error {
 
 // writeInline writes the files whose content is the profile's. On the host only
 // root and the sandbox come at them.
-func writeInline(s *sandbox, base int) error {
-	dir := filepath.Join(s.dir, filesDir)
+func writeInline(s *sandbox) error {
+	dir, base := filepath.Join(s.dir, filesDir), s.base()
 	if err := mkdirOwned(dir, 0, base, 0o750); err != nil {
 		return err
 	}
@@ -79,7 +81,11 @@ func writeInline(s *sandbox, base int) error {
 		if err != nil {
 			return err
 		}
-		if err := writeOwned(compiler.InlineFile(dir, m.Target), content, base, base, fs.FileMode(m.Mode)&fs.ModePerm); err != nil {
+		to, err := s.inside(m.Owner)
+		if err != nil {
+			return err
+		}
+		if err := writeOwned(compiler.InlineFile(dir, m.Target), content, base+to.uid, base+to.gid, fs.FileMode(m.Mode)&fs.ModePerm); err != nil {
 			return err
 		}
 	}

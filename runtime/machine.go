@@ -137,7 +137,7 @@ func (s *sandbox) checkQEMU() error {
 		source := s.host[m.Target]
 		err := source.Allows(s.qemu.uid, s.qemu.gid, m.Writable)
 		if errors.Is(err, unix.EACCES) {
-			best, err := s.ownerOf(m.Source)
+			best, err := s.ownerOf(m)
 			return errors.Join(err, s.qemu.mayNot(source, m.Writable, best))
 		}
 		if err != nil {

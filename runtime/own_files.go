@@ -1,6 +1,9 @@
 package runtime
 
-import "github.com/sbx-dev/sbx/internal/stage"
+import (
+	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/internal/stage"
+)
 
 // owner is a user and a group of the host to whom files belong.
 type owner struct{ uid, gid int }
@@ -25,7 +28,7 @@ func (s *sandbox) takeOwnFiles() error {
 		if source.UID != id {
 			continue
 		}
-		if _, err := source.SwapIDs(s.swap); err != nil {
+		if _, err := source.MapIDs(s.swap); err != nil {
 			return err
 		}
 	}
@@ -34,9 +37,9 @@ func (s *sandbox) takeOwnFiles() error {
 
 // ownerOf is to whom a path of the host belongs where the machine may do with it what
 // it likes: the sandbox's id, if QEMU's user can stand in its place there.
-func (s *sandbox) ownerOf(path string) (owner, error) {
+func (s *sandbox) ownerOf(m manifest.Mount) (owner, error) {
 	if s.swap != nil {
-		if fits, err := s.swap.Fits(path); fits || err != nil {
+		if fits, err := s.swap.Fits(m.Source); fits || err != nil {
 			id := int(s.metadata.Machine.ID)
 			return owner{id, id}, err
 		}

@@ -39,7 +39,8 @@ type sandbox struct {
 	confinement []byte
 
 	host map[string]*stage.Source // the host paths that it sees, by their targets, while they are open
-	swap *stage.Swap              // by which a machine's are mounted, while they are open
+	swap *stage.IDMap             // by which a machine's are mounted, while they are open
+	kept []*stage.IDMap           // by which a container's are that keep the host's ids, the same
 }
 
 // bind reads a bundle and puts this host's state folder and the bundle's digest

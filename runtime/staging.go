@@ -91,7 +91,11 @@ func (s *sandbox) mountInContainer(root *stage.Place, m manifest.Mount) error {
 		defer source.Close()
 		return root.MountAt(m.Target, source, stage.Options{})
 	case manifest.Tmpfs:
-		return root.MemoryAt(m.Target, stage.Memory{Size: m.Size, Mode: uint32(m.Mode), UID: s.base(), GID: s.base()})
+		to, err := s.inside(m.Owner)
+		if err != nil {
+			return err
+		}
+		return root.MemoryAt(m.Target, stage.Memory{Size: m.Size, Mode: uint32(m.Mode), UID: s.base() + to.uid, GID: s.base() + to.gid})
 	}
 	return fmt.Errorf("a container cannot have the %s at %s", m.Kind, m.Target)
 }

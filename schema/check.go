@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -67,11 +65,7 @@ func (c *checker) run() {
 	}
 	c.duration("run.stop.timeout", c.Run.Stop.Timeout)
 	c.runCapabilities()
-	for id := range strings.SplitSeq(c.Run.User, ":") {
-		if n, err := strconv.Atoi(id); err == nil && n > 65535 {
-			c.fail(diag.BadUser, "run.user", "the ids inside a sandbox go from 0 to 65535", "there is no id %d inside", n)
-		}
-	}
+	c.idsInside("run.user", c.Run.User)
 }
 
 // runCapabilities checks what a user other than root is to hold: it is among what

@@ -10,10 +10,36 @@ type Mount struct {
 	File     *string `json:"file,omitempty"`  // the file's whole content
 	Image    string  `json:"image,omitempty"` // a disk image on the host (kvm)
 	Format   string  `json:"format,omitempty"`
-	Mode     string  `json:"mode,omitempty"`     // octal, of a file or tmpfs
+	Mode     string  `json:"mode,omitempty"`     // octal, of a file or tmpfs, or of a writable host folder that is made
+	Owner    string  `json:"owner,omitempty"`    // the same; empty: as OwnerAt says
+	IDs      List    `json:"ids,omitempty"`      // host only (lxc): the host's ids that are themselves inside, or AllIDs
 	Writable bool    `json:"writable,omitempty"` // host and image only
 	Sockets  bool    `json:"sockets,omitempty"`  // host only (lxc): it is, or holds, sockets, FIFOs or devices that are to be used
 }
+
+// AllIDs is the word for every id of the host that there can be inside.
+const AllIDs = "all"
+
+// OwnerAt is the user inside to whom belongs what a mount makes.
+func (p *Profile) OwnerAt(at string) string {
+	switch m := p.Mounts[at]; {
+	case m.Owner != "":
+		return m.Owner
+	case m.File != nil, m.sticky():
+		return "root"
+	}
+	return p.Run.User
+}
+
+// sticky says whether nobody in the folder may remove another one's files, as where
+// all users share it.
+func (m *Mount) sticky() bool { return len(m.Mode) == 4 && m.Mode[0]&1 != 0 }
+
+// Makes says whether the mount makes something: a folder in memory, a file, or a
+// writable folder that the host may not have yet.
+func (m *Mount) Makes() bool { return m.Tmpfs != 0 || m.File != nil || m.madeOnHost() }
+
+func (m *Mount) madeOnHost() bool { return m.Host != "" && m.Writable }
 
 // sources says how many of a mount's sources are given.
 func (m *Mount) sources() (n int) {
@@ -59,8 +85,8 @@ func (c *checker) mountFields(path string, m Mount) {
 		c.note(d, "backend", "the backend is chosen here")
 	case m.Writable && (m.Tmpfs != 0 || m.File != nil):
 		c.fail(diag.MountFields, Field(path, "writable"), "remove it: a tmpfs is writable, and an inline file is not", "writable is for host and image")
-	case m.Mode != "" && (m.Host != "" || m.Image != ""):
-		c.fail(diag.MountFields, Field(path, "mode"), "remove it: the host's own permissions hold", "mode is for tmpfs and file")
+	case m.Mode != "" && !m.Makes():
+		c.fail(diag.MountFields, Field(path, "mode"), "remove it: the host's own permissions hold", "mode is for tmpfs, file, and a writable folder of the host")
 	case m.Sockets && m.Host == "":
 		c.fail(diag.MountFields, Field(path, "sockets"), "remove it", "sockets is for host")
 	case m.Sockets && !c.Backend.SharesSockets():
@@ -68,5 +94,7 @@ func (c *checker) mountFields(path string, m Mount) {
 		c.note(d, "backend", "the backend is chosen here")
 	case m.Format != "" && m.Image == "":
 		c.fail(diag.MountFields, Field(path, "format"), "remove it", "format is for image")
+	default:
+		c.owners(path, m)
 	}
 }

@@ -1,8 +1,27 @@
 package resolve
 
 import (
+	"fmt"
+	"slices"
+
+	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
+
+// allIDs warns of the host's folders in which root inside is root.
+func (s *Sandbox) allIDs() (list diag.List) {
+	for _, m := range s.Manifest.Mounts {
+		if !slices.Contains(m.IDs, manifest.AllIDs) {
+			continue
+		}
+		at := schema.Field("mounts", m.Target) + ".ids"
+		list = append(list, &diag.Diagnostic{Pos: s.Source.Pos(at), Severity: diag.Warning, Code: diag.HostRoot, Path: at,
+			Message: fmt.Sprintf("root inside is root in the host's %s", m.Source),
+			Help:    `name the users and groups that are to use it, as in ids: ["redis"]`})
+	}
+	return list
+}
 
 // hostRoot warns of a container without user ids of its own.
 func (s *Sandbox) hostRoot() diag.List {

@@ -39,7 +39,7 @@ func mountsOf(p *schema.Profile) ([]manifest.Mount, error) {
 		mounts = append(mounts, manifest.Mount{Kind: manifest.Export, Target: host, Source: host})
 	}
 	for target, m := range p.Mounts {
-		lowered, err := mount(target, m)
+		lowered, err := mount(target, m, p.OwnerAt(target))
 		if err != nil {
 			at := fmt.Sprintf("mounts.%q", target)
 			return nil, fmt.Errorf("%s: %s: %w", p.Source.Pos(at), at, err)
@@ -104,12 +104,15 @@ func kindOf(m manifest.Mount) (mountKind, error) {
 }
 
 // mount is what the first process is told of one of the profile's mounts.
-func mount(target string, m schema.Mount) (manifest.Mount, error) {
+func mount(target string, m schema.Mount, owner string) (manifest.Mount, error) {
 	bits, err := mode(m.Mode)
 	if err != nil {
 		return manifest.Mount{}, err
 	}
-	out := manifest.Mount{Target: target, Mode: bits, Writable: m.Writable, Sockets: m.Sockets}
+	out := manifest.Mount{Target: target, Mode: bits, Writable: m.Writable, Sockets: m.Sockets, IDs: m.IDs}
+	if owner != "root" && m.Makes() {
+		out.Owner = owner
+	}
 	for _, k := range mountKinds {
 		if k.named(m) {
 			out.Kind = k.kind

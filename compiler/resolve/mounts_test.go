@@ -27,7 +27,7 @@ func TestEveryKindOfMountIsResolved(t *testing.T) {
 			t.Errorf("an unknown kind of mount gets %s: %v", what, err)
 		}
 	}
-	if m, err := mount("/a", schema.Mount{}); err == nil {
+	if m, err := mount("/a", schema.Mount{}, "root"); err == nil {
 		t.Errorf("a mount of nothing became %+v", m)
 	}
 }

@@ -21,7 +21,7 @@ var everyField = []string{`{
 		"ready": {"http": {"port": 80, "path": "/up"}, "timeout": "10s"}, "health": {"exec": ["/bin/ok", "-q"], "every": "10s", "failures": 3},
 		"stop": {"signal": "TERM", "timeout": "10s"}},
 	"expose": ["/usr", "/etc/passwd"],
-	"mounts": {"/srv/www": {"host": "/srv/www", "writable": true, "sockets": true}, "/run": {"tmpfs": "1MiB", "mode": "0755"}, "/srv/web.conf": {"file": "port 80", "mode": "0644"}},
+	"mounts": {"/srv/www": {"host": "/srv/www", "writable": true, "sockets": true, "ids": ["redis", "110:119"]}, "/run": {"tmpfs": "1MiB", "mode": "0755", "owner": "daemon"}, "/srv/web.conf": {"file": "port 80", "mode": "0644"}},
 	"networks": {
 		"lan": {"attach": "lan", "create": {"mode": "nat", "address": ["10.0.0.1/24", "fd00::1/64"], "dhcp": "10.0.0.100-10.0.0.200", "domain": "lan.test"},
 			"address": ["10.0.0.80/24", "fd00::80/64"], "gateway": ["10.0.0.1", "fd00::1"], "dns": ["10.0.0.1", "fd00::1"],
@@ -71,6 +71,7 @@ var unreviewed = map[string]string{
 	"lxc Mounts[/srv/web.conf].Writable": "the schema gives it to host and image alone",
 	"kvm Users":                          "the schema gives it to lxc alone",
 
+	"IDs reversed":          "each counts by itself",
 	"Expose reversed":       "each stands at its own path",
 	"Capabilities reversed": "a set",
 	"Gateway reversed":      "one a family",
@@ -87,6 +88,8 @@ var unreviewed = map[string]string{
 var unlowered = map[string]string{
 	"Labels": unreviewed["Labels"],
 	"Tests":  unreviewed["Tests"],
+
+	"IDs reversed": unreviewed["IDs reversed"],
 
 	"Expose reversed": unreviewed["Expose reversed"], "Capabilities reversed": "a set", "lxc Syscalls.Allow reversed": "a set", "From reversed": "a set", "To reversed": "a set",
 }

@@ -138,6 +138,15 @@ func users(p *schema.Profile) (out []item) {
 	if p.Backend.MapsUsers() && !p.Users.Namespace {
 		out = append(out, item{text: "no user namespace: root inside is root on the host", path: "users.namespace"})
 	}
+	for _, at := range keys(p.Mounts) {
+		for i, id := range p.Mounts[at].IDs {
+			text, path := fmt.Sprintf("the host's %s as itself in %s", word(id), word(p.Mounts[at].Host)), schema.Elem(schema.Field("mounts", at)+".ids", i)
+			if id == schema.AllIDs {
+				text = fmt.Sprintf("every id of the host's as itself in %s, where root inside is root", word(p.Mounts[at].Host))
+			}
+			out = append(out, item{text: text, path: path})
+		}
+	}
 	return out
 }
 
@@ -194,17 +203,36 @@ func files(p *schema.Profile) (out []item) {
 		path := schema.Field("mounts", at)
 		switch {
 		case m.Host != "":
-			out = append(out, item{text: fmt.Sprintf("%s is the host's %s", word(at), word(m.Host)), path: path})
+			out = append(out, item{text: fmt.Sprintf("%s is the host's %s%s", word(at), word(m.Host), made(m)), path: path})
 		case m.File != nil:
-			text := fmt.Sprintf("%s is a file (sha256 %.12x, mode %s)", word(at), sha256.Sum256([]byte(*m.File)), m.Mode)
+			text := fmt.Sprintf("%s is a file (sha256 %.12x, %s)", word(at), sha256.Sum256([]byte(*m.File)), modeAndOwner(m))
 			out = append(out, item{text: text, path: path, detail: *m.File})
 		case m.Tmpfs != 0:
-			out = append(out, item{text: fmt.Sprintf("%s is a tmpfs (mode %s)", word(at), m.Mode), path: path})
+			out = append(out, item{text: fmt.Sprintf("%s is a tmpfs (%s)", word(at), modeAndOwner(m)), path: path})
 		case m.Image == "": // an image is a device
 			out = append(out, item{text: word(at) + " is " + asJSON(m), path: path})
 		}
 	}
 	return out
+}
+
+// modeAndOwner are those of what a mount makes. An owner that is not written follows
+// from the run's user.
+func modeAndOwner(m schema.Mount) string {
+	text := "mode " + m.Mode
+	if m.Owner != "" {
+		text += ", owner " + m.Owner
+	}
+	return text
+}
+
+// made is what a writable folder of the host is made as, where a version says so.
+func made(m schema.Mount) string {
+	if m.Mode == "" && m.Owner == "" {
+		return ""
+	}
+	m.Mode = cmp.Or(m.Mode, "0755")
+	return " (made with " + modeAndOwner(m) + ")"
 }
 
 // amounts compares what has an order: more is wider, and no bound the widest.

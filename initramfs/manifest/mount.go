@@ -10,10 +10,18 @@ type Mount struct {
 	Format   string `json:"format,omitempty"`   // of an image: "raw" or "qcow2"
 	Size     int64  `json:"size,omitempty"`     // of a tmpfs, in bytes
 	Content  string `json:"content,omitempty"`  // of a file; with a Source, its beginning
-	Mode     Mode   `json:"mode,omitempty"`     // of a tmpfs or file
+	Mode     Mode   `json:"mode,omitempty"`     // of a tmpfs or file, or of a writable export that is made
+	Owner    string `json:"owner,omitempty"`    // the same: the user inside; empty is root
 	Writable bool   `json:"writable,omitempty"` // an export or image that is not read-only
 	Sockets  bool   `json:"sockets,omitempty"`  // an export that is, or holds, sockets, FIFOs or devices that are to be used
+
+	// IDs are the host's users and groups that are themselves in an export: names,
+	// ids, "user id:group id", or AllIDs alone.
+	IDs []string `json:"ids,omitempty"`
 }
+
+// AllIDs are all ids that a sandbox has.
+const AllIDs = "all"
 
 // MaxFollowing is the most bytes of a Source that follow an inline file's content.
 const MaxFollowing = 1 << 20

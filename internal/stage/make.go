@@ -12,14 +12,20 @@ import (
 	"github.com/sbx-dev/sbx/internal/fresh"
 )
 
+// Folder is whose a folder is that is made, and with which mode: 0 is 0755.
+type Folder struct {
+	UID, GID int
+	Mode     uint32
+}
+
 // MakeFolder makes a folder of the host that is missing, and gives it to a user of
 // the host. Those above it are made, too, and belong to who runs this. What is there
 // stays as it is. No link is followed that others than root can put there.
-func MakeFolder(path string, uid, gid int) error {
+func MakeFolder(path string, f Folder) error {
 	parent, name := filepath.Split(filepath.Clean(path))
 	around, err := resolve(parent)
 	if errors.Is(err, unix.ENOENT) {
-		if err := MakeFolder(parent, os.Geteuid(), os.Getegid()); err != nil {
+		if err := MakeFolder(parent, Folder{UID: os.Geteuid(), GID: os.Getegid()}); err != nil {
 			return err
 		}
 		around, err = resolve(parent)
@@ -28,7 +34,7 @@ func MakeFolder(path string, uid, gid int) error {
 		return fmt.Errorf("%s: %w", parent, err)
 	}
 	defer around.Close()
-	err = create(around, name, node{dir: true, uid: uid, gid: gid})
+	err = create(around, name, node{dir: true, uid: f.UID, gid: f.GID, mode: f.Mode})
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		return nil
 	}
@@ -39,6 +45,7 @@ func MakeFolder(path string, uid, gid int) error {
 type node struct {
 	dir      bool
 	uid, gid int
+	mode     uint32 // 0 is 0755 of a folder, 0644 of a file
 }
 
 // create makes it in an open folder, in which somebody else may be able to rename
@@ -50,9 +57,13 @@ func create(around *os.File, name string, n node) error {
 		return err
 	}
 	defer made.Close()
-	mode := uint32(0o644)
-	if n.dir {
+	mode := n.mode
+	switch {
+	case mode != 0:
+	case n.dir:
 		mode = 0o755
+	default:
+		mode = 0o644
 	}
 	if err := unix.Fchown(int(made.Fd()), n.uid, n.gid); err != nil { // first: it clears mode bits
 		return err

@@ -36,7 +36,9 @@ func TestWhatIsMadeIsGivenAway(t *testing.T) {
 			secret: func(path string) error { return errors.Join(os.Mkdir(path, 0o700), os.Mkdir(path+"/full", 0o700)) },
 			swap:   func(dir string) error { return exchange(dir+"/secret", dir+"/new") },
 			back:   func(dir string) error { return exchange(dir+"/secret", dir+"/new") },
-			make:   func(dir string, _ *stage.Place) error { return stage.MakeFolder(dir+"/new", reader, reader) },
+			make: func(dir string, _ *stage.Place) error {
+				return stage.MakeFolder(dir+"/new", stage.Folder{UID: reader, GID: reader})
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -92,7 +94,7 @@ func TestMakeFolder(t *testing.T) {
 	dir := host(t)
 	defer unix.Umask(unix.Umask(0o077))
 	for range 2 {
-		if err := stage.MakeFolder(dir+"/a/b", reader, reader); err != nil {
+		if err := stage.MakeFolder(dir+"/a/b", stage.Folder{UID: reader, GID: reader}); err != nil {
 			t.Fatal(err)
 		}
 		for path, owner := range map[string]uint32{"/a": 0, "/a/b": reader} {
@@ -102,7 +104,7 @@ func TestMakeFolder(t *testing.T) {
 			}
 		}
 	}
-	if err := errors.Join(os.Chown(dir+"/a/b", 1, 1), stage.MakeFolder(dir+"/a/b", reader, reader)); err != nil {
+	if err := errors.Join(os.Chown(dir+"/a/b", 1, 1), stage.MakeFolder(dir+"/a/b", stage.Folder{UID: reader, GID: reader})); err != nil {
 		t.Fatal(err)
 	}
 	var info unix.Stat_t

@@ -26,8 +26,8 @@ func mountOn(source *Source, point *os.File, o Options) error {
 		return fmt.Errorf("%s: cannot be mounted: %w", source.Path, err)
 	}
 	defer tree.Close()
-	if source.swap != nil {
-		if err := source.swap.apply(tree); err != nil {
+	if source.ids != nil {
+		if err := source.ids.apply(tree); err != nil {
 			return fmt.Errorf("%s: %w", source.Path, err)
 		}
 	}

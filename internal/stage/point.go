@@ -123,7 +123,7 @@ func makeNode(around *os.File, name string, dir bool) error {
 	if err := unix.Fstat(int(around.Fd()), &owner); err != nil {
 		return err
 	}
-	err := create(around, name, node{dir, int(owner.Uid), int(owner.Gid)})
+	err := create(around, name, node{dir: dir, uid: int(owner.Uid), gid: int(owner.Gid)})
 	if errors.Is(err, unix.EEXIST) {
 		return errors.New("it is a link that leads nowhere in the sandbox")
 	}

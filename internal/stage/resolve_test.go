@@ -124,7 +124,7 @@ func TestNobodyWinsAgainstALink(t *testing.T) {
 			}
 			s.Close()
 		}
-		_ = stage.MakeFolder(dir+"/theirs/folder/new", reader, reader)
+		_ = stage.MakeFolder(dir+"/theirs/folder/new", stage.Folder{UID: reader, GID: reader})
 		_ = unix.Rmdir(dir + "/theirs/folder/new")
 		if _, err := os.Lstat(dir + "/secret/new"); err == nil {
 			t.Fatal("a folder was made where the link leads")

@@ -21,11 +21,12 @@ type Source struct {
 	Real string // where it led, with all links followed
 	ID   ID
 	UID  int // the owner on the disk
+	GID  int
 	file *os.File
 	mode uint32
 
-	swap    *Swap    // by which it is mounted, or nil
-	swapped *os.File // the file as it is seen by that
+	ids  *IDMap   // by which it is mounted, or nil
+	seen *os.File // the file as it is seen by that
 }
 
 // ID tells a file or folder from every other that is there at the same time.
@@ -86,6 +87,7 @@ func (s *Source) look() error {
 		return err
 	}
 	s.ID, s.mode, s.UID = ID{info.Dev, info.Ino}, info.Mode, int(info.Uid)
+	s.GID = int(info.Gid)
 	var system unix.Statfs_t
 	if err := unix.Fstatfs(int(s.file.Fd()), &system); err != nil {
 		return err
@@ -113,6 +115,25 @@ var endpoints = map[uint32]string{
 	unix.S_IFBLK:  "a device",
 }
 
+// FileSystem is the name of the file system that the source is of, as the kernel's
+// table of mounts has it.
+func (s *Source) FileSystem() (string, error) {
+	id, err := mountID(s.file)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", s.Path, err)
+	}
+	table, err := mountInfo()
+	if err != nil {
+		return "", err
+	}
+	for _, m := range table {
+		if m.id == id {
+			return m.kind, nil
+		}
+	}
+	return "", fmt.Errorf("%s: its mount is gone", s.Path)
+}
+
 // ObeysSetuid says whether the host lets a program there run as the one whom it belongs
 // to, where its mode says so.
 func (s *Source) ObeysSetuid() (bool, error) {
@@ -123,11 +144,19 @@ func (s *Source) ObeysSetuid() (bool, error) {
 	return info.Flags&unix.ST_NOSUID == 0, nil
 }
 
+// Read opens a file to be read. What is no file could keep its reader waiting.
+func (s *Source) Read() (*os.File, error) {
+	if s.mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, fmt.Errorf("%s is not a file", s.Path)
+	}
+	return os.Open(descriptor(s.file))
+}
+
 // Close gives back the descriptors.
 func (s *Source) Close() {
 	s.file.Close()
-	if s.swapped != nil {
-		s.swapped.Close()
+	if s.seen != nil {
+		s.seen.Close()
 	}
 }
 
@@ -143,8 +172,8 @@ func (s *Source) Allows(uid, gid int, write bool) error {
 		want |= unix.W_OK
 	}
 	seen := s.file
-	if s.swapped != nil {
-		seen = s.swapped
+	if s.seen != nil {
+		seen = s.seen
 	}
 	return eyes.Of(uid, gid, func() error {
 		return unix.Faccessat(int(seen.Fd()), "", want, unix.AT_EACCESS|unix.AT_EMPTY_PATH)

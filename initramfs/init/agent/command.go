@@ -67,7 +67,7 @@ func (c commands) spec(command channel.Command) (proc.Spec, error) {
 
 // user finds the named user, or the manifest's where name is empty.
 func (c commands) user(name string) (privilege.User, error) {
-	u, err := privilege.Inside.Lookup(or(name, c.run.User, "root"))
+	u, err := privilege.Lookup(or(name, c.run.User, "root"))
 	if err != nil {
 		return u, &channel.Failure{Reason: channel.ReasonFailed, Message: err.Error()}
 	}

@@ -82,7 +82,8 @@ func mountInline(m *manifest.Mount) error {
 	if err := os.Chmod(file, os.FileMode(m.Mode)); err != nil {
 		return err
 	}
-	if err := bind(file, m.Target, true, true); err != nil {
+	// One that is to be given away becomes read-only then.
+	if err := bind(file, m.Target, true, m.Owner == ""); err != nil {
 		return err
 	}
 	return unix.Unmount(stage, unix.MNT_DETACH)

@@ -30,7 +30,7 @@ func Assemble(m *manifest.Manifest) error {
 			return err
 		}
 	}
-	return nil
+	return giveAway(m.Mounts)
 }
 
 // switchRoot replaces the root by an empty one. What the initrd held is removed

@@ -33,7 +33,7 @@ func TestSwap(t *testing.T) {
 	if err := source.Allows(reader, reader, true); !errors.Is(err, unix.EACCES) {
 		t.Fatalf("before, the reader may write: %v", err)
 	}
-	if ok, err := source.SwapIDs(swap); err != nil {
+	if ok, err := source.MapIDs(swap); err != nil {
 		t.Fatal(err)
 	} else if !ok {
 		t.Skip("tmpfs has no ID-mapped mounts in this kernel")

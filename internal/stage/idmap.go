@@ -12,27 +12,51 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Swap has what is mounted by it show two users of the host in each other's place,
-// and two groups: the files of the one belong to the other there, and what the other
-// makes there belongs to the one on the disk (mount_setattr(2), ID-mapped mounts). All
-// other ids stay as they are.
-type Swap struct{ ids *os.File }
+// IDMap has what is mounted by it show users and groups of the host as others: the
+// files of the one belong to the other there, and what the other makes there belongs to
+// the one on the disk (mount_setattr(2), ID-mapped mounts).
+type IDMap struct {
+	ids   *os.File
+	below bool // what is mounted below the source as well, where that can be
+}
 
-// NewSwap swaps the members of each pair.
-func NewSwap(users, groups [2]int) (*Swap, error) {
-	ids, err := userNamespace(swapped(users), swapped(groups))
+// NewSwap shows the members of each pair in each other's place. All other ids stay as
+// they are.
+func NewSwap(users, groups [2]int) (*IDMap, error) {
+	return newIDMap(swapped(users), swapped(groups), false)
+}
+
+// Shown is a range of ids on the disk, and what the first of them is shown as.
+type Shown struct{ Disk, As, Count int }
+
+// Show shows these users and groups as others. Files of all other ids belong to
+// nobody, and nobody else makes any.
+func Show(users, groups []Shown) (*IDMap, error) {
+	return newIDMap(mappings(users), mappings(groups), true)
+}
+
+func mappings(list []Shown) []syscall.SysProcIDMap {
+	all := make([]syscall.SysProcIDMap, len(list))
+	for i, s := range list {
+		all[i] = syscall.SysProcIDMap{ContainerID: s.Disk, HostID: s.As, Size: s.Count}
+	}
+	return all
+}
+
+func newIDMap(users, groups []syscall.SysProcIDMap, below bool) (*IDMap, error) {
+	ids, err := userNamespace(users, groups)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a user namespace: %w", err)
 	}
-	return &Swap{ids}, nil
+	return &IDMap{ids, below}, nil
 }
 
 // Close gives back the descriptor; the mounts stay as they are.
-func (w *Swap) Close() { w.ids.Close() }
+func (w *IDMap) Close() { w.ids.Close() }
 
-// Fits says whether a file system can show ids in each other's place: the one on
-// which a path lies, or would, if it were made.
-func (w *Swap) Fits(path string) (bool, error) {
+// Fits says whether a file system can show ids as others: the one on which a path
+// lies, or would, if it were made.
+func (w *IDMap) Fits(path string) (bool, error) {
 	source, err := Open(path)
 	for errors.Is(err, fs.ErrNotExist) && path != filepath.Dir(path) {
 		path = filepath.Dir(path)
@@ -42,18 +66,24 @@ func (w *Swap) Fits(path string) (bool, error) {
 		return false, err
 	}
 	defer source.Close()
-	return source.SwapIDs(w)
+	return source.MapIDs(w)
 }
 
-// apply swaps the ids on a clone that is mounted nowhere yet, but not on what is
-// mounted below it.
-func (w *Swap) apply(tree *os.File) error {
-	return tell("mount_setattr", unix.MountSetattr(int(tree.Fd()), "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(w.ids.Fd())}))
+// apply maps the ids on a clone that is mounted nowhere yet. What is mounted below it
+// stays as it is where one file system there cannot.
+func (w *IDMap) apply(tree *os.File) error {
+	set := func(flags uint) error {
+		return tell("mount_setattr", unix.MountSetattr(int(tree.Fd()), "", unix.AT_EMPTY_PATH|flags, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(w.ids.Fd())}))
+	}
+	if w.below && set(unix.AT_RECURSIVE) == nil {
+		return nil
+	}
+	return set(0)
 }
 
-// SwapIDs has all mounts of the source be by the swap, which must stay open for as
-// long as the source. Where ok is false they cannot be, and stay as they are.
-func (s *Source) SwapIDs(w *Swap) (ok bool, err error) {
+// MapIDs has all mounts of the source be by the map, which must stay open for as long
+// as the source. Where ok is false they cannot be, and stay as they are.
+func (s *Source) MapIDs(w *IDMap) (ok bool, err error) {
 	tree, err := clone(s.file)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", s.Path, err)
@@ -64,7 +94,7 @@ func (s *Source) SwapIDs(w *Swap) (ok bool, err error) {
 	}
 	switch {
 	case err == nil:
-		s.swap, s.swapped = w, tree
+		s.ids, s.seen = w, tree
 		return true, nil
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EPERM): // the file system has none; the mount has others already
 		err = nil

@@ -1,0 +1,47 @@
+package runtime
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/internal/accounts"
+	"github.com/sbx-dev/sbx/internal/stage"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// inside finds a user of the sandbox's by its own databases, before there is a
+// sandbox; "" is root.
+func (s *sandbox) inside(user string) (owner, error) {
+	if user == "" {
+		return owner{}, nil
+	}
+	u, err := accounts.Databases(s.openInside).Lookup(user)
+	if err != nil {
+		return owner{}, fault.New(diag.Failed, "%s: %w", s.name, err)
+	}
+	return owner{int(u.UID), int(u.GID)}, nil
+}
+
+// openInside opens a file that the sandbox will see at a path, as far as that is known
+// on the host: what an image holds is not.
+func (s *sandbox) openInside(path string) (io.ReadCloser, error) {
+	m := enclosing(path+"/.", s.manifest.Mounts) // the one at the path itself, too
+	switch {
+	case m != nil && m.Kind == manifest.Inline:
+		content, err := inlineContent(*m)
+		return io.NopCloser(strings.NewReader(string(content))), err
+	case m != nil && m.Kind == manifest.Export:
+		source, err := stage.Open(filepath.Join(m.Source, strings.TrimPrefix(path, m.Target)))
+		if err != nil {
+			return nil, err
+		}
+		defer source.Close()
+		return source.Read()
+	}
+	return nil, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+}

@@ -1,0 +1,98 @@
+package runtime
+
+import (
+	"fmt"
+	"os/user"
+	"strconv"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/internal/stage"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// ownerInside is to whom a writable folder belongs on the host that a container makes
+// there: the host's id of the user inside, or that user itself, where its ids are
+// the host's own.
+func (s *sandbox) ownerInside(m manifest.Mount) (owner, error) {
+	to, err := s.inside(m.Owner)
+	if err != nil {
+		return owner{}, err
+	}
+	if len(m.IDs) == 0 {
+		return owner{s.base() + to.uid, s.base() + to.gid}, nil
+	}
+	k, err := keptIDs(m)
+	if err != nil || k.hasUser(to.uid) || len(k.users) == 0 || len(k.groups) == 0 {
+		return to, err
+	}
+	return owner{k.users[0], k.groups[0]}, nil
+}
+
+// checkOwners refuses a writable host path that nobody in a container could write to,
+// and tells of one that its own command cannot: sbx changes no owner of what it did not
+// make.
+func (r *Runtime) checkOwners(s *sandbox) error {
+	for _, m := range s.manifest.Mounts {
+		if m.Kind != manifest.Export || !m.Writable {
+			continue
+		}
+		writer, err := s.inside(s.manifest.Run.User)
+		if err != nil {
+			return err
+		}
+		source := s.host[m.Target]
+		if source.Allows(s.base()+writer.uid, s.base()+writer.gid, true) == nil {
+			continue
+		}
+		mine, err := s.has(m, source.UID)
+		if err != nil {
+			return err
+		}
+		if !mine {
+			return s.foreign(m, source, writer)
+		}
+		if writer.uid != 0 {
+			r.options.Log(fmt.Sprintf("%s: %s is writable, but not to %s, as whom its command runs: %s", s.name, m.Source, s.manifest.Run.User, s.giveTo(m, writer)))
+		}
+	}
+	return nil
+}
+
+// has says whether a user of the host is somebody in the container, who may then be
+// its root's to become.
+func (s *sandbox) has(m manifest.Mount, uid int) (bool, error) {
+	if len(m.IDs) > 0 {
+		k, err := keptIDs(m)
+		return k.hasUser(uid), err
+	}
+	base := s.base()
+	return base == 0 || uid >= base && uid < base+compiler.IDCount, nil
+}
+
+// foreign refuses a folder whose owner nobody inside is.
+func (s *sandbox) foreign(m manifest.Mount, source *stage.Source, writer owner) error {
+	name := strconv.Itoa(source.UID)
+	if u, err := user.LookupId(name); err == nil {
+		name = u.Username
+	}
+	if len(m.IDs) > 0 {
+		return fault.New(diag.NotReachable, "%s is to be writable, but belongs to the host's user %s, whom its ids do not name: add %q to them", m.Source, name, name)
+	}
+	keep := ""
+	if source.UID != 0 && source.UID < compiler.IDCount { // root's is not to be advised
+		keep = fmt.Sprintf("give the mount ids: [%q], by which the files stay whose they are; or, if nobody else uses them, ", name)
+	}
+	return fault.New(diag.NotReachable, "%s is to be writable, but belongs to the host's user %s, whom the sandbox does not have: %s%s",
+		m.Source, name, keep, s.giveTo(m, writer))
+}
+
+// giveTo is the command that gives what a mount shows to a user inside.
+func (s *sandbox) giveTo(m manifest.Mount, to owner) string {
+	if len(m.IDs) == 0 {
+		to.uid += s.base()
+		to.gid += s.base()
+	}
+	return fmt.Sprintf("chown -R %d:%d %s", to.uid, to.gid, m.Source)
+}
