@@ -56,6 +56,21 @@ func (s *sandbox) keepsNone(m manifest.Mount) error {
 		"move it to one that has, or leave ids out and give the sandbox a copy of its own", m.Source, kind)
 }
 
+// KeepsIDs says whether what is at a path of the host, or would be made there, can keep
+// its owners in a container.
+func KeepsIDs(path string) bool {
+	if !staged() {
+		return false
+	}
+	ids, err := stage.Show([]stage.Shown{{Count: 1}}, []stage.Shown{{Count: 1}})
+	if err != nil {
+		return false
+	}
+	defer ids.Close()
+	fits, err := ids.Fits(path)
+	return fits && err == nil
+}
+
 // all says whether every id that there can be inside is meant.
 func (k kept) all() bool { return k.users == nil && k.groups == nil }
 

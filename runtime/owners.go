@@ -71,6 +71,16 @@ func (s *sandbox) has(m manifest.Mount, uid int) (bool, error) {
 	return base == 0 || uid >= base && uid < base+compiler.IDCount, nil
 }
 
+// hasRoot says whether root inside may do with what a mount shows what the host's root
+// may.
+func (s *sandbox) hasRoot(m manifest.Mount) (bool, error) {
+	if len(m.IDs) == 0 {
+		return s.base() == 0, nil
+	}
+	k, err := keptIDs(m)
+	return k.hasUser(0), err
+}
+
 // foreign refuses a folder whose owner nobody inside is.
 func (s *sandbox) foreign(m manifest.Mount, source *stage.Source, writer owner) error {
 	name := strconv.Itoa(source.UID)

@@ -11,7 +11,7 @@ import (
 // make whoever runs them on the host root. Inside they do not: what a sandbox sees of
 // the host obeys no such bits.
 func (r *Runtime) saySetuid(s *sandbox) error {
-	if s.base() != 0 || !syscalls.Open(s.manifest.Run.Syscalls, "chmod") {
+	if !syscalls.Open(s.manifest.Run.Syscalls, "chmod") {
 		return nil
 	}
 	for _, m := range s.manifest.Mounts {
@@ -19,12 +19,16 @@ func (r *Runtime) saySetuid(s *sandbox) error {
 		if source == nil || !m.Writable {
 			continue
 		}
+		root, err := s.hasRoot(m)
+		if err != nil {
+			return err
+		}
 		obeyed, err := source.ObeysSetuid()
 		if err != nil {
 			return err
 		}
-		if obeyed {
-			r.options.Log(fmt.Sprintf("%s: root inside is the host's (users: namespace: false) and may write in %s: a program that it marks set-user-id there makes whoever runs it on the host root: mount that with nosuid on the host, or give the sandbox a user namespace", s.name, m.Source))
+		if root && obeyed {
+			r.options.Log(fmt.Sprintf("%s: root inside is the host's there (users: namespace: false, or ids) and may write in %s: a program that it marks set-user-id there makes whoever runs it on the host root: mount that with nosuid on the host, or give the sandbox ids of its own", s.name, m.Source))
 		}
 	}
 	return nil

@@ -8,15 +8,15 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// lastID is the highest id inside a sandbox.
-const lastID = 65535
+// LastID is the highest id inside a sandbox.
+const LastID = 65535
 
 // idsInside reports ids that nothing inside can have. The words are those of a value that
 // the schema has taken.
 func (c *checker) idsInside(path string, words ...string) {
 	for _, word := range words {
 		for id := range strings.SplitSeq(word, ":") {
-			if n, err := strconv.Atoi(id); err == nil && n > lastID {
+			if n, err := strconv.Atoi(id); err == nil && n > LastID {
 				c.fail(diag.BadUser, path, "the ids inside a sandbox go from 0 to 65535", "there is no id %d inside", n)
 			}
 		}

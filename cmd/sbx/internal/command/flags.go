@@ -21,7 +21,7 @@ type runFlags struct {
 	Expose  []string `sep:"none" placeholder:"PATH" help:"Show a file or folder of the host, read-only, at the same path."`
 	Hide    []string `name:"no-expose" sep:"none" placeholder:"PATH" help:"Do not show a path that the profile exposes or mounts."`
 	RO      []string `name:"ro" sep:"none" placeholder:"HOST[:PATH]" help:"Show a file or folder of the host, read-only, at PATH. A colon that does not part the two is written \\:."`
-	RW      []string `name:"rw" sep:"none" placeholder:"HOST[:PATH]" help:"The same, writable."`
+	RW      []string `name:"rw" sep:"none" placeholder:"HOST[:PATH]" help:"The same, writable. What is made there belongs to the folder's owner, as whom the command runs unless -u is given; root's folders are not followed."`
 	Socket  []string `sep:"none" placeholder:"HOST[:PATH]" help:"Let it use a socket or FIFO of the host, or those in a folder: whoever listens there hears it. Containers only."`
 	Tmpfs   []string `sep:"none" placeholder:"PATH[:SIZE]" help:"An empty folder in memory. (default size: 64MiB)"`
 	Env     []string `short:"e" sep:"none" placeholder:"NAME[=VALUE]" help:"Set a variable; without a value, as it is here."`
@@ -145,6 +145,9 @@ func (f *runFlags) applyFiles(p *schema.Profile) (changed bool, err error) {
 		return changed, err
 	}
 	if err := hosts(f.RW, schema.Mount{Writable: true}); err != nil {
+		return changed, err
+	}
+	if err := f.followOwners(p); err != nil {
 		return changed, err
 	}
 	if err := hosts(f.Socket, schema.Mount{Sockets: true}); err != nil {
