@@ -58,7 +58,7 @@ test: kernel build lint
 
 # The firewall's model against the kernel in full; `make test` takes a sample.
 test-firewall: kernel
-	SBX_KERNEL_POLICIES=60 SBX_KERNEL_MACHINE_POLICIES=10 $(GO) test -count=1 -run TestModelAgreesWithTheKernel -timeout 30m -v ./compiler/firewall
+	SBX_KERNEL_POLICIES=60 SBX_KERNEL_MACHINE_POLICIES=10 $(GO) test -count=1 -run TestModelAgreesWithTheKernel -timeout 30m -v ./compiler/firewall/nwfilter
 
 # Which of each package's statements the tests run.
 cover: kernel

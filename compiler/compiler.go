@@ -53,7 +53,7 @@ func Compile(p *schema.Profile, o Options) (*Bundle, error) {
 	if err := lower(s, b); err != nil {
 		return nil, err
 	}
-	b.Warnings = s.Remarks()
+	b.Warnings = append(s.Remarks(), b.Warnings...)
 	b.Seal()
 	return b, nil
 }

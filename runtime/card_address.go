@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 	"libvirt.org/go/libvirt"
 
-	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
@@ -88,7 +88,7 @@ func giveAddress(inside *netlink.Handle, i manifest.Interface) error {
 	if err := inside.LinkSetHardwareAddr(link, want); err != nil {
 		return fmt.Errorf("cannot set the address %s in the place of %s: %w", want, wrong, err)
 	}
-	return replaceLinkLocal(inside, link, firewall.LinkLocal(wrong).AsSlice(), firewall.LinkLocal(want).AsSlice())
+	return replaceLinkLocal(inside, link, space.LinkLocal(wrong).AsSlice(), space.LinkLocal(want).AsSlice())
 }
 
 // replaceLinkLocal puts one link-local address in the place of another, where the

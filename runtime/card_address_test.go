@@ -8,7 +8,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 	"github.com/sbx-dev/sbx/internal/testhost"
 )
 
@@ -33,7 +33,7 @@ func TestContainerIsReachedWhereUdevNamesItsCard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := hex.EncodeToString(firewall.LinkLocal(mac).AsSlice())
+	want := hex.EncodeToString(space.LinkLocal(mac).AsSlice())
 	own, ok := p.try(t, query("/read", "path", "/proc/net/if_inet6"))
 	if !ok || strings.Count(own, "fe80") != 1 || !strings.Contains(own, want) {
 		t.Errorf("the link-local address is not %s alone:\n%s", want, own)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 )
 
 // Loosening is a set of conversations that two policies admit, of which one
@@ -15,12 +17,12 @@ import (
 // from which an address is counted together are a range of one rule, less what
 // rules before it take.
 type Loosening struct {
-	Remotes   []Range
-	Services  []Service // of TCP, counted together by the policy that admits fewer
-	Few, Many int       // at most so many at once; Many is 0 for any number
-	Rule      Rule      // one that admits more
-	Fewer     Rule      // the one that admits fewer
-	Witness   Packet    // one packet of the set
+	Remotes   []space.Range
+	Services  []Service    // of TCP, counted together by the policy that admits fewer
+	Few, Many int          // at most so many at once; Many is 0 for any number
+	Rule      Rule         // one that admits more
+	Fewer     Rule         // the one that admits fewer
+	Witness   space.Packet // one packet of the set
 }
 
 // String says which conversations are meant, in words.
@@ -38,7 +40,7 @@ func loosened(before, after *Policy) []Loosening {
 	}
 	all := before.openings()[counted]
 	for _, clause := range after.openings()[counted] {
-		clause.list = 1
+		clause.List = 1
 		all = append(all, clause)
 	}
 	b := &bounds{
@@ -47,7 +49,7 @@ func loosened(before, after *Policy) []Loosening {
 	}
 	b.walk(func(i int32) { b.flip(i) }, b.strip)
 	for _, l := range b.open {
-		l.last = counted.universe()[dSrc].high
+		l.last = counted.universe()[space.DimSrc].High
 	}
 	return b.tidy()
 }
@@ -67,19 +69,19 @@ type bounds struct {
 type loosening struct {
 	Loosening
 	ports      int32 // the range of the first policy
-	from, last value
+	from, last space.Value
 }
 
 // limit is the bound of a clause's rule; 0 is none.
 func (b *bounds) limit(i int32) int { return b.rule(i).Connections }
 
 func (b *bounds) rule(i int32) *Rule {
-	return &b.policies[b.clauses[i].list].rules[b.clauses[i].rule]
+	return &b.policies[b.clauses[i].List].rules[b.clauses[i].Rule]
 }
 
 // strip looks at the ranges of the first policy that are no longer as they were
 // in the strip before.
-func (b *bounds) strip(at value) {
+func (b *bounds) strip(at space.Value) {
 	every := func(int) bool { return true }
 	note := func(i int32) {
 		if i != nobody && b.limit(i) > 0 {
@@ -90,7 +92,7 @@ func (b *bounds) strip(at value) {
 	b.share(1, every, func(c int, _, _ int32) { note(b.owner[0][c]) })
 	for _, i := range slices.Sorted(maps.Keys(b.moved)) {
 		if l := b.open[i]; l != nil {
-			l.last = before(at)
+			l.last = space.Before(at)
 			delete(b.open, i)
 		}
 		if l, more := b.spread(i); more {
@@ -144,7 +146,7 @@ func (b *bounds) tidy() (out []Loosening) {
 	slices.SortStableFunc(b.found, func(x, y *loosening) int { return cmp.Compare(x.ports, y.ports) })
 	seen := map[string]int{}
 	for _, l := range b.found {
-		remote := Range{l.from.address(false), l.last.address(false)}
+		remote := space.Range{From: l.from.Address(false), To: l.last.Address(false)}
 		key := fmt.Sprint(l.Fewer.Path, l.Few, l.Many, l.Rule.Path, l.Services)
 		n, ok := seen[key]
 		if !ok {
@@ -155,7 +157,7 @@ func (b *bounds) tidy() (out []Loosening) {
 	}
 	for i := range out {
 		l := &out[i]
-		l.Remotes = MergeRanges(l.Remotes)
+		l.Remotes = space.MergeRanges(l.Remotes)
 		l.Witness = b.policies[1].witness(&Difference{In: true, Remotes: l.Remotes, Services: l.Services})
 	}
 	return out

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 )
 
 // A conversation is known by the packet that opens it, so policies are compared
@@ -26,17 +28,17 @@ func topics() (out []topic) {
 }
 
 // universe is the whole of a topic: remote addresses × services.
-func (t topic) universe() (b box) {
-	b[dSrc] = addresses(everyV4)
+func (t topic) universe() (b space.Box) {
+	b[space.DimSrc] = space.Addresses(space.EveryV4)
 	if t.v6 {
-		b[dSrc] = full
+		b[space.DimSrc] = space.Full
 	}
-	b[dDstPort] = span(0, 0xffff)
+	b[space.DimDstPort] = space.Span(0, 0xffff)
 	return b
 }
 
 // openings are the rules as boxes of their topics.
-func (p *Policy) openings() map[topic][]clause {
+func (p *Policy) openings() map[topic][]space.Clause {
 	size := map[topic]int{}
 	for _, r := range p.rules {
 		for _, remote := range r.Remotes {
@@ -45,17 +47,17 @@ func (p *Policy) openings() map[topic][]clause {
 			}
 		}
 	}
-	out := map[topic][]clause{}
+	out := map[topic][]space.Clause{}
 	for t, n := range size {
-		out[t] = make([]clause, 0, n)
+		out[t] = make([]space.Clause, 0, n)
 	}
 	for n, r := range p.rules {
 		for _, remote := range r.Remotes {
 			for _, s := range r.Services {
-				b := everything()
-				b[dSrc], b[dDstPort] = addresses(remote), span(uint64(s.Low), uint64(s.High))
+				b := space.Everything()
+				b[space.DimSrc], b[space.DimDstPort] = space.Addresses(remote), space.Span(uint64(s.Low), uint64(s.High))
 				t := topic{r.In, remote.From.Is6(), s.Proto}
-				out[t] = append(out[t], clause{box: b, verdict: accept, rule: n})
+				out[t] = append(out[t], space.Clause{Box: b, Verdict: space.Accept, Rule: n})
 			}
 		}
 	}
@@ -66,10 +68,10 @@ func (p *Policy) openings() map[topic][]clause {
 // not. Those are the pairs of any of Remotes with any of Services.
 type Difference struct {
 	In       bool
-	Remotes  []Range
-	Services []Service // of one protocol
-	Rule     Rule      // the rule that admits it
-	Witness  Packet    // one packet of the set
+	Remotes  []space.Range
+	Services []Service    // of one protocol
+	Rule     Rule         // the rule that admits it
+	Witness  space.Packet // one packet of the set
 
 	counted Service // the range of ports that a bounded rule counts together
 }
@@ -88,9 +90,9 @@ func Compare(before, after *Policy) Comparison {
 	old, new := before.openings(), after.openings()
 	var c Comparison
 	for _, t := range topics() {
-		all := append(make([]clause, 0, len(old[t])+len(new[t])), old[t]...)
+		all := append(make([]space.Clause, 0, len(old[t])+len(new[t])), old[t]...)
 		for _, clause := range new[t] {
-			clause.list = 1
+			clause.List = 1
 			all = append(all, clause)
 		}
 		patches := compareTopic(t, all)
@@ -106,12 +108,12 @@ func Compare(before, after *Policy) Comparison {
 func (p *Policy) differences(t topic, patches []*patch) []Difference {
 	out := make([]Difference, len(patches))
 	for n, patch := range patches {
-		d := Difference{In: t.in, Rule: p.rules[patch.rule], Remotes: []Range{{patch.from.address(t.v6), patch.to.address(t.v6)}}}
+		d := Difference{In: t.in, Rule: p.rules[patch.rule], Remotes: []space.Range{{From: patch.from.Address(t.v6), To: patch.to.Address(t.v6)}}}
 		if d.Rule.Connections > 0 {
-			d.counted = Service{t.proto, uint16(patch.ports.low.lo), uint16(patch.ports.high.lo)}
+			d.counted = Service{t.proto, uint16(patch.ports.Low.Lo), uint16(patch.ports.High.Lo)}
 		}
 		for _, s := range patch.services {
-			d.Services = append(d.Services, Service{t.proto, uint16(s.low.lo), uint16(s.high.lo)})
+			d.Services = append(d.Services, Service{t.proto, uint16(s.Low.Lo), uint16(s.High.Lo)})
 		}
 		out[n] = d
 	}
@@ -135,7 +137,7 @@ func mergeServices(in []Service) (out []Service) {
 // each one's witness.
 func (p *Policy) tidy(in []Difference) []Difference {
 	in = join(in, func(d *Difference) string { return fmt.Sprint(d.Services) },
-		func(into, d *Difference) { into.Remotes = MergeRanges(append(into.Remotes, d.Remotes...)) })
+		func(into, d *Difference) { into.Remotes = space.MergeRanges(append(into.Remotes, d.Remotes...)) })
 	in = join(in, func(d *Difference) string { return fmt.Sprint(d.Remotes, d.Services[0].Proto) },
 		func(into, d *Difference) { into.Services = mergeServices(append(into.Services, d.Services...)) })
 	for i := range in {
@@ -172,7 +174,7 @@ var exampleRemotes = []netip.Addr{netip.MustParseAddr("203.0.113.5"), netip.Must
 const clientPort = 40000
 
 // witness makes the packet that opens one of the conversations.
-func (p *Policy) witness(d *Difference) Packet {
+func (p *Policy) witness(d *Difference) space.Packet {
 	remote := d.Remotes[0].From
 	if remote != d.Remotes[0].To {
 		remote = remote.Next() // the first of a range is often the network itself
@@ -204,12 +206,12 @@ func (s Service) typical() Service {
 }
 
 // opener is the packet with which one side speaks to the other.
-func (p *Policy) opener(in bool, remote netip.Addr, s Service) Packet {
-	packet := Packet{In: in, EtherType: etherIPv4, SrcMAC: p.iface.MAC, DstMAC: p.iface.MAC, Src: remote, SrcPort: clientPort, DstPort: s.Low}
+func (p *Policy) opener(in bool, remote netip.Addr, s Service) space.Packet {
+	packet := space.Packet{In: in, EtherType: space.EtherIPv4, SrcMAC: p.iface.MAC, DstMAC: p.iface.MAC, Src: remote, SrcPort: clientPort, DstPort: s.Low}
 	if remote.Is6() {
-		packet.EtherType = etherIPv6
+		packet.EtherType = space.EtherIPv6
 	}
-	if own := p.locals(remote.Is6()); len(own) > 0 {
+	if own := p.Locals(remote.Is6()); len(own) > 0 {
 		packet.Dst = own[0]
 	}
 	if in {
@@ -219,13 +221,13 @@ func (p *Policy) opener(in bool, remote netip.Addr, s Service) Packet {
 	}
 	switch s.Proto {
 	case TCP:
-		packet.Protocol = ipTCP
+		packet.Protocol = space.ProtoTCP
 	case UDP:
-		packet.Protocol = ipUDP
+		packet.Protocol = space.ProtoUDP
 	case SCTP:
-		packet.Protocol = ipSCTP
+		packet.Protocol = space.ProtoSCTP
 	case ICMP:
-		packet.Protocol, packet.Type, packet.Code = icmpOf(kindOf(packet.EtherType)), uint8(s.Low>>8), uint8(s.Low)
+		packet.Protocol, packet.Type, packet.Code = space.ICMPOf(space.KindOf(packet.EtherType)), uint8(s.Low>>8), uint8(s.Low)
 		packet.SrcPort, packet.DstPort = 0, 0
 	case Other:
 		packet.Protocol, packet.SrcPort, packet.DstPort = 47, 0, 0 // GRE
@@ -248,7 +250,7 @@ func (d Difference) String() string {
 // String writes the rule in words.
 func (r Rule) String() string {
 	if r.Any {
-		return way(r.In) + " any protocol " + remoteWords(r.In, r.Remotes)
+		return space.Way(r.In) + " any protocol " + remoteWords(r.In, r.Remotes)
 	}
 	if r.Connections == 0 {
 		return conversationWords(r.In, mergeServices(slices.Clone(r.Services)), r.Remotes)
@@ -260,12 +262,12 @@ func (r Rule) String() string {
 	return words
 }
 
-func conversationWords(in bool, services []Service, remotes []Range) string {
+func conversationWords(in bool, services []Service, remotes []space.Range) string {
 	words := make([]string, len(services))
 	for i, s := range services {
 		words[i] = s.words()
 	}
-	text := way(in) + " " + services[0].Proto.String()
+	text := space.Way(in) + " " + services[0].Proto.String()
 	if len(words) > 0 && words[0] != "" {
 		text += " " + strings.Join(words, ", ")
 	}
@@ -289,20 +291,20 @@ func (s Service) words() string {
 	return fmt.Sprintf("%d-%d", s.Low, s.High)
 }
 
-func remoteWords(in bool, remotes []Range) string {
+func remoteWords(in bool, remotes []space.Range) string {
 	word := "to "
 	if in {
 		word = "from "
 	}
-	if len(remotes) == 2 && remotes[0] == everyV4 && remotes[1] == everyV6 {
+	if len(remotes) == 2 && remotes[0] == space.EveryV4 && remotes[1] == space.EveryV6 {
 		return word + "anyone"
 	}
 	parts := make([]string, len(remotes))
 	for i, r := range remotes {
 		switch r {
-		case everyV4:
+		case space.EveryV4:
 			parts[i] = "anyone over IPv4"
-		case everyV6:
+		case space.EveryV6:
 			parts[i] = "anyone over IPv6"
 		default:
 			parts[i] = r.String()

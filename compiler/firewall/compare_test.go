@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -90,12 +91,12 @@ func cellsOf(t *testing.T, differences []Difference) map[cell]bool {
 	return out
 }
 
-func cellOf(p Packet) cell {
+func cellOf(p space.Packet) cell {
 	remote := p.Src
 	if !p.In {
 		remote = p.Dst
 	}
-	return cell{p.In, p.Protocol == ipUDP, int(remote.As4()[3]), int(p.DstPort)}
+	return cell{p.In, p.Protocol == space.ProtoUDP, int(remote.As4()[3]), int(p.DstPort)}
 }
 
 func minus(a, b map[cell]bool) map[cell]bool {

@@ -1,5 +1,9 @@
 package firewall
 
+import (
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
+)
+
 // Decision is a policy's decision on one packet.
 type Decision struct {
 	Accept bool
@@ -10,20 +14,20 @@ type Decision struct {
 }
 
 // Eval decides on a packet by the rules, apart from any filter.
-func (p *Policy) Eval(packet Packet) Decision {
-	s, at := packet.place()
-	for _, c := range p.admits()[s] {
-		if !c.box.has(&at) {
+func (p *Policy) Eval(packet space.Packet) Decision {
+	s, at := packet.Place()
+	for _, c := range p.Admits()[s] {
+		if !c.Box.Has(&at) {
 			continue
 		}
 		d := Decision{Accept: true}
-		if c.rule != infrastructure {
-			d.Rule = &p.rules[c.rule]
+		if c.Rule != infrastructure {
+			d.Rule = &p.rules[c.Rule]
 		}
 		return d
 	}
-	for _, c := range p.residual()[s] {
-		if c.box.has(&at) {
+	for _, c := range p.Residual()[s] {
+		if c.Box.Has(&at) {
 			return Decision{Residual: true}
 		}
 	}

@@ -21,7 +21,7 @@ type icmpKind struct {
 // The types by family and name (RFC 792 and RFC 4443). The kernel's connection
 // tracking lets exactly these requests open a flow.
 var (
-	icmpV4 = map[string]icmpKind{
+	ICMPv4 = map[string]icmpKind{
 		"echo-request":            {Type: 8, Reply: 0},
 		"timestamp-request":       {Type: 13, Reply: 14},
 		"address-mask-request":    {Type: 17, Reply: 18},
@@ -29,7 +29,7 @@ var (
 		"time-exceeded":           {Type: 11, Error: true},
 		"parameter-problem":       {Type: 12, Error: true},
 	}
-	icmpV6 = map[string]icmpKind{
+	ICMPv6 = map[string]icmpKind{
 		"echo-request":            {Type: 128, Reply: 129},
 		"destination-unreachable": {Type: 1, Error: true},
 		"packet-too-big":          {Type: 2, Error: true},
@@ -38,8 +38,8 @@ var (
 	}
 )
 
-// icmpReply gives the type that answers a request type.
-func icmpReply(table map[string]icmpKind, request uint8) (uint8, bool) {
+// ICMPReply gives the type that answers a request type.
+func ICMPReply(table map[string]icmpKind, request uint8) (uint8, bool) {
 	for _, k := range table {
 		if k.Type == request && !k.Error {
 			return k.Reply, true

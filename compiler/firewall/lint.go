@@ -5,13 +5,9 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
-
-// slowFilter is from how many rules of a filter on libvirt takes longer to install
-// it than a person expects: it starts a program or more for each, and each reads
-// all that stand there already.
-const slowFilter = 1500
 
 // Warnings says which rules could go, all together, without changing what
 // passes: each is covered by another rule, or by several between them. Of two
@@ -29,18 +25,6 @@ func (p *Policy) Warnings() diag.List {
 			out = append(out, p.redundant(n, rules, gone))
 		}
 	}
-	if n := p.size(); n > slowFilter {
-		out = append(out, &diag.Diagnostic{Pos: p.pos, Severity: diag.Warning, Code: diag.SlowFilter, Path: p.path,
-			Message: fmt.Sprintf("the rules become %d rules of a packet filter, which libvirt takes minutes to install", n),
-			Help:    "use ranges of ports, and prefixes that hold several addresses"})
-	}
-	for _, r := range p.rules {
-		if r.Connections > 0 {
-			out = append(out, &diag.Diagnostic{Pos: r.Pos, Severity: diag.Warning, Code: diag.PartialBound, Path: r.Path,
-				Message: "the bound on connections holds for sandboxes and machines on the same bridge only",
-				Help:    "libvirt counts no connections from the host, nor from what it routes: bound those in the service itself"})
-		}
-	}
 	return out
 }
 
@@ -55,7 +39,7 @@ func (p *Policy) countsAlike(n int, by []int) bool {
 }
 
 // redundant names a covered rule and the rules that cover it.
-func (p *Policy) redundant(n int, rules map[topic][]clause, gone []bool) *diag.Diagnostic {
+func (p *Policy) redundant(n int, rules map[topic][]space.Clause, gone []bool) *diag.Diagnostic {
 	r := p.rules[n]
 	d := &diag.Diagnostic{Pos: r.Pos, Severity: diag.Warning, Code: diag.RedundantRule, Path: r.Path,
 		Message: fmt.Sprintf("all that this rule lets pass (%s), others let pass already", r),
@@ -72,24 +56,24 @@ var errOpen = errors.New("not covered")
 
 // covering gives the rules that decide within rule n when it and those that are
 // gone are away; ok says that they leave nothing of it open.
-func (p *Policy) covering(n int, rules map[topic][]clause, gone []bool) (by []int, ok bool) {
+func (p *Policy) covering(n int, rules map[topic][]space.Clause, gone []bool) (by []int, ok bool) {
 	for _, clauses := range rules {
 		for _, c := range clauses {
-			if c.rule != n {
+			if c.Rule != n {
 				continue
 			}
-			within := box{dSrc: c.box[dSrc], dDstPort: c.box[dDstPort]}
-			var others []clause
+			within := space.Box{space.DimSrc: c.Box[space.DimSrc], space.DimDstPort: c.Box[space.DimDstPort]}
+			var others []space.Clause
 			for _, o := range clauses {
-				if o.rule != n && !gone[o.rule] && o.box[dSrc].meets(within[dSrc]) && o.box[dDstPort].meets(within[dDstPort]) {
+				if o.Rule != n && !gone[o.Rule] && o.Box[space.DimSrc].Meets(within[space.DimSrc]) && o.Box[space.DimDstPort].Meets(within[space.DimDstPort]) {
 					others = append(others, o)
 				}
 			}
-			err := partition(within, others, func(_ *region, matching []int32) error {
+			err := space.Partition(within, others, func(_ *space.Region, matching []int32) error {
 				if len(matching) == 0 {
 					return errOpen
 				}
-				if i := others[matching[0]].rule; !slices.Contains(by, i) {
+				if i := others[matching[0]].Rule; !slices.Contains(by, i) {
 					by = append(by, i)
 				}
 				return nil

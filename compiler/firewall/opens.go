@@ -21,7 +21,7 @@ func (r Rule) Opens(v6 bool, proto Proto, low, high uint16) bool {
 
 // OpensEcho says whether the rule lets the sandbox send an echo request.
 func (r Rule) OpensEcho() bool {
-	v4, v6 := uint16(icmpV4["echo-request"].Type)<<8, uint16(icmpV6["echo-request"].Type)<<8
+	v4, v6 := uint16(ICMPv4["echo-request"].Type)<<8, uint16(ICMPv6["echo-request"].Type)<<8
 	return r.Opens(false, ICMP, v4, v4|0xff) || r.Opens(true, ICMP, v6, v6|0xff)
 }
 
@@ -32,8 +32,8 @@ func (r Rule) OpensRaw() string {
 	if r.Any {
 		return ""
 	}
-	for _, name := range slices.Sorted(maps.Keys(icmpV4)) {
-		kind, first := icmpV4[name], uint16(icmpV4[name].Type)<<8
+	for _, name := range slices.Sorted(maps.Keys(ICMPv4)) {
+		kind, first := ICMPv4[name], uint16(ICMPv4[name].Type)<<8
 		if !kind.Error && name != "echo-request" && r.Opens(false, ICMP, first, first|0xff) {
 			return name
 		}

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 )
 
 // PacketSyntax is what ParsePacket reads, for help texts.
@@ -15,23 +17,23 @@ STATE is new (the default), original, reply, related, invalid or untracked.`
 
 // ParsePacket reads a packet as a person writes it, "in tcp 203.0.113.5 -> :443",
 // and fills in what is left out from the card that the policy guards.
-func (p *Policy) ParsePacket(text string) (Packet, error) {
+func (p *Policy) ParsePacket(text string) (space.Packet, error) {
 	words := strings.Fields(text)
 	if len(words) < 3 || words[0] != "in" && words[0] != "out" {
-		return Packet{}, fmt.Errorf("%q is no packet; want %s", text, PacketSyntax)
+		return space.Packet{}, fmt.Errorf("%q is no packet; want %s", text, PacketSyntax)
 	}
-	r := packetReader{policy: p, packet: Packet{In: words[0] == "in"}}
+	r := packetReader{policy: p, packet: space.Packet{In: words[0] == "in"}}
 	r.protocol(words[1])
 	r.ends(words[2:])
 	if r.err != nil {
-		return Packet{}, fmt.Errorf("%q: %w", text, r.err)
+		return space.Packet{}, fmt.Errorf("%q: %w", text, r.err)
 	}
 	return r.packet, nil
 }
 
 type packetReader struct {
 	policy *Policy
-	packet Packet
+	packet space.Packet
 	icmp   bool
 	v6     bool // an ICMPv6 message was asked for
 	typed  bool
@@ -47,11 +49,11 @@ func (r *packetReader) fail(format string, args ...any) {
 func (r *packetReader) protocol(word string) {
 	switch word {
 	case "tcp":
-		r.packet.Protocol = ipTCP
+		r.packet.Protocol = space.ProtoTCP
 	case "udp":
-		r.packet.Protocol = ipUDP
+		r.packet.Protocol = space.ProtoUDP
 	case "sctp":
-		r.packet.Protocol = ipSCTP
+		r.packet.Protocol = space.ProtoSCTP
 	case "icmp", "icmpv6":
 		r.icmp, r.v6 = true, word == "icmpv6"
 	default:
@@ -108,7 +110,7 @@ func (r *packetReader) end(word string) (netip.Addr, uint16) {
 }
 
 func (r *packetReader) plain(a netip.Addr) netip.Addr {
-	if err := plain(a); err != nil {
+	if err := space.CheckPlain(a); err != nil {
 		r.fail("%v", err)
 	}
 	return a
@@ -124,13 +126,16 @@ func (r *packetReader) port(text string) uint16 {
 
 // complete fills in the ends that were left out, and the frame around them.
 func (r *packetReader) complete(src, dst netip.Addr) {
-	v6 := r.v6 || src.IsValid() && src.Is6() || dst.IsValid() && dst.Is6() || !src.IsValid() && !dst.IsValid() && !r.policy.has(false)
-	own, remote := netip.Addr{}, exampleRemotes[btoi(v6)]
-	if locals := r.policy.locals(v6); len(locals) > 0 {
+	v6 := r.v6 || src.IsValid() && src.Is6() || dst.IsValid() && dst.Is6() || !src.IsValid() && !dst.IsValid() && !r.policy.Has(false)
+	own, remote := netip.Addr{}, exampleRemotes[0]
+	if v6 {
+		remote = exampleRemotes[1]
+	}
+	if locals := r.policy.Locals(v6); len(locals) > 0 {
 		own = locals[0]
 	}
 	p := &r.packet
-	p.EtherType, p.SrcMAC, p.DstMAC = etherIPv4, someMAC, r.policy.iface.MAC
+	p.EtherType, p.SrcMAC, p.DstMAC = space.EtherIPv4, someMAC, r.policy.iface.MAC
 	ends := [2]netip.Addr{remote, own}
 	if !p.In {
 		ends[0], ends[1] = own, remote
@@ -144,7 +149,7 @@ func (r *packetReader) complete(src, dst netip.Addr) {
 		p.Dst = dst
 	}
 	if v6 {
-		p.EtherType = etherIPv6
+		p.EtherType = space.EtherIPv6
 	}
 	switch {
 	case !p.Src.IsValid() || !p.Dst.IsValid():
@@ -153,7 +158,7 @@ func (r *packetReader) complete(src, dst netip.Addr) {
 		r.fail("the ends are of different families")
 	}
 	if r.icmp {
-		p.Protocol = icmpOf(kindOf(p.EtherType))
+		p.Protocol = space.ICMPOf(space.KindOf(p.EtherType))
 	}
 }
 
@@ -189,9 +194,9 @@ func (r *packetReader) icmpType(word string) {
 		r.fail("only icmp has a type")
 		return
 	}
-	table := icmpV4
-	if r.packet.EtherType == etherIPv6 {
-		table = icmpV6
+	table := ICMPv4
+	if r.packet.EtherType == space.EtherIPv6 {
+		table = ICMPv6
 	}
 	name, code, _ := strings.Cut(word, "/")
 	if k, ok := table[name]; ok {
@@ -213,7 +218,7 @@ func (r *packetReader) byte(text string) uint8 {
 }
 
 func (r *packetReader) state(word string) {
-	for s := range numStates {
+	for s := range space.NumStates {
 		if s.String() == word {
 			r.packet.State = s
 			return

@@ -8,7 +8,7 @@ import (
 
 // FuzzParsePacket reads any text at all as a packet. What it takes, the rules judge.
 func FuzzParsePacket(f *testing.F) {
-	c, err := Compile(card("10.0.0.2", "fd00::2"), allow(schema.Rule{In: &schema.Match{TCP: port(443)}}))
+	p, err := Resolve(card("10.0.0.2", "fd00::2"), allow(schema.Rule{In: &schema.Match{TCP: port(443)}}))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -16,8 +16,8 @@ func FuzzParsePacket(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if p, err := c.Policy.ParsePacket(text); err == nil {
-			c.Policy.Eval(p)
+		if packet, err := p.ParsePacket(text); err == nil {
+			p.Eval(packet)
 		}
 	})
 }

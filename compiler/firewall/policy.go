@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -38,13 +39,13 @@ type Service struct {
 // Rule is one entry of an allow-list with its names resolved. It admits what
 // opens a conversation, the rest of that conversation, and nothing else.
 type Rule struct {
-	In          bool      // the remote opens; else the sandbox does
-	Remotes     []Range   // of both families, sorted and merged
-	Services    []Service // what is spoken to: the sandbox's when In, else the remote's
-	V4, V6      bool      // the families that the rule speaks of
-	Any         bool      // every protocol
-	Connections int       // at most so many at once from one remote IPv4 address of the same bridge; 0: any number
-	Path        string    // in the profile
+	In          bool          // the remote opens; else the sandbox does
+	Remotes     []space.Range // of both families, sorted and merged
+	Services    []Service     // what is spoken to: the sandbox's when In, else the remote's
+	V4, V6      bool          // the families that the rule speaks of
+	Any         bool          // every protocol
+	Connections int           // at most so many at once from one remote IPv4 address of the same bridge; 0: any number
+	Path        string        // in the profile
 	Pos         diag.Pos
 }
 
@@ -58,26 +59,22 @@ type Policy struct {
 	pos   diag.Pos
 }
 
-// leased stands for the address that DHCP will give. The rules speak of it only
-// as "the card's own", so what holds for it holds for every other lease.
-var leased = netip.MustParseAddr("0.0.0.1")
-
 // Resolve resolves the rules for a card. The error is a diag.List that names every
 // rule that is at fault.
 func Resolve(i Interface, r Rules) (*Policy, error) {
-	p := &Policy{iface: i, local: i.Addresses, path: r.Path, pos: r.pos(r.Path)}
+	p := &Policy{iface: i, local: i.Addresses, path: r.Path, pos: r.Pos(r.Path)}
 	if i.DHCP {
-		p.local = append([]netip.Addr{leased}, i.Addresses...)
+		p.local = append([]netip.Addr{space.Leased}, i.Addresses...)
 	}
 	var faults diag.List
 	for n, allow := range r.Allow {
 		path := fmt.Sprintf("%s[%d]", r.Path, n)
 		rule, err := p.resolve(allow, r.Peers)
 		if err != nil {
-			faults = append(faults, &diag.Diagnostic{Pos: r.pos(path), Severity: diag.Error, Code: diag.FirewallRule, Path: path, Message: err.Error()})
+			faults = append(faults, &diag.Diagnostic{Pos: r.Pos(path), Severity: diag.Error, Code: diag.FirewallRule, Path: path, Message: err.Error()})
 			continue
 		}
-		rule.Path, rule.Pos = path, r.pos(path)
+		rule.Path, rule.Pos = path, r.Pos(path)
 		p.rules = append(p.rules, rule)
 	}
 	if err := faults.Err(); err != nil {
@@ -86,11 +83,17 @@ func Resolve(i Interface, r Rules) (*Policy, error) {
 	return p, nil
 }
 
+// Interface is the card that the policy guards.
+func (p *Policy) Interface() Interface { return p.iface }
+
+// Place is where the allow-list was written, and its path in the profile.
+func (p *Policy) Place() (pos diag.Pos, path string) { return p.pos, p.path }
+
 // Rules are the policy's, in the order in which they were written.
 func (p *Policy) Rules() []Rule { return p.rules }
 
-// has says whether the card speaks a family.
-func (p *Policy) has(v6 bool) bool {
+// Has says whether the card speaks a family.
+func (p *Policy) Has(v6 bool) bool {
 	for _, a := range p.local {
 		if a.Is6() == v6 {
 			return true
@@ -115,7 +118,7 @@ func (p *Policy) resolve(allow schema.Rule, peers map[string][]netip.Addr) (Rule
 	if err != nil {
 		return rule, err
 	}
-	rule.V4, rule.V6 = v4 && p.has(false), v6 && p.has(true)
+	rule.V4, rule.V6 = v4 && p.Has(false), v6 && p.Has(true)
 	if !rule.V4 && !rule.V6 {
 		return rule, fmt.Errorf("the interface has no address of the family that the rule speaks of, so nothing could match it")
 	}
@@ -148,14 +151,14 @@ func (r *Rule) services(m schema.Match) (v4, v6 bool, err error) {
 	}
 	v4, v6 = len(r.Services) > 0, len(r.Services) > 0
 	for _, word := range m.ICMP {
-		s, err := parseICMP(icmpV4, word)
+		s, err := parseICMP(ICMPv4, word)
 		if err != nil {
 			return false, false, err
 		}
 		r.Services, v4 = append(r.Services, s), true
 	}
 	for _, word := range m.ICMPv6 {
-		s, err := parseICMP(icmpV6, word)
+		s, err := parseICMP(ICMPv6, word)
 		if err != nil {
 			return false, false, err
 		}
@@ -178,9 +181,9 @@ func count(set ...bool) (n int) {
 
 // remotes fills in whom the rule speaks of.
 func (r *Rule) remotes(words []string, peers map[string][]netip.Addr) error {
-	var all []Range
+	var all []space.Range
 	if len(words) == 0 {
-		all = []Range{everyV4, everyV6}
+		all = []space.Range{space.EveryV4, space.EveryV6}
 	}
 	for _, word := range words {
 		ranges, err := resolveRemote(word, peers)
@@ -194,7 +197,7 @@ func (r *Rule) remotes(words []string, peers map[string][]netip.Addr) error {
 			r.Remotes = append(r.Remotes, one)
 		}
 	}
-	r.Remotes = MergeRanges(r.Remotes)
+	r.Remotes = space.MergeRanges(r.Remotes)
 	if len(r.Remotes) == 0 {
 		return fmt.Errorf("none of the addresses is of a family that the rule and the interface both speak, so nothing could match it")
 	}
@@ -203,17 +206,17 @@ func (r *Rule) remotes(words []string, peers map[string][]netip.Addr) error {
 }
 
 // resolveRemote reads one word of from or to.
-func resolveRemote(word string, peers map[string][]netip.Addr) ([]Range, error) {
+func resolveRemote(word string, peers map[string][]netip.Addr) ([]space.Range, error) {
 	if addresses, ok := peers[word]; ok {
-		var out []Range
+		var out []space.Range
 		for _, a := range addresses {
-			out = append(out, Range{a, a})
+			out = append(out, space.Range{From: a, To: a})
 		}
 		return out, nil
 	}
 	if strings.ContainsFunc(word, func(r rune) bool { return r == '.' || r == ':' || r == '/' }) {
-		one, err := ParseRange(word)
-		return []Range{one}, err
+		one, err := space.ParseRange(word)
+		return []space.Range{one}, err
 	}
 	return nil, fmt.Errorf("%q is neither an address nor another sandbox whose addresses are known: write an address, a prefix, a range or the name of a sandbox that has a fixed address", word)
 }
@@ -221,4 +224,25 @@ func resolveRemote(word string, peers map[string][]netip.Addr) ([]Range, error) 
 // Closed is the policy of the same card that lets nothing be opened.
 func (p *Policy) Closed() *Policy {
 	return &Policy{iface: p.iface, local: p.local}
+}
+
+// Locals are the card's own addresses of one family.
+func (p *Policy) Locals(v6 bool) (out []netip.Addr) {
+	for _, a := range p.local {
+		if a.Is6() == v6 {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// Speaks says whether any rule is of the family: without one, not even errors
+// may come in.
+func (p *Policy) Speaks(v6 bool) bool {
+	for _, r := range p.rules {
+		if v6 && r.V6 || !v6 && r.V4 {
+			return true
+		}
+	}
+	return false
 }

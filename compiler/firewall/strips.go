@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
+
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 )
 
 // grid is the plane of a topic, of remote addresses and services, seen one strip at
@@ -12,24 +14,24 @@ import (
 // with the rule that owns it: the first of a list that covers it. A strip costs
 // what changed since the one before, and not what all of its rules cover.
 type grid struct {
-	clauses []clause   // of two lists
-	cells   []uint64   // where each cell begins; the last is the end
-	spans   [][2]int   // by clause: the cells that it covers, the end excluded
-	active  [2][]int32 // by list: the rules of the current strip, ascending
-	owner   [2][]int32 // by list and cell: the rule that owns it, or nobody
-	stale   [2]bitSet  // by list: the cells whose owner may have changed
-	near    [2][2]int  // by list: where the first and behind the last of those are
+	clauses []space.Clause // of two lists
+	cells   []uint64       // where each cell begins; the last is the end
+	spans   [][2]int       // by clause: the cells that it covers, the end excluded
+	active  [2][]int32     // by list: the rules of the current strip, ascending
+	owner   [2][]int32     // by list and cell: the rule that owns it, or nobody
+	stale   [2]bitSet      // by list: the cells whose owner may have changed
+	near    [2][2]int      // by list: where the first and behind the last of those are
 }
 
 // nobody owns a cell that is not to be owned, or that no rule covers.
 const nobody = -1
 
 // newGrid cuts the services where any rule begins or ends.
-func newGrid(clauses []clause) grid {
+func newGrid(clauses []space.Clause) grid {
 	g := grid{clauses: clauses, cells: []uint64{0, 1 << 16}}
 	for i := range clauses {
-		b := clauses[i].box[dDstPort]
-		g.cells = append(g.cells, b.low.lo, b.high.lo+1)
+		b := clauses[i].Box[space.DimDstPort]
+		g.cells = append(g.cells, b.Low.Lo, b.High.Lo+1)
 	}
 	slices.Sort(g.cells)
 	g.cells = slices.Compact(g.cells)
@@ -38,8 +40,8 @@ func newGrid(clauses []clause) grid {
 		return n
 	}
 	for i := range clauses {
-		b := clauses[i].box[dDstPort]
-		g.spans = append(g.spans, [2]int{at(b.low.lo), at(b.high.lo + 1)})
+		b := clauses[i].Box[space.DimDstPort]
+		g.spans = append(g.spans, [2]int{at(b.Low.Lo), at(b.High.Lo + 1)})
 	}
 	n := len(g.cells) - 1
 	for l := range g.stale {
@@ -51,20 +53,20 @@ func newGrid(clauses []clause) grid {
 
 // walk visits the strips in the order of their first addresses, after it has
 // flipped the rules that begin or end there.
-func (g *grid) walk(flip func(i int32), strip func(at value)) {
-	var edges []edge
+func (g *grid) walk(flip func(i int32), strip func(at space.Value)) {
+	var edges []space.Edge
 	for i := range g.clauses {
-		bounds := g.clauses[i].box[dSrc]
-		edges = append(edges, edge{bounds.low, int32(i)})
-		if next, ok := bounds.high.next(); ok {
-			edges = append(edges, edge{next, int32(i)})
+		bounds := g.clauses[i].Box[space.DimSrc]
+		edges = append(edges, space.Edge{At: bounds.Low, Clause: int32(i)})
+		if next, ok := bounds.High.Next(); ok {
+			edges = append(edges, space.Edge{At: next, Clause: int32(i)})
 		}
 	}
-	slices.SortFunc(edges, func(a, b edge) int { return a.at.compare(b.at) })
+	slices.SortFunc(edges, func(a, b space.Edge) int { return a.At.Compare(b.At) })
 	for n := 0; n < len(edges); {
-		at := edges[n].at
-		for ; n < len(edges) && edges[n].at == at; n++ {
-			flip(edges[n].clause)
+		at := edges[n].At
+		for ; n < len(edges) && edges[n].At == at; n++ {
+			flip(edges[n].Clause)
 		}
 		strip(at)
 	}
@@ -72,7 +74,7 @@ func (g *grid) walk(flip func(i int32), strip func(at value)) {
 
 // flip lets a rule begin, or end, and says which.
 func (g *grid) flip(i int32) (begins bool) {
-	list := g.clauses[i].list
+	list := g.clauses[i].List
 	n, in := slices.BinarySearch(g.active[list], i)
 	if in {
 		g.active[list] = slices.Delete(g.active[list], n, n+1)
@@ -147,14 +149,14 @@ type strips struct {
 // patch is what one rule admits beyond the other list, in neighbouring strips.
 type patch struct {
 	rule     int
-	ports    interval // of the rule's list, in which services lie
-	services []interval
-	from     value // the first address
-	to       value // the last
+	ports    space.Interval // of the rule's list, in which services lie
+	services []space.Interval
+	from     space.Value // the first address
+	to       space.Value // the last
 }
 
 // compareTopic gives the patches of each list that the other does not cover.
-func compareTopic(t topic, clauses []clause) [2][]*patch {
+func compareTopic(t topic, clauses []space.Clause) [2][]*patch {
 	s := &strips{grid: newGrid(clauses), topic: t, isMoved: make([]bool, len(clauses)), open: map[int32]*patch{}}
 	n := len(s.cells) - 1
 	for l := range s.count {
@@ -162,11 +164,11 @@ func compareTopic(t topic, clauses []clause) [2][]*patch {
 	}
 	s.walk(s.flip, s.strip)
 	for _, p := range s.open { // of rules that reach to the last address there is
-		p.to = t.universe()[dSrc].high
+		p.to = t.universe()[space.DimSrc].High
 	}
 	for l := range s.done {
 		slices.SortFunc(s.done[l], func(p, q *patch) int {
-			return cmp.Or(cmp.Compare(p.rule, q.rule), p.from.compare(q.from), p.services[0].low.compare(q.services[0].low))
+			return cmp.Or(cmp.Compare(p.rule, q.rule), p.from.Compare(q.from), p.services[0].Low.Compare(q.services[0].Low))
 		})
 	}
 	return s.done
@@ -174,7 +176,7 @@ func compareTopic(t topic, clauses []clause) [2][]*patch {
 
 // flip lets a rule begin, or end.
 func (s *strips) flip(i int32) {
-	list, by := s.clauses[i].list, int32(-1)
+	list, by := s.clauses[i].List, int32(-1)
 	if s.grid.flip(i) {
 		by = 1
 	}
@@ -202,19 +204,19 @@ func (s *strips) settle(c int) {
 
 // strip gives the stale cells to their new owners, and ends and begins the
 // patches of the rules that this concerns.
-func (s *strips) strip(at value) {
+func (s *strips) strip(at space.Value) {
 	for l := range s.stale {
 		s.share(l)
 	}
 	for _, i := range s.moved {
 		s.isMoved[i] = false
-		list := s.clauses[i].list
+		list := s.clauses[i].List
 		if p := s.open[i]; p != nil {
-			p.to = before(at)
+			p.to = space.Before(at)
 			delete(s.open, i)
 		}
 		if services := s.owned(list, i); services != nil {
-			p := &patch{rule: s.clauses[i].rule, ports: s.clauses[i].box[dDstPort], services: services, from: at}
+			p := &patch{rule: s.clauses[i].Rule, ports: s.clauses[i].Box[space.DimDstPort], services: services, from: at}
 			s.open[i] = p
 			s.done[list] = append(s.done[list], p)
 		}
@@ -235,7 +237,7 @@ func (s *strips) share(l int) {
 }
 
 // owned are the services of the cells that a rule owns.
-func (s *strips) owned(l int, i int32) (services []interval) {
+func (s *strips) owned(l int, i int32) (services []space.Interval) {
 	owner := s.owner[l]
 	for c := s.spans[i][0]; c < s.spans[i][1]; c++ {
 		if owner[c] != i {
@@ -245,7 +247,7 @@ func (s *strips) owned(l int, i int32) (services []interval) {
 		for c+1 < s.spans[i][1] && owner[c+1] == i {
 			c++
 		}
-		services = append(services, span(s.cells[first], s.cells[c+1]-1))
+		services = append(services, space.Span(s.cells[first], s.cells[c+1]-1))
 	}
 	return services
 }

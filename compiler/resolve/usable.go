@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -124,7 +125,7 @@ func (s *Sandbox) noRoutes() (list diag.List) {
 	for _, c := range s.Interfaces {
 		ways := c.ways()
 		for _, r := range c.Policy.Rules() {
-			if slices.ContainsFunc(r.Remotes, func(remote firewall.Range) bool { return slices.ContainsFunc(ways, remote.Meets) }) {
+			if slices.ContainsFunc(r.Remotes, func(remote space.Range) bool { return slices.ContainsFunc(ways, remote.Meets) }) {
 				continue
 			}
 			what := "what is sent there"
@@ -150,7 +151,7 @@ func (s *Sandbox) closedServers() (list diag.List) {
 			open := false
 			for r := range s.rules() {
 				open = open || r.Opens(server.Is6(), firewall.UDP, domain, domain) &&
-					slices.ContainsFunc(r.Remotes, func(remote firewall.Range) bool { return remote.Meets(netip.PrefixFrom(server, server.BitLen())) })
+					slices.ContainsFunc(r.Remotes, func(remote space.Range) bool { return remote.Meets(netip.PrefixFrom(server, server.BitLen())) })
 			}
 			if !open {
 				list = append(list, s.remark(fmt.Sprintf("%s.dns[%d]", c.Path, i), fmt.Sprintf("add a rule: {out: udp: [%d], to: %q}", domain, text),

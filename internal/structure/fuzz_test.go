@@ -16,7 +16,7 @@ var hostile = []struct{ bytes, target string }{
 	{"a profile", "compiler FuzzCompile"},
 	{"a rule on the command line", "cmd/sbx FuzzRule"},
 	{"a packet to explain", "compiler/firewall FuzzParsePacket"},
-	{"a filter of libvirt's", "compiler/firewall FuzzRead"},
+	{"a filter of libvirt's", "compiler/firewall/nwfilter FuzzRead"},
 	{"a kernel image for x86-64", "initramfs/boot/kernel FuzzVmlinux"},
 	{"a kernel image for aarch64", "initramfs/boot/kernel FuzzBootable"},
 	{"a kernel's list of modules", "initramfs/boot/modules FuzzParseDeps"},

@@ -43,6 +43,7 @@ func below(pkg string, trees []string) bool {
 var (
 	cue           = []string{"cuelang.org/go"}
 	libvirt       = []string{"libvirt.org/go/libvirt"}
+	lowers        = []string{"libvirt.org/go/libvirtxml", "./compiler/libvirt", "./compiler/firewall/nwfilter"}
 	decompressors = []string{"github.com/klauspost/compress", "github.com/ulikunitz/xz", "github.com/pierrec/lz4", "compress"}
 )
 
@@ -55,6 +56,8 @@ func TestNothingIsDrawnInThatASubjectDoesNotNeed(t *testing.T) {
 		"initramfs/channel":  {none: slices.Concat(cue, libvirt, decompressors, []string{"./schema", "./compiler", "./runtime", "./initramfs/boot", "./initramfs/init"})},
 		"initramfs/boot":     {none: slices.Concat(cue, libvirt, []string{"./schema", "./compiler", "./runtime", "./initramfs/init", "./initramfs/channel"})},
 		"compiler":           {none: slices.Concat(cue, libvirt, decompressors[:3], []string{"./runtime", "./cmd", "./initramfs/boot", "./initramfs/init", "./initramfs/channel"})},
+		"compiler/resolve":   {none: slices.Concat(cue, libvirt, lowers, decompressors[:3], []string{"./runtime", "./cmd", "./initramfs/boot"})},
+		"compiler/firewall":  {none: slices.Concat(cue, libvirt, lowers, []string{"./runtime", "./cmd", "./initramfs"})},
 		"schema":             {none: slices.Concat(cue, libvirt, decompressors[:3], []string{"./compiler", "./runtime", "./cmd", "./initramfs"})},
 		"schema/load":        {none: slices.Concat(libvirt, decompressors[:3], []string{"./compiler", "./runtime", "./cmd", "./initramfs"})},
 		"runtime":            {none: slices.Concat(cue, []string{"./cmd", "./initramfs/init"})},

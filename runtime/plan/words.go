@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 )
 
 // A rule of a profile becomes several rules of a filter. Where those come or go
@@ -25,7 +26,7 @@ type opening struct {
 	in      bool
 	any     bool
 	service firewall.Service
-	remote  firewall.Range
+	remote  space.Range
 	most    int // connections at once; 0: this is not about their number
 
 	where [4]string // addr, mask, start and end, as libvirt writes them
@@ -83,7 +84,7 @@ func knows(e *element, names ...string) bool {
 	return len(e.children) == 0
 }
 
-func rangeOf(addr, mask string, v6 bool) (r firewall.Range, err error) {
+func rangeOf(addr, mask string, v6 bool) (r space.Range, err error) {
 	switch {
 	case addr == "" && v6:
 		addr, mask = "::", "0"
@@ -92,9 +93,9 @@ func rangeOf(addr, mask string, v6 bool) (r firewall.Range, err error) {
 	}
 	if mask == "" {
 		a, err := netip.ParseAddr(addr)
-		return firewall.Range{From: a, To: a}, err
+		return space.Range{From: a, To: a}, err
 	}
-	return firewall.ParseRange(addr + "/" + mask)
+	return space.ParseRange(addr + "/" + mask)
 }
 
 func portsOf(start, end string) (low, high uint16, err error) {
@@ -195,9 +196,9 @@ func words(openings []opening) (lines []string) {
 		joined = append(joined, r)
 	}
 	for _, o := range openings {
-		r := firewall.Rule{In: o.in, Any: o.any, Connections: o.most, Services: []firewall.Service{o.service}, Remotes: []firewall.Range{o.remote}}
+		r := firewall.Rule{In: o.in, Any: o.any, Connections: o.most, Services: []firewall.Service{o.service}, Remotes: []space.Range{o.remote}}
 		merge(r, func(a, b *firewall.Rule) bool { return a.Services[0] == b.Services[0] },
-			func(a *firewall.Rule) { a.Remotes = firewall.MergeRanges(append(a.Remotes, o.remote)) })
+			func(a *firewall.Rule) { a.Remotes = space.MergeRanges(append(a.Remotes, o.remote)) })
 	}
 	parts := joined
 	joined = nil

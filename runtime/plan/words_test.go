@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/nwfilter"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -27,7 +28,7 @@ func filterOf(t *testing.T, rules string) string {
 	if err := json.Unmarshal([]byte("["+rules+"]"), &allow); err != nil {
 		t.Fatal(err)
 	}
-	c, err := firewall.Compile(firewall.Interface{
+	c, err := nwfilter.Compile(firewall.Interface{
 		Filter: "sbx-web", UUID: "3065bc4e-183d-5916-bd46-22f3bdec8cda", MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1},
 		Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.80"), netip.MustParseAddr("fd00::80")},
 	}, firewall.Rules{Allow: allow, Path: "network.allow", Source: oneLine{}})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/sbx-dev/sbx/compiler/bundle"
+	"github.com/sbx-dev/sbx/compiler/firewall/nwfilter"
 	"github.com/sbx-dev/sbx/compiler/identity"
 )
 
@@ -24,6 +25,7 @@ func (k Kind) Lower(s *Sandbox, b *bundle.Bundle) error {
 	b.Add(AppArmorFile, confined)
 	b.Index.Filters = map[string]string{}
 	for _, f := range s.Filters {
+		b.Warnings = append(b.Warnings, nwfilter.Remarks(f.Policy)...)
 		file := fileName("filter", f.Key)
 		b.Add(file, f.XML)
 		b.Index.Filters[identity.Filter(s.Name, f.Key)] = file

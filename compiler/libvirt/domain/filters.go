@@ -1,14 +1,14 @@
 package domain
 
 import (
-	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/nwfilter"
 	"github.com/sbx-dev/sbx/compiler/resolve"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // Filter is the compiled allow-list of one interface.
 type Filter struct {
-	*firewall.Compiled
+	*nwfilter.Compiled
 	Key  string // of a profile's networks; empty for its only network
 	Path string // where the interface stands in the profile
 }
@@ -19,7 +19,7 @@ func Filters(interfaces []resolve.Interface) ([]Filter, error) {
 	var list []Filter
 	var faults diag.List
 	for _, i := range interfaces {
-		compiled, err := i.Policy.Compile()
+		compiled, err := nwfilter.Lower(i.Policy)
 		if of, ok := diag.From(err); ok {
 			faults = append(faults, of...)
 			continue

@@ -10,6 +10,8 @@ import (
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/nwfilter"
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -123,7 +125,7 @@ type stepJSON struct {
 	Comment string `json:"comment,omitempty"`
 }
 
-func explain(p *schema.Profile, w *compiler.Firewall, packet firewall.Packet) explanation {
+func explain(p *schema.Profile, w *compiler.Firewall, packet space.Packet) explanation {
 	decision := w.Policy.Eval(packet)
 	e := explanation{Profile: p.Name, Packet: packet.String(), Accept: decision.Accept}
 	if r := decision.Rule; r != nil {
@@ -134,10 +136,10 @@ func explain(p *schema.Profile, w *compiler.Firewall, packet firewall.Packet) ex
 }
 
 // layers asks a filter about the packet from every source.
-func layers(filter *firewall.Filter, packet firewall.Packet) (out []layerJSON) {
+func layers(filter *nwfilter.Filter, packet space.Packet) (out []layerJSON) {
 	for _, nfCall := range []bool{true, false} {
-		for _, from := range []firewall.Source{firewall.Peer, firewall.Host, firewall.Routed} {
-			if !nfCall && from != firewall.Peer {
+		for _, from := range []space.Source{space.Peer, space.Host, space.Routed} {
+			if !nfCall && from != space.Peer {
 				continue // the same as for a peer: only ebtables is left
 			}
 			packet.Source = from

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/nwfilter"
 )
 
 // filterFolders are where libvirt keeps filters by name.
@@ -33,7 +34,7 @@ func (c *Explain) explainFilter(a *verb.App) error {
 		return err
 	}
 	name := strings.TrimSuffix(filepath.Base(c.Profile), ".xml")
-	filter, err := firewall.Read(name, c.filterText(name), variables)
+	filter, err := nwfilter.Read(name, c.filterText(name), variables)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/nwfilter"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -114,7 +115,7 @@ func testProfile(p *schema.Profile, all []*schema.Profile) ([]testResult, error)
 	return out, nil
 }
 
-func failureOf(key string, f firewall.Failure) testFailure {
+func failureOf(key string, f nwfilter.Failure) testFailure {
 	out := testFailure{Interface: key, Packet: f.Packet.String(), What: f.What}
 	for _, s := range f.Sources {
 		out.Sources = append(out.Sources, s.String())

@@ -1,4 +1,4 @@
-package firewall
+package nwfilter
 
 import (
 	"cmp"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 )
 
 // maxDepth bounds how deep filters may refer to each other.
@@ -16,7 +18,7 @@ const maxDepth = 32
 // for. What cannot be modelled exactly is an *UnsupportedError that names it:
 // attributes that libvirt ignores silently are among that.
 func Read(name string, lookup func(string) ([]byte, error), variables map[string][]string) (*Filter, error) {
-	f := &Filter{Name: name, a: map[slice][]clause{}, b: map[slice][]clause{}}
+	f := &Filter{Name: name, a: map[space.Slice][]space.Clause{}, b: map[space.Slice][]space.Clause{}}
 	r := &reader{filter: f, lookup: lookup}
 	if err := r.read(name, variables, 0); err != nil {
 		return nil, err
@@ -46,9 +48,9 @@ type reader struct {
 // placed is a clause with what its place in the order depends on.
 type placed struct {
 	instance *instance
-	slice    slice
+	slice    space.Slice
 	layerB   bool
-	clause   clause
+	clause   space.Clause
 }
 
 func (r *reader) read(name string, variables map[string][]string, depth int) error {
@@ -247,7 +249,7 @@ func (r *reader) assemble() {
 				n = len(chains)
 				chains[p.instance.chain] = n
 			}
-			p.clause.chain = n
+			p.clause.Chain = n
 		}
 		to[p.slice] = append(to[p.slice], p.clause)
 	}

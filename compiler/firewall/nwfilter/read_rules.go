@@ -1,4 +1,4 @@
-package firewall
+package nwfilter
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 )
 
 // chainPriorities are libvirt's defaults by a chain's prefix.
@@ -34,33 +36,33 @@ func chainPriority(chain, written string) (int, error) {
 
 // chainKinds are the kinds of frame that enter a chain, and the EtherType that
 // they must have where the kind does not say it all.
-func chainKinds(chain string) ([]kind, interval) {
+func chainKinds(chain string) ([]space.Kind, space.Interval) {
 	switch chainPrefix(chain) {
 	case "ipv4":
-		return []kind{kindV4}, full
+		return []space.Kind{space.KindV4}, space.Full
 	case "ipv6":
-		return []kind{kindV6}, full
+		return []space.Kind{space.KindV6}, space.Full
 	case "arp":
-		return []kind{kindARP}, full
+		return []space.Kind{space.KindARP}, space.Full
 	case "rarp":
-		return []kind{kindRARP}, full
+		return []space.Kind{space.KindRARP}, space.Full
 	case "vlan":
-		return []kind{kindOther}, single(number(etherVLAN))
+		return []space.Kind{space.KindOther}, space.Single(space.Number(space.EtherVLAN))
 	}
-	return []kind{kindV4, kindV6, kindARP, kindRARP, kindOther}, full
+	return []space.Kind{space.KindV4, space.KindV6, space.KindARP, space.KindRARP, space.KindOther}, space.Full
 }
 
 // layerBElements are the protocols of layer B: the number that they ask for, −1
 // for any.
 var layerBElements = map[string]struct {
-	kind  kind
+	kind  space.Kind
 	proto int
 	ports bool
 }{
-	"tcp": {kindV4, ipTCP, true}, "udp": {kindV4, ipUDP, true}, "sctp": {kindV4, ipSCTP, true}, "udplite": {kindV4, 136, false},
-	"esp": {kindV4, 50, false}, "ah": {kindV4, 51, false}, "icmp": {kindV4, ipICMP, false}, "igmp": {kindV4, 2, false}, "all": {kindV4, -1, false},
-	"tcp-ipv6": {kindV6, ipTCP, true}, "udp-ipv6": {kindV6, ipUDP, true}, "sctp-ipv6": {kindV6, ipSCTP, true}, "udplite-ipv6": {kindV6, 136, false},
-	"esp-ipv6": {kindV6, 50, false}, "ah-ipv6": {kindV6, 51, false}, "icmpv6": {kindV6, ipICMPv6, false}, "all-ipv6": {kindV6, -1, false},
+	"tcp": {space.KindV4, space.ProtoTCP, true}, "udp": {space.KindV4, space.ProtoUDP, true}, "sctp": {space.KindV4, space.ProtoSCTP, true}, "udplite": {space.KindV4, 136, false},
+	"esp": {space.KindV4, 50, false}, "ah": {space.KindV4, 51, false}, "icmp": {space.KindV4, space.ProtoICMP, false}, "igmp": {space.KindV4, 2, false}, "all": {space.KindV4, -1, false},
+	"tcp-ipv6": {space.KindV6, space.ProtoTCP, true}, "udp-ipv6": {space.KindV6, space.ProtoUDP, true}, "sctp-ipv6": {space.KindV6, space.ProtoSCTP, true}, "udplite-ipv6": {space.KindV6, 136, false},
+	"esp-ipv6": {space.KindV6, 50, false}, "ah-ipv6": {space.KindV6, 51, false}, "icmpv6": {space.KindV6, space.ProtoICMPv6, false}, "all-ipv6": {space.KindV6, -1, false},
 }
 
 // place turns an instance into the clauses of the layer that it belongs to.
@@ -118,50 +120,50 @@ func (f *fields) takeMasked(address, mask string) (text, maskText string, ok, ma
 	return text, maskText, ok, masked
 }
 
-func (f *fields) mac(address, mask string) interval {
+func (f *fields) mac(address, mask string) space.Interval {
 	text, maskText, ok, masked := f.takeMasked(address, mask)
 	if !ok {
-		return full
+		return space.Full
 	}
 	mac, err := net.ParseMAC(text)
 	if err != nil || len(mac) != 6 {
 		f.fail("%s %q is no MAC address", address, text)
-		return full
+		return space.Full
 	}
 	m := net.HardwareAddr{255, 255, 255, 255, 255, 255}
 	if masked {
 		if m, err = net.ParseMAC(maskText); err != nil || len(m) != 6 {
 			f.fail("%s %q is no mask", mask, maskText)
-			return full
+			return space.Full
 		}
 	}
-	low, bits := macValue(mac).lo, macValue(m).lo
+	low, bits := space.MacValue(mac).Lo, space.MacValue(m).Lo
 	hostBits := ^bits & (1<<48 - 1)
 	if hostBits&(hostBits+1) != 0 {
 		f.fail("%s %q has gaps", mask, maskText)
 	}
-	return span(low&bits, low&bits|hostBits)
+	return space.Span(low&bits, low&bits|hostBits)
 }
 
-func (f *fields) addr(address, mask string, v6 bool) interval {
+func (f *fields) addr(address, mask string, v6 bool) space.Interval {
 	text, maskText, ok, masked := f.takeMasked(address, mask)
 	if !ok {
-		return full
+		return space.Full
 	}
 	a, err := netip.ParseAddr(text)
 	if err != nil || a.Is6() != v6 || a.Zone() != "" {
 		f.fail("%s %q is no address of the rule's family", address, text)
-		return full
+		return space.Full
 	}
 	bits := a.BitLen()
 	if masked {
 		if bits, err = maskBits(maskText, a.BitLen()); err != nil {
 			f.fail("%s: %v", mask, err)
-			return full
+			return space.Full
 		}
 	}
 	p, _ := a.Prefix(bits)
-	return addresses(Range{p.Addr(), lastOf(p)})
+	return space.Addresses(space.Range{From: p.Addr(), To: space.LastOf(p)})
 }
 
 // maskBits reads a prefix length or a netmask.
@@ -183,21 +185,21 @@ func maskBits(text string, size int) (int, error) {
 
 // numbers reads a bound with an optional end; libvirt ignores an end without a
 // start.
-func (f *fields) numbers(start, end string, limit uint64) (interval, bool) {
+func (f *fields) numbers(start, end string, limit uint64) (space.Interval, bool) {
 	low, ok := f.number(start, limit)
 	high, ranged := f.number(end, limit)
 	switch {
 	case !ok && ranged:
 		f.fail("%s without %s matches everything", end, start)
-		return full, false
+		return space.Full, false
 	case !ok:
-		return full, false
+		return space.Full, false
 	case !ranged:
 		high = low
 	case high < low:
 		f.fail("%s lies below %s", end, start)
 	}
-	return span(low, high), true
+	return space.Span(low, high), true
 }
 
 func (f *fields) number(name string, limit uint64) (uint64, bool) {
@@ -217,13 +219,13 @@ func (f *fields) number(name string, limit uint64) (uint64, bool) {
 
 // negate gives the boxes that a match='no' leaves. libvirt negates attribute by
 // attribute, and not every attribute, so only a lone one is modelled.
-func negate(b box) ([]box, error) {
+func negate(b space.Box) ([]space.Box, error) {
 	bounded := -1
 	for d := range b {
-		if b[d] == full || d == dProto {
+		if b[d] == space.Full || d == space.DimProto {
 			continue
 		}
-		if bounded >= 0 || d == dState || d == dSrcPort || d == dDstPort {
+		if bounded >= 0 || d == space.DimState || d == space.DimSrcPort || d == space.DimDstPort {
 			return nil, fmt.Errorf("match='no' is modelled for one MAC or IP address alone")
 		}
 		bounded = d
@@ -231,36 +233,28 @@ func negate(b box) ([]box, error) {
 	if bounded < 0 {
 		return nil, fmt.Errorf("match='no' has nothing to negate")
 	}
-	var out []box
-	if low := b[bounded].low; low != (value{}) {
+	var out []space.Box
+	if low := b[bounded].Low; low != (space.Value{}) {
 		part := b
-		part[bounded] = interval{value{}, before(low)}
+		part[bounded] = space.Interval{Low: space.Value{}, High: space.Before(low)}
 		out = append(out, part)
 	}
-	if above, ok := b[bounded].high.next(); ok {
+	if above, ok := b[bounded].High.Next(); ok {
 		part := b
-		part[bounded] = interval{above, full.high}
+		part[bounded] = space.Interval{Low: above, High: space.Full.High}
 		out = append(out, part)
 	}
 	return out, nil
 }
 
-// reversed is the box of the packets that go back.
-func (b box) reversed() box {
-	b[dSrc], b[dDst] = b[dDst], b[dSrc]
-	b[dSrcMAC], b[dDstMAC] = b[dDstMAC], b[dSrcMAC]
-	b[dSrcPort], b[dDstPort] = b[dDstPort], b[dSrcPort]
-	return b
-}
-
 // verdictOf maps an action; ebtables and the model know no difference between a
 // drop and a rejection.
-func verdictOf(action string) verdict {
+func verdictOf(action string) space.Verdict {
 	switch action {
 	case "accept":
-		return accept
+		return space.Accept
 	case "return":
-		return leave
+		return space.Leave
 	}
-	return drop
+	return space.Drop
 }

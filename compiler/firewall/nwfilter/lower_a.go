@@ -1,10 +1,13 @@
-package firewall
+package nwfilter
 
 import (
 	"net/netip"
 	"strconv"
 
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 )
 
 // frame is what one rule of layer A matches in an IP packet: ends that are the
@@ -53,59 +56,43 @@ func (l *lowering) acceptA(direction string, f frame) {
 	l.addA("accept", direction, libvirtxml.NWFilterRule{IPv6: rule})
 }
 
-// The neighbour discovery and multicast listener messages (RFC 4861, RFC 3810)
-// without which IPv6 does not work on a link. Router advertisements and
-// redirects are not among them: the profile says what the routes are.
-var (
-	discoveryIn  = []int{130, 135, 136}
-	discoveryOut = []int{131, 132, 135, 136, 143}
-	errorsInV4   = []int{3, 11, 12}
-	errorsInV6   = []int{1, 2, 3, 4}
-)
-
-// discoverySources are the addresses that the card may speak neighbour discovery
-// from: its own, the one that it gives itself, and none while it has none yet.
-func (p *Policy) discoverySources() []netip.Addr {
-	return append(p.locals(true), LinkLocal(p.iface.MAC), netip.IPv6Unspecified())
-}
-
 // infrastructureA lets pass what addresses need to work at all: ARP, neighbour
 // discovery, DHCP, and the errors that path MTU discovery lives on.
 func (l *lowering) infrastructureA() {
 	p := l.policy
-	if p.has(false) {
+	if p.Has(false) {
 		l.arp()
 	}
-	if p.iface.DHCP {
+	if p.Interface().DHCP {
 		l.comment = "dhcp"
 		dhcp := frame{proto: "udp", srcLow: 68, srcHigh: 68, dstLow: 67, dstHigh: 67}
-		for _, src := range []netip.Addr{netip.IPv4Unspecified(), leased} {
+		for _, src := range []netip.Addr{netip.IPv4Unspecified(), space.Leased} {
 			dhcp.src = host(src)
 			l.acceptA("out", dhcp)
 		}
 		l.acceptA("in", frame{proto: "udp", srcLow: 67, srcHigh: 67, dstLow: 68, dstHigh: 68})
 	}
-	if p.speaks(false) {
+	if p.Speaks(false) {
 		l.comment = "errors; layer A cannot tell types of ICMP apart"
-		for _, own := range p.locals(false) {
+		for _, own := range p.Locals(false) {
 			l.acceptA("in", frame{dst: host(own), proto: "icmp"}.anyPort())
 		}
 	}
-	if p.has(true) {
+	if p.Has(true) {
 		l.comment = "neighbour discovery"
-		for _, own := range p.discoverySources() {
-			for _, t := range discoveryOut {
+		for _, own := range p.DiscoverySources() {
+			for _, t := range firewall.DiscoveryOut {
 				l.acceptA("out", frame{v6: true, src: host(own), proto: "icmpv6", icmpv6: t}.anyPort())
 			}
 		}
-		for _, t := range discoveryIn {
+		for _, t := range firewall.DiscoveryIn {
 			l.acceptA("in", frame{v6: true, proto: "icmpv6", icmpv6: t}.anyPort())
 		}
 	}
-	if p.speaks(true) {
+	if p.Speaks(true) {
 		l.comment = "errors"
-		for _, own := range p.locals(true) {
-			for _, t := range errorsInV6 {
+		for _, own := range p.Locals(true) {
+			for _, t := range firewall.ErrorsInV6 {
 				l.acceptA("in", frame{v6: true, dst: host(own), proto: "icmpv6", icmpv6: t}.anyPort())
 			}
 		}
@@ -116,19 +103,19 @@ func (l *lowering) infrastructureA() {
 // sender of a probe for an address that is not held yet (RFC 5227).
 func (l *lowering) arp() {
 	l.comment = "arp for the card's own addresses"
-	for _, own := range append(l.policy.locals(false), netip.IPv4Unspecified()) {
+	for _, own := range append(l.policy.Locals(false), netip.IPv4Unspecified()) {
 		l.addA("accept", "out", libvirtxml.NWFilterRule{ARP: &libvirtxml.NWFilterRuleARP{
-			ARPSrcMACAddr: text(l.policy.iface.MAC.String()), ARPSrcIPAddr: address(own), Comment: l.comment}})
+			ARPSrcMACAddr: text(l.policy.Interface().MAC.String()), ARPSrcIPAddr: address(own), Comment: l.comment}})
 	}
 	l.addA("accept", "in", libvirtxml.NWFilterRule{ARP: &libvirtxml.NWFilterRuleARP{Comment: l.comment}})
 }
 
 // ruleA emits a rule in both directions: what opens a conversation, and what
 // answers it.
-func (l *lowering) ruleA(r Rule) {
+func (l *lowering) ruleA(r firewall.Rule) {
 	for _, v6 := range []bool{false, true} {
 		for _, remote := range prefixes(r.Remotes, v6) {
-			for _, own := range l.policy.locals(v6) {
+			for _, own := range l.policy.Locals(v6) {
 				opening := frame{v6: v6, src: remote, dst: host(own)}.anyPort()
 				if !r.In {
 					opening.src, opening.dst = opening.dst, opening.src
@@ -145,8 +132,8 @@ func (l *lowering) ruleA(r Rule) {
 	}
 }
 
-func (l *lowering) serviceA(in bool, opening frame, s Service) {
-	if s.Proto != ICMP {
+func (l *lowering) serviceA(in bool, opening frame, s firewall.Service) {
+	if s.Proto != firewall.ICMP {
 		opening.proto = s.Proto.String()
 		opening.dstLow, opening.dstHigh = s.Low, s.High
 		l.pairA(in, opening, opening.reversed())
@@ -159,23 +146,23 @@ func (l *lowering) serviceA(in bool, opening frame, s Service) {
 		if in {
 			opening = opening.reversed()
 		}
-		if _, request := icmpReply(icmpV4, uint8(kind)); request || !in {
+		if _, request := firewall.ICMPReply(firewall.ICMPv4, uint8(kind)); request || !in {
 			l.acceptA("out", opening)
 		}
 		return
 	}
 	opening.proto, opening.icmpv6 = "icmpv6", kind
-	l.acceptA(way(in), opening)
-	if reply, ok := icmpReply(icmpV6, uint8(kind)); ok {
+	l.acceptA(space.Way(in), opening)
+	if reply, ok := firewall.ICMPReply(firewall.ICMPv6, uint8(kind)); ok {
 		answer := opening.reversed()
 		answer.icmpv6 = int(reply)
-		l.acceptA(way(!in), answer)
+		l.acceptA(space.Way(!in), answer)
 	}
 }
 
 func (l *lowering) pairA(in bool, opening, answer frame) {
-	l.acceptA(way(in), opening)
-	l.acceptA(way(!in), answer)
+	l.acceptA(space.Way(in), opening)
+	l.acceptA(space.Way(!in), answer)
 }
 
 // reversed is the frame that goes back.
@@ -183,12 +170,4 @@ func (f frame) reversed() frame {
 	f.src, f.dst = f.dst, f.src
 	f.srcLow, f.srcHigh, f.dstLow, f.dstHigh = f.dstLow, f.dstHigh, f.srcLow, f.srcHigh
 	return f
-}
-
-// way is nwfilter's word for a direction, as the sandbox sees it.
-func way(in bool) string {
-	if in {
-		return "in"
-	}
-	return "out"
 }

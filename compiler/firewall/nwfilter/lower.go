@@ -1,4 +1,4 @@
-package firewall
+package nwfilter
 
 import (
 	"net/netip"
@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 )
 
 // Where each kind of rule stands. Layers A and B are walked apart, so only the
@@ -26,23 +29,23 @@ const maxComment = 256
 
 // lowering collects a filter's rules.
 type lowering struct {
-	policy  *Policy
+	policy  *firewall.Policy
 	filter  *libvirtxml.NWFilter
 	a, b    int // the next free priorities
 	comment string
 }
 
-// Lower writes the policy as an nwfilter: default deny both ways for every kind
+// write writes the policy as an nwfilter: default deny both ways for every kind
 // of frame, IPv4 and IPv6, and nothing out that does not carry the card's own
 // MAC and IP addresses.
-func (p *Policy) Lower() *libvirtxml.NWFilter {
+func write(p *firewall.Policy) *libvirtxml.NWFilter {
 	l := &lowering{policy: p, a: firstInA, b: firstInB,
-		filter: &libvirtxml.NWFilter{Name: p.iface.Filter, UUID: p.iface.UUID, Chain: "root"}}
+		filter: &libvirtxml.NWFilter{Name: p.Interface().Filter, UUID: p.Interface().UUID, Chain: "root"}}
 	l.comment = "no frame under another MAC address"
 	l.addA("drop", "out", libvirtxml.NWFilterRule{MAC: &libvirtxml.NWFilterRuleMAC{Match: "no",
-		NWFilterRuleCommonMAC: libvirtxml.NWFilterRuleCommonMAC{SrcMACAddr: text(p.iface.MAC.String())}, Comment: l.comment}})
+		NWFilterRuleCommonMAC: libvirtxml.NWFilterRuleCommonMAC{SrcMACAddr: text(p.Interface().MAC.String())}, Comment: l.comment}})
 	l.infrastructureA()
-	for _, r := range p.rules {
+	for _, r := range p.Rules() {
 		l.comment = comment(r)
 		l.ruleA(r)
 	}
@@ -50,7 +53,7 @@ func (p *Policy) Lower() *libvirtxml.NWFilter {
 	l.add("drop", "inout", dropAllInA, libvirtxml.NWFilterRule{})
 
 	l.infrastructureB()
-	for _, r := range p.rules {
+	for _, r := range p.Rules() {
 		l.comment = comment(r)
 		l.ruleB(r)
 	}
@@ -75,22 +78,22 @@ func (l *lowering) addB(action, direction string, r libvirtxml.NWFilterRule) {
 }
 
 // size is how many rules the allow-list becomes, without the fixed ones.
-func (p *Policy) size() int {
+func size(p *firewall.Policy) int {
 	n := 0
-	for _, r := range p.rules {
+	for _, r := range p.Rules() {
 		services := len(r.Services)
 		if r.Any {
 			services = 1
 		}
 		for _, v6 := range []bool{false, true} {
-			n += len(prefixes(r.Remotes, v6)) * services * (2*len(p.locals(v6)) + 1)
+			n += len(prefixes(r.Remotes, v6)) * services * (2*len(p.Locals(v6)) + 1)
 		}
 	}
 	return n
 }
 
 // comment says which line of the profile asked for a rule.
-func comment(r Rule) string {
+func comment(r firewall.Rule) string {
 	s := r.Path
 	if r.Pos.File != "" {
 		s += " " + r.Pos.String()
@@ -111,7 +114,7 @@ func address(a netip.Addr) libvirtxml.NWFilterField {
 	switch {
 	case !a.IsValid():
 		return libvirtxml.NWFilterField{}
-	case a == leased:
+	case a == space.Leased:
 		return text("$IP")
 	}
 	return text(a.String())
@@ -141,32 +144,11 @@ func ports(low, high uint16) (start, end libvirtxml.NWFilterField) {
 }
 
 // prefixes are the ranges of one family as prefixes.
-func prefixes(ranges []Range, v6 bool) (out []netip.Prefix) {
+func prefixes(ranges []space.Range, v6 bool) (out []netip.Prefix) {
 	for _, r := range ranges {
 		if r.From.Is6() == v6 {
 			out = append(out, r.Prefixes()...)
 		}
 	}
 	return out
-}
-
-// locals are the card's own addresses of one family.
-func (p *Policy) locals(v6 bool) (out []netip.Addr) {
-	for _, a := range p.local {
-		if a.Is6() == v6 {
-			out = append(out, a)
-		}
-	}
-	return out
-}
-
-// speaks says whether any rule is of the family: without one, not even errors
-// may come in.
-func (p *Policy) speaks(v6 bool) bool {
-	for _, r := range p.rules {
-		if v6 && r.V6 || !v6 && r.V4 {
-			return true
-		}
-	}
-	return false
 }

@@ -1,14 +1,17 @@
-package firewall
+package nwfilter
 
 import (
 	"fmt"
+
+	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 )
 
 // ProofError says that a filter does not do what its policy says. It is a
 // mistake in sbx, never in a profile.
 type ProofError struct {
 	Filter string
-	Packet Packet
+	Packet space.Packet
 	NFCall bool // the bridge-nf-call that the packet meets
 	Want   bool // what the policy says
 }
@@ -33,27 +36,27 @@ const (
 // exactly the residual. It looks at every packet there is, by way of the regions
 // in which no rule tells packets apart. The error is a *ProofError with a
 // packet.
-func (p *Policy) Prove(f *Filter) error {
-	admits, residual := p.admits(), p.residual()
-	for _, s := range allSlices() {
-		if err := p.proveSlice(f, s, [][]clause{admits[s], residual[s], f.a[s], f.b[s]}); err != nil {
+func Prove(p *firewall.Policy, f *Filter) error {
+	admits, residual := p.Admits(), p.Residual()
+	for _, s := range space.AllSlices() {
+		if err := proveSlice(f, s, [][]space.Clause{admits[s], residual[s], f.a[s], f.b[s]}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *Policy) proveSlice(f *Filter, s slice, lists [][]clause) error {
-	layerB := s.kind == kindV4 || s.kind == kindV6
-	return partitionVerdicts(s.universe(), lists, func(all []clause, r *region, matching []int32) error {
+func proveSlice(f *Filter, s space.Slice, lists [][]space.Clause) error {
+	layerB := s.Kind == space.KindV4 || s.Kind == space.KindV6
+	return space.PartitionVerdicts(s.Universe(), lists, func(all []space.Clause, r *space.Region, matching []int32) error {
 		var passes [numLists]bool
 		for list := range numLists {
 			var of []int32
-			of, matching = firstList(all, matching, list)
-			c := decide(all, of)
-			passes[list] = c != nil && c.verdict != drop || c == nil && (list == listA || list == listB)
+			of, matching = space.FirstOf(all, matching, list)
+			c := space.Decide(all, of)
+			passes[list] = c != nil && c.Verdict != space.Drop || c == nil && (list == listA || list == listB)
 		}
-		fault := &ProofError{Filter: f.Name, Packet: packetAt(s, r.corner(), Peer)}
+		fault := &ProofError{Filter: f.Name, Packet: space.PacketAt(s, r.Corner(), space.Peer)}
 		if layerB && passes[listPolicy] != (passes[listA] && passes[listB]) {
 			fault.NFCall, fault.Want = true, passes[listPolicy]
 			return fault
@@ -68,13 +71,4 @@ func (p *Policy) proveSlice(f *Filter, s slice, lists [][]clause) error {
 		}
 		return nil
 	})
-}
-
-// firstList cuts the clauses of a list off the front.
-func firstList(all []clause, matching []int32, list int) (of, rest []int32) {
-	n := 0
-	for n < len(matching) && all[matching[n]].list == list {
-		n++
-	}
-	return matching[:n], matching[n:]
 }

@@ -1,13 +1,17 @@
-package firewall
+package nwfilter
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
+)
 
 // Filter is an nwfilter as the kernel carries it out.
 type Filter struct {
 	Name  string
 	rules []filterRule
-	a     map[slice][]clause // what ebtables walks, in its order
-	b     map[slice][]clause // what iptables and ip6tables walk; of IP only
+	a     map[space.Slice][]space.Clause // what ebtables walks, in its order
+	b     map[space.Slice][]space.Clause // what iptables and ip6tables walk; of IP only
 }
 
 // filterRule is what is remembered of an nwfilter rule for people.
@@ -36,14 +40,14 @@ type Step struct {
 // meetsB says whether a packet is shown to layer B: libvirt's chain for packets
 // to a guest is entered for bridged ones only, and without bridge-nf-call no
 // chain is.
-func meetsB(s slice, from Source, nfCall bool) bool {
-	return nfCall && (s.kind == kindV4 || s.kind == kindV6) && (from == Peer || !s.in)
+func meetsB(s space.Slice, from space.Source, nfCall bool) bool {
+	return nfCall && (s.Kind == space.KindV4 || s.Kind == space.KindV6) && (from == space.Peer || !s.In)
 }
 
 // Eval decides on a packet. nfCall is the host's bridge-nf-call-iptables, or
 // -ip6tables for IPv6.
-func (f *Filter) Eval(p Packet, nfCall bool) Verdict {
-	s, at := p.place()
+func (f *Filter) Eval(p space.Packet, nfCall bool) Verdict {
+	s, at := p.Place()
 	v := Verdict{A: f.step(f.a[s], &at)}
 	v.Accept = v.A.Accept
 	if v.MetB = meetsB(s, p.Source, nfCall); v.MetB {
@@ -53,19 +57,19 @@ func (f *Filter) Eval(p Packet, nfCall bool) Verdict {
 	return v
 }
 
-func (f *Filter) step(clauses []clause, at *point) Step {
+func (f *Filter) step(clauses []space.Clause, at *space.Point) Step {
 	var matching []int32
 	for i := range clauses {
-		if clauses[i].box.has(at) {
+		if clauses[i].Box.Has(at) {
 			matching = append(matching, int32(i))
 		}
 	}
-	c := decide(clauses, matching)
+	c := space.Decide(clauses, matching)
 	if c == nil {
 		return Step{Accept: true}
 	}
-	r := f.rules[c.rule]
-	return Step{Accept: c.verdict != drop, Rule: r.text, Comment: r.comment}
+	r := f.rules[c.Rule]
+	return Step{Accept: c.Verdict != space.Drop, Rule: r.text, Comment: r.comment}
 }
 
 // UnsupportedError says what of an nwfilter cannot be modelled exactly.

@@ -1,17 +1,19 @@
-package firewall
+package nwfilter
 
 import (
 	"fmt"
 	"strings"
+
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 )
 
 // ruleB is what an element of layer B asks for.
 type ruleB struct {
-	kind     kind
-	boxes    []box
-	states   []State // explicit ones
-	typed    bool    // an ICMP type stands in it
-	limiting bool    // it matches only above a number of connections
+	kind     space.Kind
+	boxes    []space.Box
+	states   []space.State // explicit ones
+	typed    bool          // an ICMP type stands in it
+	limiting bool          // it matches only above a number of connections
 }
 
 // placeB places a rule of layer B. libvirt turns each into up to two: one for
@@ -26,7 +28,7 @@ func (r *reader) placeB(in instance) error {
 	}
 	verdict := verdictOf(in.action)
 	switch {
-	case rule.limiting && verdict == drop:
+	case rule.limiting && verdict == space.Drop:
 		return nil // it never lets more pass
 	case rule.limiting:
 		return fmt.Errorf("a number of connections is modelled in a drop only")
@@ -40,54 +42,54 @@ func (r *reader) placeB(in instance) error {
 }
 
 // addB adds a box, by the rules that libvirt 9.0 was seen to install.
-func (r *reader) addB(in instance, rule *ruleB, b box, v verdict) {
-	add := func(incoming bool, b box, states ...State) {
+func (r *reader) addB(in instance, rule *ruleB, b space.Box, v space.Verdict) {
+	add := func(incoming bool, b space.Box, states ...space.State) {
 		if len(states) == 0 {
-			r.clauses = append(r.clauses, placed{&in, slice{incoming, rule.kind}, true, clause{box: b, verdict: v, rule: in.rule}})
+			r.clauses = append(r.clauses, placed{&in, space.Slice{In: incoming, Kind: rule.kind}, true, space.Clause{Box: b, Verdict: v, Rule: in.rule}})
 		}
 		for _, s := range states {
-			b[dState] = single(number(uint64(s)))
-			r.clauses = append(r.clauses, placed{&in, slice{incoming, rule.kind}, true, clause{box: b, verdict: v, rule: in.rule}})
+			b[space.DimState] = space.Single(space.Number(uint64(s)))
+			r.clauses = append(r.clauses, placed{&in, space.Slice{In: incoming, Kind: rule.kind}, true, space.Clause{Box: b, Verdict: v, Rule: in.rule}})
 		}
 	}
 	incoming := in.direction != "out"
 	switch {
 	case in.direction == "inout":
 		add(true, b, rule.states...)
-		add(false, b.reversed(), rule.states...)
+		add(false, b.Reversed(), rule.states...)
 	case len(rule.states) > 0 && !in.stateless:
 		add(incoming, b, rule.states...)
-	case in.stateless || v != accept:
+	case in.stateless || v != space.Accept:
 		add(incoming, b)
 		if !rule.typed {
-			add(!incoming, b.reversed())
+			add(!incoming, b.Reversed())
 		}
 	case rule.typed:
 		// No way back, and no direction of the connection asked for.
-		add(incoming, b, New, Original, Reply)
+		add(incoming, b, space.New, space.Original, space.Reply)
 	default:
-		add(incoming, b, New, Original)
-		add(!incoming, b.reversed(), Reply)
+		add(incoming, b, space.New, space.Original)
+		add(!incoming, b.Reversed(), space.Reply)
 	}
 }
 
 // conntrack maps the states of a rule.
-var conntrack = map[string][]State{"NEW": {New}, "ESTABLISHED": {Original, Reply}, "RELATED": {Related}, "INVALID": {Invalid}}
+var conntrack = map[string][]space.State{"NEW": {space.New}, "ESTABLISHED": {space.Original, space.Reply}, "RELATED": {space.Related}, "INVALID": {space.Invalid}}
 
 func matchB(e *element) (*ruleB, error) {
 	spec := layerBElements[e.name]
 	f := &fields{attrs: e.attrs}
 	rule := &ruleB{kind: spec.kind}
-	b := everything()
+	b := space.Everything()
 	if spec.proto >= 0 {
-		b[dProto] = single(number(uint64(spec.proto)))
+		b[space.DimProto] = space.Single(space.Number(uint64(spec.proto)))
 	}
-	v6 := spec.kind == kindV6
-	b[dSrc] = f.either(f.addr("srcipaddr", "srcipmask", v6), f.addrRange("srcipfrom", "srcipto", v6))
-	b[dDst] = f.either(f.addr("dstipaddr", "dstipmask", v6), f.addrRange("dstipfrom", "dstipto", v6))
+	v6 := spec.kind == space.KindV6
+	b[space.DimSrc] = f.either(f.addr("srcipaddr", "srcipmask", v6), f.addrRange("srcipfrom", "srcipto", v6))
+	b[space.DimDst] = f.either(f.addr("dstipaddr", "dstipmask", v6), f.addrRange("dstipfrom", "dstipto", v6))
 	if spec.ports {
-		b[dSrcPort], _ = f.numbers("srcportstart", "srcportend", 0xffff)
-		b[dDstPort], _ = f.numbers("dstportstart", "dstportend", 0xffff)
+		b[space.DimSrcPort], _ = f.numbers("srcportstart", "srcportend", 0xffff)
+		b[space.DimDstPort], _ = f.numbers("dstportstart", "dstportend", 0xffff)
 	}
 	if e.name == "icmp" || e.name == "icmpv6" {
 		rule.typed = f.icmp(&b)
@@ -107,7 +109,7 @@ func matchB(e *element) (*ruleB, error) {
 	if err := f.rest(); err != nil {
 		return nil, err
 	}
-	rule.boxes = []box{b}
+	rule.boxes = []space.Box{b}
 	var err error
 	if e.attrs["match"] == "no" {
 		if len(rule.states) > 0 || rule.limiting {
@@ -118,37 +120,37 @@ func matchB(e *element) (*ruleB, error) {
 	return rule, err
 }
 
-func (f *fields) either(a, b interval) interval {
-	if a != full && b != full {
+func (f *fields) either(a, b space.Interval) space.Interval {
+	if a != space.Full && b != space.Full {
 		f.fail("an address and a range for the same end")
 	}
-	if a == full {
+	if a == space.Full {
 		return b
 	}
 	return a
 }
 
-func (f *fields) addrRange(from, to string, v6 bool) interval {
+func (f *fields) addrRange(from, to string, v6 bool) space.Interval {
 	low, high := f.addr(from, "", v6), f.addr(to, "", v6)
-	if low == full && high == full {
-		return full
+	if low == space.Full && high == space.Full {
+		return space.Full
 	}
-	if low == full || high == full || high.low.compare(low.low) < 0 {
+	if low == space.Full || high == space.Full || high.Low.Compare(low.Low) < 0 {
 		f.fail("%s and %s are no range", from, to)
-		return full
+		return space.Full
 	}
-	return interval{low.low, high.high}
+	return space.Interval{Low: low.Low, High: high.High}
 }
 
 // icmp bounds the type and code; typed says whether a type is asked for.
-func (f *fields) icmp(b *box) (typed bool) {
+func (f *fields) icmp(b *space.Box) (typed bool) {
 	kind, typed := f.number("type", 0xff)
 	code, coded := f.number("code", 0xff)
 	switch {
 	case typed && coded:
-		b[dDstPort] = single(number(kind<<8 | code))
+		b[space.DimDstPort] = space.Single(space.Number(kind<<8 | code))
 	case typed:
-		b[dDstPort] = span(kind<<8, kind<<8|0xff)
+		b[space.DimDstPort] = space.Span(kind<<8, kind<<8|0xff)
 	case coded:
 		f.fail("code without type matches every message")
 	}

@@ -1,10 +1,12 @@
-package firewall
+package nwfilter
 
 import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 	"net/netip"
+
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 )
 
 // tokenMagic begins the eight bytes by which a probe is recognized where it
@@ -23,18 +25,18 @@ func tokenIn(data []byte) (uint32, bool) {
 }
 
 // ethernet writes the packet as an Ethernet frame.
-func ethernet(p Packet, n uint32, about []byte) []byte {
+func ethernet(p space.Packet, n uint32, about []byte) []byte {
 	out := append(bytes.Clone(p.DstMAC), p.SrcMAC...)
-	switch kindOf(p.EtherType) {
-	case kindARP:
-		out = binary.BigEndian.AppendUint16(out, etherARP)
+	switch space.KindOf(p.EtherType) {
+	case space.KindARP:
+		out = binary.BigEndian.AppendUint16(out, space.EtherARP)
 		out = append(out, 0, 1, 8, 0, 6, 4, 0, p.Protocol)
 		out = append(out, p.ARPSource...)
 		out = append(out, p.Src.AsSlice()...)
 		out = append(out, p.ARPTarget...)
 		out = append(out, p.Dst.AsSlice()...)
 		return append(out, token(n)...)
-	case kindOther:
+	case space.KindOther:
 		out = binary.BigEndian.AppendUint16(out, p.EtherType)
 		out = append(out, 0, 5, 8, 0) // in a VLAN: tag 5, IPv4
 		return append(out, token(n)...)
@@ -45,7 +47,7 @@ func ethernet(p Packet, n uint32, about []byte) []byte {
 
 // ipPacket writes the packet from its IP header on. about is the packet that an
 // ICMP error complains of.
-func ipPacket(p Packet, n uint32, about []byte) []byte {
+func ipPacket(p space.Packet, n uint32, about []byte) []byte {
 	body := transport(p, n, about)
 	if p.Src.Is6() {
 		h := []byte{0x60, 0, 0, 0, byte(len(body) >> 8), byte(len(body)), p.Protocol, 255}
@@ -58,22 +60,22 @@ func ipPacket(p Packet, n uint32, about []byte) []byte {
 	return append(h, body...)
 }
 
-func transport(p Packet, n uint32, about []byte) []byte {
+func transport(p space.Packet, n uint32, about []byte) []byte {
 	ports := binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, p.SrcPort), p.DstPort)
 	switch {
-	case p.Protocol == icmpOf(kindOf(p.EtherType)):
+	case p.Protocol == space.ICMPOf(space.KindOf(p.EtherType)):
 		return icmpMessage(p, n, about)
-	case p.Protocol == ipTCP:
+	case p.Protocol == space.ProtoTCP:
 		flags := byte(0x02) // SYN
-		if p.State == Reply {
+		if p.State == space.Reply {
 			flags = 0x12 // SYN, ACK
 		}
 		b := append(ports, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, flags, 0x20, 0, 0, 0, 0, 0)
 		return sealed(p, append(b, token(n)...), 16)
-	case p.Protocol == ipUDP:
+	case p.Protocol == space.ProtoUDP:
 		b := append(ports, 0, 16, 0, 0)
 		return sealed(p, append(b, token(n)...), 6)
-	case p.Protocol == ipSCTP:
+	case p.Protocol == space.ProtoSCTP:
 		return sctpInit(p, n, ports)
 	}
 	return append([]byte{0, 0, 0, 0}, token(n)...)
@@ -81,9 +83,9 @@ func transport(p Packet, n uint32, about []byte) []byte {
 
 // sctpInit is an INIT, or an INIT ACK as the answer to one, with the token in an
 // optional parameter (RFC 9260).
-func sctpInit(p Packet, n uint32, ports []byte) []byte {
+func sctpInit(p space.Packet, n uint32, ports []byte) []byte {
 	kind, tag := byte(1), []byte{0, 0, 0, 0}
-	if p.State == Reply {
+	if p.State == space.Reply {
 		kind, tag = 2, []byte{0, 0, 0, 7}
 	}
 	b := append(append(ports, tag...), 0, 0, 0, 0)
@@ -95,20 +97,20 @@ func sctpInit(p Packet, n uint32, ports []byte) []byte {
 
 // icmpMessage writes a message of the family's ICMP. The source port is the
 // identifier of an echo.
-func icmpMessage(p Packet, n uint32, about []byte) []byte {
+func icmpMessage(p space.Packet, n uint32, about []byte) []byte {
 	b := []byte{p.Type, p.Code, 0, 0, byte(p.SrcPort >> 8), byte(p.SrcPort), 0, 1}
 	switch {
 	case about != nil:
 		b = []byte{p.Type, p.Code, 0, 0, 0, 0, 0, 0}
 		b = append(b, about...)
-	case p.EtherType == etherIPv6 && (p.Type == 135 || p.Type == 136):
+	case p.EtherType == space.EtherIPv6 && (p.Type == 135 || p.Type == 136):
 		b = append(b, p.Dst.AsSlice()...)
 		b = append(b, 253, 2, 0, 0, 0, 0, 0, 0) // an option of 16 bytes
-	case p.EtherType == etherIPv4 && (p.Type == 13 || p.Type == 14):
+	case p.EtherType == space.EtherIPv4 && (p.Type == 13 || p.Type == 14):
 		b = append(b, 0, 0, 0, 0)
 	}
 	b = append(b, token(n)...)
-	if p.EtherType == etherIPv6 {
+	if p.EtherType == space.EtherIPv6 {
 		return sealed(p, b, 2)
 	}
 	binary.BigEndian.PutUint16(b[2:], checksum(b))
@@ -116,7 +118,7 @@ func icmpMessage(p Packet, n uint32, about []byte) []byte {
 }
 
 // sealed puts the checksum over the body and the pseudo header at an offset.
-func sealed(p Packet, body []byte, at int) []byte {
+func sealed(p space.Packet, body []byte, at int) []byte {
 	pseudo := append(p.Src.AsSlice(), p.Dst.AsSlice()...)
 	pseudo = append(pseudo, 0, 0, byte(len(body)>>8), byte(len(body)), 0, 0, 0, p.Protocol)
 	binary.BigEndian.PutUint16(body[at:], checksum(append(pseudo, body...)))

@@ -1,4 +1,4 @@
-package firewall
+package nwfilter
 
 import (
 	"fmt"
@@ -13,13 +13,15 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 	"github.com/sbx-dev/sbx/internal/testhost"
 )
 
 // sandbox is what stands behind the filter.
 type sandbox interface {
 	// enforce gives it a filter by the rules, which fit its card.
-	enforce(t *testing.T, rules Rules) *Compiled
+	enforce(t *testing.T, rules firewall.Rules) *Compiled
 	send(frame []byte) error // as its own
 	received() []uint32
 }
@@ -29,7 +31,7 @@ type sandbox interface {
 // host's routing. Peer, sandbox and machine have no addresses of their own, so
 // nothing but probes is ever said; frames go in and come out raw.
 type lab struct {
-	card         Interface // the sandbox's
+	card         firewall.Interface // the sandbox's
 	sandbox      sandbox
 	peer, routed *wire
 	host         *hostWire
@@ -50,7 +52,7 @@ var (
 )
 
 // newLab makes the lab with a sandbox in it, which lets nothing pass.
-func newLab(t *testing.T, start func(*testing.T) (sandbox, Interface)) *lab {
+func newLab(t *testing.T, start func(*testing.T) (sandbox, firewall.Interface)) *lab {
 	t.Helper()
 	makeBridge(t, labBridge, hostOwn)
 	makeBridge(t, labUplink, nil)
@@ -64,7 +66,7 @@ func newLab(t *testing.T, start func(*testing.T) (sandbox, Interface)) *lab {
 	for _, own := range routedOwn {
 		neighbour(t, labUplink, own, l.routed.mac)
 	}
-	for source, name := range map[Source]string{Peer: labBridge, Host: labBridge, Routed: labUplink} {
+	for source, name := range map[space.Source]string{space.Peer: labBridge, space.Host: labBridge, space.Routed: labUplink} {
 		l.routerMAC[source] = linkOf(t, name).Attrs().HardwareAddr
 	}
 	for _, setting := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
@@ -258,7 +260,7 @@ func newHostWire(t *testing.T) *hostWire {
 	if err := unix.SetsockoptInt(h.send6, unix.SOL_IPV6, unix.IPV6_HDRINCL, 1); err != nil {
 		t.Fatal(err)
 	}
-	for _, protocol := range []int{ipTCP, ipUDP, ipSCTP, ipICMP, ipICMPv6} {
+	for _, protocol := range []int{space.ProtoTCP, space.ProtoUDP, space.ProtoSCTP, space.ProtoICMP, space.ProtoICMPv6} {
 		for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
 			fd := raw(family, protocol)
 			if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<20); err != nil {

@@ -1,4 +1,4 @@
-package firewall
+package nwfilter
 
 import (
 	"errors"
@@ -10,11 +10,16 @@ import (
 
 	"libvirt.org/go/libvirtxml"
 
+	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 	"github.com/sbx-dev/sbx/schema"
 )
 
+// otherMAC is another machine's.
+var otherMAC = []byte{0x02, 0xff, 0, 0, 0, 0xfe}
+
 // randomRules draws an allow-list from all that a profile can say.
-func randomRules(r *rand.Rand) Rules {
+func randomRules(r *rand.Rand) firewall.Rules {
 	pick := func(words ...string) string { return words[r.IntN(len(words))] }
 	remotes := func() (out []string) {
 		for range r.IntN(3) {
@@ -68,7 +73,7 @@ func randomRules(r *rand.Rand) Rules {
 	return out
 }
 
-func randomCard(r *rand.Rand) Interface {
+func randomCard(r *rand.Rand) firewall.Interface {
 	i := card([][]string{{"10.0.0.80"}, {"10.0.0.80", "fd00::80"}, {"fd00::80"}, {"10.0.0.80", "10.0.0.81", "fd00::80", "fd00:1::80"}, {}}[r.IntN(5)]...)
 	i.DHCP = len(i.Addresses) == 0
 	return i
@@ -112,13 +117,13 @@ func breakFilter(r *rand.Rand, f *libvirtxml.NWFilter) string {
 }
 
 // randomPacket draws a packet near to what policies speak of.
-func randomPacket(r *rand.Rand, p *Policy) Packet {
+func randomPacket(r *rand.Rand, p *firewall.Policy) space.Packet {
 	pick := func(words ...string) netip.Addr { return netip.MustParseAddr(words[r.IntN(len(words))]) }
-	packet := Packet{In: r.IntN(2) == 0, Source: Source(r.IntN(3)), State: State(r.IntN(int(numStates))), EtherType: etherIPv4,
-		SrcMAC: someMAC, DstMAC: p.iface.MAC, Protocol: []uint8{ipTCP, ipTCP, ipUDP, ipSCTP, ipICMP, ipICMPv6, 47}[r.IntN(7)]}
+	packet := space.Packet{In: r.IntN(2) == 0, Source: space.Source(r.IntN(3)), State: space.State(r.IntN(int(space.NumStates))), EtherType: space.EtherIPv4,
+		SrcMAC: otherMAC, DstMAC: p.Interface().MAC, Protocol: []uint8{space.ProtoTCP, space.ProtoTCP, space.ProtoUDP, space.ProtoSCTP, space.ProtoICMP, space.ProtoICMPv6, 47}[r.IntN(7)]}
 	remote, own := pick("10.0.0.9", "10.0.0.7", "10.0.0.60", "192.168.3.4", "8.8.8.8"), pick("10.0.0.80", "10.0.0.81", "0.0.0.1", "10.0.0.82", "0.0.0.0")
 	if r.IntN(2) == 0 {
-		packet.EtherType = etherIPv6
+		packet.EtherType = space.EtherIPv6
 		remote, own = pick("fd00::9", "fd00::7", "fd00::ff", "2001:db8::1", "fe80::1"), pick("fd00::80", "fd00:1::80", "fe80::ff:fe00:1", "::", "fd00::81")
 	}
 	port := func() uint16 { return []uint16{22, 53, 80, 443, 65535, 68, 67, uint16(r.IntN(65536))}[r.IntN(8)] }
@@ -126,16 +131,16 @@ func randomPacket(r *rand.Rand, p *Policy) Packet {
 	packet.Type, packet.Code = []uint8{0, 8, 3, 128, 129, 1, 2, 135, 134, 13, 14}[r.IntN(11)], uint8(r.IntN(6))
 	if !packet.In {
 		packet.Src, packet.Dst = own, remote
-		if packet.SrcMAC = p.iface.MAC; r.IntN(5) == 0 {
-			packet.SrcMAC = someMAC
+		if packet.SrcMAC = p.Interface().MAC; r.IntN(5) == 0 {
+			packet.SrcMAC = otherMAC
 		}
 	}
 	switch r.IntN(12) {
 	case 0:
-		packet.EtherType = etherVLAN
+		packet.EtherType = space.EtherVLAN
 	case 1:
-		packet.EtherType, packet.Protocol = etherARP, 1
-		packet.ARPSource, packet.ARPTarget = packet.SrcMAC, someMAC
+		packet.EtherType, packet.Protocol = space.EtherARP, 1
+		packet.ARPSource, packet.ARPTarget = packet.SrcMAC, otherMAC
 		packet.Src, packet.Dst = pick("10.0.0.80", "0.0.0.0", "10.0.0.81", "0.0.0.1"), pick("10.0.0.9", "10.0.0.80")
 	}
 	return packet

@@ -1,4 +1,4 @@
-package firewall
+package space
 
 import (
 	"fmt"
@@ -13,8 +13,8 @@ type Range struct{ From, To netip.Addr }
 
 // All ranges of a family.
 var (
-	everyV4 = Range{netip.AddrFrom4([4]byte{}), netip.AddrFrom4([4]byte{255, 255, 255, 255})}
-	everyV6 = Range{netip.IPv6Unspecified(), lastOf(netip.MustParsePrefix("::/0"))}
+	EveryV4 = Range{netip.AddrFrom4([4]byte{}), netip.AddrFrom4([4]byte{255, 255, 255, 255})}
+	EveryV6 = Range{netip.IPv6Unspecified(), LastOf(netip.MustParsePrefix("::/0"))}
 )
 
 // String writes the range as an address, a prefix or "from-to".
@@ -38,13 +38,13 @@ func ParseRange(s string) (Range, error) {
 		if err != nil {
 			return Range{}, fmt.Errorf("%q is no prefix such as 10.0.0.0/8", s)
 		}
-		if err := plain(p.Addr()); err != nil {
+		if err := CheckPlain(p.Addr()); err != nil {
 			return Range{}, err
 		}
 		if p.Masked() != p {
 			return Range{}, fmt.Errorf("%s has bits set behind its prefix length: write %s or the address alone", s, p.Masked())
 		}
-		return Range{p.Addr(), lastOf(p)}, nil
+		return Range{p.Addr(), LastOf(p)}, nil
 	}
 	if !dashed {
 		high = low
@@ -54,10 +54,10 @@ func ParseRange(s string) (Range, error) {
 	if err1 != nil || err2 != nil {
 		return Range{}, fmt.Errorf("%q is no address, prefix or range such as 10.0.0.5-10.0.0.9", s)
 	}
-	if err := plain(from); err != nil {
+	if err := CheckPlain(from); err != nil {
 		return Range{}, err
 	}
-	if err := plain(to); err != nil {
+	if err := CheckPlain(to); err != nil {
 		return Range{}, err
 	}
 	if from.Is4() != to.Is4() || to.Less(from) {
@@ -66,8 +66,8 @@ func ParseRange(s string) (Range, error) {
 	return Range{from, to}, nil
 }
 
-// plain refuses the spellings of an address that the kernel's rules do not have.
-func plain(a netip.Addr) error {
+// CheckPlain refuses the spellings of an address that the kernel's rules do not have.
+func CheckPlain(a netip.Addr) error {
 	if a.Zone() != "" {
 		return fmt.Errorf("address %s has a zone: a zone has no meaning outside one machine", a)
 	}
@@ -77,8 +77,8 @@ func plain(a netip.Addr) error {
 	return nil
 }
 
-// lastOf is the highest address of a prefix.
-func lastOf(p netip.Prefix) netip.Addr {
+// LastOf is the highest address of a prefix.
+func LastOf(p netip.Prefix) netip.Addr {
 	b := p.Addr().AsSlice()
 	for i := p.Bits(); i < len(b)*8; i++ {
 		b[i/8] |= 0x80 >> (i % 8)
@@ -98,7 +98,7 @@ func (r Range) Prefixes() []netip.Prefix {
 	for from := r.From; ; {
 		p := widest(from, r.To)
 		out = append(out, p)
-		last := lastOf(p)
+		last := LastOf(p)
 		if last == r.To {
 			return out
 		}
@@ -118,7 +118,7 @@ func widest(from, to netip.Addr) netip.Prefix {
 		}
 	}
 	for n := len(b)*8 - zeros; ; n++ {
-		if p := netip.PrefixFrom(from, n); !to.Less(lastOf(p)) {
+		if p := netip.PrefixFrom(from, n); !to.Less(LastOf(p)) {
 			return p
 		}
 	}
@@ -154,3 +154,7 @@ func LinkLocal(mac []byte) netip.Addr {
 	return netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80,
 		8: mac[0] ^ 2, 9: mac[1], 10: mac[2], 11: 0xff, 12: 0xfe, 13: mac[3], 14: mac[4], 15: mac[5]})
 }
+
+// Leased stands for the address that DHCP will give. The rules speak of it only
+// as "the card's own", so what holds for it holds for every other lease.
+var Leased = netip.MustParseAddr("0.0.0.1")

@@ -1,4 +1,4 @@
-package firewall
+package nwfilter
 
 import (
 	"fmt"
@@ -7,12 +7,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sbx-dev/sbx/compiler/firewall"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // mixedRules are rules of both directions, one for each of n draws.
-func mixedRules(n int, draw func(i int) (port schema.Ports, remote string)) Rules {
+func mixedRules(n int, draw func(i int) (port schema.Ports, remote string)) firewall.Rules {
 	rules := make([]schema.Rule, n)
 	for i := range rules {
 		port, remote := draw(i)
@@ -45,7 +46,7 @@ func TestCompileManyRules(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			list := c.Policy.Warnings()
+			list := Remarks(c.Policy)
 			if len(list) != 1 || list[0].Code != diag.SlowFilter || !strings.Contains(list[0].Message, "15000 rules") {
 				t.Errorf("warnings: %v", list)
 			}
@@ -56,7 +57,7 @@ func TestCompileManyRules(t *testing.T) {
 // Rules that are too many for a filter, or for its proof, are refused.
 func TestCompileTooManyRules(t *testing.T) {
 	for name, c := range map[string]struct {
-		rules Rules
+		rules firewall.Rules
 		want  string
 	}{
 		"ports": {mixedRules(6000, func(i int) (schema.Ports, string) { return schema.Ports{From: uint16(i + 1), To: uint16(i + 1)}, "" }),

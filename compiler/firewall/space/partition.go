@@ -1,4 +1,4 @@
-package firewall
+package space
 
 import (
 	"errors"
@@ -6,22 +6,22 @@ import (
 	"slices"
 )
 
-// region is a part of a space, as a product of unions of intervals.
-type region [numDims][]interval
+// Region is a part of a space, as a product of unions of intervals.
+type Region [numDims][]Interval
 
-// corner is one point of the region.
-func (r *region) corner() (p point) {
+// Corner is one point of the region.
+func (r *Region) Corner() (p Point) {
 	for d := range p {
-		p[d] = r[d][0].low
+		p[d] = r[d][0].Low
 	}
 	return p
 }
 
-// partition cuts the space that the universe bounds into regions in which the
+// Partition cuts the space that the universe bounds into regions in which the
 // same clauses match, and visits each with those clauses, in ascending order.
 // Clauses that stand behind a final one that covers the region are left out. The
 // regions cover the universe and do not overlap. It stops at the first error.
-func partition(universe box, clauses []clause, visit func(*region, []int32) error) error {
+func Partition(universe Box, clauses []Clause, visit func(*Region, []int32) error) error {
 	s := newSweep(universe, clauses, visit)
 	active := make([]int32, len(clauses))
 	for i := range active {
@@ -30,26 +30,26 @@ func partition(universe box, clauses []clause, visit func(*region, []int32) erro
 	return s.cut(0, s.prune(0, active))
 }
 
-// partitionVerdicts is partition for lists of which only the verdicts count. It
+// PartitionVerdicts is partition for lists of which only the verdicts count. It
 // does not tell regions apart where, in each list, the same clauses or some that
 // come to the same decide; for those that do, one clause of no rule stands. So
 // the rules of one port each for what comes in and for what goes out do not make
 // a region for each pair of them.
-func partitionVerdicts(universe box, lists [][]clause, visit func(clauses []clause, r *region, matching []int32) error) error {
-	var all []clause
+func PartitionVerdicts(universe Box, lists [][]Clause, visit func(clauses []Clause, r *Region, matching []int32) error) error {
+	var all []Clause
 	var active []int32
 	var settled [][2]int32
 	for list, clauses := range lists {
 		n := int32(len(all))
 		settled = append(settled, [2]int32{n, n + 1})
-		all = append(all, clause{box: everything(), list: list, verdict: drop}, clause{box: everything(), list: list, verdict: accept})
+		all = append(all, Clause{Box: Everything(), List: list, Verdict: Drop}, Clause{Box: Everything(), List: list, Verdict: Accept})
 		for _, c := range clauses {
 			active = append(active, int32(len(all)))
-			c.list = list
+			c.List = list
 			all = append(all, c)
 		}
 	}
-	s := newSweep(universe, all, func(r *region, matching []int32) error { return visit(all, r, matching) })
+	s := newSweep(universe, all, func(r *Region, matching []int32) error { return visit(all, r, matching) })
 	s.settled = settled
 	return s.cut(0, s.prune(0, active))
 }
@@ -58,25 +58,25 @@ func partitionVerdicts(universe box, lists [][]clause, visit func(clauses []clau
 // the product of the places at which rules begin and end in each dimension.
 const maxWork = 500_000_000
 
-// errOverlaps stops a partition of too many regions.
-var errOverlaps = errors.New("the rules overlap in too many ways")
+// ErrOverlaps stops a partition of too many regions.
+var ErrOverlaps = errors.New("the rules overlap in too many ways")
 
 type sweep struct {
-	clauses  []clause
-	universe box
-	visit    func(*region, []int32) error
+	clauses  []Clause
+	universe Box
+	visit    func(*Region, []int32) error
 	open     []int // by clause: from which dimension on it has no more bounds
-	region   region
+	region   Region
 	work     int        // how many clauses were looked at
 	settled  [][2]int32 // by list: what stands for clauses that all drop, or all accept; nil where it counts which one decides
 }
 
-func newSweep(universe box, clauses []clause, visit func(*region, []int32) error) *sweep {
+func newSweep(universe Box, clauses []Clause, visit func(*Region, []int32) error) *sweep {
 	s := &sweep{clauses: slices.Clone(clauses), universe: universe, visit: visit, open: make([]int, len(clauses))}
 	for i := range s.clauses {
 		for d := range numDims {
-			if b := &s.clauses[i].box[d]; b.covers(universe[d]) {
-				*b = full
+			if b := &s.clauses[i].Box[d]; b.covers(universe[d]) {
+				*b = Full
 			} else {
 				s.open[i] = d + 1
 			}
@@ -92,7 +92,7 @@ func (s *sweep) cut(d int, active []int32) error {
 	}
 	groups := s.split(d, active)
 	if s.work > maxWork {
-		return errOverlaps
+		return ErrOverlaps
 	}
 	for _, g := range groups {
 		s.region[d] = g.intervals
@@ -108,9 +108,9 @@ func (s *sweep) cut(d int, active []int32) error {
 func (s *sweep) prune(d int, active []int32) []int32 {
 	var out []int32 // nil as long as nothing was left out
 	for n := 0; n < len(active); {
-		list := s.clauses[active[n]].list
+		list := s.clauses[active[n]].List
 		end := n + 1
-		for end < len(active) && s.clauses[active[end]].list == list {
+		for end < len(active) && s.clauses[active[end]].List == list {
 			end++
 		}
 		run := active[n:end]
@@ -138,50 +138,50 @@ func (s *sweep) deciding(d int, run []int32) []int32 {
 	first := &s.clauses[run[0]]
 	for n, i := range run {
 		c := &s.clauses[i]
-		alike = alike && c.chain == 0 && (c.verdict == drop) == (first.verdict == drop)
+		alike = alike && c.Chain == 0 && (c.Verdict == Drop) == (first.Verdict == Drop)
 		if !c.final() {
-			left = c.chain
+			left = c.Chain
 		}
-		if s.open[i] > d || !c.final() || c.chain != 0 && c.chain == left {
+		if s.open[i] > d || !c.final() || c.Chain != 0 && c.Chain == left {
 			continue
 		}
 		if !alike || s.settled == nil {
 			return run[:n+1]
 		}
-		if c.verdict == drop {
-			return s.settled[c.list][:1]
+		if c.Verdict == Drop {
+			return s.settled[c.List][:1]
 		}
-		return s.settled[c.list][1:]
+		return s.settled[c.List][1:]
 	}
 	return run
 }
 
 // group is all the intervals of a dimension in which the same clauses match.
 type group struct {
-	intervals []interval
+	intervals []Interval
 	active    []int32
 }
 
-// edge is where a clause begins or ends to match.
-type edge struct {
-	at     value
-	clause int32
+// Edge is where a clause begins or ends to match.
+type Edge struct {
+	At     Value
+	Clause int32
 }
 
 // split groups the elementary intervals of dimension d. Where a clause is open
 // there is nothing to cut, which is the common case.
 func (s *sweep) split(d int, active []int32) []group {
-	var edges []edge
+	var edges []Edge
 	var open []int32
 	for _, i := range active {
-		bounds := &s.clauses[i].box[d]
-		if *bounds == full {
+		bounds := &s.clauses[i].Box[d]
+		if *bounds == Full {
 			open = append(open, i)
 			continue
 		}
-		edges = append(edges, edge{bounds.low, i})
-		if next, ok := bounds.high.next(); ok {
-			edges = append(edges, edge{next, i})
+		edges = append(edges, Edge{bounds.Low, i})
+		if next, ok := bounds.High.Next(); ok {
+			edges = append(edges, Edge{next, i})
 		}
 	}
 	universe := s.universe[d]
@@ -190,31 +190,31 @@ func (s *sweep) split(d int, active []int32) []group {
 		return s.prune(d+1, active)
 	}
 	if len(edges) == 0 {
-		return []group{{[]interval{universe}, prune(active)}}
+		return []group{{[]Interval{universe}, prune(active)}}
 	}
-	slices.SortFunc(edges, func(a, b edge) int { return a.at.compare(b.at) })
+	slices.SortFunc(edges, func(a, b Edge) int { return a.At.Compare(b.At) })
 	g := grouping{current: open, prune: prune, byHash: map[uint64][]int{}}
-	from := universe.low
-	for n := 0; n < len(edges) && edges[n].at.compare(universe.high) <= 0; {
-		at := edges[n].at
-		if from.compare(at) < 0 {
-			g.add(interval{from, before(at)})
+	from := universe.Low
+	for n := 0; n < len(edges) && edges[n].At.Compare(universe.High) <= 0; {
+		at := edges[n].At
+		if from.Compare(at) < 0 {
+			g.add(Interval{from, Before(at)})
 			from = at
 		}
-		for ; n < len(edges) && edges[n].at == at; n++ {
-			g.flip(edges[n].clause)
+		for ; n < len(edges) && edges[n].At == at; n++ {
+			g.flip(edges[n].Clause)
 		}
 	}
-	g.add(interval{from, universe.high})
+	g.add(Interval{from, universe.High})
 	return g.groups
 }
 
-// before is v−1; v is not zero.
-func before(v value) value {
-	if v.lo > 0 {
-		return value{v.hi, v.lo - 1}
+// Before is v−1; v is not zero.
+func Before(v Value) Value {
+	if v.Lo > 0 {
+		return Value{v.hi, v.Lo - 1}
 	}
-	return value{v.hi - 1, math.MaxUint64}
+	return Value{v.hi - 1, math.MaxUint64}
 }
 
 // grouping collects intervals by the clauses that decide in them.
@@ -245,7 +245,7 @@ func mix(n uint64) uint64 {
 
 // add puts the interval to the group of the current set. Equal hashes are
 // checked, so that a collision cannot make two different sets one.
-func (g *grouping) add(i interval) {
+func (g *grouping) add(i Interval) {
 	active := g.prune(g.current)
 	var hash uint64
 	for _, c := range active {
@@ -258,5 +258,14 @@ func (g *grouping) add(i interval) {
 		}
 	}
 	g.byHash[hash] = append(g.byHash[hash], len(g.groups))
-	g.groups = append(g.groups, group{[]interval{i}, slices.Clone(active)})
+	g.groups = append(g.groups, group{[]Interval{i}, slices.Clone(active)})
+}
+
+// FirstOf cuts the clauses of a list off the front.
+func FirstOf(all []Clause, matching []int32, list int) (of, rest []int32) {
+	n := 0
+	for n < len(matching) && all[matching[n]].List == list {
+		n++
+	}
+	return matching[:n], matching[n:]
 }

@@ -1,4 +1,4 @@
-package firewall
+package nwfilter
 
 import (
 	"flag"
@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 	"github.com/sbx-dev/sbx/internal/guestkernel"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/schema"
@@ -22,15 +24,17 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 func TestMain(m *testing.M) { testhost.Main(m, guestkernel.Prepare) }
 
 // card is the interface that most tests guard.
-func card(addresses ...string) Interface {
-	i := Interface{Filter: "sbx-test", UUID: "8f5be0e4-55a1-5d4e-9a3b-0d1c6f0a9a11", MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}}
+func card(addresses ...string) firewall.Interface {
+	i := firewall.Interface{Filter: "sbx-test", UUID: "8f5be0e4-55a1-5d4e-9a3b-0d1c6f0a9a11", MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}}
 	for _, a := range addresses {
 		i.Addresses = append(i.Addresses, netip.MustParseAddr(a))
 	}
 	return i
 }
 
-func allow(rules ...schema.Rule) Rules { return Rules{Allow: rules, Path: "network.allow"} }
+func allow(rules ...schema.Rule) firewall.Rules {
+	return firewall.Rules{Allow: rules, Path: "network.allow"}
+}
 
 func port(numbers ...uint16) (out []schema.Ports) {
 	for _, n := range numbers {
@@ -41,8 +45,8 @@ func port(numbers ...uint16) (out []schema.Ports) {
 
 // samples are policies that between them use everything that can be lowered.
 func samples() map[string]struct {
-	card  Interface
-	rules Rules
+	card  firewall.Interface
+	rules firewall.Rules
 } {
 	leasing := card()
 	leasing.DHCP = true
@@ -59,8 +63,8 @@ func samples() map[string]struct {
 	)
 	web.Peers = map[string][]netip.Addr{"db": {netip.MustParseAddr("10.0.0.7"), netip.MustParseAddr("fd00::7")}}
 	return map[string]struct {
-		card  Interface
-		rules Rules
+		card  firewall.Interface
+		rules firewall.Rules
 	}{
 		"closed": {card("10.0.0.80", "fd00::80"), allow()},
 		"web":    {card("10.0.0.80", "fd00::80"), web},
@@ -154,7 +158,7 @@ func TestBadRulesAreRefused(t *testing.T) {
 			if tt.v6 {
 				addresses = append(addresses, "fd00::80")
 			}
-			_, err := Resolve(card(addresses...), allow(tt.rule))
+			_, err := firewall.Resolve(card(addresses...), allow(tt.rule))
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want an error with %q", err, tt.want)
 			}
@@ -182,7 +186,7 @@ func TestPrefixesCoverARangeExactly(t *testing.T) {
 		"fd00::-fd00::2":          "[fd00::/127 fd00::2/128]",
 		"::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff": "[::/0]",
 	} {
-		r, err := ParseRange(text)
+		r, err := space.ParseRange(text)
 		if err != nil {
 			t.Fatal(err)
 		}

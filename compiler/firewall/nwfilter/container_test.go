@@ -1,4 +1,4 @@
-package firewall
+package nwfilter
 
 import (
 	"os"
@@ -9,6 +9,7 @@ import (
 
 	"libvirt.org/go/libvirtxml"
 
+	"github.com/sbx-dev/sbx/compiler/firewall"
 	"github.com/sbx-dev/sbx/internal/testhost"
 )
 
@@ -22,10 +23,10 @@ const (
 )
 
 // startContainer starts a container on the lab's bridge.
-func startContainer(t *testing.T) (sandbox, Interface) {
+func startContainer(t *testing.T) (sandbox, firewall.Interface) {
 	t.Helper()
 	c := container{}
-	closed := c.enforce(t, Rules{})
+	closed := c.enforce(t, firewall.Rules{})
 	domain := &libvirtxml.Domain{
 		Type: "lxc", Name: containerName, Memory: &libvirtxml.DomainMemory{Value: 65536, Unit: "KiB"},
 		OS:       &libvirtxml.DomainOS{Type: &libvirtxml.DomainOSType{Type: "exe"}, Init: "/bin/sleep", InitArgs: []string{"infinity"}},
@@ -54,7 +55,7 @@ func startContainer(t *testing.T) (sandbox, Interface) {
 	return c, labCard
 }
 
-func (container) enforce(t *testing.T, rules Rules) *Compiled {
+func (container) enforce(t *testing.T, rules firewall.Rules) *Compiled {
 	t.Helper()
 	c, err := Compile(labCard, rules)
 	if err != nil {

@@ -1,4 +1,4 @@
-package firewall
+package nwfilter
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/sbx-dev/sbx/compiler/firewall"
 	"github.com/sbx-dev/sbx/internal/guestkernel"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/load"
@@ -25,7 +26,7 @@ import (
 type machine struct {
 	sbx     string // the program
 	profile string // its file
-	card    Interface
+	card    firewall.Interface
 	frames  io.Writer // that are to leave it
 
 	session *exec.Cmd // that has the probe's end of the wire
@@ -37,7 +38,7 @@ type machine struct {
 const machineName = "lab"
 
 // startMachine starts a machine on the lab's bridge.
-func startMachine(t *testing.T) (sandbox, Interface) {
+func startMachine(t *testing.T) (sandbox, firewall.Interface) {
 	t.Helper()
 	kernel, modules := guestkernel.Get(t)
 	dir := sharedDir(t)
@@ -48,8 +49,8 @@ func startMachine(t *testing.T) (sandbox, Interface) {
 	t.Setenv("SBX_MODULES", modules)
 	m := &machine{sbx: filepath.Join(dir, "sbx"), profile: filepath.Join(dir, "lab.json")}
 	t.Cleanup(func() { m.run(t, "down", machineName) })
-	m.up(t, Rules{})
-	m.card = Interface{Filter: "sbx-" + machineName, MAC: m.mac(t), Addresses: labCard.Addresses}
+	m.up(t, firewall.Rules{})
+	m.card = firewall.Interface{Filter: "sbx-" + machineName, MAC: m.mac(t), Addresses: labCard.Addresses}
 	m.connect(t)
 	return m, m.card
 }
@@ -74,7 +75,7 @@ func sharedDir(t *testing.T) string {
 }
 
 // machineProfile is the machine's profile, as JSON, with the rules.
-func machineProfile(t *testing.T, probe string, rules Rules) []byte {
+func machineProfile(t *testing.T, probe string, rules firewall.Rules) []byte {
 	t.Helper()
 	var addresses []string
 	for _, a := range labCard.Addresses {
@@ -101,7 +102,7 @@ func machineProfile(t *testing.T, probe string, rules Rules) []byte {
 // up has sbx make the machine run under these rules; one that runs is given
 // another filter, and starts anew with the first rule that its kernel has to be
 // set up for.
-func (m *machine) up(t *testing.T, rules Rules) {
+func (m *machine) up(t *testing.T, rules firewall.Rules) {
 	t.Helper()
 	if err := os.WriteFile(m.profile, machineProfile(t, filepath.Join(filepath.Dir(m.sbx), "probe"), rules), 0o644); err != nil {
 		t.Fatal(err)
@@ -193,7 +194,7 @@ func (m *machine) listen(out io.Reader, open chan<- struct{}) {
 	}
 }
 
-func (m *machine) enforce(t *testing.T, rules Rules) *Compiled {
+func (m *machine) enforce(t *testing.T, rules firewall.Rules) *Compiled {
 	t.Helper()
 	c, err := Compile(m.card, rules)
 	if err != nil {
@@ -218,7 +219,7 @@ func (m *machine) received() []uint32 {
 
 // inProfile says whether a profile by itself can hold the rules: it has ICMP types
 // by their names alone, nothing twice, and no other sandboxes.
-func inProfile(t *testing.T, rules Rules) bool {
+func inProfile(t *testing.T, rules firewall.Rules) bool {
 	t.Helper()
 	named := func(r schema.Rule) bool { return slices.Contains(slices.Concat(r.From, r.To), "db") }
 	if slices.ContainsFunc(rules.Allow, named) {

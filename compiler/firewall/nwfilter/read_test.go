@@ -1,4 +1,4 @@
-package firewall
+package nwfilter
 
 import (
 	"errors"
@@ -11,6 +11,8 @@ import (
 
 	"libvirt.org/go/libvirtxml"
 
+	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 	"github.com/sbx-dev/sbx/internal/testhost"
 )
 
@@ -51,7 +53,7 @@ func TestCleanTraffic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	guest, err := Resolve(labCard, Rules{})
+	guest, err := firewall.Resolve(labCard, firewall.Rules{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +185,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		filter, err := Read("x", func(string) ([]byte, error) { return data, nil }, shippedVariables)
 		if err == nil {
-			filter.Eval(Packet{EtherType: etherARP, Src: everyV4.From, Dst: everyV4.From}, true)
+			filter.Eval(space.Packet{EtherType: space.EtherARP, Src: space.EveryV4.From, Dst: space.EveryV4.From}, true)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package firewall
+package nwfilter
 
 import (
 	"fmt"
@@ -6,6 +6,9 @@ import (
 	"strconv"
 
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 )
 
 // segment is what one rule of layer B matches. The card's own address is layer
@@ -24,36 +27,36 @@ type segment struct {
 // connection is RELATED, which no stateful accept of libvirt's includes.
 func (l *lowering) infrastructureB() {
 	p := l.policy
-	if p.iface.DHCP {
+	if p.Interface().DHCP {
 		l.comment = "dhcp"
 		port := libvirtxml.NWFilterRuleCommonPort{SrcPortStart: text("68"), DstPortStart: text("67")}
 		l.addB("accept", "out", libvirtxml.NWFilterRule{StateMatch: "false",
 			UDP: &libvirtxml.NWFilterRuleUDP{NWFilterRuleCommonPort: port, Comment: l.comment}})
 	}
-	if p.has(true) {
+	if p.Has(true) {
 		l.comment = "neighbour discovery"
-		for _, t := range discoveryOut {
+		for _, t := range firewall.DiscoveryOut {
 			l.icmpB("out", segment{v6: true, stateless: true, icmp: t, code: -1})
 		}
-		for _, t := range discoveryIn {
+		for _, t := range firewall.DiscoveryIn {
 			l.icmpB("in", segment{v6: true, stateless: true, icmp: t, code: -1})
 		}
 	}
 	l.comment = "errors about known connections"
-	if p.speaks(false) {
-		for _, t := range errorsInV4 {
+	if p.Speaks(false) {
+		for _, t := range firewall.ErrorsInV4 {
 			l.icmpB("in", segment{state: "RELATED", icmp: t, code: -1})
 		}
 	}
-	if p.speaks(true) {
-		for _, t := range errorsInV6 {
+	if p.Speaks(true) {
+		for _, t := range firewall.ErrorsInV6 {
 			l.icmpB("in", segment{v6: true, icmp: t, code: -1}.answering("RELATED"))
 		}
 	}
 }
 
 // ruleB emits a rule's stateful accepts; libvirt opens the way back with each.
-func (l *lowering) ruleB(r Rule) {
+func (l *lowering) ruleB(r firewall.Rule) {
 	for _, v6 := range []bool{false, true} {
 		for _, remote := range prefixes(r.Remotes, v6) {
 			s := segment{v6: v6, remote: remote, icmp: -1, code: -1}
@@ -71,18 +74,18 @@ func (l *lowering) ruleB(r Rule) {
 func (l *lowering) anyB(in bool, s segment) {
 	common := s.common(in)
 	if s.v6 {
-		l.addB("accept", way(in), libvirtxml.NWFilterRule{AllIPv6: &libvirtxml.NWFilterRuleAllIPv6{NWFilterRuleCommonIP: common, Comment: l.comment}})
+		l.addB("accept", space.Way(in), libvirtxml.NWFilterRule{AllIPv6: &libvirtxml.NWFilterRuleAllIPv6{NWFilterRuleCommonIP: common, Comment: l.comment}})
 		return
 	}
-	l.addB("accept", way(in), libvirtxml.NWFilterRule{All: &libvirtxml.NWFilterRuleAll{NWFilterRuleCommonIP: common, Comment: l.comment}})
+	l.addB("accept", space.Way(in), libvirtxml.NWFilterRule{All: &libvirtxml.NWFilterRuleAll{NWFilterRuleCommonIP: common, Comment: l.comment}})
 }
 
-func (l *lowering) serviceB(r Rule, s segment, service Service) {
-	if service.Proto == ICMP {
+func (l *lowering) serviceB(r firewall.Rule, s segment, service firewall.Service) {
+	if service.Proto == firewall.ICMP {
 		l.serviceICMP(r.In, s, service)
 		return
 	}
-	if r.Connections > 0 && service.Proto == TCP {
+	if r.Connections > 0 && service.Proto == firewall.TCP {
 		limit := s
 		limit.connLimit = r.Connections
 		l.portsB("drop", r.In, limit, service)
@@ -92,23 +95,23 @@ func (l *lowering) serviceB(r Rule, s segment, service Service) {
 
 // serviceICMP lets a request and its answers pass, or an error about a known
 // connection. libvirt opens no way back for a rule with an ICMP type.
-func (l *lowering) serviceICMP(in bool, s segment, service Service) {
-	table := icmpV4
+func (l *lowering) serviceICMP(in bool, s segment, service firewall.Service) {
+	table := firewall.ICMPv4
 	if s.v6 {
-		table = icmpV6
+		table = firewall.ICMPv6
 	}
 	s.icmp = int(service.Low >> 8)
 	if service.Low == service.High {
 		s.code = int(service.Low & 0xff)
 	}
-	reply, request := icmpReply(table, uint8(s.icmp))
+	reply, request := firewall.ICMPReply(table, uint8(s.icmp))
 	if !request {
-		l.icmpB(way(in), s.answering("RELATED"))
+		l.icmpB(space.Way(in), s.answering("RELATED"))
 		return
 	}
-	l.icmpB(way(in), s)
+	l.icmpB(space.Way(in), s)
 	s.icmp = int(reply)
-	l.icmpB(way(!in), s.answering("ESTABLISHED"))
+	l.icmpB(space.Way(!in), s.answering("ESTABLISHED"))
 }
 
 // answering restricts an ICMP message to a conntrack state. libvirt's schema
@@ -138,28 +141,28 @@ func (s segment) common(in bool) (c libvirtxml.NWFilterRuleCommonIP) {
 	return c
 }
 
-func (l *lowering) portsB(action string, in bool, s segment, service Service) {
+func (l *lowering) portsB(action string, in bool, s segment, service firewall.Service) {
 	common := s.common(in)
 	var port libvirtxml.NWFilterRuleCommonPort
 	port.DstPortStart, port.DstPortEnd = ports(service.Low, service.High)
 	rule := libvirtxml.NWFilterRule{}
 	switch {
-	case service.Proto == TCP && s.v6:
+	case service.Proto == firewall.TCP && s.v6:
 		rule.TCPIPv6 = &libvirtxml.NWFilterRuleTCPIPv6{NWFilterRuleCommonIP: common, NWFilterRuleCommonPort: port, Comment: l.comment}
-	case service.Proto == TCP:
+	case service.Proto == firewall.TCP:
 		rule.TCP = &libvirtxml.NWFilterRuleTCP{NWFilterRuleCommonIP: common, NWFilterRuleCommonPort: port, Comment: l.comment}
-	case service.Proto == UDP && s.v6:
+	case service.Proto == firewall.UDP && s.v6:
 		rule.UDPIPv6 = &libvirtxml.NWFilterRuleUDPIPv6{NWFilterRuleCommonIP: common, NWFilterRuleCommonPort: port, Comment: l.comment}
-	case service.Proto == UDP:
+	case service.Proto == firewall.UDP:
 		rule.UDP = &libvirtxml.NWFilterRuleUDP{NWFilterRuleCommonIP: common, NWFilterRuleCommonPort: port, Comment: l.comment}
-	case service.Proto == SCTP && s.v6:
+	case service.Proto == firewall.SCTP && s.v6:
 		rule.SCTPIPv6 = &libvirtxml.NWFilterRuleSCTPIPv6{NWFilterRuleCommonIP: common, NWFilterRuleCommonPort: port, Comment: l.comment}
-	case service.Proto == SCTP:
+	case service.Proto == firewall.SCTP:
 		rule.SCTP = &libvirtxml.NWFilterRuleSCTP{NWFilterRuleCommonIP: common, NWFilterRuleCommonPort: port, Comment: l.comment}
 	default:
 		panic(fmt.Sprintf("firewall: %v has no ports", service.Proto)) // serviceB sends only these here
 	}
-	l.addB(action, way(in), rule)
+	l.addB(action, space.Way(in), rule)
 }
 
 func (l *lowering) icmpB(direction string, s segment) {

@@ -1,4 +1,4 @@
-package firewall
+package nwfilter
 
 import (
 	"maps"
@@ -8,13 +8,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/schema"
 )
 
 // probe is a packet that is sent and looked out for.
 type probe struct {
-	Packet
+	space.Packet
 	about  []byte // what an ICMP error complains of
 	number uint32
 	chance *probe // the probe that this one belongs to
@@ -26,7 +28,7 @@ type probe struct {
 // and SBX_KERNEL_PROBES say how much of it; make test-firewall runs all of it.
 func TestModelAgreesWithTheKernel(t *testing.T) {
 	testhost.Need(t)
-	differential(t, startContainer, setting(t, "SBX_KERNEL_POLICIES", 6), func(*testing.T, Rules) bool { return true })
+	differential(t, startContainer, setting(t, "SBX_KERNEL_POLICIES", 6), func(*testing.T, firewall.Rules) bool { return true })
 }
 
 // TestModelAgreesWithTheKernelForMachines does the same with a machine, whose
@@ -36,7 +38,7 @@ func TestModelAgreesWithTheKernelForMachines(t *testing.T) {
 	differential(t, startMachine, setting(t, "SBX_KERNEL_MACHINE_POLICIES", 5), inProfile)
 }
 
-func differential(t *testing.T, start func(*testing.T) (sandbox, Interface), policies int, fit func(*testing.T, Rules) bool) {
+func differential(t *testing.T, start func(*testing.T) (sandbox, firewall.Interface), policies int, fit func(*testing.T, firewall.Rules) bool) {
 	t.Helper()
 	probes := setting(t, "SBX_KERNEL_PROBES", 200)
 	r := rand.New(rand.NewPCG(uint64(setting(t, "SBX_KERNEL_SEED", 17)), 18))
@@ -66,7 +68,7 @@ func differential(t *testing.T, start func(*testing.T) (sandbox, Interface), pol
 }
 
 // randomFor draws rules that fit the card.
-func randomFor(t *testing.T, r *rand.Rand, i Interface) Rules {
+func randomFor(t *testing.T, r *rand.Rand, i firewall.Interface) firewall.Rules {
 	t.Helper()
 	for {
 		rules := randomRules(r)
@@ -101,7 +103,7 @@ func (d *differ) run(t *testing.T, probes int) {
 	arrived := d.round(t, opening)
 	var answers, errors []*probe
 	for _, p := range arrived {
-		if p.EtherType == etherARP || p.EtherType == etherVLAN {
+		if p.EtherType == space.EtherARP || p.EtherType == space.EtherVLAN {
 			continue
 		}
 		a := d.answer(p)
@@ -109,16 +111,16 @@ func (d *differ) run(t *testing.T, probes int) {
 			continue
 		}
 		answers = append(answers, a)
-		if p.Protocol == ipUDP && d.random.IntN(3) == 0 {
+		if p.Protocol == space.ProtoUDP && d.random.IntN(3) == 0 {
 			errors = append(errors, d.complaint(p))
 		}
 	}
 	d.round(t, errors)
 	var more []*probe
 	for _, a := range d.round(t, answers) {
-		if a.Protocol == ipUDP {
+		if a.Protocol == space.ProtoUDP {
 			again := *a.chance
-			again.State, again.number = Original, d.next()
+			again.State, again.number = space.Original, d.next()
 			more = append(more, &again)
 		}
 	}
@@ -198,7 +200,7 @@ func (d *differ) transmit(t *testing.T, probes []*probe) map[arrival]bool {
 // ARP, so far as the filter lets them pass.
 func (d *differ) fences() (out []*probe) {
 	for _, in := range []bool{true, false} {
-		p := &probe{number: d.next(), Packet: Packet{In: in, EtherType: etherARP, Protocol: 1, ARPTarget: make(net.HardwareAddr, 6)}}
+		p := &probe{number: d.next(), Packet: space.Packet{In: in, EtherType: space.EtherARP, Protocol: 1, ARPTarget: make(net.HardwareAddr, 6)}}
 		d.address(p, d.card.Addresses[0], bridgedOwn[0])
 		p.ARPSource = p.SrcMAC
 		if d.model.Eval(p.Packet, d.nfCall).Accept {
@@ -212,9 +214,9 @@ func (d *differ) send(p *probe) error {
 	switch {
 	case !p.In:
 		return d.sandbox.send(ethernet(p.Packet, p.number, p.about))
-	case p.Source == Host:
+	case p.Source == space.Host:
 		return d.host.send(ipPacket(p.Packet, p.number, p.about), p.Dst)
-	case p.Source == Routed:
+	case p.Source == space.Routed:
 		return d.routed.send(ethernet(p.Packet, p.number, p.about))
 	}
 	return d.peer.send(ethernet(p.Packet, p.number, p.about))
@@ -224,8 +226,8 @@ func (d *differ) send(p *probe) error {
 // the host answers of itself with what it was sent, so a probe may be seen where
 // it was not for.
 type arrival struct {
-	in     bool   // at the sandbox
-	end    Source // else
+	in     bool         // at the sandbox
+	end    space.Source // else
 	number uint32
 }
 
@@ -243,7 +245,7 @@ func (d *differ) collect() map[arrival]bool {
 	for _, n := range d.sandbox.received() {
 		out[arrival{in: true, number: n}] = true
 	}
-	for end, tokens := range map[Source][]uint32{Peer: d.peer.received(), Routed: d.routed.received(), Host: d.host.received()} {
+	for end, tokens := range map[space.Source][]uint32{space.Peer: d.peer.received(), space.Routed: d.routed.received(), space.Host: d.host.received()} {
 		for _, n := range tokens {
 			out[arrival{end: end, number: n}] = true
 		}
@@ -271,7 +273,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}{{[]uint16{22}, 3}, {[]uint16{23}, 3}, {[]uint16{30, 31}, 3}, {[]uint16{40}, 5}, {[]uint16{41}, 3}} {
 		var probes []*probe
 		for n := range 5 * len(c.ports) {
-			p := &probe{number: d.next(), Packet: Packet{In: true, EtherType: etherIPv4, Protocol: ipTCP, DstPort: c.ports[n/5]}}
+			p := &probe{number: d.next(), Packet: space.Packet{In: true, EtherType: space.EtherIPv4, Protocol: space.ProtoTCP, DstPort: c.ports[n/5]}}
 			p.SrcPort = uint16(2000 + p.number)
 			d.address(p, d.card.Addresses[0], bridgedOwn[0])
 			probes = append(probes, p)

@@ -1,16 +1,18 @@
-package firewall
+package nwfilter
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
 
+	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 	"github.com/sbx-dev/sbx/schema"
 )
 
 // manyRules draws rules with remotes of every size, so that they overlap as
 // grown lists do: a tenth of all are wide ranges that cross each other.
-func manyRules(r *rand.Rand, n int) Rules {
+func manyRules(r *rand.Rand, n int) firewall.Rules {
 	rules := make([]schema.Rule, n)
 	for i := range rules {
 		low := uint16(1 + r.IntN(60000))
@@ -19,7 +21,7 @@ func manyRules(r *rand.Rand, n int) Rules {
 		if r.IntN(10) == 0 {
 			from, to := r.Uint32(), r.Uint32()
 			from, to = min(from, to), max(from, to)
-			remote = fmt.Sprintf("%s-%s", number(uint64(from)).address(false), number(uint64(to)).address(false))
+			remote = fmt.Sprintf("%s-%s", space.Number(uint64(from)).Address(false), space.Number(uint64(to)).Address(false))
 		}
 		if rules[i] = (schema.Rule{In: match, From: []string{remote}}); r.IntN(2) == 0 {
 			rules[i] = schema.Rule{Out: match, To: []string{remote}}
@@ -28,11 +30,11 @@ func manyRules(r *rand.Rand, n int) Rules {
 	return allow(rules...)
 }
 
-func manyPolicies(b *testing.B, n int) (before, after *Policy) {
+func manyPolicies(b *testing.B, n int) (before, after *firewall.Policy) {
 	b.Helper()
 	r := rand.New(rand.NewPCG(11, uint64(n)))
 	rules := manyRules(r, n)
-	before, err := Resolve(card("10.0.0.80"), rules)
+	before, err := firewall.Resolve(card("10.0.0.80"), rules)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -41,7 +43,7 @@ func manyPolicies(b *testing.B, n int) (before, after *Policy) {
 	for _, rule := range changed.Allow {
 		rules.Allow[r.IntN(n)] = rule
 	}
-	after, err = Resolve(card("10.0.0.80"), rules)
+	after, err = firewall.Resolve(card("10.0.0.80"), rules)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -54,7 +56,7 @@ func BenchmarkCompare(b *testing.B) {
 			before, after := manyPolicies(b, n)
 			b.ReportAllocs()
 			for b.Loop() {
-				Compare(before, after)
+				firewall.Compare(before, after)
 			}
 		})
 	}

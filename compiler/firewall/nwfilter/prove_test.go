@@ -1,9 +1,11 @@
-package firewall
+package nwfilter
 
 import (
 	"errors"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/sbx-dev/sbx/compiler/firewall"
 )
 
 func TestProofHoldsForRandomProfiles(t *testing.T) {
@@ -32,12 +34,12 @@ func TestProofNoticesBrokenFilters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		broken, err := c.Policy.read([]byte(text))
+		broken, err := read(c.Policy, []byte(text))
 		if err != nil {
 			caught++ // not even readable
 			continue
 		}
-		err = c.Policy.Prove(broken)
+		err = Prove(c.Policy, broken)
 		if proof := (*ProofError)(nil); errors.As(err, &proof) {
 			caught++
 			checkProofPacket(t, c.Policy, broken, proof)
@@ -58,7 +60,7 @@ func TestProofNoticesBrokenFilters(t *testing.T) {
 }
 
 // checkProofPacket asks the model of the broken filter about the proof's packet.
-func checkProofPacket(t *testing.T, p *Policy, broken *Filter, proof *ProofError) {
+func checkProofPacket(t *testing.T, p *firewall.Policy, broken *Filter, proof *ProofError) {
 	t.Helper()
 	if got := broken.Eval(proof.Packet, proof.NFCall).Accept; got == proof.Want {
 		t.Fatalf("the proof's packet %s passes: %t, as the policy wants", proof.Packet, got)
