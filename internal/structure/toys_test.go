@@ -2,10 +2,12 @@ package structure_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -73,6 +75,10 @@ func TestWhatAStrangerTouches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	page, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	tree := overlay{root: root, dir: t.TempDir(), text: map[string]string{}}
 	tree.add(t, "internal/structure/toys", "main/main.go")
 	for name, toy := range toys {
@@ -82,6 +88,9 @@ func TestWhatAStrangerTouches(t *testing.T) {
 		}
 		if len(touched) != toy.files {
 			t.Errorf("%s: %d files are touched in place of %d: %v", name, len(touched), toy.files, touched)
+		}
+		if row := fmt.Sprintf("(?m)^\\| %s \\| [^|]* \\| %d\\b", name, toy.files); !regexp.MustCompile(row).Match(page) {
+			t.Errorf("docs/architecture.md does not say that %s takes %d files", name, toy.files)
 		}
 		if toy.adds != "" {
 			tree.add(t, toy.adds, toy.from)
