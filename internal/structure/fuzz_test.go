@@ -14,7 +14,7 @@ import (
 // hostile are the readers of bytes that others write, and the fuzz target of each.
 var hostile = []struct{ bytes, target string }{
 	{"a profile", "compiler FuzzCompile"},
-	{"a rule on the command line", "cmd/sbx FuzzRule"},
+	{"a rule on the command line", "cmd/sbx/internal/command FuzzRule"},
 	{"a packet to explain", "compiler/firewall FuzzParsePacket"},
 	{"a filter of libvirt's", "compiler/firewall/nwfilter FuzzRead"},
 	{"a kernel image for x86-64", "initramfs/boot/kernel FuzzVmlinux"},

@@ -68,7 +68,7 @@ func (t target) syntaxErrors() (list diag.List) {
 			continue
 		}
 		e := errors.Errors(err)[0]
-		pos := src.pos(e.Position())
+		pos := src.At(e.Position())
 		if pos.File == "" {
 			pos = t.project.pos(name)
 		}

@@ -17,6 +17,7 @@ import (
 	cuejson "cuelang.org/go/encoding/json"
 
 	"github.com/sbx-dev/sbx/schema/diag"
+	"github.com/sbx-dev/sbx/schema/load/guard"
 )
 
 // evaluator checks profiles one after the other. It is not safe for concurrent
@@ -79,7 +80,7 @@ func (c *Config) evaluate(e *evaluator, t target, rules *policy) result {
 		return result{list: diagnoseLoad(t, err)}
 	}
 	src := newSource(t.project, inst.Files)
-	if list := weigh(inst, src); list != nil {
+	if list := guard.Weigh(inst, src); list != nil {
 		return result{list: list}
 	}
 	value := ctx.BuildInstance(inst)
@@ -91,7 +92,7 @@ func (c *Config) evaluate(e *evaluator, t target, rules *policy) result {
 	case err == nil || errors.Is(err, errManyParts):
 	case !manyRules(value):
 		data, err = c.strict(e, t)
-	case hasChoices(withImports(inst, nil)):
+	case hasChoices(guard.Files(inst)):
 		data, err = c.strictButRules(e, t)
 	}
 	if err != nil {

@@ -28,6 +28,7 @@ import (
 	"cuelang.org/go/mod/module"
 
 	"github.com/sbx-dev/sbx/schema/diag"
+	"github.com/sbx-dev/sbx/schema/load/guard"
 )
 
 // Config says how profiles are found and read. The zero Config reads from the
@@ -77,6 +78,9 @@ type result struct {
 	list    diag.List
 }
 
+// usual bounds what each profile may take.
+var usual = guard.Usual(func() { _, _ = compilePlain() })
+
 // evaluateAll spreads the targets over the processors. Every worker has a CUE
 // context of its own for the schema.
 func (c *Config) evaluateAll(targets []target, results []result, rules *policy) {
@@ -90,7 +94,10 @@ func (c *Config) evaluateAll(targets []target, results []result, rules *policy) 
 				if abandoned.Load() {
 					continue
 				}
-				r, stopped := usual.evaluate(targets[i].pos(), func() result { return c.evaluate(e, targets[i], rules) })
+				r, refused, stopped := guard.Evaluate(usual, targets[i].pos(), func() result { return c.evaluate(e, targets[i], rules) })
+				if refused != nil {
+					r = result{list: refused}
+				}
 				results[i] = r
 				if stopped {
 					abandoned.Store(true)
@@ -195,7 +202,7 @@ func readAllBounded(r io.Reader) ([]byte, error) {
 	}
 	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("standard input is %w: a profile may have %d bytes", errTooLarge, maxFile)
+		err = fmt.Errorf("standard input is %w: a profile may have %d bytes", guard.ErrTooLarge, maxFile)
 	}
 	return data, err
 }

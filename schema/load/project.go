@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load/guard"
 
 	"cuelang.org/go/mod/modfile"
 	"golang.org/x/mod/semver"
@@ -173,10 +174,10 @@ func (s *session) readFile(name string, info fs.FileInfo) ([]byte, error) {
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("%s is %w: a file of a profile may have %d bytes", name, errTooLarge, maxFile)
+		err = fmt.Errorf("%s is %w: a file of a profile may have %d bytes", name, guard.ErrTooLarge, maxFile)
 	}
 	if err == nil {
-		err = boundText(name, data)
+		err = guard.Text(name, data)
 	}
 	return data, err
 }
@@ -188,9 +189,6 @@ func hidden(name string) bool {
 	return name == "cue.mod/pkg" || strings.HasPrefix(name, "cue.mod/pkg/")
 }
 
-// errTooLarge is the cause of every refusal to read more.
-var errTooLarge = errors.New("too large")
-
 // charge takes a file that is about to be read out of the session's bounds.
 func (s *session) charge(name string, info fs.FileInfo) error {
 	s.files++
@@ -199,9 +197,9 @@ func (s *session) charge(name string, info fs.FileInfo) error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not a regular file", name)
 	case info.Size() > maxFile:
-		return fmt.Errorf("%s is %w: it has %d bytes, and a file of a profile may have %d", name, errTooLarge, info.Size(), maxFile)
+		return fmt.Errorf("%s is %w: it has %d bytes, and a file of a profile may have %d", name, guard.ErrTooLarge, info.Size(), maxFile)
 	case s.left < 0 || s.files > maxFiles:
-		return fmt.Errorf("the profile is %w: it reads more than %d files or %d bytes", errTooLarge, maxFiles, maxTotal)
+		return fmt.Errorf("the profile is %w: it reads more than %d files or %d bytes", guard.ErrTooLarge, maxFiles, maxTotal)
 	}
 	return nil
 }
@@ -239,7 +237,7 @@ func (s *session) ReadDir(name string) ([]fs.DirEntry, error) {
 		}
 	}
 	if len(entries) > maxNames {
-		return nil, fmt.Errorf("folder %s is %w: it has %d entries, and a folder of profiles may have %d", name, errTooLarge, len(entries), maxNames)
+		return nil, fmt.Errorf("folder %s is %w: it has %d entries, and a folder of profiles may have %d", name, guard.ErrTooLarge, len(entries), maxNames)
 	}
 	return append(entries, s.overlayEntries(name, entries)...), nil
 }

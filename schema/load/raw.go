@@ -104,9 +104,9 @@ func (r *rawErrors) place(d *diag.Diagnostic, group []errors.Error) {
 	d.Pos = r.primary(d.Path, places)
 	for _, e := range group {
 		for _, p := range errors.Positions(e) {
-			if r.src.rules[r.src.pos(p)] {
+			if r.src.rules[r.src.At(p)] {
 				d.Code, d.Help = diag.Rule, ""
-				d.Notes = []diag.Note{{Pos: r.src.pos(p), Message: "the rule is here"}}
+				d.Notes = []diag.Note{{Pos: r.src.At(p), Message: "the rule is here"}}
 				return
 			}
 		}
@@ -128,7 +128,7 @@ func (r *rawErrors) place(d *diag.Diagnostic, group []errors.Error) {
 func (r *rawErrors) places(group []errors.Error) (list []diag.Pos) {
 	for _, e := range group {
 		for _, p := range errors.Positions(e) {
-			at := r.src.pos(p)
+			at := r.src.At(p)
 			if at.File == "" || strings.HasPrefix(at.File, builtin) || slices.Contains(list, at) {
 				continue
 			}

@@ -61,7 +61,7 @@ func (s *source) fileStart(f *ast.File) diag.Pos {
 	for _, d := range f.Decls {
 		switch d.(type) {
 		case *ast.EmbedDecl, *ast.Field:
-			return s.pos(d.Pos())
+			return s.At(d.Pos())
 		}
 	}
 	return diag.Pos{File: path.Clean(f.Filename), Line: 1, Column: 1, Dir: s.project.dir}
@@ -116,7 +116,7 @@ func (s *source) addComputed(p places, v cue.Value, path string) {
 		}
 	default:
 		if at := v.Pos(); at.IsValid() && p[path] == (diag.Pos{}) {
-			p[path] = s.pos(at)
+			p[path] = s.At(at)
 		}
 	}
 }
@@ -140,8 +140,8 @@ func (p places) Pos(path string) diag.Pos {
 	return p[""]
 }
 
-// pos is a position of CUE's as a place of the project.
-func (s *source) pos(p token.Pos) diag.Pos {
+// At is a position of CUE's as a place of the project.
+func (s *source) At(p token.Pos) diag.Pos {
 	if !p.IsValid() {
 		return diag.Pos{}
 	}
@@ -150,7 +150,7 @@ func (s *source) pos(p token.Pos) diag.Pos {
 
 // nodePos is where a syntax node stands, with its end if that is on its line.
 func (s *source) nodePos(n ast.Node) diag.Pos {
-	p := s.pos(n.Pos())
+	p := s.At(n.Pos())
 	if end := n.End(); end.IsValid() && end.Line() == p.Line {
 		p.End = end.Column()
 	}
@@ -226,7 +226,7 @@ func (s *source) findRules(f *ast.File) {
 	ast.Walk(f, func(n ast.Node) bool {
 		if c, ok := n.(*ast.CallExpr); ok {
 			if id, ok := c.Fun.(*ast.Ident); ok && id.Name == "error" {
-				s.rules[s.pos(c.Pos())] = true
+				s.rules[s.At(c.Pos())] = true
 			}
 		}
 		return true

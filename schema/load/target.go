@@ -15,6 +15,7 @@ import (
 	"cuelang.org/go/cue/parser"
 
 	"github.com/sbx-dev/sbx/schema/diag"
+	"github.com/sbx-dev/sbx/schema/load/guard"
 )
 
 // stdinFile is where standard input stands in the project's tree.
@@ -151,7 +152,7 @@ func (c *Config) stdinTarget(open map[string]*project) ([]target, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := boundText(stdinFile, data); err != nil {
+	if err := guard.Text(stdinFile, data); err != nil {
 		return nil, loadError(diag.Pos{File: "<stdin>"}, err)
 	}
 	var p *project
@@ -298,7 +299,7 @@ func notThere(name string, err error) error {
 // loadError is what kept a file from being read.
 func loadError(pos diag.Pos, err error) error {
 	d := &diag.Diagnostic{Pos: pos, Severity: diag.Error, Code: diag.Unreadable, Message: cause(err)}
-	if errors.Is(err, errTooLarge) {
+	if errors.Is(err, guard.ErrTooLarge) {
 		d.Code = diag.TooMuch
 	}
 	return d

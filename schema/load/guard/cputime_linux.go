@@ -1,4 +1,4 @@
-package load
+package guard
 
 import (
 	"time"

@@ -1,12 +1,16 @@
-package load
+package guard
 
 import (
+	"crypto/sha256"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sbx-dev/sbx/schema/diag"
 )
+
+// usual has a pace of a few milliseconds.
+var usual = Usual(func() { sha256.Sum256(make([]byte, 4<<20)) })
 
 // take takes n MiB of memory, one after the other.
 func take(n int) {
@@ -16,24 +20,24 @@ func take(n int) {
 	}
 }
 
-// spin takes as much processor time as compiling the schema does n times, and
+// spin takes as much processor time as the pace does n times, and
 // hardly any memory.
 func spin(n int) {
-	used, limit := cpuClock(), time.Duration(n)*pace()
+	used, limit := cpuClock(), time.Duration(n)*usual.pace()
 	for used() < limit {
 	}
 }
 
 // watched is what becomes of an evaluation in small bounds.
-func watched(w watch, evaluate func()) (list diag.List, stopped bool) {
-	r, stopped := w.evaluate(diag.Pos{}, func() result { evaluate(); return result{} })
-	return r.list, stopped
+func watched(w Watch, evaluate func()) (list diag.List, stopped bool) {
+	_, list, stopped = Evaluate(w, diag.Pos{}, func() bool { evaluate(); return true })
+	return list, stopped
 }
 
 // An evaluation is stopped by the memory that it takes, given back or not.
 func TestWatchCountsWork(t *testing.T) {
 	w := usual
-	w.work = 64 << 20
+	w.Work = 64 << 20
 	if list, stopped := watched(w, func() { take(32); time.Sleep(20 * time.Millisecond) }); stopped {
 		t.Error(list)
 	}
@@ -47,7 +51,7 @@ func TestWatchCountsWork(t *testing.T) {
 // evaluates as much as one of few.
 func TestWatchSharesWork(t *testing.T) {
 	w := usual
-	w.work = 64 << 20
+	w.Work = 64 << 20
 	begun := make(chan bool)
 	end := make(chan bool)
 	for range 7 {
@@ -65,32 +69,12 @@ func TestWatchSharesWork(t *testing.T) {
 // be the cause.
 func TestWatchAllowsForASlowMachine(t *testing.T) {
 	w := usual
-	w.time, w.paces = time.Millisecond, 20
+	w.Time, w.Paces = time.Millisecond, 20
 	if list, stopped := watched(w, func() { spin(4) }); stopped {
 		t.Error(list)
 	}
 	list, stopped := watched(w, func() { spin(200) })
 	if !stopped || !strings.Contains(list[0].Message, "of a processor") || !strings.Contains(list[0].Help, "this machine") {
 		t.Error(stopped, list)
-	}
-}
-
-// A few lines may have CUE take any amount of memory, one after the other, within
-// what weigh lets pass. The work ends it at the same place on every machine.
-func TestHostileWork(t *testing.T) {
-	t.Cleanup(settle)
-	text := "package p\n\nimport \"list\"\n\na: list.Range(0, 1300, 1)\nb: [for x in a if list.Contains(a, -x-1) {x}]\n"
-	_, err := (&Config{Stdin: strings.NewReader(text)}).Load("-")
-	list, ok := diag.From(err)
-	if !ok || list[0].Code != diag.TooMuch || !strings.Contains(list[0].Message, "1024 MiB of memory in all") {
-		t.Error(err)
-	}
-}
-
-// settle waits for what an evaluation that was left behind yet takes, which would
-// count as the next test's.
-func settle() {
-	for before := taken() - 1<<20; taken() > before+1<<16; time.Sleep(50 * time.Millisecond) {
-		before = taken()
 	}
 }

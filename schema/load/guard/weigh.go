@@ -1,4 +1,4 @@
-package load
+package guard
 
 import (
 	"fmt"
@@ -41,19 +41,25 @@ type scale struct {
 	why   string
 }
 
-// weigh reports what makes an instance's files too heavy to evaluate; nil if
+// Places finds where in the user's files something stands.
+type Places interface {
+	Pos(path string) diag.Pos
+	At(token.Pos) diag.Pos
+}
+
+// Weigh reports what makes an instance's files too heavy to evaluate; nil if
 // nothing does.
-func weigh(inst *build.Instance, src *source) diag.List {
+func Weigh(inst *build.Instance, src Places) diag.List {
 	s := &scale{known: make(map[ast.Node]weight), split: make(map[ast.Node]parts), busy: make(map[ast.Node]bool)}
 	total := one
-	for _, f := range withImports(inst, nil) {
+	for _, f := range Files(inst) {
 		total = total.plus(s.decls(f.Decls))
 		s.check(f, weight{total.size, 1})
 	}
 	if s.over == nil {
 		return nil
 	}
-	pos := src.pos(s.over.Pos())
+	pos := src.At(s.over.Pos())
 	if _, ok := s.over.(*ast.File); ok {
 		pos = src.Pos("")
 	}
@@ -61,7 +67,9 @@ func weigh(inst *build.Instance, src *source) diag.List {
 		Help: "write it out more plainly: a profile is small"}}
 }
 
-// withImports lists the user's files that an instance is made of.
+// Files lists the user's files that an instance is made of.
+func Files(inst *build.Instance) []*ast.File { return withImports(inst, nil) }
+
 func withImports(inst *build.Instance, seen map[*build.Instance]bool) []*ast.File {
 	if seen == nil {
 		seen = make(map[*build.Instance]bool)

@@ -1,12 +1,18 @@
-package load
+// Package guard bounds what hostile text may cost: before it is parsed, before it is
+// evaluated, and while it is, since CUE's evaluation cannot be stopped.
+package guard
 
 import (
+	"errors"
 	"fmt"
 	"path"
 
 	"cuelang.org/go/cue/scanner"
 	"cuelang.org/go/cue/token"
 )
+
+// ErrTooLarge is the cause of every refusal to read more.
+var ErrTooLarge = errors.New("too large")
 
 // Bounds of a file's text, which are checked before anything is parsed: parsers
 // and evaluators call themselves for what is nested.
@@ -16,10 +22,10 @@ const (
 	maxChain   = 500 // operators and colons in one expression
 )
 
-// boundText refuses a file that is nested too deep or has too many words. CUE's
+// Text refuses a file that is nested too deep or has too many words. CUE's
 // scanner reads JSON and comes near enough to YAML, whose flow style nests with
 // the same brackets.
-func boundText(name string, data []byte) error {
+func Text(name string, data []byte) error {
 	switch path.Ext(name) {
 	case ".cue", ".json", ".yaml", ".yml":
 	default:
@@ -49,11 +55,11 @@ func boundText(name string, data []byte) error {
 		}
 		switch {
 		case count > maxTokens:
-			return fmt.Errorf("%s is %w: it has more than %d words and signs", name, errTooLarge, maxTokens)
+			return fmt.Errorf("%s is %w: it has more than %d words and signs", name, ErrTooLarge, maxTokens)
 		case nesting > maxNesting:
-			return fmt.Errorf("%s is %w: it nests more than %d brackets", name, errTooLarge, maxNesting)
+			return fmt.Errorf("%s is %w: it nests more than %d brackets", name, ErrTooLarge, maxNesting)
 		case chain > maxChain:
-			return fmt.Errorf("%s is %w: it has more than %d operators in one expression", name, errTooLarge, maxChain)
+			return fmt.Errorf("%s is %w: it has more than %d operators in one expression", name, ErrTooLarge, maxChain)
 		}
 	}
 }
