@@ -12,9 +12,15 @@ import (
 // mergedFolders are the links of a merged /usr (file-hierarchy(7)).
 var mergedFolders = []string{"bin", "lib", "lib64", "sbin"}
 
+// Services know the folder of what runs by its older name, too (file-hierarchy(7)).
+const (
+	running    = "/run"
+	runningToo = "/var/run"
+)
+
 // rootNodes lists what must stand in the empty root so that everything can be
 // mounted: parent folders, the points of tmpfs and inline files, and the links
-// of a merged /usr. Whether an exported path is a folder or a file is known only
+// of a merged /usr and of /var/run. Whether an exported path is a folder or a file is known only
 // on the host, so its own mount point is made there.
 func rootNodes(mounts []manifest.Mount) ([]manifest.Node, error) {
 	nodes := map[string]manifest.Node{}
@@ -51,6 +57,10 @@ func rootNodes(mounts []manifest.Mount) ([]manifest.Node, error) {
 				nodes[p] = manifest.Node{Path: p, Kind: manifest.Link, Link: "usr/" + name}
 			}
 		}
+	}
+	if (covered[running] || nodes[running].Kind != "") && !covered[runningToo] && !isBelow(runningToo, covered) && nodes[runningToo].Kind == "" {
+		dir(path.Dir(runningToo))
+		nodes[runningToo] = manifest.Node{Path: runningToo, Kind: manifest.Link, Link: running}
 	}
 	sorted := slices.Collect(maps.Values(nodes))
 	slices.SortFunc(sorted, func(a, b manifest.Node) int { return strings.Compare(a.Path, b.Path) })

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/init/machine"
 	"github.com/sbx-dev/sbx/initramfs/init/network"
+	"github.com/sbx-dev/sbx/initramfs/init/syslog"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
@@ -33,31 +34,33 @@ func serveMachine() error {
 		return errors.Join(broken, err)
 	}
 	var group *os.File
+	var messages *syslog.Messages
 	if broken == nil {
-		group, broken = setUpMachine(m)
+		group, messages, broken = setUpMachine(m)
 	}
-	supervise(m, links{one: port}, group, broken)
+	supervise(m, links{one: port}, group, messages, broken)
 	port.AwaitLeave(leaveLimit)
 	return machine.SettleImages(m.Mounts)
 }
 
 // setUpMachine does what the host does for a container. The control group is
 // the commands'.
-func setUpMachine(m *manifest.Manifest) (*os.File, error) {
+func setUpMachine(m *manifest.Manifest) (*os.File, *syslog.Messages, error) {
 	if err := machine.Assemble(m); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := network.Configure(m.Interfaces); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if m.Ping {
 		if err := network.OpenPing(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	group, err := machine.LimitProcesses(m.Run.Pids)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return group, machine.Seal()
+	messages := listenForLog(m) // before nothing more can be made
+	return group, messages, machine.Seal()
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/init/meminfo"
 	"github.com/sbx-dev/sbx/initramfs/init/network"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
+	"github.com/sbx-dev/sbx/initramfs/init/syslog"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/syscalls"
 )
@@ -44,7 +45,8 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	supervise(m, links, nil, setUpContainer(m))
+	broken := setUpContainer(m)
+	supervise(m, links, nil, listenForLog(m), broken)
 	return nil
 }
 
@@ -68,6 +70,20 @@ func setUpContainer(m *manifest.Manifest) error {
 	return setModes(m.Mounts)
 }
 
+// listenForLog makes the socket of syslog(3) where there is a log. A service that needs
+// none runs all the same.
+func listenForLog(m *manifest.Manifest) *syslog.Messages {
+	if !m.Service {
+		return nil
+	}
+	messages, err := syslog.Listen(syslog.Path)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "sbx-init: what is written by syslog is lost:", err)
+		return nil
+	}
+	return messages
+}
+
 func readManifest() (*manifest.Manifest, error) {
 	data, err := os.ReadFile(manifest.ManifestPath)
 	if err != nil {
@@ -77,11 +93,12 @@ func readManifest() (*manifest.Manifest, error) {
 }
 
 // supervise runs the sandbox to its end, its commands in the control group if
-// there is one. broken is what went wrong while it was set up: nothing runs then,
+// there is one, and what they write by syslog in the log. broken is what went wrong while it was set up: nothing runs then,
 // and hosts are told.
-func supervise(m *manifest.Manifest, links links, group *os.File, broken error) {
+func supervise(m *manifest.Manifest, links links, group *os.File, messages *syslog.Messages, broken error) {
 	table := proc.NewTable()
 	a := agent.New(m, table, killAll)
+	a.Log(messages)
 	if links.listener != nil && syscalls.Open(m.Run.Syscalls, "mount") {
 		a.AwaitHost() // which has taken the control groups back by then
 	}

@@ -27,6 +27,7 @@ var hostile = []struct{ bytes, target string }{
 	{"a sandbox's greeting", "initramfs/channel FuzzGreeting"},
 	{"a DHCP server's answer, to sbx-init", "initramfs/init/network FuzzLease"},
 	{"a sandbox's users and groups, to sbx-init", "internal/accounts FuzzLookup"},
+	{"what programs write by syslog", "initramfs/init/syslog FuzzLine"},
 	{"a sandbox's tar stream", "internal/copytree FuzzUnpack"},
 	{"a revision's list of files", "internal/gittree FuzzTree"},
 	{"a sandbox's log", "internal/logfile FuzzParse"},

@@ -11,6 +11,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
 	"github.com/sbx-dev/sbx/initramfs/init/service"
+	"github.com/sbx-dev/sbx/initramfs/init/syslog"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
@@ -78,6 +79,16 @@ func (a *Agent) prepareService() {
 		return
 	}
 	a.service = service.New(a.table, spec, a.manifest.Run, a.stop, a.log, a.board)
+}
+
+// Log has the service's log take what programs write by syslog, if they can, as a part
+// of its standard error. It comes before Start.
+func (a *Agent) Log(messages *syslog.Messages) {
+	if messages == nil || a.service == nil {
+		return
+	}
+	messages.Serve(func(line []byte) { a.log.Add(2, line) })
+	a.service.BeforeEnd(messages.Drain)
 }
 
 // AwaitHost has the service start when the first host comes, which by then has

@@ -35,6 +35,7 @@ type Service struct {
 	log    *Log
 	board  *Board
 	orders chan order
+	last   func() // takes in the rest of what has been written otherwise than to the command's output
 }
 
 // order is what somebody wants of the service; done is closed when it is so.
@@ -47,6 +48,10 @@ type order struct {
 func New(table *proc.Table, spec proc.Spec, run manifest.Run, stop syscall.Signal, log *Log, board *Board) *Service {
 	return &Service{table: table, spec: spec, run: run, signal: stop, log: log, board: board, orders: make(chan order)}
 }
+
+// BeforeEnd has last called whenever the command has ended, before anybody is told. It
+// comes before Run.
+func (s *Service) BeforeEnd(last func()) { s.last = last }
 
 // Stop ends the service for good and returns when it has ended.
 func (s *Service) Stop(ctx context.Context) error { return s.order(ctx, false) }
@@ -142,6 +147,9 @@ func (s *Service) once() (again, ordered bool) {
 	}
 	cancel()
 	exit := run.finish()
+	if s.last != nil {
+		s.last()
+	}
 	s.board.Set(func(b *channel.Status) {
 		b.Ran, b.OOM = time.Since(began).Milliseconds(), memoryKills() > kills
 		b.Failures++
