@@ -6,7 +6,7 @@ DESTDIR ?=
 VERSION ?= $(shell scripts/version)
 export VERSION
 
-.PHONY: build build-aarch64 build-x86_64 install package packages kernel lint test test-firewall cover attack test-packages test-hosts test-aarch64 fuzz bench demo
+.PHONY: build build-aarch64 build-x86_64 install package packages kernel lint test test-firewall cover attack test-packages test-services test-hosts test-aarch64 fuzz bench demo
 
 # The same sources give the same bytes in whatever folder they stand: nothing of the
 # builder's paths, of git's state and of what only a debugger reads.
@@ -67,6 +67,11 @@ cover: kernel
 # The packages: the same bytes twice, lintian, rpmlint, rpm's installation.
 test-packages:
 	scripts/test-packages
+
+# Profiles drafted of Debian's services, with real clients; `make test` has a few.
+test-services: kernel build
+	scripts/install-packages memcached socat mosquitto mosquitto-clients postgresql mariadb-server mariadb-client squid openssh-server prometheus-node-exporter rsyslog
+	$(GO) test -tags services -count=1 -run TestDraftedServices -timeout 30m -v ./cmd/sbx
 
 # On real Debian hosts, in virtual machines: see internal/lab.
 test-hosts:

@@ -17,8 +17,10 @@ import (
 
 // Init starts a project of profiles.
 type Init struct {
-	Name string `arg:"" optional:"" default:"hello" help:"What the first profile is called."`
-	Dir  string `short:"C" default:"." help:"The project's folder."`
+	Name  string `arg:"" optional:"" help:"What the first profile is called (default: hello, or the service of --from)."`
+	Dir   string `short:"C" default:"." help:"The project's folder."`
+	From  string `placeholder:"ORIGIN" help:"Draft the profile of a service of this host: unit:NAME, package:NAME, command:LINE or pid:NUMBER."`
+	Print bool   `help:"Print the profile that --from drafts, and write nothing."`
 }
 
 func (Init) Help() string {
@@ -27,9 +29,17 @@ editors check profiles without sbx and without a network, and a first profile
 with comments. Run it again after an update of sbx to bring the schema up to
 date; nothing else that exists is touched.
 
+With --from, the profile is of a service as it is installed: from its systemd unit
+with its drop-ins, what dpkg knows of its packages, whose its files are, and what is
+known of services that no unit says (/etc/sbx/services/*.cue adds to it). Each line
+has its reason. What is left to decide is printed, and stands in the profile. A
+command's line is read as ExecStart= is.
+
 Examples:
   sbx init web
-  sbx init -C ~/sandboxes`
+  sbx init -C ~/sandboxes
+  sbx init --from unit:apache2.service --print
+  sbx init --from package:apache2 shop`
 }
 
 //go:embed init.cue.tmpl
@@ -41,10 +51,41 @@ language: version: "v0.17.0"
 `
 
 func (c *Init) Run(a *verb.App) error {
-	if c.Name == "" || strings.ToLower(c.Name) != c.Name || strings.ContainsAny(c.Name, "/._ ") {
+	if c.From != "" {
+		return c.draft(a)
+	}
+	if c.Print {
+		return errors.New("--print goes with --from")
+	}
+	if c.Name == "" {
+		c.Name = "hello"
+	}
+	if err := c.checkName(); err != nil {
+		return err
+	}
+	if err := c.project(a); err != nil {
+		return err
+	}
+	var profile strings.Builder
+	t := template.Must(template.New("profile").Parse(firstProfile))
+	values := map[string]string{"Name": c.Name, "Package": strings.ReplaceAll(c.Name, "-", "_")}
+	if err := t.Execute(&profile, values); err != nil {
+		return err
+	}
+	_, err := addFile(a, filepath.Join(c.Dir, c.Name+".cue"), []byte(profile.String()))
+	return err
+}
+
+func (c *Init) checkName() error {
+	if strings.ToLower(c.Name) != c.Name || strings.ContainsAny(c.Name, "/._ ") {
 		return fmt.Errorf("%q is not a name for a profile: want lower-case letters, digits and \"-\", a letter first", c.Name)
 	}
-	if err := addFile(a, filepath.Join(c.Dir, "cue.mod", "module.cue"), []byte(moduleFile)); err != nil {
+	return nil
+}
+
+// project makes the module that profiles stand in, with the schema.
+func (c *Init) project(a *verb.App) error {
+	if _, err := addFile(a, filepath.Join(c.Dir, "cue.mod", "module.cue"), []byte(moduleFile)); err != nil {
 		return err
 	}
 	for name, data := range schema.Files() {
@@ -56,31 +97,25 @@ func (c *Init) Run(a *verb.App) error {
 			return err
 		}
 	}
-	var profile strings.Builder
-	t := template.Must(template.New("profile").Parse(firstProfile))
-	values := map[string]string{"Name": c.Name, "Package": strings.ReplaceAll(c.Name, "-", "_")}
-	if err := t.Execute(&profile, values); err != nil {
-		return err
-	}
-	return addFile(a, filepath.Join(c.Dir, c.Name+".cue"), []byte(profile.String()))
+	return nil
 }
 
-// addFile writes a file that does not exist, and names it.
-func addFile(a *verb.App, name string, data []byte) error {
+// addFile writes a file that does not exist, and names it; isNew is whether it did not.
+func addFile(a *verb.App, name string, data []byte) (isNew bool, err error) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		return err
+		return false, err
 	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	if _, err := f.Write(data); err != nil {
 		f.Close()
-		return err
+		return false, err
 	}
 	say.Fprintln(a.Stdout, name)
-	return f.Close()
+	return true, f.Close()
 }

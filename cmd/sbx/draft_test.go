@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/internal/testhost"
+)
+
+// drafted is a service of Debian's as it is installed.
+type drafted struct {
+	unit string
+
+	// edit is the edit that the profile's text or the host needs, which sbx init names
+	// in a line with the word says; most need none.
+	says string
+	edit func(t *testing.T, address string)
+
+	client string // a shell's line, with $A for the address
+	wants  string // what it prints, as an expression
+}
+
+// draftedServices are those of `make test`; `make test-services` has more.
+var draftedServices = []drafted{
+	{unit: "redis-server", client: "redis-cli -h $A set a b && redis-cli -h $A save", wants: `^OK\nOK\n$`},
+	{unit: "nginx", client: "curl -fsS -m 60 http://$A/", wants: `(?i)<title>`},
+	{unit: "apache2", client: "curl -fsS -m 60 http://$A/", wants: `(?i)<title>`},
+}
+
+// TestDraftedServices drafts a profile of each service, starts it, has a client ask it,
+// and finds the host's files with the owners and modes that they had.
+func TestDraftedServices(t *testing.T) {
+	testhost.Need(t)
+	for _, s := range draftedServices {
+		t.Run(s.unit, s.test)
+	}
+}
+
+func (s *drafted) test(t *testing.T) {
+	dir := t.TempDir()
+	said := mustSbx(t, "init", "-C", dir, "--from", "unit:"+s.unit)
+	if (s.says != "") != strings.Contains(said, "edit ") || !strings.Contains(said, s.says) {
+		t.Errorf("it names other edits than %q:\n%s", s.says, said)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.cue"))
+	if err != nil || len(files) != 1 {
+		t.Fatal("profiles: ", files, err)
+	}
+	profile, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept []string
+	for _, m := range mountWithIDs.FindAllSubmatch(profile, -1) {
+		kept = append(kept, onTmpfs(t, string(m[1])))
+	}
+	before := owners(t, kept)
+	address := string(insideAddress.FindSubmatch(profile)[1])
+	if s.edit != nil {
+		s.edit(t, address)
+	}
+	name := strings.TrimSuffix(filepath.Base(files[0]), ".cue")
+	mustSbx(t, "up", files[0])
+	t.Cleanup(func() { mustSbx(t, "down", name) })
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	client := exec.CommandContext(ctx, "sh", "-c", s.client)
+	client.Env = append(os.Environ(), "A="+address)
+	out, err := client.CombinedOutput()
+	if err != nil || !regexp.MustCompile(s.wants).Match(out) {
+		t.Errorf("%s: %v\n%s\n%s", s.client, err, out, mustSbx(t, "logs", name))
+	}
+	if c, err := net.DialTimeout("tcp", net.JoinHostPort(address, "7"), time.Second); err == nil {
+		c.Close()
+		t.Error("a port answers that the profile does not name")
+	} else if !os.IsTimeout(err) {
+		t.Errorf("a port that the profile does not name is not silent: %v", err)
+	}
+	for path, is := range owners(t, kept) {
+		if was, ok := before[path]; ok && was != is {
+			t.Errorf("%s was %s and is %s", path, was, is)
+		}
+	}
+}
+
+var (
+	mountWithIDs  = regexp.MustCompile(`\{host: "([^"]+)",[^\n]* ids: `)
+	insideAddress = regexp.MustCompile(`\n\t\taddress: "([0-9.]+)/24"`)
+)
+
+// onTmpfs puts a folder, or that of a file, on a file system that can be mounted with
+// other ids: a test host's folders are overlays, which cannot.
+func onTmpfs(t *testing.T, path string) string {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !info.IsDir() {
+		path = filepath.Dir(path)
+	}
+	script := `set -e; copy=$(mktemp -d); cp -a "$1/." "$copy"; mount -t tmpfs tmpfs "$1"; cp -a "$copy/." "$1"; rm -rf "$copy"`
+	if out, err := exec.Command("sh", "-c", script, "sh", path).CombinedOutput(); err != nil {
+		t.Fatalf("%s on a tmpfs: %v\n%s", path, err, out)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(path, unix.MNT_DETACH) })
+	return path
+}
+
+// owners are the owner and mode of all that is below folders.
+func owners(t *testing.T, folders []string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, folder := range folders {
+		err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			info, err := d.Info()
+			if err == nil {
+				st := info.Sys().(*syscall.Stat_t)
+				all[path] = fmt.Sprintf("%v of %d:%d", info.Mode(), st.Uid, st.Gid)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}

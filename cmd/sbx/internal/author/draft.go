@@ -1,0 +1,43 @@
+package author
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/say"
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
+	"github.com/sbx-dev/sbx/internal/draft"
+)
+
+// draft writes the profile of a service of this host.
+func (c *Init) draft(a *verb.App) error {
+	if c.Name != "" {
+		if err := c.checkName(); err != nil {
+			return err
+		}
+	}
+	d, err := draft.From(os.DirFS("/"), c.From, c.Name)
+	if err != nil {
+		return err
+	}
+	if c.Print {
+		_, err = a.Stdout.Write(d.Source)
+		return err
+	}
+	if err := c.project(a); err != nil {
+		return err
+	}
+	name := filepath.Join(c.Dir, d.Name+".cue")
+	isNew, err := addFile(a, name, d.Source)
+	if err == nil && !isNew {
+		err = fmt.Errorf("%s is there already: give the profile another name, sbx init --from %s NAME, or see it with --print", name, c.From)
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range d.Edits {
+		say.Fprintf(a.Stderr, "edit %s: %s\n", name, e)
+	}
+	return nil
+}

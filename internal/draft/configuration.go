@@ -1,0 +1,236 @@
+package draft
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"cuelang.org/go/cue/ast"
+)
+
+// place is a path that is to be inside.
+type place struct {
+	path     string
+	why      string
+	ids      []string // not empty: it is a mount of its own
+	writable bool
+}
+
+// shared are folders of /etc that belong to no service, or that are for tools that
+// look at services from outside.
+var shared = []string{
+	"NetworkManager", "alternatives", "apparmor", "apparmor.d", "bash_completion.d", "cron.d", "cron.daily",
+	"cron.hourly", "cron.monthly", "cron.weekly", "dbus-1", "default", "dhcp", "init.d", "insserv.conf.d",
+	"kernel", "logcheck", "logrotate.d", "modprobe.d", "network", "pam.d", "polkit-1", "ppp", "profile.d",
+	"rc0.d", "rc1.d", "rc2.d", "rc3.d", "rc4.d", "rc5.d", "rc6.d", "rcS.d", "resolvconf", "rsyslog.d", "runit",
+	"security", "skel", "ssl", "sudoers.d", "sv", "sysctl.d", "sysusers.d", "systemd", "tmpfiles.d", "udev", "ufw", "xdg",
+}
+
+// never are files that no profile exposes because a configuration names them.
+var never = []string{"/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/sudoers.d", "/etc/machine-id", "/root", "/home", "/proc", "/sys", "/dev", "/run"}
+
+// configuration is what of /etc the service reads: what its packages have there,
+// what its command names, and what these files name in turn.
+func (s *service) configuration() []place {
+	var places []place
+	add := func(name, why string) {
+		name = clean(name)
+		if name == "" || under(name, paths(places)) || under(name, s.known.Closed) {
+			return
+		}
+		if _, ok := s.stat(name); !ok {
+			return
+		}
+		places = append(places, place{path: name, why: why})
+	}
+	for _, p := range s.packages {
+		files, _ := s.db.Files(p)
+		for _, f := range files {
+			step, inEtc := strings.CutPrefix(f, "/etc/")
+			step, below, _ := strings.Cut(step, "/")
+			switch {
+			case !inEtc || slices.Contains(shared, step):
+			case below == "" && p.Conffiles[f] != "":
+				add(f, "conffile of "+p.Name)
+			default:
+				add("/etc/"+step, "configuration of "+p.Name)
+			}
+		}
+	}
+	for _, setting := range s.unit.All("Service", "ConfigurationDirectory") {
+		for name := range strings.FieldsSeq(setting.Value) {
+			if under(clean("/etc/"+name), []string{"/etc"}) {
+				add("/etc/"+name, "ConfigurationDirectory of the unit")
+			}
+		}
+	}
+	s.done("ConfigurationDirectory", "ConfigurationDirectoryMode")
+	for _, arg := range s.argv[1:] {
+		for _, name := range absolutes(arg) {
+			if strings.HasPrefix(name, "/etc/") {
+				add(name, "named in the command")
+			}
+		}
+	}
+	for _, e := range s.known.Expose {
+		add(e.Name, e.Why)
+	}
+	for _, n := range s.named(paths(places)) {
+		add(n.path, n.why)
+	}
+	for i := range places {
+		s.closedTo(&places[i])
+	}
+	return places
+}
+
+func paths(places []place) (all []string) {
+	for _, p := range places {
+		all = append(all, p.path)
+	}
+	return all
+}
+
+// closedTo gives a place the ids that its service needs to read it where not
+// everybody may.
+func (s *service) closedTo(p *place) {
+	var closed []entry
+	for _, e := range s.below(p.path) {
+		if !e.readableByAll() && (s.isRoot() || e.uid != 0 || e.gid != 0) {
+			closed = append(closed, e)
+		}
+	}
+	if len(closed) == 0 {
+		return
+	}
+	p.ids = s.accounts.ids(ownersOf(closed))
+	if !s.isRoot() && !keyOfRoot(closed) {
+		p.ids = slices.DeleteFunc(p.ids, func(n string) bool { return n == "root" })
+	}
+	p.why = fmt.Sprintf("%s, %04o %s: ids", p.why, closed[0].mode.Perm(), s.accounts.describe(closed[0].owner))
+}
+
+// keyOfRoot says whether it is a private key of root's: what reads one asks whose it is.
+func keyOfRoot(closed []entry) bool {
+	name := closed[0].path
+	return len(closed) == 1 && closed[0].uid == 0 && (strings.Contains(name, "/private/") || strings.HasSuffix(name, ".key") || strings.HasSuffix(name, ".pem"))
+}
+
+// The most that is read of a service's configuration for the paths in it.
+const (
+	maxConfigFile  = 256 << 10
+	maxConfigFiles = 1000
+	maxNamed       = 64
+)
+
+// named are paths that configuration names and that are on the host, outside of what
+// every sandbox has or what is written to.
+func (s *service) named(roots []string) (all []place) {
+	seen, files := map[string]bool{}, 0
+	for _, root := range roots {
+		for _, e := range s.below(root) {
+			if files++; files > maxConfigFiles || len(all) >= maxNamed {
+				return all
+			}
+			for _, n := range s.namedIn(e) {
+				if !seen[n.path] {
+					seen[n.path] = true
+					all = append(all, n)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// namedIn are those of one file; of a link, what it leads to.
+func (s *service) namedIn(e entry) (all []place) {
+	if e.mode&fs.ModeSymlink != 0 {
+		to, err := fs.ReadLink(s.host, strings.TrimPrefix(e.path, "/"))
+		if err == nil && strings.HasPrefix(to, "/etc/alternatives/") {
+			all = append(all, place{path: "/etc/alternatives", why: e.path + " leads there"})
+		}
+	}
+	if e.mode.IsDir() || notInUse(e.path) {
+		return all
+	}
+	data, err := readFile(s.host, strings.TrimPrefix(e.path, "/"), maxConfigFile)
+	if err != nil || slices.Contains(data, 0) {
+		return all
+	}
+	line := 0
+	for text := range strings.Lines(string(data)) {
+		line++
+		text = strings.TrimSpace(text)
+		if text == "" || strings.ContainsRune("#;", rune(text[0])) || strings.HasPrefix(text, "//") {
+			continue
+		}
+		for _, name := range absolutes(text) {
+			if s.worthNaming(name) {
+				all = append(all, place{path: name, why: fmt.Sprintf("named in %s:%d", e.path, line)})
+			}
+		}
+	}
+	return all
+}
+
+// notInUse says whether a file is there for people: what is enabled is a link to it.
+func notInUse(name string) bool {
+	for step := range strings.SplitSeq(path.Dir(name), "/") {
+		if strings.HasSuffix(step, "-available") || step == "snippets" || step == "examples" {
+			return true
+		}
+	}
+	base := strings.ToUpper(path.Base(name))
+	return strings.HasPrefix(base, "README") || strings.HasSuffix(base, ".DPKG-OLD") || strings.HasSuffix(base, ".DPKG-DIST") || strings.HasSuffix(base, "~")
+}
+
+// worthNaming says whether a path that a configuration names is to be inside for that
+// alone: a file of /etc, or pages and data in a folder that is made for it.
+func (s *service) worthNaming(name string) bool {
+	if under(name, never) || strings.Count(name, "/") < 2 {
+		return false
+	}
+	_, ok := s.stat(name)
+	return ok && under(name, []string{"/etc", "/srv", "/var/www", "/opt"}) && !slices.Contains([]string{"/etc/ssl", "/etc/ssl/private", "/etc/default"}, name)
+}
+
+var absolutePath = regexp.MustCompile(`(?:^|[\s"'=:,(\[])(/[A-Za-z0-9._+@/-]+)`)
+
+// absolutes are the absolute paths in a text.
+func absolutes(text string) (all []string) {
+	for _, m := range absolutePath.FindAllStringSubmatch(text, 64) {
+		if name := clean(strings.TrimRight(m[1], ".,/")); name != "" {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// expose is the list of what is there read-only for everybody.
+func (s *service) expose(configuration []place) ast.Expr {
+	var items []item
+	add := func(name, why string) {
+		if _, ok := s.stat(name); ok {
+			items = append(items, item{text(name), why})
+		}
+	}
+	add("/usr", "programs and libraries")
+	add("/etc/ld.so.cache", "where libraries are")
+	add("/etc/passwd", "the names of users")
+	add("/etc/group", "the names of groups")
+	add("/etc/nsswitch.conf", "where names are looked up")
+	add("/etc/localtime", "the time zone of its log")
+	for _, p := range s.linked() {
+		add(p.path, p.why)
+	}
+	for _, p := range configuration {
+		if len(p.ids) == 0 {
+			add(p.path, p.why)
+		}
+	}
+	return lines(items)
+}

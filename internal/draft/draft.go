@@ -1,0 +1,277 @@
+// Package draft writes profiles of services as they are installed: from their
+// systemd unit, what dpkg knows of their packages, the owners and modes of their
+// files, and a table of what no unit says. Each line has its reason behind it, what
+// could not be decided is told, and nothing of the unit is left out in silence.
+//
+// All that it reads is text of others. It starts nothing, and the profile that comes
+// out has been checked as any other.
+package draft
+
+import (
+	"crypto/md5" // as dpkg does
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/sbx-dev/sbx/internal/dpkg"
+	"github.com/sbx-dev/sbx/internal/unitfile"
+)
+
+// Draft is a profile that somebody may read, change and use.
+type Draft struct {
+	Name   string   // the profile's
+	Source []byte   // the profile as CUE
+	Edits  []string // what a person has to decide, a line each
+}
+
+// service is what is read of one service, and what of it has been said in the profile.
+type service struct {
+	host fs.FS
+	origin
+	db       *dpkg.Database // nil where there is none
+	unit     *unitfile.Unit
+	known    known
+	accounts accounts
+
+	env      []unitfile.Variable
+	argv     []string
+	argvWhy  string
+	user     string
+	packages []*dpkg.Package
+	files    []string // of the packages, absolute
+
+	lowered map[string]bool // settings of the unit that the profile says
+	edits   []string
+}
+
+// fromUnit drafts a profile of a service by the name of its unit.
+func fromUnit(host fs.FS, name string, o origin) (*Draft, error) {
+	table, err := openTable(host)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasSuffix(name, ".service") {
+		name += ".service"
+	}
+	unit, err := unitfile.Read(host, name)
+	if err != nil {
+		return nil, err
+	}
+	k, err := table.find(unit.Name, unit.Instance())
+	if err != nil {
+		return nil, err
+	}
+	if k.StandsFor != "" {
+		instance, err := theOnly(host, unit.Name, k)
+		if err != nil {
+			return nil, err
+		}
+		return fromUnit(host, instance, o)
+	}
+	return fromService(host, unit, k, o)
+}
+
+// theOnly is the instance that a unit stands for which runs nothing itself.
+func theOnly(host fs.FS, name string, k known) (string, error) {
+	found, err := fs.Glob(host, strings.TrimPrefix(k.Instances, "/"))
+	if err != nil {
+		return "", err
+	}
+	fixed, _, _ := strings.Cut(k.Instances, "*")
+	var units []string
+	for _, f := range found {
+		instance := strings.TrimPrefix(path.Dir("/"+f), fixed)
+		units = append(units, k.StandsFor+strings.ReplaceAll(instance, "/", "-")+".service")
+	}
+	switch len(units) {
+	case 1:
+		return units[0], nil
+	case 0:
+		return "", fmt.Errorf("%s runs nothing itself (%s), and there is no %s", name, k.Why, k.Instances)
+	}
+	return "", fmt.Errorf("%s runs nothing itself: %s; name one of its units: %s", name, k.Why, strings.Join(units, ", "))
+}
+
+func fromService(host fs.FS, unit *unitfile.Unit, k known, o origin) (*Draft, error) {
+	if o.name == "" {
+		o.name = profileName(unit.Name)
+	}
+	s := &service{host: host, origin: o, unit: unit, known: k, accounts: readAccounts(host), lowered: map[string]bool{}}
+	for _, step := range []func() error{s.findEnvironment, s.findCommand, s.findUser, s.findPackages} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	d, err := s.write()
+	if err != nil {
+		return nil, err
+	}
+	return d, check(d)
+}
+
+func (s *service) findEnvironment() error {
+	env, missing, err := s.unit.Environment(s.host)
+	for _, file := range missing {
+		s.edit("run.env: %s is not there, which the unit's EnvironmentFile= names", file)
+	}
+	s.env = env
+	s.done("Environment", "EnvironmentFile")
+	return err
+}
+
+// findCommand is the command that stays in the foreground.
+func (s *service) findCommand() error {
+	defer s.done("ExecStart", "Type")
+	if len(s.known.Argv) > 0 {
+		s.argv, s.argvWhy = s.known.Argv, s.known.Why
+		return nil
+	}
+	starts := s.unit.All("Service", "ExecStart")
+	if len(starts) == 0 {
+		return fmt.Errorf("%s has no ExecStart: it starts nothing", s.unit.Name)
+	}
+	last := starts[len(starts)-1]
+	values := map[string]string{}
+	for _, v := range s.env {
+		values[v.Name] = v.Value
+	}
+	commands, err := unitfile.Commands(last.Value, values)
+	if err != nil {
+		return fmt.Errorf("%s: ExecStart: %w", last.File, err)
+	}
+	if len(starts)+len(commands) > 2 {
+		s.edit("run.argv: %s starts %d commands one after another, and a sandbox has one: this is the last", s.unit.Name, len(starts)+len(commands)-1)
+	}
+	s.argv, s.argvWhy = append(commands[len(commands)-1].Argv, s.known.Arguments...), "ExecStart of "+s.unit.Name
+	if !strings.HasPrefix(s.argv[0], "/") {
+		s.edit("run.argv: %q is no path; write the program's whole path", s.argv[0])
+	}
+	if kind, _ := s.unit.Last("Service", "Type"); kind.Value == "forking" {
+		s.edit("run.argv: the command goes into the background (Type=forking), and a sandbox's must stay: give it the option that keeps it in the foreground")
+	}
+	return nil
+}
+
+// dynamic are the ids of services whose unit says DynamicUser=yes: the first of those
+// that systemd takes for them.
+const dynamic = "61184:61184"
+
+func (s *service) findUser() error {
+	defer s.done("User", "Group", "DynamicUser")
+	s.user = s.known.User
+	user, _ := s.unit.Last("Service", "User")
+	group, _ := s.unit.Last("Service", "Group")
+	if s.user == "" {
+		s.user = user.Value
+	}
+	if s.user == "" {
+		s.user = "root"
+		if isYes(s.unit, "DynamicUser") {
+			s.user = dynamic
+		}
+		return nil
+	}
+	if s.user == "root" || s.user == "0" {
+		s.user = "root"
+		return nil
+	}
+	a, ok := s.accounts.user(s.user)
+	if !ok {
+		s.edit("run.user: there is no user %s on this host", s.user)
+		return nil
+	}
+	if gid, ok := s.accounts.group(group.Value); group.Value != "" && ok && gid != a.gid {
+		s.user = fmt.Sprintf("%d:%d", a.uid, gid)
+	}
+	return nil
+}
+
+// isRoot says whether the service starts as root, whatever it becomes.
+func (s *service) isRoot() bool { return s.user == "root" }
+
+func (s *service) findPackages() error {
+	db, err := dpkg.Open(s.host)
+	if errors.Is(err, fs.ErrNotExist) {
+		s.edit("expose: this host has no dpkg, and no other package database is read: what its packages bring besides the unit is not known")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.db = db
+	for _, file := range append(s.unit.Files[:min(1, len(s.unit.Files))], s.argv[0]) {
+		owners, err := db.Owner(file)
+		if err != nil {
+			return err
+		}
+		for _, o := range owners {
+			for _, p := range db.Siblings(o.Name) {
+				if !slices.Contains(s.packages, p) {
+					s.packages = append(s.packages, p)
+				}
+			}
+		}
+	}
+	for _, p := range s.packages {
+		files, err := db.Files(p)
+		if err != nil {
+			return err
+		}
+		s.files = append(s.files, files...)
+	}
+	s.findChanged()
+	slices.Sort(s.files)
+	s.files = slices.Compact(s.files)
+	return nil
+}
+
+// findChanged tells of configuration that the table of services takes for what the
+// package brought, and that has been changed.
+func (s *service) findChanged() {
+	for _, name := range s.known.Assumes {
+		data, err := readFile(s.host, strings.TrimPrefix(name, "/"), maxConfigFile)
+		is := fmt.Sprintf("%x", md5.Sum(data))
+		for _, p := range s.packages {
+			if was, ok := p.Conffiles[name]; ok && (err != nil || is != was) {
+				s.edit("run.argv holds %s as %s brought it, and it has been changed since: say the same there", name, p.Name)
+			}
+		}
+	}
+}
+
+// edit tells a person to decide something.
+func (s *service) edit(format string, args ...any) {
+	s.edits = append(s.edits, fmt.Sprintf(format, args...))
+}
+
+// done says of settings of the unit that the profile says them.
+func (s *service) done(names ...string) {
+	for _, n := range names {
+		s.lowered[n] = true
+	}
+}
+
+// profileName makes a name for a profile of a unit's.
+func profileName(unit string) string {
+	name := strings.ToLower(strings.TrimSuffix(unit, ".service"))
+	name = strings.Trim(strings.TrimLeft(notInNames.ReplaceAllString(name, "-"), "-0123456789"), "-")
+	if len(name) > 40 {
+		name = strings.Trim(name[:40], "-")
+	}
+	if name == "" {
+		return "service"
+	}
+	return name
+}
+
+var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
+
+// isYes reads a setting that is yes or no.
+func isYes(u *unitfile.Unit, name string) bool {
+	v, _ := u.Last("Service", name)
+	return slices.Contains([]string{"yes", "true", "on", "1"}, strings.ToLower(v.Value))
+}

@@ -1,0 +1,210 @@
+package draft
+
+import (
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/fstest"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestDrafts drafts the profiles of testdata: each file is a host, what is asked for,
+// and what comes out. Where nothing does, the error stands in the place of the edits.
+func TestDrafts(t *testing.T) {
+	names, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(names) == 0 {
+		t.Fatal("no testdata", err)
+	}
+	for _, name := range names {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			host, parts := hostOf(t, archive)
+			profile, edits := "", ""
+			d, err := From(host, strings.TrimSpace(parts["from"]), "")
+			if d != nil {
+				profile = string(d.Source)
+				for _, e := range d.Edits {
+					edits += e + "\n"
+				}
+			}
+			if err != nil {
+				edits += "error: " + err.Error() + "\n"
+			}
+			if *update {
+				rewrite(t, name, archive, map[string]string{"profile.cue": profile, "edits": edits})
+				return
+			}
+			if profile != parts["profile.cue"] {
+				t.Errorf("the profile is\n%s\nnot\n%s", profile, parts["profile.cue"])
+			}
+			if edits != parts["edits"] {
+				t.Errorf("the edits are\n%s\nnot\n%s", edits, parts["edits"])
+			}
+		})
+	}
+}
+
+func rewrite(t *testing.T, name string, archive *txtar.Archive, parts map[string]string) {
+	for i, f := range archive.Files {
+		if text, ok := parts[f.Name]; ok {
+			archive.Files[i].Data = []byte(text)
+		}
+	}
+	if err := os.WriteFile(name, txtar.Format(archive), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hostOf is the host of an archive: the files below "host/", with the owners and modes
+// that "owners" gives.
+func hostOf(t *testing.T, archive *txtar.Archive) (host fstest.MapFS, parts map[string]string) {
+	host, parts = fstest.MapFS{}, map[string]string{}
+	for _, f := range archive.Files {
+		if name, ok := strings.CutPrefix(f.Name, "host/"); ok {
+			host[name] = &fstest.MapFile{Data: f.Data, Mode: 0o644, Sys: &syscall.Stat_t{}}
+			continue
+		}
+		parts[f.Name] = string(f.Data)
+	}
+	who := readAccounts(host)
+	for line := range strings.Lines(parts["owners"]) {
+		w := strings.Fields(line)
+		if len(w) < 4 {
+			t.Fatalf("owners: %q", line)
+		}
+		file := host[w[3][1:]]
+		if file == nil {
+			file = &fstest.MapFile{}
+			host[w[3][1:]] = file
+		}
+		mode, err := strconv.ParseUint(w[1], 8, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file.Mode = fs.FileMode(mode & 0o777)
+		switch w[0] {
+		case "d":
+			file.Mode |= fs.ModeDir
+		case "l":
+			file.Mode |= fs.ModeSymlink
+			file.Data = []byte(w[5])
+		}
+		user, group, _ := strings.Cut(w[2], ":")
+		u, ok1 := who.user(user)
+		g, ok2 := who.group(group)
+		if !ok1 || !ok2 {
+			t.Fatalf("owners: there is no %s", w[2])
+		}
+		file.Sys = &syscall.Stat_t{Uid: uint32(u.uid), Gid: uint32(g)}
+	}
+	return host, parts
+}
+
+// TestOriginsThatAreNone says what can be drafted from where something else is named.
+func TestOriginsThatAreNone(t *testing.T) {
+	host := fstest.MapFS{
+		"usr/lib/systemd/system/none.service":   {Data: []byte("[Service]\nType=oneshot\n")},
+		"usr/lib/systemd/system/masked.service": {Mode: fs.ModeSymlink, Data: []byte("/dev/null")},
+		"usr/lib/systemd/system/broken.service": {Data: []byte("[Service\nExecStart=/x\n")},
+		"var/lib/dpkg/status":                   {Data: []byte("Package: tool\nStatus: install ok installed\n")},
+		"var/lib/dpkg/info/tool.list":           {Data: []byte("/usr/bin/tool\n")},
+	}
+	for from, want := range map[string]string{
+		"nginx":                  "is nothing that a profile can be made from",
+		"unit:":                  "is nothing that a profile can be made from",
+		"unit:../../etc/passwd":  "is not the name of a service's unit",
+		"unit:missing.service":   "there is no unit missing.service in /etc/systemd/system",
+		"unit:none.service":      "has no ExecStart",
+		"unit:masked.service":    "is masked",
+		"unit:broken.service":    "/usr/lib/systemd/system/broken.service is not a unit",
+		"package:missing":        "no package missing is installed",
+		"package:tool":           "tool has no unit of a service",
+		"command:":               "is nothing that a profile can be made from",
+		"command:'/usr/bin/tool": "a quote is not closed",
+		"pid:x":                  "is not the number of a process",
+		"pid:4711":               "there is no process 4711",
+	} {
+		d, err := From(host, from, "")
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, %v; want %q", from, d, err, want)
+		}
+	}
+}
+
+// TestThisProcess drafts a profile of the test itself, whose socket it finds.
+func TestThisProcess(t *testing.T) {
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(socket)
+	if err := syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Listen(socket, 1); err != nil {
+		t.Fatal(err)
+	}
+	address, err := syscall.Getsockname(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := From(os.DirFS("/"), fmt.Sprintf("pid:%d", os.Getpid()), "self")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rule := fmt.Sprintf("{in: tcp: [%d]}, // it listens there now", address.(*syscall.SockaddrInet4).Port)
+	program, _ := os.Executable()
+	for _, want := range []string{rule, strconv.Quote(program), "package self"} {
+		if !strings.Contains(string(d.Source), want) {
+			t.Errorf("no %s in\n%s", want, d.Source)
+		}
+	}
+}
+
+// FuzzUnit drafts profiles of units that anybody may have written: what comes out has
+// been loaded as a profile, or is an error.
+func FuzzUnit(f *testing.F) {
+	names, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range names {
+		archive, err := txtar.ParseFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range archive.Files {
+			if strings.HasSuffix(file.Name, ".service") {
+				f.Add(file.Data)
+			}
+		}
+	}
+	passwd := &fstest.MapFile{Data: []byte("root:x:0:0:::\nuser:x:1000:1000:::\n"), Mode: 0o644}
+	f.Fuzz(func(t *testing.T, unit []byte) {
+		host := fstest.MapFS{
+			"etc/passwd":                       passwd,
+			"usr":                              {Mode: fs.ModeDir | 0o755},
+			"usr/lib/systemd/system/x.service": {Data: unit, Mode: 0o644},
+		}
+		first, err := From(host, "unit:x", "")
+		if err != nil {
+			return
+		}
+		again, err := From(host, "unit:x", "")
+		if err != nil || string(first.Source) != string(again.Source) {
+			t.Errorf("drafted again, it is another: %v\n%s\n%s", err, first.Source, again.Source)
+		}
+	})
+}

@@ -1,0 +1,106 @@
+package draft
+
+import (
+	"debug/elf"
+	"io"
+	"path"
+	"slices"
+	"strings"
+)
+
+// maxObjects is how many programs and libraries are looked into.
+const maxObjects = 400
+
+// readBy is what a library reads of /etc, by the beginning of its name.
+var readBy = []struct{ library, path string }{
+	{"libpam.so", "/etc/pam.d"},
+	{"libpam.so", "/etc/security"},
+	{"libpam.so", "/etc/login.defs"},
+	{"libssl.so", "/etc/ssl/openssl.cnf"},
+	{"libkrb5.so", "/etc/krb5.conf"},
+	{"libldap", "/etc/ldap"},
+	{"libwrap.so", "/etc/hosts.allow"},
+	{"libwrap.so", "/etc/hosts.deny"},
+	{"libgnutls.so", "/etc/gnutls"},
+	{"libodbc.so", "/etc/odbcinst.ini"},
+}
+
+// linked is what the libraries of the service's program read of /etc, and libraries
+// that are not in /usr.
+func (s *service) linked() (all []place) {
+	for _, l := range s.objects() {
+		for _, r := range readBy {
+			if _, ok := s.stat(r.path); ok && strings.HasPrefix(path.Base(l.path), r.library) && !under(r.path, slices.Concat(paths(all), s.known.Closed)) {
+				all = append(all, place{path: r.path, why: "read by " + path.Base(l.path) + ", which is needed by " + l.why})
+			}
+		}
+		if !under(l.path, []string{"/usr", "/lib", "/lib64", "/bin", "/sbin"}) && !under(l.path, paths(all)) {
+			all = append(all, place{path: l.path, why: "needed by " + l.why})
+		}
+	}
+	return all
+}
+
+// libraryFolders are where the loader looks besides what a program names.
+var libraryFolders = []string{
+	"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu",
+	"/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib",
+}
+
+// objects are the shared libraries that the program needs, each with one that needs it.
+func (s *service) objects() (all []place) {
+	queue := []string{s.argv[0]}
+	for i := 0; i < len(queue) && i < maxObjects; i++ {
+		needed, folders := s.needs(queue[i])
+		for _, n := range needed {
+			for _, folder := range slices.Concat(folders, libraryFolders) {
+				at := folder + "/" + n
+				if _, ok := s.stat(at); !ok {
+					continue
+				}
+				if !slices.Contains(queue, at) {
+					queue = append(queue, at)
+					all = append(all, place{path: at, why: path.Base(queue[i])})
+				}
+				break
+			}
+		}
+	}
+	return all
+}
+
+// needs are the libraries that a program or library names, and the folders where it
+// wants them looked for. A script has none.
+func (s *service) needs(name string) (libraries, folders []string) {
+	e, ok := s.stat(name)
+	if !ok || !e.mode.IsRegular() {
+		return nil, nil
+	}
+	f, err := s.host.Open(strings.TrimPrefix(name, "/"))
+	if err != nil {
+		return nil, nil
+	}
+	defer f.Close()
+	r, ok := f.(io.ReaderAt)
+	if !ok {
+		return nil, nil
+	}
+	object, err := elf.NewFile(r)
+	if err != nil {
+		return nil, nil
+	}
+	libraries, _ = object.ImportedLibraries()
+	for _, tag := range []elf.DynTag{elf.DT_RUNPATH, elf.DT_RPATH} {
+		values, _ := object.DynString(tag)
+		for _, v := range values {
+			for folder := range strings.SplitSeq(v, ":") {
+				folder = strings.ReplaceAll(folder, "$ORIGIN", path.Dir(name))
+				if folder = clean(strings.ReplaceAll(folder, "${ORIGIN}", path.Dir(name))); folder != "" {
+					folders = append(folders, folder)
+				}
+			}
+		}
+	}
+	// a path is no name that is looked for
+	return slices.DeleteFunc(libraries, func(n string) bool { return strings.Contains(n, "/") }), folders
+}

@@ -1,0 +1,179 @@
+package draft
+
+import (
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/token"
+)
+
+// port is one that the service listens on.
+type port struct {
+	protocol string // "tcp" or "udp"
+	number   int
+	why      string
+}
+
+// maxPorts is how many ports a draft opens.
+const maxPorts = 32
+
+// ports are what the service listens on: what its configuration says by the table of
+// services, else the table's own, else the unit's socket and the unit while it runs.
+func (s *service) ports() (all []port) {
+	for _, l := range s.known.Listens {
+		all = append(all, s.configured(l)...)
+	}
+	if len(all) == 0 {
+		all = append(s.socket(), s.running()...)
+	}
+	slices.SortStableFunc(all, func(a, b port) int {
+		if a.protocol != b.protocol {
+			return strings.Compare(a.protocol, b.protocol)
+		}
+		return a.number - b.number
+	})
+	all = slices.CompactFunc(all, func(a, b port) bool { return a.protocol == b.protocol && a.number == b.number })
+	return all[:min(len(all), maxPorts)]
+}
+
+// configured is a port as configuration says it, or the usual one.
+func (s *service) configured(l listens) (all []port) {
+	protocol, usual := "tcp", l.TCP
+	if l.UDP != 0 {
+		protocol, usual = "udp", l.UDP
+	}
+	if l.File != "" && l.Find != "" {
+		find := regexp.MustCompile("(?m)" + l.Find)
+		files, _ := fs.Glob(s.host, strings.TrimPrefix(l.File, "/"))
+		for _, f := range files {
+			data, err := readFile(s.host, f, maxConfigFile)
+			if err != nil {
+				continue
+			}
+			for _, m := range find.FindAllSubmatch(data, maxPorts) {
+				if n, err := strconv.Atoi(string(m[len(m)-1])); err == nil && 0 < n && n < 1<<16 {
+					all = append(all, port{protocol, n, l.Why + " in /" + f})
+				}
+			}
+		}
+	}
+	if len(all) == 0 && usual != 0 {
+		all = []port{{protocol, usual, l.Why}}
+	}
+	return all
+}
+
+// socket are the ports of a unit's socket unit. systemd hands them over, which sbx
+// does not.
+func (s *service) socket() (all []port) {
+	name := strings.TrimSuffix(s.unit.Name, ".service") + ".socket"
+	for _, folder := range []string{"etc/systemd/system/", "usr/lib/systemd/system/", "lib/systemd/system/"} {
+		data, err := readFile(s.host, folder+name, maxConfigFile)
+		if err != nil {
+			continue
+		}
+		for _, m := range socketLine.FindAllStringSubmatch(string(data), maxPorts) {
+			if n, err := strconv.Atoi(m[2]); err == nil && 0 < n && n < 1<<16 {
+				all = append(all, port{map[string]string{"Stream": "tcp", "Datagram": "udp"}[m[1]], n, "Listen" + m[1] + " of " + name})
+			}
+		}
+		if len(all) > 0 {
+			s.edit("run.argv: %s listens for the service and hands its sockets over, which sbx does not: have the service listen itself", name)
+		}
+		return all
+	}
+	return nil
+}
+
+var socketLine = regexp.MustCompile(`(?m)^Listen(Stream|Datagram)=(?:[0-9.]+:|\[[0-9a-f:]+\]:)?([0-9]+)\s*$`)
+
+// running are the ports that the processes of the unit listen on, if it runs.
+func (s *service) running() []port {
+	for _, slice := range []string{"system.slice/", "system.slice/system-" + strings.ReplaceAll(strings.SplitN(s.unit.Name, "@", 2)[0], "-", `\x2d`) + ".slice/"} {
+		data, err := fs.ReadFile(s.host, "sys/fs/cgroup/"+slice+s.unit.Name+"/cgroup.procs")
+		if err == nil {
+			return listening(s.host, strings.Fields(string(data)))
+		}
+	}
+	return nil
+}
+
+// subnet is the network of a profile's own: the host's address on it and the
+// sandbox's. It comes from the name, and may be another's too: up says so.
+func subnet(name string) (host, inside string) {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	sum := h.Sum32()
+	base := fmt.Sprintf("10.%d.%d.", 128+sum>>8&0x7f, sum&0xff)
+	return base + "1", base + "2"
+}
+
+// network is the interface and its rules, with remarks before it; nil where there is
+// none.
+func (s *service) network(ports []port) (expr ast.Expr, remarks []string) {
+	if isYes(s.unit, "PrivateNetwork") {
+		s.done("PrivateNetwork")
+		return nil, nil
+	}
+	s.done("PrivateNetwork")
+	if len(ports) == 0 && len(s.known.Out) == 0 {
+		s.edit("network: what %s listens on is not known: it gets no network; name its ports in network.allow", s.unit.Name)
+		return nil, nil
+	}
+	host, inside := subnet(s.name)
+	var n, create group
+	kind := "isolated"
+	if len(s.known.Out) > 0 {
+		kind = "nat"
+	}
+	create.add("mode", text(kind), "")
+	create.add("address", text(host+"/24"), "")
+	n.add("attach", text("sbx-"+s.name), "")
+	n.add("create", create.inline(), "")
+	n.add("address", text(inside+"/24"), "")
+	if len(s.known.Out) > 0 {
+		n.add("gateway", text(host), "")
+	}
+	var rules []item
+	for _, p := range ports {
+		from := ""
+		if s.known.Own != "" {
+			from = host
+		}
+		rules = append(rules, item{rule("in", p.protocol, []int{p.number}, from), p.why})
+	}
+	for _, o := range s.known.Out {
+		if len(o.TCP) > 0 {
+			rules = append(rules, item{rule("out", "tcp", o.TCP, ""), o.Why})
+		}
+		if len(o.UDP) > 0 {
+			rules = append(rules, item{rule("out", "udp", o.UDP, ""), o.Why})
+		}
+	}
+	n.add("allow", lines(rules), "")
+	remarks = []string{"a network of its own with the host, which reaches it at " + inside}
+	if s.known.Own != "" {
+		remarks = append(remarks, "the host alone may connect: "+s.known.Own)
+	}
+	return n.expr(), remarks
+}
+
+func rule(direction, protocol string, ports []int, peer string) ast.Expr {
+	var numbers []ast.Expr
+	for _, p := range ports {
+		numbers = append(numbers, ast.NewLit(token.INT, strconv.Itoa(p)))
+	}
+	var r, match group
+	match.add(protocol, ast.NewList(numbers...), "")
+	r.add(direction, match.inline(), "")
+	if peer != "" {
+		r.add(map[string]string{"in": "from", "out": "to"}[direction], text(peer), "")
+	}
+	return r.inline()
+}

@@ -1,0 +1,111 @@
+package draft
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/sbx-dev/sbx/internal/dpkg"
+	"github.com/sbx-dev/sbx/internal/unitfile"
+	"github.com/sbx-dev/sbx/schema/load"
+)
+
+// Origins says what a profile can be drafted from.
+const Origins = "unit:NAME.service, package:NAME, command:'/usr/bin/PROGRAM ARGUMENT…' or pid:NUMBER"
+
+// origin is what somebody asked for.
+type origin struct {
+	text string // "unit:nginx.service"
+	name string // the profile's, "" to have one made
+}
+
+// From drafts a profile of what from names, in the files of a host. name is what the
+// profile is to be called; "" makes one of it.
+func From(host fs.FS, from, name string) (*Draft, error) {
+	o := origin{from, name}
+	kind, what, ok := strings.Cut(from, ":")
+	if ok && what != "" {
+		switch kind {
+		case "unit":
+			return fromUnit(host, what, o)
+		case "package":
+			return fromPackage(host, what, o)
+		case "command":
+			return fromCommand(host, what, o)
+		case "pid":
+			return fromProcess(host, what, o)
+		}
+	}
+	return nil, fmt.Errorf("%q is nothing that a profile can be made from: want %s", from, Origins)
+}
+
+// fromPackage finds the one service of a package.
+func fromPackage(host fs.FS, pkg string, o origin) (*Draft, error) {
+	db, err := dpkg.Open(host)
+	if err != nil {
+		return nil, fmt.Errorf("package:%s needs dpkg's database, and no other is read: %w", pkg, err)
+	}
+	if db.Package(pkg) == nil {
+		return nil, fmt.Errorf("no package %s is installed", pkg)
+	}
+	var units, templates []string
+	for _, p := range db.Siblings(pkg) {
+		files, err := db.Files(p)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			dir, base := path.Split(f)
+			switch {
+			case !strings.HasSuffix(dir, "/systemd/system/") || !strings.HasSuffix(base, ".service"):
+			case strings.HasSuffix(base, "@.service"):
+				templates = append(templates, base)
+			default:
+				units = append(units, base)
+			}
+		}
+	}
+	slices.Sort(units)
+	units = slices.Compact(units)
+	if i := slices.Index(units, pkg+".service"); i >= 0 {
+		units = units[i : i+1]
+	}
+	switch len(units) {
+	case 1:
+		return fromUnit(host, units[0], o)
+	case 0:
+		return nil, fmt.Errorf("%s has no unit of a service (templates: %d): name a command, command:'/usr/bin/PROGRAM …'", pkg, len(templates))
+	}
+	return nil, fmt.Errorf("%s has several services; name one, unit:NAME: %s", pkg, strings.Join(units, ", "))
+}
+
+// fromCommand drafts a profile of a command as a unit's ExecStart would have it.
+func fromCommand(host fs.FS, line string, o origin) (*Draft, error) {
+	words, err := unitfile.Words(line)
+	if err != nil || len(words) == 0 {
+		return nil, fmt.Errorf("command:%s is no command: %w", line, orEmpty(err))
+	}
+	base := path.Base(words[0])
+	line = strings.ReplaceAll(strings.ReplaceAll(line, "%", "%%"), "$", "$$")
+	unit := unitfile.New(base+".service", unitfile.Setting{Section: "Service", Name: "ExecStart", Value: line})
+	return fromService(host, unit, known{Ready: true}, o)
+}
+
+func orEmpty(err error) error {
+	if err == nil {
+		return fs.ErrInvalid
+	}
+	return err
+}
+
+// check holds a profile that has been drafted against the schema: a unit may hold what
+// no profile can.
+func check(d *Draft) error {
+	config := load.Config{Stdin: strings.NewReader(string(d.Source))}
+	if _, err := config.Load("-"); err != nil {
+		return fmt.Errorf("what there is of %s makes no profile that sbx takes: %w", d.Name, err)
+	}
+	return nil
+}

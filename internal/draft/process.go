@@ -1,0 +1,66 @@
+package draft
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/sbx-dev/sbx/internal/unitfile"
+)
+
+// fromProcess drafts a profile of a process that runs: of its unit, or where it is no
+// unit's, of its command, user and ports.
+func fromProcess(host fs.FS, pid string, o origin) (*Draft, error) {
+	if n, err := strconv.Atoi(pid); err != nil || n < 1 {
+		return nil, fmt.Errorf("%q is not the number of a process", pid)
+	}
+	proc := path.Join("proc", pid)
+	groups, err := fs.ReadFile(host, path.Join(proc, "cgroup"))
+	if err != nil {
+		return nil, fmt.Errorf("there is no process %s that can be read: %w", pid, err)
+	}
+	if unit := path.Base(strings.TrimSpace(string(groups))); strings.HasSuffix(unit, ".service") && strings.Contains(string(groups), "/system.slice/") {
+		return fromUnit(host, unit, o)
+	}
+	line, err := fs.ReadFile(host, path.Join(proc, "cmdline"))
+	argv := strings.Split(strings.TrimRight(string(line), "\x00"), "\x00")
+	if err != nil || argv[0] == "" {
+		return nil, fmt.Errorf("process %s has no command: it is the kernel's, or ends just now", pid)
+	}
+	if program, err := fs.ReadLink(host, path.Join(proc, "exe")); err == nil && !strings.HasSuffix(argv[0], path.Base(program)) || !strings.HasPrefix(argv[0], "/") {
+		argv[0] = strings.TrimSuffix(program, " (deleted)")
+	}
+	k := known{Argv: argv, Why: "what process " + pid + " runs", Ready: true}
+	k.User = userOf(host, proc)
+	for _, p := range listening(host, []string{pid}) {
+		if p.protocol == "tcp" {
+			k.Listens = append(k.Listens, listens{TCP: p.number, Why: p.why})
+		} else {
+			k.Listens = append(k.Listens, listens{UDP: p.number, Why: p.why})
+		}
+	}
+	return fromService(host, unitfile.New(path.Base(argv[0])+".service"), k, o)
+}
+
+// userOf is the user of a process, by its effective id; "" for root.
+func userOf(host fs.FS, proc string) string {
+	status, err := fs.ReadFile(host, path.Join(proc, "status"))
+	if err != nil {
+		return ""
+	}
+	ids := map[string]string{}
+	for line := range strings.Lines(string(status)) {
+		if w := strings.Fields(line); len(w) == 5 && (w[0] == "Uid:" || w[0] == "Gid:") {
+			ids[w[0]] = w[2]
+		}
+	}
+	if ids["Uid:"] == "0" || ids["Uid:"] == "" {
+		return ""
+	}
+	if u, ok := readAccounts(host).user(ids["Uid:"]); ok && strconv.Itoa(u.gid) == ids["Gid:"] {
+		return u.name
+	}
+	return ids["Uid:"] + ":" + ids["Gid:"]
+}

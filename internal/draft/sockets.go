@@ -1,0 +1,58 @@
+package draft
+
+import (
+	"bufio"
+	"bytes"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// listening are the ports on which processes listen, by /proc.
+func listening(host fs.FS, pids []string) (all []port) {
+	for _, pid := range pids {
+		if _, err := strconv.Atoi(pid); err != nil {
+			continue
+		}
+		own := socketsOf(host, pid)
+		if len(own) == 0 {
+			continue
+		}
+		for _, table := range []struct{ file, protocol, state string }{
+			{"tcp", "tcp", "0A"}, {"tcp6", "tcp", "0A"}, {"udp", "udp", "07"}, {"udp6", "udp", "07"},
+		} {
+			data, err := fs.ReadFile(host, path.Join("proc", pid, "net", table.file))
+			if err != nil {
+				continue
+			}
+			for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
+				w := strings.Fields(lines.Text())
+				if len(w) < 10 || w[3] != table.state || !own["socket:["+w[9]+"]"] {
+					continue
+				}
+				_, hex, _ := strings.Cut(w[1], ":")
+				if n, err := strconv.ParseUint(hex, 16, 16); err == nil && n > 0 {
+					all = append(all, port{table.protocol, int(n), "it listens there now"})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// socketsOf are the sockets that a process has open, as its links call them.
+func socketsOf(host fs.FS, pid string) map[string]bool {
+	folder := path.Join("proc", pid, "fd")
+	entries, err := fs.ReadDir(host, folder)
+	if err != nil {
+		return nil
+	}
+	own := map[string]bool{}
+	for _, e := range entries {
+		if to, err := fs.ReadLink(host, path.Join(folder, e.Name())); err == nil && strings.HasPrefix(to, "socket:") {
+			own[to] = true
+		}
+	}
+	return own
+}
