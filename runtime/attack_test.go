@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"bytes"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -42,6 +43,9 @@ func (p *prober) testAttack(t *testing.T, r *runtime.Runtime) {
 		t.Logf("%5d held: %s", held[kind], kind)
 	}
 	t.Logf("%5d held in all", sum)
+	if _, err := os.Stat("/dev/loop-control"); err == nil && !strings.Contains(said.String(), "write more than a bounded folder holds\theld: ENOSPC\n") {
+		t.Errorf("the bounded folder has not been full:\n%s", &said)
+	}
 	if sum < leastAttempts {
 		t.Errorf("%d attempts held, want %d at least:\n%s", sum, leastAttempts, &said)
 	}

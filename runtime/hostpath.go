@@ -29,6 +29,12 @@ func (s *sandbox) openHost() error {
 		if !isOfHost(m) || s.host[m.Target] != nil {
 			continue
 		}
+		if isVolume(m) { // makeWritable opens it, when nothing else has it any more
+			if err := s.checkVolume(m); err != nil {
+				return err
+			}
+			continue
+		}
 		source, err := stage.Open(m.Source)
 		if errors.Is(err, fs.ErrNotExist) && m.Writable && m.Kind == manifest.Export {
 			continue
@@ -104,7 +110,14 @@ func (s *sandbox) makeWritable(ownerOf func(manifest.Mount) (owner, error)) erro
 		if err != nil {
 			return err
 		}
-		if err := stage.MakeFolder(m.Source, stage.Folder{UID: to.uid, GID: to.gid, Mode: uint32(m.Mode)}); err != nil {
+		folder := stage.Folder{UID: to.uid, GID: to.gid, Mode: uint32(m.Mode)}
+		if isVolume(m) {
+			if s.host[m.Target], err = s.openVolume(m, folder); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := stage.MakeFolder(m.Source, folder); err != nil {
 			return err
 		}
 	}

@@ -97,6 +97,9 @@ func (s *sandbox) bindExports() error {
 			return fault.New(diag.OtherVersion, "domain.xml and initrd.json disagree on %s: compile it again", m.Source)
 		}
 		info, err := os.Stat(m.Source)
+		if isVolume(*m) { // prepare makes it, and the file is not what the machine sees
+			info, err = nil, os.ErrNotExist
+		}
 		missing := os.IsNotExist(err) && m.Writable // a folder, which prepare makes
 		if err != nil && !missing {
 			return exposed(*m, err)

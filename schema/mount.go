@@ -1,6 +1,10 @@
 package schema
 
-import "github.com/sbx-dev/sbx/schema/diag"
+import (
+	"fmt"
+
+	"github.com/sbx-dev/sbx/schema/diag"
+)
 
 // Mount is something at a path inside that is not plainly exposed; exactly one
 // of Host, Tmpfs, File and Image is set.
@@ -14,6 +18,7 @@ type Mount struct {
 	Owner    string  `json:"owner,omitempty"`    // the same; empty: as OwnerAt says
 	IDs      List    `json:"ids,omitempty"`      // host only (lxc): the host's ids that are themselves inside, or AllIDs
 	Writable bool    `json:"writable,omitempty"` // host and image only
+	Size     Size    `json:"size,omitempty"`     // writable host only: the file there holds a file system of this size
 	Sockets  bool    `json:"sockets,omitempty"`  // host only (lxc): it is, or holds, sockets, FIFOs or devices that are to be used
 }
 
@@ -76,6 +81,10 @@ func tmpfsMode(at string) string {
 	return "0755"
 }
 
+// minVolume is the least size of a writable folder that is bounded, in bytes: of less,
+// the file system itself would take the most.
+const minVolume = 16 << 20
+
 // mountFields checks that the fields of a mount go with its source.
 func (c *checker) mountFields(path string, m Mount) {
 	switch {
@@ -87,6 +96,12 @@ func (c *checker) mountFields(path string, m Mount) {
 		c.fail(diag.MountFields, Field(path, "writable"), "remove it: a tmpfs is writable, and an inline file is not", "writable is for host and image")
 	case m.Mode != "" && !m.Makes():
 		c.fail(diag.MountFields, Field(path, "mode"), "remove it: the host's own permissions hold", "mode is for tmpfs, file, and a writable folder of the host")
+	case m.Size != 0 && !m.madeOnHost():
+		c.fail(diag.MountFields, Field(path, "size"), "remove it: a tmpfs and an image have sizes of their own, and nothing is written to what is not writable", "size is for a writable host")
+	case m.Size != 0 && len(m.IDs) > 0:
+		c.fail(diag.MountFields, Field(path, "ids"), "leave one of them out", "with size, all that is there is the sandbox's own: ids has nothing to say")
+	case m.Size != 0 && m.Size < minVolume:
+		c.fail(diag.MountFields, Field(path, "size"), fmt.Sprintf("ask for %dMiB or more", minVolume>>20), "a file system of %d bytes would be too small to use", int64(m.Size))
 	case m.Sockets && m.Host == "":
 		c.fail(diag.MountFields, Field(path, "sockets"), "remove it", "sockets is for host")
 	case m.Sockets && !c.Backend.SharesSockets():

@@ -68,7 +68,7 @@ var mountKinds = []mountKind{
 	{
 		kind:  manifest.Export,
 		named: func(m schema.Mount) bool { return m.Host != "" },
-		fill:  func(out *manifest.Mount, m schema.Mount) { out.Source = m.Host },
+		fill:  func(out *manifest.Mount, m schema.Mount) { out.Source, out.Size = m.Host, int64(m.Size) },
 		tag:   "export",
 		why:   func(m manifest.Mount) string { return "the host path " + m.Source }, modules: []string{"9pnet_virtio", "9p"},
 	},

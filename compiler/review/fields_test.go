@@ -21,7 +21,7 @@ var everyField = []string{`{
 		"ready": {"http": {"port": 80, "path": "/up"}, "timeout": "10s"}, "health": {"exec": ["/bin/ok", "-q"], "every": "10s", "failures": 3},
 		"stop": {"signal": "TERM", "timeout": "10s"}},
 	"expose": ["/usr", "/etc/passwd"],
-	"mounts": {"/srv/www": {"host": "/srv/www", "writable": true, "sockets": true, "ids": ["redis", "110:119"]}, "/run": {"tmpfs": "1MiB", "mode": "0755", "owner": "daemon"}, "/srv/web.conf": {"file": "port 80", "mode": "0644"}},
+	"mounts": {"/srv/www": {"host": "/srv/www", "writable": true, "sockets": true, "ids": ["redis", "110:119"]}, "/srv/kept": {"host": "/srv/kept.ext4", "writable": true, "size": "1GiB"}, "/run": {"tmpfs": "1MiB", "mode": "0755", "owner": "daemon"}, "/srv/web.conf": {"file": "port 80", "mode": "0644"}},
 	"networks": {
 		"lan": {"attach": "lan", "create": {"mode": "nat", "address": ["10.0.0.1/24", "fd00::1/64"], "dhcp": "10.0.0.100-10.0.0.200", "domain": "lan.test"},
 			"address": ["10.0.0.80/24", "fd00::80/64"], "gateway": ["10.0.0.1", "fd00::1"], "dns": ["10.0.0.1", "fd00::1"],

@@ -244,11 +244,27 @@ func (c *comparer) amounts() {
 	c.weight("cpuWeight", cmp.Or(o.CPUWeight, usualWeight), cmp.Or(n.CPUWeight, usualWeight))
 	c.weight("ioWeight", cmp.Or(o.IOWeight, usualWeight), cmp.Or(n.IOWeight, usualWeight))
 	for _, at := range keys(c.old.Mounts, c.new.Mounts) {
+		c.volume(at, c.old.Mounts[at], c.new.Mounts[at])
 		was, is := c.old.Mounts[at].Tmpfs, c.new.Mounts[at].Tmpfs
 		if was != is {
 			c.amount("tmpfs "+word(at), is > was, shown(was, was == 0), shown(is, is == 0), schema.Field("mounts", at)+".tmpfs")
 		}
 	}
+}
+
+// volume compares how much may be written to the host at a path inside. What is written
+// there in one version alone is shown by its path.
+func (c *comparer) volume(at string, was, is schema.Mount) {
+	if was.Size != is.Size && was.Host != "" && was.Writable && is.Host != "" && is.Writable {
+		c.amount("space of "+word(at), is.Size == 0 || was.Size != 0 && is.Size > was.Size, unbounded(was.Size), unbounded(is.Size), schema.Field("mounts", at)+".size")
+	}
+}
+
+func unbounded(size schema.Size) string {
+	if size == 0 {
+		return "unbounded"
+	}
+	return fmt.Sprint(size)
 }
 
 // bound compares how much there may be of something. A profile that is not there

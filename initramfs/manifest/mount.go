@@ -8,7 +8,7 @@ type Mount struct {
 	Tag      string `json:"tag,omitempty"`      // names the export or the disk inside a machine
 	Single   bool   `json:"single,omitempty"`   // the export holds one file, SingleFile, that is mounted; found out on the host
 	Format   string `json:"format,omitempty"`   // of an image: "raw" or "qcow2"
-	Size     int64  `json:"size,omitempty"`     // of a tmpfs, in bytes
+	Size     int64  `json:"size,omitempty"`     // of a tmpfs, or of the file system in an export's file, in bytes
 	Content  string `json:"content,omitempty"`  // of a file; with a Source, its beginning
 	Mode     Mode   `json:"mode,omitempty"`     // of a tmpfs or file, or of a writable export that is made
 	Owner    string `json:"owner,omitempty"`    // the same: the user inside; empty is root

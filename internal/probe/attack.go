@@ -48,7 +48,7 @@ func attackAll(out io.Writer) error {
 
 func allAttempts() []attempt {
 	return slices.Concat(callAttempts(), namespaceAttempts(), socketAttempts(), mountAttempts(), kernelFileAttempts(),
-		fileAttempts(), setIDAttempts(), processAttempts(), privilegeAttempts(), abiAttempts())
+		fileAttempts(), boundAttempts(), setIDAttempts(), processAttempts(), privilegeAttempts(), abiAttempts())
 }
 
 // errUnseen is what an attempt gives that learnt nothing.

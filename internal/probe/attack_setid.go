@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -36,6 +38,29 @@ func setIDAttempts() (list []attempt) {
 		add("mknod", unix.EPERM, func(path string) error { return unix.Mknod(path, unix.S_IFREG|mode, 0) })
 	}
 	return list
+}
+
+// boundAttempts write more to the host than they may.
+func boundAttempts() []attempt {
+	const dir, most = "/bounded", 64 << 20 // four times what it has
+	return []attempt{{name: "write more than a bounded folder holds", want: []unix.Errno{unix.ENOSPC}, try: func() error {
+		f, err := os.Create(dir + "/full")
+		if errors.Is(err, fs.ErrNotExist) {
+			return errUnseen
+		}
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		block := make([]byte, 1<<20)
+		for written := 0; written < most; written += len(block) {
+			block[0]++ // or it may be a hole
+			if _, err := f.Write(block); err != nil {
+				return err
+			}
+		}
+		return f.Sync()
+	}}}
 }
 
 // made does something to a new file.

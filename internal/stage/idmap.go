@@ -84,7 +84,7 @@ func (w *IDMap) apply(tree *os.File) error {
 // MapIDs has all mounts of the source be by the map, which must stay open for as long
 // as the source. Where ok is false they cannot be, and stay as they are.
 func (s *Source) MapIDs(w *IDMap) (ok bool, err error) {
-	tree, err := clone(s.file)
+	tree, err := s.tree()
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", s.Path, err)
 	}

@@ -21,7 +21,7 @@ const always = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
 // mountOn mounts a clone of the source, and of all that is mounted below it, on
 // an open folder or file.
 func mountOn(source *Source, point *os.File, o Options) error {
-	tree, err := clone(source.file)
+	tree, err := source.tree()
 	if err != nil {
 		return fmt.Errorf("%s: cannot be mounted: %w", source.Path, err)
 	}

@@ -32,18 +32,27 @@ type resolution struct {
 // moment or at any other, what of the host a sandbox gets that they could not give it
 // themselves.
 func resolve(path string) (*os.File, error) {
+	r, err := walk(path)
+	if err != nil {
+		return nil, err
+	}
+	return r.at, nil
+}
+
+// walk is resolve, with who else could have led it there.
+func walk(path string) (*resolution, error) {
 	root, err := openAt(nil, "/", unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
-	r := resolution{at: root, left: names(path)}
+	r := &resolution{at: root, left: names(path)}
 	for len(r.left) > 0 {
 		if err := r.step(); err != nil {
 			r.at.Close()
 			return nil, err
 		}
 	}
-	return r.at, nil
+	return r, nil
 }
 
 func names(path string) []string {

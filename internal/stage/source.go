@@ -25,6 +25,8 @@ type Source struct {
 	file *os.File
 	mode uint32
 
+	device *os.File // of a volume, of which file is a mount; else nil
+
 	ids  *IDMap   // by which it is mounted, or nil
 	seen *os.File // the file as it is seen by that
 }
@@ -154,10 +156,28 @@ func (s *Source) Read() (*os.File, error) {
 
 // Close gives back the descriptors.
 func (s *Source) Close() {
-	s.file.Close()
-	if s.seen != nil {
-		s.seen.Close()
+	for _, f := range []*os.File{s.file, s.device, s.seen} {
+		if f != nil {
+			f.Close()
+		}
 	}
+}
+
+// tree is the source as a mount of its own, nowhere yet: a read-only, private copy of
+// what is mounted there.
+func (s *Source) tree() (*os.File, error) {
+	if s.device == nil {
+		return clone(s.file)
+	}
+	tree, err := mountDevice(s.device) // older kernels copy no mount that is nowhere
+	if err != nil {
+		return nil, err
+	}
+	if err := readOnly(tree); err != nil {
+		tree.Close()
+		return nil, err
+	}
+	return tree, nil
 }
 
 // Allows is nil if the host's user may read what is mounted of the source, and write
