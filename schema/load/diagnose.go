@@ -10,32 +10,27 @@ import (
 	"github.com/sbx-dev/sbx/schema"
 
 	"cuelang.org/go/cue"
-	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/errors"
 	"cuelang.org/go/cue/parser"
 
 	"github.com/sbx-dev/sbx/schema/diag"
+	"github.com/sbx-dev/sbx/schema/load/explain"
 )
 
 // diagnose says all that is wrong with a target that the schema has refused with
 // err. It holds every value of v, which is what the user's files say by
 // themselves, against the schema; what that does not explain, CUE's own errors do.
 func (c *Config) diagnose(e *evaluator, src *source, v cue.Value, err error) diag.List {
-	own := &rawErrors{src: src, tags: c.Tags}
-	own.add(v.Validate(cue.All()))
-	if own.whole {
-		return own.list
+	found := explain.Errors(src, c.Tags, diag.Pos{}, v.Validate(cue.All()))
+	if found.Whole {
+		return found.List
 	}
-	w := &walker{src: src, ctx: cuecontext.New(), defs: e.schema(), bad: own.bad, list: own.list, slips: make(map[string][]string)}
-	w.top = w.ctx.CompileString("_")
-	data, _ := w.value("", e.profile(), v)
-	w.list = append(w.list, checkPartial(data, src, w.bad)...)
-	if len(w.list) == 0 {
-		rest := &rawErrors{src: src, tags: c.Tags}
-		rest.add(err)
-		return rest.list
+	data := found.Values(src, explain.Schema{Definitions: e.schema(), Profile: e.profile(), Takes: takes}, v)
+	list := append(found.List, checkPartial(data, src, found.Bad)...)
+	if len(list) == 0 {
+		return explain.Errors(src, c.Tags, diag.Pos{}, err).List
 	}
-	return w.list
+	return list
 }
 
 // diagnoseLoad says why the files could not be made one value: what does not
@@ -47,9 +42,7 @@ func diagnoseLoad(t target, err error) diag.List {
 	if list := t.syntaxErrors(); len(list) > 0 {
 		return list
 	}
-	raw := &rawErrors{src: newSource(t.project, nil), fallback: t.project.pos(path.Join(t.dir, path.Base(t.file)))}
-	raw.add(err)
-	return raw.list
+	return explain.Errors(newSource(t.project, nil), nil, t.project.pos(path.Join(t.dir, path.Base(t.file))), err).List
 }
 
 // syntaxErrors parses the target's files anew, one error a file: what follows the

@@ -28,6 +28,7 @@ import (
 	"cuelang.org/go/mod/module"
 
 	"github.com/sbx-dev/sbx/schema/diag"
+	"github.com/sbx-dev/sbx/schema/load/explain"
 	"github.com/sbx-dev/sbx/schema/load/guard"
 )
 
@@ -161,14 +162,11 @@ func (c *Config) instance(t target, form schemaForm) (*build.Instance, error) {
 	return inst, nil
 }
 
-// builtin begins the display name of the schema's own files.
-const builtin = "sbx:"
-
 // display is how positions name a file of the project.
 func (p *project) display(name string) string {
 	name = strings.TrimPrefix(name, "/")
 	if _, ok := p.overlay[name]; ok {
-		return builtin + name
+		return explain.Builtin + name
 	}
 	if name == stdinFile {
 		return "<stdin>"

@@ -13,6 +13,7 @@ import (
 	cuejson "cuelang.org/go/encoding/json"
 
 	"github.com/sbx-dev/sbx/schema/diag"
+	"github.com/sbx-dev/sbx/schema/load/explain"
 )
 
 // policy is the rules of an organisation: CUE packages that each profile is
@@ -68,9 +69,7 @@ func (p *policy) check(prof *schema.Profile, src *source) (list diag.List) {
 		ctx := cuecontext.New(cuecontext.WithInjection(embed.New()))
 		rules := ctx.BuildInstance(inst)
 		v := rules.Unify(ctx.BuildExpr(expr))
-		raw := &rawErrors{src: src.withRules(t.project, inst.Files)}
-		raw.add(v.Validate(cue.All()))
-		for _, d := range raw.list {
+		for _, d := range explain.Errors(src.withRules(t.project, inst.Files), nil, diag.Pos{}, v.Validate(cue.All())).List {
 			list = append(list, ruled(d))
 		}
 	}

@@ -157,16 +157,39 @@ func (s *source) nodePos(n ast.Node) diag.Pos {
 	return p
 }
 
-// label is where a field's name stands.
-func (s *source) label(path string) diag.Pos {
+// Label is where a field's name stands.
+func (s *source) Label(path string) diag.Pos {
 	if p, ok := s.places[path]; ok && p.label != nil {
 		return s.nodePos(p.label)
 	}
 	return s.Pos(path)
 }
 
-// tagHelp says how to set a value that a tag is to give.
-func (s *source) tagHelp(path string) string {
+// First is where the profile begins.
+func (s *source) First() diag.Pos { return s.first }
+
+// Written is where a person looks for the value of a path that the files give.
+func (s *source) Written(path string) (pos diag.Pos, ok bool) {
+	p, ok := s.places[path]
+	if !ok {
+		return pos, false
+	}
+	return s.nodePos(p.node()), true
+}
+
+// Again is where other values of the same path are given.
+func (s *source) Again(path string) (list []diag.Pos) {
+	for _, n := range s.others[path] {
+		list = append(list, s.nodePos(n))
+	}
+	return list
+}
+
+// IsRule says whether a call of error() stands there, which a person wrote.
+func (s *source) IsRule(at diag.Pos) bool { return s.rules[at] }
+
+// TagHelp says how to set a value that a tag is to give.
+func (s *source) TagHelp(path string) string {
 	p := s.places[path]
 	for _, n := range []ast.Node{p.label, p.value} {
 		id, ok := n.(*ast.Ident)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/load/explain"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
@@ -27,7 +28,7 @@ func TestStructsMatchTheSchema(t *testing.T) {
 				fields = append(fields, tag)
 			}
 		}
-		declared := fieldNames(defs.LookupPath(cue.ParsePath(name)))
+		declared := explain.FieldNames(defs.LookupPath(cue.ParsePath(name)))
 		slices.Sort(fields)
 		slices.Sort(declared)
 		if !slices.Equal(fields, declared) {
@@ -38,8 +39,8 @@ func TestStructsMatchTheSchema(t *testing.T) {
 
 // The bound of a list of rules is the same in Go.
 func TestMaxRulesMatchesTheSchema(t *testing.T) {
-	if _, most := bounds(compileSchema(schema.Files()).LookupPath(cue.MakePath(cue.Def("#Network"), cue.Str("allow").Optional()))); most != maxRules {
-		t.Errorf("the schema takes %d rules, and the program %d", most, maxRules)
+	if _, most := explain.Bounds(compileSchema(schema.Files()).LookupPath(cue.MakePath(cue.Def("#Network"), cue.Str("allow").Optional()))); most != explain.MaxRules {
+		t.Errorf("the schema takes %d rules, and the program %d", most, explain.MaxRules)
 	}
 }
 

@@ -1,4 +1,4 @@
-package load
+package explain
 
 // elsewhere says where words belong that people look for in another place.
 var elsewhere = map[string]string{

@@ -1,4 +1,4 @@
-package load
+package explain
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ import (
 // scalar checks a string, number, boolean or null.
 func (w *walker) scalar(path string, def, v cue.Value) (data any, ok bool) {
 	if !v.IsConcrete() {
-		w.report(diag.Incomplete, path, w.src.Pos(path), "has no value: it is only known to be "+kindName(v.IncompleteKind()), w.src.tagHelp(path))
+		w.report(diag.Incomplete, path, w.src.Pos(path), "has no value: it is only known to be "+kindName(v.IncompleteKind()), w.src.TagHelp(path))
 		return nil, false
 	}
 	if err := v.Unify(def).Validate(cue.Concrete(true)); err != nil {

@@ -1,4 +1,4 @@
-package load
+package explain
 
 import (
 	"fmt"
@@ -16,12 +16,13 @@ import (
 // walker holds what a user's files say against the schema, value by value, and
 // reports every value that does not fit by itself.
 type walker struct {
-	src  *source
-	ctx  *cue.Context
-	top  cue.Value       // `_`
-	defs cue.Value       // the schema's package
-	bad  map[string]bool // paths that were reported, or whose parents were
-	list diag.List
+	src   Source
+	ctx   *cue.Context
+	top   cue.Value // `_`
+	defs  cue.Value // the schema's package
+	takes func(rule cue.Value) (data any, ok bool)
+	bad   map[string]bool // paths that were reported, or whose parents were
+	list  diag.List
 
 	slips map[string][]string // by struct, the fields that unknown ones were likely meant to be
 }
@@ -143,7 +144,7 @@ func lastField(path string) string {
 // container is the kind of a list or struct that is an error because something
 // in it is.
 func container(v cue.Value) cue.Kind {
-	if len(elements(v)) > 0 {
+	if len(Elements(v)) > 0 {
 		return cue.ListKind
 	}
 	if _, err := v.Fields(); err == nil {
@@ -158,7 +159,7 @@ func (w *walker) structure(path string, def, v cue.Value) (any, bool) {
 	if err != nil {
 		return nil, false
 	}
-	names := fieldNames(def)
+	names := FieldNames(def)
 	if len(names) == 0 && w.count(path, def, v, countFields(v)) {
 		return nil, false
 	}
@@ -196,15 +197,15 @@ func (w *walker) fieldDef(def cue.Value, name string) (cue.Value, bool) {
 			return f, true
 		}
 	}
-	if len(fieldNames(def)) > 0 || !def.Allows(cue.Str(name)) {
+	if len(FieldNames(def)) > 0 || !def.Allows(cue.Str(name)) {
 		return cue.Value{}, false // a struct has either fields or a pattern for keys
 	}
 	p := cue.MakePath(cue.Str(name))
 	return def.FillPath(p, w.top).LookupPath(p), true
 }
 
-// fieldNames are the fields that def names itself.
-func fieldNames(def cue.Value) (names []string) {
+// FieldNames are the fields that def names itself.
+func FieldNames(def cue.Value) (names []string) {
 	it, err := def.Fields(cue.Optional(true))
 	for err == nil && it.Next() {
 		names = append(names, it.Selector().Unquoted())
@@ -215,7 +216,7 @@ func fieldNames(def cue.Value) (names []string) {
 // unknown reports a field that the schema does not have, or the key of a map
 // that is not of the form that its keys have.
 func (w *walker) unknown(path, at, name string, def cue.Value, names []string) {
-	pos := w.src.label(at)
+	pos := w.src.Label(at)
 	if a := def.Attribute("keys"); a.Err() == nil {
 		key := w.defs.LookupPath(cue.ParsePath(a.Contents()))
 		code, message, help := explain(w.schemaText(key), strconv.Quote(diag.Short(name)))
@@ -280,7 +281,7 @@ func (w *walker) exactlyOne(path string, def, v cue.Value) {
 		}
 		for _, name := range set {
 			d := w.list[len(w.list)-1]
-			d.Notes = append(d.Notes, diag.Note{Pos: w.src.label(schema.Field(path, name)), Message: name + " is set here"})
+			d.Notes = append(d.Notes, diag.Note{Pos: w.src.Label(schema.Field(path, name)), Message: name + " is set here"})
 		}
 	}
 }
@@ -310,7 +311,7 @@ func oneOf(def cue.Value) (names []string) {
 		}
 		it, err := args[2].List()
 		for err == nil && it.Next() {
-			names = append(names, fieldNames(it.Value())...)
+			names = append(names, FieldNames(it.Value())...)
 		}
 	}
 	return names

@@ -1,4 +1,4 @@
-package load
+package explain
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ import (
 
 // rawErrors turns CUE's own errors into diagnostics, one for each value.
 type rawErrors struct {
-	src      *source
+	src      Source
 	tags     []string
 	fallback diag.Pos
 	bad      map[string]bool
@@ -104,7 +104,7 @@ func (r *rawErrors) place(d *diag.Diagnostic, group []errors.Error) {
 	d.Pos = r.primary(d.Path, places)
 	for _, e := range group {
 		for _, p := range errors.Positions(e) {
-			if r.src.rules[r.src.At(p)] {
+			if r.src.IsRule(r.src.At(p)) {
 				d.Code, d.Help = diag.Rule, ""
 				d.Notes = []diag.Note{{Pos: r.src.At(p), Message: "the rule is here"}}
 				return
@@ -114,11 +114,11 @@ func (r *rawErrors) place(d *diag.Diagnostic, group []errors.Error) {
 	if d.Code != diag.Conflict {
 		return
 	}
-	for _, n := range r.src.others[d.Path] {
-		d.Notes = append(d.Notes, diag.Note{Pos: r.src.nodePos(n), Message: "another value is given here"})
+	for _, at := range r.src.Again(d.Path) {
+		d.Notes = append(d.Notes, diag.Note{Pos: at, Message: "another value is given here"})
 	}
 	for _, p := range places {
-		if len(d.Notes) == 0 && (p.File != d.Pos.File || p.Line != d.Pos.Line) && p != r.src.first {
+		if len(d.Notes) == 0 && (p.File != d.Pos.File || p.Line != d.Pos.Line) && p != r.src.First() {
 			d.Notes = append(d.Notes, diag.Note{Pos: p, Message: "the other side of the conflict"})
 		}
 	}
@@ -129,7 +129,7 @@ func (r *rawErrors) places(group []errors.Error) (list []diag.Pos) {
 	for _, e := range group {
 		for _, p := range errors.Positions(e) {
 			at := r.src.At(p)
-			if at.File == "" || strings.HasPrefix(at.File, builtin) || slices.Contains(list, at) {
+			if at.File == "" || strings.HasPrefix(at.File, Builtin) || slices.Contains(list, at) {
 				continue
 			}
 			list = append(list, at)
@@ -142,8 +142,8 @@ func (r *rawErrors) places(group []errors.Error) (list []diag.Pos) {
 // position that CUE names.
 func (r *rawErrors) primary(at string, places []diag.Pos) diag.Pos {
 	if at != "" {
-		if p, ok := r.src.places[at]; ok {
-			return r.src.nodePos(p.node())
+		if p, ok := r.src.Written(at); ok {
+			return p
 		}
 	}
 	if len(places) > 0 {

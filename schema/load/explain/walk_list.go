@@ -1,4 +1,4 @@
-package load
+package explain
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 )
 
 func (w *walker) sequence(path string, def, v cue.Value) (any, bool) {
-	elems := elements(v)
+	elems := Elements(v)
 	data := make([]any, len(elems))
 	if w.count(path, def, v, len(elems)) {
 		return nil, false
@@ -28,9 +28,9 @@ func (w *walker) sequence(path string, def, v cue.Value) (any, bool) {
 	return data, true
 }
 
-// elements are those of a list, which may be an error because one of them is;
+// Elements are those of a list, which may be an error because one of them is;
 // none of what is no list.
-func elements(v cue.Value) (list []cue.Value) {
+func Elements(v cue.Value) (list []cue.Value) {
 	it, err := v.Fields(cue.All())
 	for err == nil && it.Next() {
 		if it.Selector().LabelType() == cue.IndexLabel {
@@ -42,7 +42,7 @@ func elements(v cue.Value) (list []cue.Value) {
 
 // count checks how many parts a list or map has.
 func (w *walker) count(path string, def, v cue.Value, n int) (wrong bool) {
-	least, most := bounds(def)
+	least, most := Bounds(def)
 	unit := "entries"
 	switch {
 	case n < least && !w.badBelow(path):
@@ -55,13 +55,13 @@ func (w *walker) count(path string, def, v cue.Value, n int) (wrong bool) {
 	return true
 }
 
-// bounds finds list.MinItems, list.MaxItems and struct.MaxFields in def.
-func bounds(def cue.Value) (least, most int) {
+// Bounds finds list.MinItems, list.MaxItems and struct.MaxFields in def.
+func Bounds(def cue.Value) (least, most int) {
 	op, args := operands(def)
 	switch op {
 	case cue.AndOp:
 		for _, a := range args {
-			l, m := bounds(a)
+			l, m := Bounds(a)
 			least, most = max(least, l), max(most, m)
 		}
 	case cue.CallOp:
