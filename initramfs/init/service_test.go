@@ -24,11 +24,11 @@ func TestAServiceEndsAsItsCommandDoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, manifest.Manifest{Service: true, Run: manifest.Run{Argv: shell(c.script), Restart: "never"}})
-			written := s.output(t)
+			out := s.output(t)() // first: the sandbox is gone once all who have asked by then know the end
 			if last := s.ending(t)(); last.Exit == nil || *last.Exit != c.want {
 				t.Errorf("it ended with %v, want %v", last.Exit, c.want)
 			}
-			if out := written(); !strings.Contains(out, "out\n") || !strings.Contains(out, "err\n") {
+			if !strings.Contains(out, "out\n") || !strings.Contains(out, "err\n") {
 				t.Errorf("it wrote %q", out)
 			}
 			s.ended(t)
@@ -163,7 +163,7 @@ func TestASandboxThatCannotBeSetUpRunsNothing(t *testing.T) {
 	}{
 		"no such card":       {manifest.Manifest{Interfaces: []manifest.Interface{{Name: "eth7", MAC: "52:54:00:00:00:01"}}}, "network interface eth7"},
 		"no such capability": {manifest.Manifest{Run: manifest.Run{Capabilities: []string{"fly"}}}, "fly"},
-		"no such tmpfs":      {manifest.Manifest{Mounts: []manifest.Mount{{Kind: manifest.Tmpfs, Target: "/nowhere", Mode: 0o755}}}, "cannot set the mode of a tmpfs"},
+		"no such tmpfs":      {manifest.Manifest{Mounts: []manifest.Mount{{Kind: manifest.Tmpfs, Target: "/dev/nowhere", Mode: 0o755}}}, "cannot set the mode of a tmpfs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
