@@ -163,7 +163,7 @@ func (u *up) release(ctx context.Context) error {
 		}
 	}
 	for _, name := range gone(had.Networks, u.s.metadata.Networks) {
-		if err := u.r.releaseNetwork(u.conn, name, u.s.name); err != nil {
+		if err := releaseNetwork(u.conn, u.r.eachDriver, name, u.s.name); err != nil {
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}
 	}

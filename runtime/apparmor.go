@@ -15,6 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/compiler/apparmor"
 	"github.com/sbx-dev/sbx/internal/mac"
+	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -163,7 +164,7 @@ func (s *sandbox) offerProfile() error {
 }
 
 // profileFile is where the text is kept.
-func profileFile(dir string) string { return filepath.Join(dir, profilePart) }
+func profileFile(dir string) string { return filepath.Join(dir, state.AppArmor) }
 
 // unloadProfile takes the sandbox's profile from the kernel, where it has one. What
 // ran in it must have ended: it would not be confined any more.

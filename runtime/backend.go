@@ -10,6 +10,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -51,10 +52,10 @@ func (r *Runtime) dial(ctx context.Context, kind schema.Backend, dir string) (*c
 	}
 	var conn net.Conn
 	if backend.held() {
-		conn, err = dialUnix(ctx, filepath.Join(dir, keeperSocket))
+		conn, err = dialUnix(ctx, filepath.Join(dir, state.Keeper))
 	}
 	if conn == nil {
-		conn, err = dialUnix(ctx, filepath.Join(dir, channelSocket))
+		conn, err = dialUnix(ctx, filepath.Join(dir, state.Channel))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach the sandbox's first process: %w", err)

@@ -15,6 +15,10 @@ import (
 // forwarding is the kernel's BR_STATE_FORWARDING.
 const forwarding = "3"
 
+// bridgeLimit is how long a bridge with spanning tree may take to forward: twice
+// the least delay that Linux allows, and some more.
+const bridgeLimit = 15 * time.Second
+
 // waitForBridge waits until the bridges that the domain's interfaces are on pass
 // packets. A bridge with spanning tree, as libvirt's default network has, takes
 // four seconds for that after an interface has joined.

@@ -106,7 +106,7 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 		}
 	}
 	for _, n := range m.Networks {
-		if err := r.releaseNetwork(conn, n, name); err != nil {
+		if err := releaseNetwork(conn, r.eachDriver, n, name); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/logfile"
 	"github.com/sbx-dev/sbx/internal/stage"
+	"github.com/sbx-dev/sbx/internal/state"
 )
 
 // explain finds out why a sandbox has ended that was just started, where that is
@@ -45,7 +46,7 @@ func patience(err error) time.Duration {
 
 // loggedOutput is what the keeper of a sandbox has written of its output.
 func loggedOutput(ctx context.Context, dir string) (records []channel.Record) {
-	_ = logfile.Read(ctx, filepath.Join(dir, logDir), time.Time{}, false, func(l logfile.Line) error { // as far as it can be read
+	_ = logfile.Read(ctx, filepath.Join(dir, state.Log), time.Time{}, false, func(l logfile.Line) error { // as far as it can be read
 		records = append(records, channel.Record{Time: l.Time, Data: []byte(l.Text + "\n")})
 		records = records[max(0, len(records)-shownLines):]
 		return nil

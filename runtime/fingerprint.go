@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -155,8 +156,8 @@ func filesFingerprint(dir string, kind schema.Backend) (string, error) {
 			return "", err
 		}
 	}
-	if _, err := os.Lstat(filepath.Join(dir, channelSocket)); err == nil {
-		lines = append(lines, channelSocket)
+	if _, err := os.Lstat(filepath.Join(dir, state.Channel)); err == nil {
+		lines = append(lines, state.Channel)
 	}
 	return compiler.Digest([]byte(strings.Join(lines, "\n"))), nil
 }

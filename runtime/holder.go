@@ -17,6 +17,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/confine"
+	"github.com/sbx-dev/sbx/internal/state"
 )
 
 // The descriptors that a holder is started with. Its standard input ends when the
@@ -60,7 +61,7 @@ func (r *Runtime) startHolder(ctx context.Context, dir string, first net.Conn) (
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot start the process that holds its channel: %w", err)
 	}
-	conn, err := net.Dial("unix", filepath.Join(dir, keeperSocket))
+	conn, err := net.Dial("unix", filepath.Join(dir, state.Keeper))
 	if err != nil {
 		leave()
 		return nil, nil, err

@@ -13,6 +13,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/confine"
 	"github.com/sbx-dev/sbx/internal/logfile"
+	"github.com/sbx-dev/sbx/internal/state"
 )
 
 // A keeper is a process beside a sandbox that writes its service's output to a log
@@ -44,7 +45,7 @@ func (r *Runtime) Keep(ctx context.Context, name string) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	log, end := os.NewFile(keptLog, "log"), os.NewFile(keptEnd, endFile)
+	log, end := os.NewFile(keptLog, "log"), os.NewFile(keptEnd, state.Ended)
 	conn, err := inherited(keptChannel, net.FileConn)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/confine"
 	"github.com/sbx-dev/sbx/internal/lockfile"
 	"github.com/sbx-dev/sbx/internal/logfile"
+	"github.com/sbx-dev/sbx/internal/state"
 )
 
 // startKeeper starts a keeper, as a process of its own, and returns when it has given
@@ -59,10 +60,10 @@ func (u *up) keptFiles(ctx context.Context, lock *os.File) (files []*os.File, er
 	files = append(files, lock)
 	for _, open := range []func() (*os.File, error){
 		func() (*os.File, error) {
-			return logfile.Make(filepath.Join(u.s.dir, logDir), int(compiler.HelperID(u.s.name)))
+			return logfile.Make(filepath.Join(u.s.dir, state.Log), int(compiler.HelperID(u.s.name)))
 		},
 		func() (*os.File, error) {
-			return os.OpenFile(filepath.Join(u.s.dir, endFile), os.O_CREATE|os.O_TRUNC|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
+			return os.OpenFile(filepath.Join(u.s.dir, state.Ended), os.O_CREATE|os.O_TRUNC|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
 		},
 		func() (*os.File, error) { return channelFile(ctx, u.s.dir) },
 		func() (*os.File, error) { return listenerFile(u.s.dir) },
@@ -106,7 +107,7 @@ func dialUnix(ctx context.Context, path string) (net.Conn, error) {
 func channelFile(ctx context.Context, dir string) (*os.File, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialLimit)
 	defer cancel()
-	conn, err := dialUnix(ctx, filepath.Join(dir, channelSocket))
+	conn, err := dialUnix(ctx, filepath.Join(dir, state.Channel))
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +128,7 @@ func listenerFile(dir string) (*os.File, error) {
 
 // listenShared makes that socket.
 func listenShared(dir string) (*net.UnixListener, error) {
-	path := filepath.Join(dir, keeperSocket)
+	path := filepath.Join(dir, state.Keeper)
 	if err := removeFile(path); err != nil { // left behind by one that has ended
 		return nil, err
 	}
@@ -138,7 +139,7 @@ func listenShared(dir string) (*net.UnixListener, error) {
 // there is one. flags is os.O_CREATE for one that is to stay: without it, nothing
 // is left in a folder that goes.
 func lockKeeper(dir string, flags int) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, keeperLock), flags|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, state.KeeperLock), flags|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +153,7 @@ func lockKeeper(dir string, flags int) (*os.File, error) {
 
 // hasKeeper says whether a keeper shares the sandbox's channel.
 func hasKeeper(dir string) bool {
-	conn, err := net.Dial("unix", filepath.Join(dir, keeperSocket))
+	conn, err := net.Dial("unix", filepath.Join(dir, state.Keeper))
 	if err != nil {
 		return false
 	}
@@ -170,7 +171,7 @@ func awaitKeeper(dir string) error {
 		}
 		if lock != nil || err != nil { // there is none, or never was
 			defer lock.Close()
-			return errors.Join(removeFile(filepath.Join(dir, keeperSocket)), removeFile(filepath.Join(dir, endFile)))
+			return errors.Join(removeFile(filepath.Join(dir, state.Keeper)), removeFile(filepath.Join(dir, state.Ended)))
 		}
 		if time.Now().After(limit) {
 			return fmt.Errorf("its keeper does not end: find \"sbx keep %s\" with ps, and end it", filepath.Base(dir))
@@ -184,10 +185,10 @@ func removeKept(dir string) error {
 	if err := awaitKeeper(dir); err != nil {
 		return err
 	}
-	for _, file := range []string{keeperLock, keeperSocket} { // an sbx run that was killed leaves a socket, and no lock
+	for _, file := range []string{state.KeeperLock, state.Keeper} { // an sbx run that was killed leaves a socket, and no lock
 		if err := removeFile(filepath.Join(dir, file)); err != nil {
 			return err
 		}
 	}
-	return removeTree(filepath.Join(dir, logDir))
+	return removeTree(filepath.Join(dir, state.Log))
 }

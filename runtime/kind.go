@@ -96,3 +96,21 @@ func (r *Runtime) eachKind(f func(conn *libvirt.Connect, kind schema.Backend) (m
 	}
 	return nil
 }
+
+// eachDriver gives the connections to libvirt's drivers of all kinds that it has here.
+func (r *Runtime) eachDriver() (conns []*libvirt.Connect, err error) {
+	for _, kind := range Kinds() {
+		if _, err := r.uri(kind); err != nil { // a connection was named that is one driver's alone
+			continue
+		}
+		conn, err := r.connect(kind)
+		if noDriver(kind, err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		conns = append(conns, conn)
+	}
+	return conns, nil
+}

@@ -18,8 +18,8 @@ var container = kind{
 	backend: func(r *Runtime) backend { return lxc{r} },
 	bind:    func(_ *Runtime, s *sandbox) error { s.stageRoot(); return nil },
 
-	made:     []string{rootDir, sbxDir, filesDir},
-	manifest: sbxDir,
+	made:     []string{state.Root, state.Own, state.Files},
+	manifest: state.Own,
 	state:    []string{state.Inits},
 
 	signals:   true,

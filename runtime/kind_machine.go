@@ -3,6 +3,7 @@ package runtime
 import (
 	"libvirt.org/go/libvirt"
 
+	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -13,8 +14,8 @@ var machine = kind{
 	backend: func(r *Runtime) backend { return kvm{r} },
 	bind:    (*Runtime).bindMachine,
 
-	made:     []string{bootDir}, // its exports are the host's own files
-	manifest: bootDir,
+	made:     []string{state.Boot}, // its exports are the host's own files
+	manifest: state.Boot,
 
 	embedded:  true,
 	holdsBack: true,

@@ -47,7 +47,7 @@ func (k kvm) prepare(ctx context.Context, s *sandbox) error {
 	if err := k.clear(s.dir); err != nil {
 		return err
 	}
-	for _, part := range []string{bootDir, exportsDir} {
+	for _, part := range []string{state.Boot, state.Exports} {
 		if _, err := k.r.state().Make(s.name, part); err != nil {
 			return err
 		}
@@ -94,14 +94,14 @@ func (r *Runtime) placeBoot(ctx context.Context, s *sandbox) error {
 		return err
 	}
 	builder := boot.Builder{Kernel: found, Init: init, Cache: files}
-	notice, err := builder.PlaceKernel(ctx, filepath.Join(s.dir, bootDir, "kernel"))
+	notice, err := builder.PlaceKernel(ctx, filepath.Join(s.dir, state.Boot, "kernel"))
 	if err != nil {
 		return fault.Because(diag.NoKernel, err)
 	}
 	if notice != "" {
 		r.options.Log(notice)
 	}
-	if err := builder.PlaceInitrd(ctx, s.manifest, filepath.Join(s.dir, bootDir, "initrd")); err != nil {
+	if err := builder.PlaceInitrd(ctx, s.manifest, filepath.Join(s.dir, state.Boot, "initrd")); err != nil {
 		return fault.Because(diag.NoKernel, err)
 	}
 	told, err := s.manifest.Encode()
@@ -166,7 +166,7 @@ func (k kvm) startTransient(s *sandbox, conn *libvirt.Connect) (*libvirt.Domain,
 			return dom, nil, err
 		}
 	}
-	channel, err := net.Dial("unix", filepath.Join(s.dir, channelSocket))
+	channel, err := net.Dial("unix", filepath.Join(s.dir, state.Channel))
 	return dom, channel, err
 }
 
@@ -175,13 +175,13 @@ func (kvm) held() bool { return true }
 
 // clear removes what prepare made, and nothing that the sandbox itself wrote.
 func (k kvm) clear(dir string) error {
-	if err := stage.Remove(filepath.Join(dir, stageDir)); err != nil {
+	if err := stage.Remove(filepath.Join(dir, state.Stage)); err != nil {
 		return err
 	}
-	for _, part := range []string{bootDir, exportsDir} {
+	for _, part := range []string{state.Boot, state.Exports} {
 		if err := removeTree(filepath.Join(dir, part)); err != nil {
 			return err
 		}
 	}
-	return removeFile(filepath.Join(dir, channelSocket))
+	return removeFile(filepath.Join(dir, state.Channel))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/logfile"
+	"github.com/sbx-dev/sbx/internal/state"
 )
 
 // The bounds within which a failed sandbox may say what its command wrote:
@@ -49,7 +50,7 @@ func keepWords(dir string, f *StartFailure) error {
 	}
 	defer lock.Close()
 	helper := int(compiler.HelperID(f.Name))
-	folder, err := logfile.Make(filepath.Join(dir, logDir), helper)
+	folder, err := logfile.Make(filepath.Join(dir, state.Log), helper)
 	if err != nil {
 		return err
 	}

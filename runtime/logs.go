@@ -10,6 +10,7 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/logfile"
+	"github.com/sbx-dev/sbx/internal/state"
 )
 
 // Logs calls see with the lines that the named sandbox's service wrote since
@@ -24,7 +25,7 @@ func (r *Runtime) Logs(ctx context.Context, name string, since time.Time, follow
 		return err
 	}
 	dom.Free()
-	dir := r.state().Path(name, logDir)
+	dir := r.state().Path(name, state.Log)
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return logfile.Read(ctx, dir, since, follow, see)
 	}

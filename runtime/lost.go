@@ -155,7 +155,7 @@ func ownNetworks(conn *libvirt.Connect) ([]string, error) {
 
 // madeAt is when prepare made the sandbox's files; empty if it did not.
 func (r *Runtime) madeAt(name string) string {
-	for _, part := range []string{rootDir, bootDir} {
+	for _, part := range []string{state.Root, state.Boot} {
 		if info, err := os.Stat(r.state().Path(name, part)); err == nil {
 			return info.ModTime().UTC().Format(time.RFC3339)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
+	"github.com/sbx-dev/sbx/internal/state"
 )
 
 // lxc runs sandboxes as containers.
@@ -51,7 +52,7 @@ func (l lxc) prepare(ctx context.Context, s *sandbox) error {
 		return err
 	}
 	base := s.base()
-	if err := (root{filepath.Join(s.dir, rootDir), base, base}).build(s.manifest, s.isFolder); err != nil {
+	if err := (root{filepath.Join(s.dir, state.Root), base, base}).build(s.manifest, s.isFolder); err != nil {
 		return err
 	}
 	if err := writeInline(s); err != nil {
@@ -69,7 +70,7 @@ func (l lxc) prepare(ctx context.Context, s *sandbox) error {
 // writeInline writes the files whose content is the profile's. On the host only
 // root and the sandbox come at them.
 func writeInline(s *sandbox) error {
-	dir, base := filepath.Join(s.dir, filesDir), s.base()
+	dir, base := filepath.Join(s.dir, state.Files), s.base()
 	if err := mkdirOwned(dir, 0, base, 0o750); err != nil {
 		return err
 	}
@@ -95,7 +96,7 @@ func writeInline(s *sandbox) error {
 // writeOwn makes the folder that the container sees as /.sbx: its first process
 // and that one's manifest.
 func (l lxc) writeOwn(ctx context.Context, s *sandbox, base int) error {
-	dir := filepath.Join(s.dir, sbxDir)
+	dir := filepath.Join(s.dir, state.Own)
 	if err := mkdirOwned(dir, 0, base, 0o750); err != nil {
 		return err
 	}
@@ -114,15 +115,15 @@ func (l lxc) clear(dir string) error {
 	if err := releasePids(filepath.Base(dir)); err != nil {
 		return err
 	}
-	if err := stage.Remove(filepath.Join(dir, stageDir)); err != nil {
+	if err := stage.Remove(filepath.Join(dir, state.Stage)); err != nil {
 		return err
 	}
-	for _, part := range []string{rootDir, sbxDir, filesDir} {
+	for _, part := range []string{state.Root, state.Own, state.Files} {
 		if err := removeTree(filepath.Join(dir, part)); err != nil {
 			return err
 		}
 	}
-	return removeFile(filepath.Join(dir, channelSocket))
+	return removeFile(filepath.Join(dir, state.Channel))
 }
 
 // start starts the container, which gets its end of the channel. The mounts on the
@@ -145,7 +146,7 @@ func (lxc) finish(s *sandbox, dom *libvirt.Domain) error {
 	if err := giveAddresses(dom, s.manifest.Interfaces); err != nil {
 		return err
 	}
-	return s.limit(dom)
+	return limit(dom, s.name, s.manifest.Run.Pids)
 }
 
 // startTransient starts a container that libvirt forgets when it ends, and ends
@@ -158,7 +159,7 @@ func (l lxc) startTransient(s *sandbox, conn *libvirt.Connect) (dom *libvirt.Dom
 		return nil, nil, err
 	}
 	defer socket.Close()
-	first, err = net.Dial("unix", filepath.Join(s.dir, channelSocket))
+	first, err = net.Dial("unix", filepath.Join(s.dir, state.Channel))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -182,7 +183,7 @@ func (lxc) held() bool { return false }
 // as descriptor 3, will speak with hosts. It listens already: whoever may open
 // the socket's file can connect, now and after sbx has ended.
 func listen(s *sandbox) (*os.File, error) {
-	path := filepath.Join(s.dir, channelSocket)
+	path := filepath.Join(s.dir, state.Channel)
 	listener, err := listenUnix(path)
 	if err != nil {
 		return nil, fmt.Errorf("channel: %w", err)

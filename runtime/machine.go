@@ -126,7 +126,7 @@ func (s *sandbox) stageImages() {
 
 // singleDir is the folder that QEMU exports for a single file.
 func (s *sandbox) singleDir(m manifest.Mount) string {
-	return filepath.Join(s.dir, exportsDir, m.Tag)
+	return filepath.Join(s.dir, state.Exports, m.Tag)
 }
 
 // checkQEMU refuses host paths that QEMU's user may not use, as far as a machine

@@ -116,14 +116,16 @@ func ownNetwork(conn *libvirt.Connect, name string) (*libvirt.Network, error) {
 }
 
 // releaseNetwork removes a network that sbx made, if it is there and no domain
-// but the named one is defined with it. Another maker's network stays.
-func (r *Runtime) releaseNetwork(conn *libvirt.Connect, name, sandbox string) error {
+// but the named one is defined with it. Another maker's network stays. Containers and
+// machines share libvirt's networks, but each driver lists its own domains only:
+// others gives the other drivers' connections.
+func releaseNetwork(conn *libvirt.Connect, others func() ([]*libvirt.Connect, error), name, sandbox string) error {
 	network, err := ownNetwork(conn, name)
 	if network == nil || err != nil {
 		return unlessForeign(err)
 	}
 	defer network.Free()
-	if used, err := r.networkUsed(conn, name, sandbox); used || err != nil {
+	if used, err := networkUsed(conn, others, name, sandbox); used || err != nil {
 		return err
 	}
 	if err := network.Destroy(); err != nil && errorCode(err) != libvirt.ERR_OPERATION_INVALID {
@@ -135,25 +137,13 @@ func (r *Runtime) releaseNetwork(conn *libvirt.Connect, name, sandbox string) er
 	return nil
 }
 
-// networkUsed says whether a domain other than the named one is on the network:
-// containers and machines share libvirt's networks, but each driver lists its own
-// domains only.
-func (r *Runtime) networkUsed(conn *libvirt.Connect, network, except string) (bool, error) {
-	conns := []*libvirt.Connect{conn}
-	for _, kind := range Kinds() {
-		if _, err := r.uri(kind); err != nil { // a connection was named that is one driver's alone
-			continue
-		}
-		other, err := r.connect(kind)
-		if noDriver(kind, err) {
-			continue
-		}
-		if err != nil {
-			return false, err
-		}
-		conns = append(conns, other)
+// networkUsed says whether a domain other than the named one is on the network.
+func networkUsed(conn *libvirt.Connect, others func() ([]*libvirt.Connect, error), network, except string) (bool, error) {
+	conns, err := others()
+	if err != nil {
+		return false, err
 	}
-	for _, c := range conns {
+	for _, c := range append([]*libvirt.Connect{conn}, conns...) {
 		if used, err := domainsUse(c, network, except); used || err != nil {
 			return used, err
 		}
@@ -185,4 +175,26 @@ func domainsUse(conn *libvirt.Connect, network, except string) (bool, error) {
 
 func networkError(name string, err error) error {
 	return fmt.Errorf("network %s: %w", name, plain(err))
+}
+
+// observedNetwork is a network that the profile owns; the zero value is one that
+// is not there.
+type observedNetwork struct {
+	defined, running string // XML
+}
+
+func observeNetwork(network *libvirt.Network) (found observedNetwork, err error) {
+	if network == nil {
+		return found, nil
+	}
+	defer network.Free()
+	if found.defined, err = network.GetXMLDesc(libvirt.NETWORK_XML_INACTIVE); err != nil {
+		return found, err
+	}
+	active, err := network.IsActive()
+	if err != nil || !active {
+		return found, err
+	}
+	found.running, err = network.GetXMLDesc(0)
+	return found, err
 }

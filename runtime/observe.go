@@ -35,12 +35,6 @@ type observed struct {
 	sources  map[string]string // what stands now at the host paths that it sees, by object, while it runs
 }
 
-// observedNetwork is a network that the profile owns; the zero value is one that
-// is not there.
-type observedNetwork struct {
-	defined, running string // XML
-}
-
 // observedCard is the host's end of an interface of a running sandbox.
 type observedCard struct {
 	device string
@@ -171,22 +165,6 @@ func (o *observed) surroundings(conn *libvirt.Connect, has, want *compiler.Metad
 		}
 	}
 	return nil
-}
-
-func observeNetwork(network *libvirt.Network) (found observedNetwork, err error) {
-	if network == nil {
-		return found, nil
-	}
-	defer network.Free()
-	if found.defined, err = network.GetXMLDesc(libvirt.NETWORK_XML_INACTIVE); err != nil {
-		return found, err
-	}
-	active, err := network.IsActive()
-	if err != nil || !active {
-		return found, err
-	}
-	found.running, err = network.GetXMLDesc(0)
-	return found, err
 }
 
 // interfaces looks at the host's ends of the running sandbox's interfaces.

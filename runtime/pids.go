@@ -19,8 +19,9 @@ import (
 )
 
 // limit sets the bounds of a running container for which libvirt's container driver
-// has no element, or none that means the same under both versions of control groups.
-func (s *sandbox) limit(dom *libvirt.Domain) error {
+// has no element, or none that means the same under both versions of control groups;
+// pids is how many processes and threads it may have, 0 for any number.
+func limit(dom *libvirt.Domain, name string, pids int) error {
 	groups, err := groupsOf(dom)
 	if err != nil {
 		return err
@@ -31,7 +32,7 @@ func (s *sandbox) limit(dom *libvirt.Domain) error {
 	if err := groups.limitSwap(); err != nil {
 		return err
 	}
-	return groups.limitPids(dom, s.name, s.manifest.Run.Pids)
+	return groups.limitPids(dom, name, pids)
 }
 
 // limitSwap keeps a container's memory from being swapped out: a limit of memory

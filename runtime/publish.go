@@ -8,12 +8,13 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/forward"
+	"github.com/sbx-dev/sbx/internal/state"
 )
 
 // listen takes the host's ports that are to lead to the sandbox, before anything is
 // changed.
 func (u *up) listen() (err error) {
-	u.ports, err = forward.Listen(filepath.Join(u.s.dir, forwardRecord), u.s.ports())
+	u.ports, err = forward.Listen(filepath.Join(u.s.dir, state.Forward), u.s.ports())
 	return err
 }
 
@@ -21,7 +22,7 @@ func (u *up) listen() (err error) {
 func (u *up) publish() error {
 	c := forward.Command{
 		Argv:   u.r.options.Self,
-		Path:   filepath.Join(u.s.dir, forwardRecord),
+		Path:   filepath.Join(u.s.dir, state.Forward),
 		Ports:  u.ports,
 		UserID: compiler.HelperID(u.s.name),
 	}
@@ -58,12 +59,12 @@ func showPorts(ports []forward.Port) string {
 
 // publishedPorts are the host's that lead to the sandbox whose folder is dir.
 func publishedPorts(dir string) ([]forward.Port, error) {
-	return forward.Running(filepath.Join(dir, forwardRecord))
+	return forward.Running(filepath.Join(dir, state.Forward))
 }
 
 // unpublish gives the host's ports free.
 func unpublish(dir string) error {
-	return forward.Stop(filepath.Join(dir, forwardRecord))
+	return forward.Stop(filepath.Join(dir, state.Forward))
 }
 
 // self is how this program starts a forwarder.

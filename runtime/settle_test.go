@@ -13,6 +13,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/randomprofile"
+	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
@@ -120,7 +121,7 @@ func prepareWithoutBoot(r *Runtime, s *sandbox) error {
 		if err != nil {
 			return err
 		}
-		if err := os.MkdirAll(filepath.Join(s.dir, bootDir), 0o711); err != nil {
+		if err := os.MkdirAll(filepath.Join(s.dir, state.Boot), 0o711); err != nil {
 			return err
 		}
 		return writeAtomic(manifestFile(s.backend, s.dir), manifest, 0o600)

@@ -16,14 +16,14 @@ import (
 )
 
 // A sandbox's stage holds what it sees of the host: a container's whole root, by
-// the name of rootDir; each export of a machine, by its tag; and the machine's
+// the name of state.Root; each export of a machine, by its tag; and the machine's
 // images, by theirs, in state.StageImages. The domain names these places, so that libvirt
 // looks at what sbx has opened and at nothing else.
 // staged says whether sandboxes have a stage: root alone can make mounts. Others
 // have machines only, whose QEMU is their own and goes by the host's paths.
 func staged() bool { return os.Geteuid() == 0 }
 
-func (s *sandbox) stageDir() string { return filepath.Join(s.dir, stageDir) }
+func (s *sandbox) stageDir() string { return filepath.Join(s.dir, state.Stage) }
 
 // stageRoot has a container's domain name the root on the stage, in which all is
 // mounted already, but for what is below folders that libvirt makes itself. libvirt
@@ -41,7 +41,7 @@ func (s *sandbox) stageRoot() {
 	for i := range devices.Filesystems {
 		f := &devices.Filesystems[i]
 		if f.Target != nil && f.Target.Dir == "/" && f.Source != nil && f.Source.Mount != nil {
-			f.Source.Mount.Dir = filepath.Join(s.stageDir(), rootDir)
+			f.Source.Mount.Dir = filepath.Join(s.stageDir(), state.Root)
 			f.ReadOnly = nil
 		}
 	}
@@ -55,12 +55,12 @@ func isOnStage(m manifest.Mount) bool {
 // stageContainer makes the stage of a container, whose root prepare has made.
 func (s *sandbox) stageContainer() error {
 	return s.onStage(s.base(), func(st *stage.Stage) error {
-		source, err := stage.Open(filepath.Join(s.dir, rootDir))
+		source, err := stage.Open(filepath.Join(s.dir, state.Root))
 		if err != nil {
 			return err
 		}
 		defer source.Close()
-		root, err := mountPlace(st, rootDir, source, stage.Options{})
+		root, err := mountPlace(st, state.Root, source, stage.Options{})
 		if err != nil {
 			return err
 		}
@@ -84,7 +84,7 @@ func (s *sandbox) mountInContainer(root *stage.Place, m manifest.Mount) error {
 	case manifest.Export:
 		return root.MountAt(m.Target, s.host[m.Target], stage.Options{Writable: m.Writable})
 	case manifest.Inline:
-		source, err := stage.Open(compiler.InlineFile(filepath.Join(s.dir, filesDir), m.Target))
+		source, err := stage.Open(compiler.InlineFile(filepath.Join(s.dir, state.Files), m.Target))
 		if err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
+	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -43,7 +44,7 @@ func (r *Runtime) Stop(ctx context.Context, name string) (ran bool, err error) {
 	if err := stop(dom); err != nil {
 		return true, fmt.Errorf("%s: cannot stop: %w", name, err)
 	}
-	if err := stage.Remove(filepath.Join(r.state().Path(name), stageDir)); err != nil {
+	if err := stage.Remove(filepath.Join(r.state().Path(name), state.Stage)); err != nil {
 		return true, fmt.Errorf("%s: %w", name, err)
 	}
 	if err := r.noteStopped(dom, name, kind); err != nil {

@@ -141,7 +141,7 @@ func (u *up) apply(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
 	if !u.renews() && kindOf(u.s.backend).limited { // or an earlier Up was killed before it came to it
-		if err := u.s.limit(dom); err != nil {
+		if err := limit(dom, u.s.name, u.s.manifest.Run.Pids); err != nil {
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}
 	}
@@ -292,7 +292,3 @@ func (u *up) wait(ctx context.Context) error {
 	u.result.Restarts = start.last.Restarts
 	return nil
 }
-
-// bridgeLimit is how long a bridge with spanning tree may take to forward: twice
-// the least delay that Linux allows, and some more.
-const bridgeLimit = 15 * time.Second

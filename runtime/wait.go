@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/internal/state"
 )
 
 // Wait waits until the sandbox's command has ended for good, and gives its last
@@ -57,7 +58,7 @@ func writeEnd(dir string, status channel.Status) error {
 	if err != nil {
 		return err
 	}
-	return writeAtomic(filepath.Join(dir, endFile), data, 0o600)
+	return writeAtomic(filepath.Join(dir, state.Ended), data, 0o600)
 }
 
 // notedEnd is the state that the sandbox's keeper has noted, or is about to. The
@@ -75,7 +76,7 @@ func notedEnd(dir string) (channel.Status, error) {
 // readEnd reads what a keeper has noted. The file is there from its beginning; before
 // it is written whole, there is nothing in it.
 func readEnd(dir string) (status channel.Status, err error) {
-	data, err := os.ReadFile(filepath.Join(dir, endFile))
+	data, err := os.ReadFile(filepath.Join(dir, state.Ended))
 	if err != nil {
 		return status, err
 	}

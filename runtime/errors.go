@@ -1,0 +1,47 @@
+package runtime
+
+import (
+	"errors"
+	"strings"
+
+	"libvirt.org/go/libvirt"
+)
+
+// errorCode is libvirt's code for the error; ERR_OK when it is not libvirt's.
+func errorCode(err error) libvirt.ErrorNumber {
+	var e libvirt.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return libvirt.ERR_OK
+}
+
+// plainError is an error of libvirt's whose text leaves out libvirt's numbers.
+type plainError struct{ cause libvirt.Error }
+
+func (e plainError) Error() string { return withoutWarnings(e.cause.Message) }
+func (e plainError) Unwrap() error { return e.cause }
+
+// withoutWarnings leaves out QEMU's warnings of how libvirt calls it, which stand
+// before the one line that says what is wrong.
+func withoutWarnings(message string) string {
+	var lines []string
+	for line := range strings.Lines(message) {
+		if at := strings.Index(line, "qemu-system-"); at >= 0 && strings.Contains(line[at:], ": warning: ") {
+			line = line[:at] // what libvirt says before
+		}
+		if line != "Please use readonly=on instead\n" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.TrimSpace(strings.Join(lines, ""))
+}
+
+// plain makes an error of libvirt's fit for a person; any other stays as it is.
+func plain(err error) error {
+	var e libvirt.Error
+	if errors.As(err, &e) {
+		return plainError{e}
+	}
+	return err
+}
