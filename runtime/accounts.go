@@ -11,6 +11,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/accounts"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/rootfs"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -30,7 +31,7 @@ func (s *sandbox) inside(user string) (owner, error) {
 // openInside opens a file that the sandbox will see at a path, as far as that is known
 // on the host: what an image holds is not.
 func (s *sandbox) openInside(path string) (io.ReadCloser, error) {
-	m := enclosing(path+"/.", s.manifest.Mounts) // the one at the path itself, too
+	m := rootfs.Enclosing(path+"/.", s.manifest.Mounts) // the one at the path itself, too
 	switch {
 	case m != nil && m.Kind == manifest.Inline:
 		content, err := inlineContent(*m)

@@ -9,6 +9,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/runtime/plan"
 )
 
@@ -24,7 +25,7 @@ func (u *up) adjust(ctx context.Context, dom *libvirt.Domain) error {
 	}
 	for _, part := range u.liveParts() {
 		if err := u.tune(dom, part); err != nil {
-			return fmt.Errorf("%s: cannot change %s in what runs: %w", u.s.name, part, plain(err))
+			return fmt.Errorf("%s: cannot change %s in what runs: %w", u.s.name, part, virt.Plain(err))
 		}
 	}
 	return nil
@@ -158,12 +159,12 @@ func (u *up) release(ctx context.Context) error {
 	}
 	defer unlock()
 	for _, name := range gone(had.Filters, u.s.metadata.Filters) {
-		if err := removeFilter(u.conn, name, compiler.UUID("filter", name)); err != nil {
+		if err := virt.RemoveFilter(u.conn, name, compiler.UUID("filter", name)); err != nil {
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}
 	}
 	for _, name := range gone(had.Networks, u.s.metadata.Networks) {
-		if err := releaseNetwork(u.conn, u.r.eachDriver, name, u.s.name); err != nil {
+		if err := virt.ReleaseNetwork(u.conn, u.r.eachDriver, name, u.s.name); err != nil {
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}
 	}
@@ -186,7 +187,7 @@ func (u *up) record(now *observed, where libvirt.DomainModificationImpact) error
 	if err != nil {
 		return err
 	}
-	dom, err := lookup(u.conn, u.s.name)
+	dom, err := virt.Lookup(u.conn, u.s.name)
 	if dom == nil || err != nil {
 		return err
 	}
@@ -196,5 +197,5 @@ func (u *up) record(now *observed, where libvirt.DomainModificationImpact) error
 
 // setNotes writes sbx's metadata of a domain.
 func setNotes(dom *libvirt.Domain, text string, where libvirt.DomainModificationImpact) error {
-	return plain(dom.SetMetadata(libvirt.DOMAIN_METADATA_ELEMENT, text, "sbx", compiler.MetadataURI, where))
+	return virt.Plain(dom.SetMetadata(libvirt.DOMAIN_METADATA_ELEMENT, text, "sbx", compiler.MetadataURI, where))
 }

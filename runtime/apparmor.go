@@ -17,6 +17,8 @@ import (
 	"github.com/sbx-dev/sbx/internal/mac"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -45,7 +47,7 @@ func appArmorConfines(conn *libvirt.Connect) (bool, error) {
 	}
 	model, err := conn.GetSecurityModel()
 	if err != nil {
-		return false, fmt.Errorf("cannot learn how libvirt confines: %w", plain(err))
+		return false, fmt.Errorf("cannot learn how libvirt confines: %w", virt.Plain(err))
 	}
 	return model.Model == appArmorModel, nil
 }
@@ -85,7 +87,7 @@ func (r *Runtime) appArmorValues(s *sandbox, conn *libvirt.Connect) (map[apparmo
 	}
 	text, err := conn.GetDomainCapabilities("", s.domain.OS.Type.Arch, s.domain.OS.Type.Machine, s.domain.Type, 0)
 	if err != nil {
-		return nil, fmt.Errorf("cannot learn which QEMU libvirt runs: %w", plain(err))
+		return nil, fmt.Errorf("cannot learn which QEMU libvirt runs: %w", virt.Plain(err))
 	}
 	found := new(libvirtxml.DomainCaps)
 	if err := found.Unmarshal(text); err != nil {
@@ -129,7 +131,7 @@ func (s *sandbox) loadProfile() error {
 	if err := s.enforceProfile(); err != nil {
 		return err
 	}
-	return writeAtomic(profileFile(s.dir), s.confinement, 0o600)
+	return hostfile.WriteAtomic(profileFile(s.dir), s.confinement, 0o600)
 }
 
 func (s *sandbox) enforceProfile() error {

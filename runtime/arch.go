@@ -19,6 +19,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/rootfs"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -125,7 +126,7 @@ const maxLinks = 40
 func (s *sandbox) onHost(inside string) string {
 	for range maxLinks {
 		inside = s.throughRootLinks(path.Clean(inside))
-		m := enclosing(inside, s.manifest.Mounts)
+		m := rootfs.Enclosing(inside, s.manifest.Mounts)
 		if m == nil || m.Kind != manifest.Export || s.host[m.Target] == nil {
 			return ""
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -26,7 +27,7 @@ func (r *Runtime) Attach(ctx context.Context, name string) (*channel.Client, err
 		return nil, err
 	}
 	defer dom.Free()
-	active, err := isActive(dom)
+	active, err := virt.IsActive(dom)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/lockfile"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -163,14 +164,14 @@ func (r *Runtime) removeLeft(name string, c claim) error {
 	if err != nil {
 		return err
 	}
-	dom, err := lookup(conn, name)
+	dom, err := virt.Lookup(conn, name)
 	if err != nil {
 		return err
 	}
 	if dom != nil {
 		defer dom.Free()
 		if persistent, err := dom.IsPersistent(); err != nil || persistent {
-			return plain(err)
+			return virt.Plain(err)
 		}
 	}
 	if err := r.remove(conn, name, c.Backend, c.Metadata); err != nil || c.Embed == "" {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -73,7 +74,7 @@ func compare(want *sandbox, have *observed) ([]plan.Change, error) {
 	return c.changes, nil
 }
 
-// metadata compares sbx's own notes, which change together with anything else.
+// Metadata compares sbx's own notes, which change together with anything else.
 func (c *comparison) metadata() {
 	have, want := c.have.metadata, c.want.metadata
 	switch {
@@ -199,7 +200,7 @@ func (c *comparison) networks() error {
 // network compares what runs of a network, and then its definition.
 func (c *comparison) network(name, desired string) error {
 	object, live := networkObject(name), c.have.networks[name]
-	if live.running == "" {
+	if live.Running == "" {
 		effect, why := plan.Live, whyNetworkIdle
 		if c.have.active {
 			effect, why = plan.Restart, whyLoose
@@ -207,18 +208,18 @@ func (c *comparison) network(name, desired string) error {
 		c.add(object, plan.Difference{Field: "state", Live: "not running", Desired: "running"}, effect, why)
 		return nil
 	}
-	running, err := plan.Network(desired, live.running)
+	running, err := plan.Network(desired, live.Running)
 	if err != nil {
 		return err
 	}
 	for _, d := range running {
 		c.add(object, d, plan.Restart, whyNetwork)
 	}
-	if live.defined == "" {
+	if live.Defined == "" {
 		c.add(object, plan.Difference{Desired: "defined"}, plan.Redefine, whyDefinition)
 		return nil
 	}
-	defined, err := plan.Network(desired, live.defined)
+	defined, err := plan.Network(desired, live.Defined)
 	if err != nil || len(running) > 0 {
 		return err
 	}
@@ -233,7 +234,7 @@ func (c *comparison) network(name, desired string) error {
 func (c *comparison) names() {
 	for network, hosts := range c.want.names() {
 		live, known := c.have.names[network]
-		if desired := showNames(hosts); known && live != desired {
+		if desired := virt.ShowNames(hosts); known && live != desired {
 			c.add(namesObject(network), plan.Difference{Live: live, Desired: desired}, plan.Live, whyNames)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -58,7 +59,7 @@ func (c *connections) unused(uri string) (*libvirt.Connect, error) {
 	}
 	conn, err := libvirt.NewConnect(uri)
 	if err != nil {
-		return nil, fault.New(diag.NoLibvirt, "cannot connect to %s: %w%s", uri, plain(err), connectHelp(uri, err))
+		return nil, fault.New(diag.NoLibvirt, "cannot connect to %s: %w%s", uri, virt.Plain(err), connectHelp(uri, err))
 	}
 	return conn, nil
 }
@@ -86,7 +87,7 @@ func (c *connections) close() {
 // connectHelp says what to do about the errors that people meet most.
 func connectHelp(uri string, err error) string {
 	driver, _, _ := strings.Cut(uri, ":")
-	switch code := errorCode(err); {
+	switch code := virt.ErrorCode(err); {
 	case code == libvirt.ERR_SYSTEM_ERROR:
 		daemon := "libvirtd"
 		for _, k := range kinds {
@@ -107,10 +108,10 @@ func connectHelp(uri string, err error) string {
 // here. libvirtd says so itself; where each driver has a daemon of its own, as on
 // Fedora, the one of this is not installed.
 func noDriver(kind schema.Backend, err error) bool {
-	if errorCode(err) == libvirt.ERR_NO_CONNECT {
+	if virt.ErrorCode(err) == libvirt.ERR_NO_CONNECT {
 		return true
 	}
-	if errorCode(err) != libvirt.ERR_SYSTEM_ERROR || listens("libvirt") || listens(ownDaemon(kind)) {
+	if virt.ErrorCode(err) != libvirt.ERR_SYSTEM_ERROR || listens("libvirt") || listens(ownDaemon(kind)) {
 		return false
 	}
 	for _, other := range Kinds() {

@@ -11,6 +11,8 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -50,7 +52,7 @@ func (r *Runtime) Down(ctx context.Context, name string) (found bool, err error)
 
 // down removes the sandbox from one connection.
 func (r *Runtime) down(ctx context.Context, conn *libvirt.Connect, name string, kind schema.Backend) (bool, error) {
-	dom, m, err := lookupOwn(conn, name)
+	dom, m, err := virt.LookupOwn(conn, name)
 	if dom == nil || err != nil {
 		return false, err
 	}
@@ -68,13 +70,13 @@ const cleanLimit = 10 * time.Minute
 // remove takes a sandbox away, its domain last. It may be called again after it
 // failed or was interrupted.
 func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend, m *compiler.Metadata) error {
-	dom, err := lookup(conn, name)
+	dom, err := virt.Lookup(conn, name)
 	if err != nil {
 		return err
 	}
 	if dom != nil {
 		defer dom.Free()
-		if err := stop(dom); err != nil {
+		if err := virt.Stop(dom); err != nil {
 			return fmt.Errorf("cannot stop: %w", err)
 		}
 	}
@@ -96,7 +98,7 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 		r.options.Log(fmt.Sprintf("%s: its folder stays on that machine, where sbx down removes it: %s", name, filepath.Join(compiler.StateDir, name)))
 	}
 	for _, f := range m.Filters {
-		if err := removeFilter(conn, f, compiler.UUID("filter", f)); err != nil {
+		if err := virt.RemoveFilter(conn, f, compiler.UUID("filter", f)); err != nil {
 			return err
 		}
 	}
@@ -106,7 +108,7 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 		}
 	}
 	for _, n := range m.Networks {
-		if err := releaseNetwork(conn, r.eachDriver, n, name); err != nil {
+		if err := virt.ReleaseNetwork(conn, r.eachDriver, n, name); err != nil {
 			return err
 		}
 	}
@@ -114,22 +116,22 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 		return nil
 	}
 	err = dom.Undefine()
-	if errorCode(err) == libvirt.ERR_NO_DOMAIN || errorCode(err) == libvirt.ERR_OPERATION_INVALID {
+	if virt.ErrorCode(err) == libvirt.ERR_NO_DOMAIN || virt.ErrorCode(err) == libvirt.ERR_OPERATION_INVALID {
 		return nil // it was transient, and gone when it stopped
 	}
-	return plain(err)
+	return virt.Plain(err)
 }
 
 // forget withdraws the names of a domain that may have gone with its end.
 func forget(conn *libvirt.Connect, dom *libvirt.Domain) error {
-	d, err := describe(dom, libvirt.DOMAIN_XML_INACTIVE)
-	if errorCode(err) == libvirt.ERR_NO_DOMAIN {
+	d, err := virt.Describe(dom, libvirt.DOMAIN_XML_INACTIVE)
+	if virt.ErrorCode(err) == libvirt.ERR_NO_DOMAIN {
 		return nil
 	}
 	if err != nil {
-		return plain(err)
+		return virt.Plain(err)
 	}
-	return withdrawNames(conn, d)
+	return virt.WithdrawNames(conn, d)
 }
 
 // removeFiles removes the sandbox's folder, and the versions of sbx-init that
@@ -158,7 +160,7 @@ func (r *Runtime) removeDir(name string, kind schema.Backend) error {
 	if err := backend.clear(dir); err != nil {
 		return err
 	}
-	if err := removeFile(profileFile(dir)); err != nil {
+	if err := hostfile.RemoveFile(profileFile(dir)); err != nil {
 		return err
 	}
 	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrExist) {

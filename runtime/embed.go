@@ -17,6 +17,8 @@ import (
 	"github.com/sbx-dev/sbx/internal/lockfile"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -42,7 +44,7 @@ func (r *Runtime) connectEphemeral(kind schema.Backend, connect connector) (*lib
 	// Once libvirt's driver is in this process, it takes qemu:///system for its own.
 	if os.Geteuid() == 0 && !r.embed.taken() {
 		conn, err := connect(kind)
-		if errorCode(err) != libvirt.ERR_SYSTEM_ERROR && !noDriver(kind, err) {
+		if virt.ErrorCode(err) != libvirt.ERR_SYSTEM_ERROR && !noDriver(kind, err) {
 			return conn, err
 		}
 	}
@@ -83,7 +85,7 @@ func (e *embedded) connect(r *Runtime) (*libvirt.Connect, error) {
 	}
 	if err := runEvents(); err != nil {
 		root.Close()
-		return nil, fmt.Errorf("libvirt's event loop: %w", plain(err))
+		return nil, fmt.Errorf("libvirt's event loop: %w", virt.Plain(err))
 	}
 	// The driver makes its folders by this process's umask, and QEMU's user has to
 	// pass through them. All that sbx makes itself has a mode of its own, and once the
@@ -94,7 +96,7 @@ func (e *embedded) connect(r *Runtime) (*libvirt.Connect, error) {
 	if err != nil {
 		unix.Umask(umask)
 		root.Close()
-		return nil, fmt.Errorf("libvirt's embedded driver: %w", plain(err))
+		return nil, fmt.Errorf("libvirt's embedded driver: %w", virt.Plain(err))
 	}
 	e.conn, e.root, e.umask = conn, root, umask
 	return conn, r.probe(conn)
@@ -168,7 +170,7 @@ func fillRoot(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := writeAtomic(filepath.Join(dir, state.EmbedConfig, "qemu.conf"), config, 0o644); err != nil {
+	if err := hostfile.WriteAtomic(filepath.Join(dir, state.EmbedConfig, "qemu.conf"), config, 0o644); err != nil {
 		return err
 	}
 	err = os.Symlink("../"+state.EmbedCache, filepath.Join(dir, state.EmbedCache))
@@ -190,7 +192,7 @@ func embedConfig() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fmt.Appendf(config, "user = \"+%d\"\ngroup = \"+%d\"\n", account.shared.uid, account.shared.gid), nil
+	return fmt.Appendf(config, "user = \"+%d\"\ngroup = \"+%d\"\n", account.shared.UID, account.shared.GID), nil
 }
 
 // runEvents runs libvirt's event loop, without which the embedded driver does

@@ -11,6 +11,8 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/proc"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -47,7 +49,7 @@ func (r *Runtime) embeddedNamed(name string) *Sandbox {
 	if json.Unmarshal(data, &c) != nil || c.Embed == "" || c.Metadata == nil {
 		return nil
 	}
-	pid := readPID(embedPIDFile(c.Embed, name))
+	pid := proc.ReadPID(embedPIDFile(c.Embed, name))
 	if pid == 0 {
 		return nil
 	}
@@ -66,7 +68,7 @@ func (r *Runtime) withoutDaemon(err error) bool {
 		r.options.Log("only your own machines are listed; for root's sandboxes, run sbx as root")
 		return true
 	}
-	if errorCode(err) != libvirt.ERR_SYSTEM_ERROR {
+	if virt.ErrorCode(err) != libvirt.ERR_SYSTEM_ERROR {
 		return false
 	}
 	_, stat := os.Stat(r.state().Path(state.Embed))

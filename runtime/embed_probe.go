@@ -12,6 +12,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 )
 
 // probe has the embedded driver find out what QEMU can do, which it remembers
@@ -20,7 +21,7 @@ import (
 func (r *Runtime) probe(conn *libvirt.Connect) error {
 	ask := func() error {
 		_, err := conn.GetCapabilities()
-		return plain(err)
+		return virt.Plain(err)
 	}
 	if kvmIsRootsOnly() {
 		return r.tellOfProbe(func() error { return withoutKVM(ask) })
@@ -66,7 +67,7 @@ func kvmIsRootsOnly() bool {
 	}
 	groups, err := account.groups()
 	return err == nil && !slices.ContainsFunc(groups, func(gid int) bool {
-		return qemuUser{uid: account.shared.uid, gid: gid}.mayOpen(kvmDevice) == nil
+		return qemuUser{UID: account.shared.UID, GID: gid}.mayOpen(kvmDevice) == nil
 	})
 }
 

@@ -8,6 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/internal/tether"
+	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/runtime/internal/proc"
 )
 
 // tether has the machine that the embedded driver has just started end with this
@@ -16,7 +18,7 @@ func (r *Runtime) tether(name string) error {
 	if len(r.options.Tether) == 0 {
 		return nil
 	}
-	pid := readPID(embedPIDFile(r.embed.dir(), name))
+	pid := proc.ReadPID(embedPIDFile(r.embed.dir(), name))
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return fmt.Errorf("QEMU's process cannot be watched: %w", err)
@@ -35,5 +37,5 @@ func embedPIDFile(root, name string) string {
 // removeEmbedLog removes what the named machine's QEMU said, of which the
 // embedded driver keeps a file for each name.
 func removeEmbedLog(root, name string) error {
-	return removeFile(filepath.Join(root, "log/qemu", name+".log"))
+	return hostfile.RemoveFile(filepath.Join(root, "log/qemu", name+".log"))
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -73,7 +74,7 @@ func (s *sandbox) endpoints(dir string, listening []string) (found []string) {
 		}
 	}
 	for _, at := range listening {
-		if isInside(at, dir) {
+		if hostfile.IsInside(at, dir) {
 			add(at)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/rootfs"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -14,7 +15,7 @@ import (
 // folder of the host that has no place for it.
 func (s *sandbox) checkPoints() error {
 	for _, m := range s.manifest.Mounts {
-		outer := enclosing(m.Target, s.manifest.Mounts)
+		outer := rootfs.Enclosing(m.Target, s.manifest.Mounts)
 		if outer == nil || outer.Kind != manifest.Export || outer.Writable {
 			continue
 		}

@@ -11,24 +11,26 @@ import (
 	"github.com/sbx-dev/sbx/internal/logfile"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/startfail"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 )
 
 // explain finds out why a sandbox has ended that was just started, where that is
 // what made a later step of Up fail: libvirt says no more than that it does not
 // run.
 func (u *up) explain(ctx context.Context, err error) error {
-	known := new(StartFailure)
-	if !u.begun || ctx.Err() != nil || errors.As(err, &known) && known.Way != Lost || !u.hasEnded(ctx, patience(err)) {
+	known := new(startfail.StartFailure)
+	if !u.begun || ctx.Err() != nil || errors.As(err, &known) && known.Way != startfail.Lost || !u.hasEnded(ctx, patience(err)) {
 		return err
 	}
-	f := &StartFailure{Name: u.s.name, Way: Lost, Argv: u.s.manifest.Run.Argv, Ended: true, Err: err}
-	if known.Way == Lost {
+	f := &startfail.StartFailure{Name: u.s.name, Way: startfail.Lost, Argv: u.s.manifest.Run.Argv, Ended: true, Err: err}
+	if known.Way == startfail.Lost {
 		f.Err, f.Status = known.Err, known.Status
 	}
 	if end, err := notedEnd(u.s.dir); err == nil {
-		f.Way, f.Status, f.Err = EndedEarly, end, nil
+		f.Way, f.Status, f.Err = startfail.EndedEarly, end, nil
 		f.Status.Output = 0 // a log has no numbers
-		f.records = loggedOutput(ctx, u.s.dir)
+		f.Records = loggedOutput(ctx, u.s.dir)
 	}
 	return f
 }
@@ -37,8 +39,8 @@ func (u *up) explain(ctx context.Context, err error) error {
 // failed: some time where it has stopped to answer, and none where something else failed,
 // which libvirt or the host said.
 func patience(err error) time.Duration {
-	known := new(StartFailure)
-	if errors.As(err, &known) && known.Way == Lost || errors.Is(err, channel.ErrLost) {
+	known := new(startfail.StartFailure)
+	if errors.As(err, &known) && known.Way == startfail.Lost || errors.Is(err, channel.ErrLost) {
 		return noticeLimit
 	}
 	return 0
@@ -48,7 +50,7 @@ func patience(err error) time.Duration {
 func loggedOutput(ctx context.Context, dir string) (records []channel.Record) {
 	_ = logfile.Read(ctx, filepath.Join(dir, state.Log), time.Time{}, false, func(l logfile.Line) error { // as far as it can be read
 		records = append(records, channel.Record{Time: l.Time, Data: []byte(l.Text + "\n")})
-		records = records[max(0, len(records)-shownLines):]
+		records = records[max(0, len(records)-startfail.ShownLines):]
 		return nil
 	})
 	return records
@@ -56,7 +58,7 @@ func loggedOutput(ctx context.Context, dir string) (records []channel.Record) {
 
 // undo takes away what a failed Up made, however ctx ended, or keeps it stopped.
 func (u *up) undo(cause error, keepFailed bool) error {
-	name, failure := u.s.name, new(StartFailure)
+	name, failure := u.s.name, new(startfail.StartFailure)
 	failed := errors.As(cause, &failure)
 	switch {
 	case u.defined && u.result.Created && !keepFailed:
@@ -76,7 +78,7 @@ func (u *up) undo(cause error, keepFailed bool) error {
 		}
 		return fmt.Errorf("%w\n%s is stopped now: mend that and run sbx up again, or sbx down%s", cause, name, look)
 	case failed:
-		return failure.leaves(cause)
+		return failure.Leaves(cause)
 	}
 	return cause
 }
@@ -84,15 +86,15 @@ func (u *up) undo(cause error, keepFailed bool) error {
 // keep leaves a sandbox that has failed to start stopped, with its log, and notes
 // that this is sbx's own doing.
 func (u *up) keep(cause error) error {
-	dom, _, err := lookupOwn(u.conn, u.s.name)
+	dom, _, err := virt.LookupOwn(u.conn, u.s.name)
 	if dom == nil || err != nil {
 		return err
 	}
 	defer dom.Free()
-	if err := errors.Join(stop(dom), stage.Remove(u.s.stageDir())); err != nil {
+	if err := errors.Join(virt.Stop(dom), stage.Remove(u.s.stageDir())); err != nil {
 		return err
 	}
-	if failure := new(StartFailure); errors.As(cause, &failure) {
+	if failure := new(startfail.StartFailure); errors.As(cause, &failure) {
 		if err := keepWords(u.s.dir, failure); err != nil {
 			return err
 		}

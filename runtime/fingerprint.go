@@ -63,8 +63,8 @@ func (o *observed) fingerprints() (map[string]string, error) {
 		put(filterObject(name), text, plan.FilterFingerprint)
 	}
 	for name, n := range o.networks {
-		put(networkObject(name), n.defined, plan.NetworkFingerprint)
-		put(runningNetworkObject(name), n.running, plan.NetworkFingerprint)
+		put(networkObject(name), n.Defined, plan.NetworkFingerprint)
+		put(runningNetworkObject(name), n.Running, plan.NetworkFingerprint)
 	}
 	for _, c := range o.cards {
 		objects[rulesObject(c.device)] = c.rules

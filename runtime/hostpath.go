@@ -13,6 +13,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/eyes"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -68,9 +69,9 @@ func (s *sandbox) refuseControl(m manifest.Mount, real string) error {
 		return err
 	}
 	switch {
-	case isInside(real, state), m.Writable && isInside(state, real):
+	case hostfile.IsInside(real, state), m.Writable && hostfile.IsInside(state, real):
 		return fault.New(diag.NoSource, "%s cannot be given to the sandbox: it leads to sbx's own folder %s, in which sbx writes as root: give it another one", m.Source, state)
-	case isInside(real, libvirtRun), isInside(libvirtRun, real):
+	case hostfile.IsInside(real, libvirtRun), hostfile.IsInside(libvirtRun, real):
 		return fault.New(diag.NoSource, "%s cannot be given to the sandbox: it leads to libvirt's sockets in %s, and whoever reaches those controls the host: give it what is beside them, path by path", m.Source, libvirtRun)
 	}
 	return nil
@@ -110,7 +111,7 @@ func (s *sandbox) makeWritable(ownerOf func(manifest.Mount) (owner, error)) erro
 		if err != nil {
 			return err
 		}
-		folder := stage.Folder{UID: to.uid, GID: to.gid, Mode: uint32(m.Mode)}
+		folder := stage.Folder{UID: to.UID, GID: to.GID, Mode: uint32(m.Mode)}
 		if isVolume(m) {
 			if s.host[m.Target], err = s.openVolume(m, folder); err != nil {
 				return err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -83,14 +84,14 @@ func domainIDs(d *libvirtxml.Domain) []idRange {
 func otherDomainIDs(conn *libvirt.Connect, name string) ([]idRange, error) {
 	domains, err := conn.ListAllDomains(0)
 	if err != nil {
-		return nil, fmt.Errorf("cannot list domains: %w", plain(err))
+		return nil, fmt.Errorf("cannot list domains: %w", virt.Plain(err))
 	}
 	var list []idRange
 	for i := range domains {
-		d, err := describe(&domains[i], libvirt.DOMAIN_XML_INACTIVE)
+		d, err := virt.Describe(&domains[i], libvirt.DOMAIN_XML_INACTIVE)
 		domains[i].Free()
 		switch {
-		case errorCode(err) == libvirt.ERR_NO_DOMAIN: // gone meanwhile
+		case virt.ErrorCode(err) == libvirt.ERR_NO_DOMAIN: // gone meanwhile
 		case err != nil:
 			return nil, err
 		case d.Name != name:

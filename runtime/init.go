@@ -14,6 +14,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -69,7 +70,7 @@ func (r *Runtime) installInit() (string, error) {
 	if _, err := os.Stat(to); err == nil {
 		return to, nil
 	}
-	return to, writeAtomic(to, data, 0o755)
+	return to, hostfile.WriteAtomic(to, data, 0o755)
 }
 
 // linkInit makes path another name of the installed sbx-init.
@@ -117,7 +118,7 @@ func (r *Runtime) pruneInit() error {
 		return err
 	}
 	for _, e := range entries {
-		if err := removeUnlinked(filepath.Join(dir, e.Name())); err != nil {
+		if err := hostfile.RemoveUnlinked(filepath.Join(dir, e.Name())); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -61,7 +63,7 @@ func (r *Runtime) Inspect(ctx context.Context, name string) (*Inspection, error)
 	defer dom.Free()
 	s, err := look(dom, kind)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, plain(err))
+		return nil, fmt.Errorf("%s: %w", name, virt.Plain(err))
 	}
 	if s == nil {
 		return nil, fmt.Errorf("%s: it has just been removed", name)
@@ -69,7 +71,7 @@ func (r *Runtime) Inspect(ctx context.Context, name string) (*Inspection, error)
 	one := []Sandbox{*s}
 	r.Measure(ctx, one)
 	found := &Inspection{Sandbox: one[0], Run: r.runOf(name, kind)}
-	m, err := metadata(dom)
+	m, err := virt.Metadata(dom)
 	if m == nil || err != nil {
 		return nil, fmt.Errorf("%s: it has just been changed: %w", name, err)
 	}
@@ -78,9 +80,9 @@ func (r *Runtime) Inspect(ctx context.Context, name string) (*Inspection, error)
 	if err != nil {
 		return nil, err
 	}
-	d, err := describe(dom, 0)
+	d, err := virt.Describe(dom, 0)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, plain(err))
+		return nil, fmt.Errorf("%s: %w", name, virt.Plain(err))
 	}
 	found.describe(conn, d)
 	found.Mounts = r.mountsOf(name, kind, m)
@@ -106,7 +108,7 @@ func (r *Runtime) mountsOf(name string, kind schema.Backend, notes *compiler.Met
 		}
 		list = append(list, Mount{m.Source, m.Target, m.Writable})
 		for _, s := range notes.Sources {
-			if !s.Entries && s.Path != m.Source && isInside(s.Path, m.Source) {
+			if !s.Entries && s.Path != m.Source && hostfile.IsInside(s.Path, m.Source) {
 				list = append(list, Mount{s.Path, m.Target + strings.TrimPrefix(s.Path, m.Source), false})
 			}
 		}
@@ -140,7 +142,7 @@ func (r *Runtime) manifestOf(name string, kind schema.Backend) *manifest.Manifes
 	return m
 }
 
-// describe takes over what the domain's definition says.
+// Describe takes over what the domain's definition says.
 func (i *Inspection) describe(conn *libvirt.Connect, d *libvirtxml.Domain) {
 	i.UUID, i.Interfaces = d.UUID, []Interface{}
 	if d.IDMap != nil && len(d.IDMap.UIDs) > 0 {
@@ -172,6 +174,6 @@ func describeInterface(conn *libvirt.Connect, card libvirtxml.DomainInterface) I
 		return i
 	}
 	i.Device = card.Target.Dev
-	i.Bound, _ = boundFilter(conn, i.Device) // nothing where it is behind none
+	i.Bound, _ = virt.BoundFilter(conn, i.Device) // nothing where it is behind none
 	return i
 }

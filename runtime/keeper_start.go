@@ -17,6 +17,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/lockfile"
 	"github.com/sbx-dev/sbx/internal/logfile"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 )
 
 // startKeeper starts a keeper, as a process of its own, and returns when it has given
@@ -129,10 +130,10 @@ func listenerFile(dir string) (*os.File, error) {
 // listenShared makes that socket.
 func listenShared(dir string) (*net.UnixListener, error) {
 	path := filepath.Join(dir, state.Keeper)
-	if err := removeFile(path); err != nil { // left behind by one that has ended
+	if err := hostfile.RemoveFile(path); err != nil { // left behind by one that has ended
 		return nil, err
 	}
-	return listenUnix(path)
+	return hostfile.ListenUnix(path)
 }
 
 // lockKeeper makes this process the keeper of the folder's sandbox; nil when
@@ -171,7 +172,7 @@ func awaitKeeper(dir string) error {
 		}
 		if lock != nil || err != nil { // there is none, or never was
 			defer lock.Close()
-			return errors.Join(removeFile(filepath.Join(dir, state.Keeper)), removeFile(filepath.Join(dir, state.Ended)))
+			return errors.Join(hostfile.RemoveFile(filepath.Join(dir, state.Keeper)), hostfile.RemoveFile(filepath.Join(dir, state.Ended)))
 		}
 		if time.Now().After(limit) {
 			return fmt.Errorf("its keeper does not end: find \"sbx keep %s\" with ps, and end it", filepath.Base(dir))
@@ -186,9 +187,9 @@ func removeKept(dir string) error {
 		return err
 	}
 	for _, file := range []string{state.KeeperLock, state.Keeper} { // an sbx run that was killed leaves a socket, and no lock
-		if err := removeFile(filepath.Join(dir, file)); err != nil {
+		if err := hostfile.RemoveFile(filepath.Join(dir, file)); err != nil {
 			return err
 		}
 	}
-	return removeTree(filepath.Join(dir, state.Log))
+	return hostfile.RemoveTree(filepath.Join(dir, state.Log))
 }

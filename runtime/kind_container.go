@@ -7,6 +7,7 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/oomkill"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/cgroup"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -50,13 +51,13 @@ func groupMemory(_ *libvirt.Domain, info *libvirt.DomainInfo) int64 { return int
 // groupKills is how many processes of a running container the kernel has killed
 // because its memory was full, as the host's control groups count them.
 func groupKills(dom *libvirt.Domain) uint64 {
-	groups, err := groupsOf(dom)
+	groups, err := cgroup.Of(dom)
 	if err != nil {
 		return 0
 	}
-	file := filepath.Join(groupRoot, "memory", groups.of["memory"], "memory.oom_control")
-	if path, merged := groups.merged("memory"); merged {
-		file = filepath.Join(groupRoot, path, "memory.events")
+	file := filepath.Join(cgroup.Root, "memory", groups.Of["memory"], "memory.oom_control")
+	if path, merged := groups.Merged("memory"); merged {
+		file = filepath.Join(cgroup.Root, path, "memory.events")
 	}
 	return oomkill.Count(file)
 }

@@ -4,6 +4,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/proc"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -21,7 +22,7 @@ var machine = kind{
 	holdsBack: true,
 	stopGrace: writeLimit,
 
-	process: func(_ *libvirt.Domain, name string) int { return readPID("/run/libvirt/qemu/" + name + ".pid") },
+	process: func(_ *libvirt.Domain, name string) int { return proc.ReadPID("/run/libvirt/qemu/" + name + ".pid") },
 	first:   func(qemu int) int { return qemu },
 	memory:  qemuMemory,
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -108,7 +110,7 @@ func (r *Runtime) placeBoot(ctx context.Context, s *sandbox) error {
 	if err != nil {
 		return err
 	}
-	return writeAtomic(manifestFile(s.backend, s.dir), told, 0o600)
+	return hostfile.WriteAtomic(manifestFile(s.backend, s.dir), told, 0o600)
 }
 
 // FindKernel finds the kernel of a machine of an architecture ("" is this host's)
@@ -142,7 +144,7 @@ func (k kvm) start(s *sandbox, dom *libvirt.Domain) error {
 // refused puts what libvirt says to a machine that does not start, with what to do
 // where that is known.
 func (s *sandbox) refused(err error) error {
-	return s.withoutEmulator(plain(err))
+	return s.withoutEmulator(virt.Plain(err))
 }
 
 // startTransient starts a machine that libvirt forgets when it ends, and ends
@@ -179,9 +181,9 @@ func (k kvm) clear(dir string) error {
 		return err
 	}
 	for _, part := range []string{state.Boot, state.Exports} {
-		if err := removeTree(filepath.Join(dir, part)); err != nil {
+		if err := hostfile.RemoveTree(filepath.Join(dir, part)); err != nil {
 			return err
 		}
 	}
-	return removeFile(filepath.Join(dir, state.Channel))
+	return hostfile.RemoveFile(filepath.Join(dir, state.Channel))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/logfile"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/startfail"
 )
 
 // The bounds within which a failed sandbox may say what its command wrote:
@@ -43,7 +44,7 @@ func latestOutput(client *channel.Client) (records []channel.Record) {
 
 // keepWords writes what a failed sandbox's command wrote, and how it ended, where
 // sbx logs and sbx wait look for it, unless its keeper has done so.
-func keepWords(dir string, f *StartFailure) error {
+func keepWords(dir string, f *startfail.StartFailure) error {
 	lock, err := lockKeeper(dir, os.O_CREATE)
 	if lock == nil || err != nil {
 		return err
@@ -61,7 +62,7 @@ func keepWords(dir string, f *StartFailure) error {
 	}
 	defer log.Close()
 	stamps := stamper{last: log.Last(), now: time.Now}
-	for _, r := range f.records {
+	for _, r := range f.Records {
 		at, fresh := stamps.stamp(r.Time)
 		if !fresh {
 			continue

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -121,11 +122,11 @@ func (c learningCard) noted(addresses []string) bool {
 // their own, ebtables' first, and in the end gives them their names, ebtables' last
 // (ebiptablesApplyNewRules and ebiptablesTearOldRules in nwfilter_ebiptables_driver.c).
 func (c learningCard) learned(addresses []string) (knows, begun bool, err error) {
-	text, err := list(frameRules)
+	text, err := kernelrules.List(kernelrules.Frame)
 	if err != nil {
-		return false, false, fmt.Errorf("cannot read the firewall's rules: %s: %w", strings.Join(frameRules, " "), err)
+		return false, false, fmt.Errorf("cannot read the firewall's rules: %s: %w", strings.Join(kernelrules.Frame, " "), err)
 	}
-	for _, line := range ruleLines(frameRules[0], text) {
+	for _, line := range kernelrules.RuleLines(kernelrules.Frame[0], text) {
 		fields := strings.Fields(line) // the table, the chain, the rule
 		switch fields[1] {
 		case "libvirt-J-" + c.device, "libvirt-P-" + c.device:

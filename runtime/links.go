@@ -12,6 +12,8 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
+	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/runtime/internal/rootfs"
 )
 
 // resolvConf is where programs look for name servers (resolv.conf(5)). Under
@@ -77,10 +79,10 @@ func (s *sandbox) isLost(at, leads string) bool {
 	if isMount(at) || isMount(leads) {
 		return false
 	}
-	if !isOnStage(manifest.Mount{Target: leads}) || isInside(leads, "/.sbx") {
+	if !isOnStage(manifest.Mount{Target: leads}) || hostfile.IsInside(leads, "/.sbx") {
 		return false // the sandbox has its own
 	}
-	outer := enclosing(leads, s.manifest.Mounts)
+	outer := rootfs.Enclosing(leads, s.manifest.Mounts)
 	switch {
 	case outer == nil:
 		return !s.inRoot(leads)
@@ -93,7 +95,7 @@ func (s *sandbox) isLost(at, leads string) bool {
 // throughRootLinks follows the links that the root holds, such as /lib to /usr/lib.
 func (s *sandbox) throughRootLinks(p string) string {
 	for _, n := range s.manifest.Root {
-		if n.Kind == manifest.Link && isInside(p, n.Path) {
+		if n.Kind == manifest.Link && hostfile.IsInside(p, n.Path) {
 			return path.Join(path.Dir(n.Path), n.Link, strings.TrimPrefix(p, n.Path))
 		}
 	}
@@ -103,12 +105,12 @@ func (s *sandbox) throughRootLinks(p string) string {
 // inRoot says whether the root itself holds the path, or something is mounted below.
 func (s *sandbox) inRoot(p string) bool {
 	for _, n := range s.manifest.Root {
-		if isInside(n.Path, p) {
+		if hostfile.IsInside(n.Path, p) {
 			return true
 		}
 	}
 	for _, m := range s.manifest.Mounts {
-		if isInside(m.Target, p) {
+		if hostfile.IsInside(m.Target, p) {
 			return true
 		}
 	}

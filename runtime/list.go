@@ -9,6 +9,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -62,14 +63,14 @@ func (r *Runtime) List() ([]Sandbox, error) {
 func listOn(conn *libvirt.Connect, kind schema.Backend) ([]Sandbox, error) {
 	domains, err := conn.ListAllDomains(0)
 	if err != nil {
-		return nil, fmt.Errorf("cannot list domains: %w", plain(err))
+		return nil, fmt.Errorf("cannot list domains: %w", virt.Plain(err))
 	}
 	var list []Sandbox
 	for i := range domains {
 		defer domains[i].Free()
 		s, err := look(&domains[i], kind)
 		switch {
-		case errorCode(err) == libvirt.ERR_NO_DOMAIN: // gone meanwhile
+		case virt.ErrorCode(err) == libvirt.ERR_NO_DOMAIN: // gone meanwhile
 		case err != nil:
 			return nil, err
 		case s != nil:
@@ -81,7 +82,7 @@ func listOn(conn *libvirt.Connect, kind schema.Backend) ([]Sandbox, error) {
 
 // look describes one domain; nil when sbx did not make it.
 func look(dom *libvirt.Domain, kind schema.Backend) (*Sandbox, error) {
-	m, err := metadata(dom)
+	m, err := virt.Metadata(dom)
 	if m == nil || err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -64,7 +65,7 @@ func (r *Runtime) isLost(name string) (bool, error) {
 func (r *Runtime) hasDomain(name string) (bool, error) {
 	there := false
 	err := r.eachKind(func(conn *libvirt.Connect, _ schema.Backend) (bool, error) {
-		dom, err := lookup(conn, name)
+		dom, err := virt.Lookup(conn, name)
 		if dom == nil || err != nil {
 			return true, err
 		}
@@ -105,7 +106,7 @@ func (r *Runtime) downLost(name string) (bool, error) {
 		return true, err
 	}
 	for _, network := range left.Networks {
-		if err := setNames(conn, network, name, nil); err != nil {
+		if err := virt.SetNames(conn, network, name, nil); err != nil {
 			return true, err
 		}
 	}
@@ -117,7 +118,7 @@ func (r *Runtime) downLost(name string) (bool, error) {
 func filtersOf(conn *libvirt.Connect, sandbox string) ([]string, error) {
 	all, err := conn.ListAllNWFilters(0)
 	if err != nil {
-		return nil, fmt.Errorf("cannot list filters: %w", plain(err))
+		return nil, fmt.Errorf("cannot list filters: %w", virt.Plain(err))
 	}
 	var own []string
 	for i := range all {
@@ -139,7 +140,7 @@ func filtersOf(conn *libvirt.Connect, sandbox string) ([]string, error) {
 func ownNetworks(conn *libvirt.Connect) ([]string, error) {
 	all, err := conn.ListAllNetworks(0)
 	if err != nil {
-		return nil, fmt.Errorf("cannot list networks: %w", plain(err))
+		return nil, fmt.Errorf("cannot list networks: %w", virt.Plain(err))
 	}
 	var own []string
 	for i := range all {

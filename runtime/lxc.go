@@ -15,6 +15,11 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/cgroup"
+	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/runtime/internal/nic"
+	"github.com/sbx-dev/sbx/runtime/internal/rootfs"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 )
 
 // lxc runs sandboxes as containers.
@@ -52,7 +57,7 @@ func (l lxc) prepare(ctx context.Context, s *sandbox) error {
 		return err
 	}
 	base := s.base()
-	if err := (root{filepath.Join(s.dir, state.Root), base, base}).build(s.manifest, s.isFolder); err != nil {
+	if err := (rootfs.Folder{Dir: filepath.Join(s.dir, state.Root), UID: base, GID: base}).Build(s.manifest, s.isFolder); err != nil {
 		return err
 	}
 	if err := writeInline(s); err != nil {
@@ -71,7 +76,7 @@ func (l lxc) prepare(ctx context.Context, s *sandbox) error {
 // root and the sandbox come at them.
 func writeInline(s *sandbox) error {
 	dir, base := filepath.Join(s.dir, state.Files), s.base()
-	if err := mkdirOwned(dir, 0, base, 0o750); err != nil {
+	if err := hostfile.MkdirOwned(dir, 0, base, 0o750); err != nil {
 		return err
 	}
 	for _, m := range s.manifest.Mounts {
@@ -86,7 +91,7 @@ func writeInline(s *sandbox) error {
 		if err != nil {
 			return err
 		}
-		if err := writeOwned(compiler.InlineFile(dir, m.Target), content, base+to.uid, base+to.gid, fs.FileMode(m.Mode)&fs.ModePerm); err != nil {
+		if err := hostfile.WriteOwned(compiler.InlineFile(dir, m.Target), content, base+to.UID, base+to.GID, fs.FileMode(m.Mode)&fs.ModePerm); err != nil {
 			return err
 		}
 	}
@@ -97,14 +102,14 @@ func writeInline(s *sandbox) error {
 // and that one's manifest.
 func (l lxc) writeOwn(ctx context.Context, s *sandbox, base int) error {
 	dir := filepath.Join(s.dir, state.Own)
-	if err := mkdirOwned(dir, 0, base, 0o750); err != nil {
+	if err := hostfile.MkdirOwned(dir, 0, base, 0o750); err != nil {
 		return err
 	}
 	manifest, err := s.manifest.Encode()
 	if err != nil {
 		return err
 	}
-	if err := writeOwned(filepath.Join(dir, "manifest.json"), manifest, 0, base, 0o440); err != nil {
+	if err := hostfile.WriteOwned(filepath.Join(dir, "manifest.json"), manifest, 0, base, 0o440); err != nil {
 		return err
 	}
 	return l.r.linkInit(ctx, filepath.Join(dir, "init"))
@@ -112,18 +117,18 @@ func (l lxc) writeOwn(ctx context.Context, s *sandbox, base int) error {
 
 // clear removes what prepare made, and nothing that the sandbox itself wrote.
 func (l lxc) clear(dir string) error {
-	if err := releasePids(filepath.Base(dir)); err != nil {
+	if err := cgroup.ReleasePids(filepath.Base(dir)); err != nil {
 		return err
 	}
 	if err := stage.Remove(filepath.Join(dir, state.Stage)); err != nil {
 		return err
 	}
 	for _, part := range []string{state.Root, state.Own, state.Files} {
-		if err := removeTree(filepath.Join(dir, part)); err != nil {
+		if err := hostfile.RemoveTree(filepath.Join(dir, part)); err != nil {
 			return err
 		}
 	}
-	return removeFile(filepath.Join(dir, state.Channel))
+	return hostfile.RemoveFile(filepath.Join(dir, state.Channel))
 }
 
 // start starts the container, which gets its end of the channel. The mounts on the
@@ -136,17 +141,17 @@ func (l lxc) start(s *sandbox, dom *libvirt.Domain) (err error) {
 	}
 	defer socket.Close()
 	if err := dom.CreateWithFiles([]os.File{*socket}, 0); err != nil {
-		return plain(err)
+		return virt.Plain(err)
 	}
 	return l.finish(s, dom)
 }
 
 // finish does for a container that has just started what libvirt's driver does not.
 func (lxc) finish(s *sandbox, dom *libvirt.Domain) error {
-	if err := giveAddresses(dom, s.manifest.Interfaces); err != nil {
+	if err := nic.GiveAddresses(dom, s.manifest.Interfaces); err != nil {
 		return err
 	}
-	return limit(dom, s.name, s.manifest.Run.Pids)
+	return cgroup.Limit(dom, s.name, s.manifest.Run.Pids)
 }
 
 // startTransient starts a container that libvirt forgets when it ends, and ends
@@ -171,7 +176,7 @@ func (l lxc) startTransient(s *sandbox, conn *libvirt.Connect) (dom *libvirt.Dom
 	dom, err = conn.DomainCreateXMLWithFiles(text, []os.File{*socket}, libvirt.DOMAIN_START_AUTODESTROY)
 	if err != nil {
 		first.Close()
-		return nil, nil, plain(err)
+		return nil, nil, virt.Plain(err)
 	}
 	return dom, first, l.finish(s, dom)
 }
@@ -184,7 +189,7 @@ func (lxc) held() bool { return false }
 // the socket's file can connect, now and after sbx has ended.
 func listen(s *sandbox) (*os.File, error) {
 	path := filepath.Join(s.dir, state.Channel)
-	listener, err := listenUnix(path)
+	listener, err := hostfile.ListenUnix(path)
 	if err != nil {
 		return nil, fmt.Errorf("channel: %w", err)
 	}

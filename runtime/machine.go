@@ -15,6 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -69,7 +70,7 @@ func (s *sandbox) rebaseMachine(canonical string) {
 }
 
 func (s *sandbox) rebased(path, canonical string) string {
-	if isInside(path, canonical) {
+	if hostfile.IsInside(path, canonical) {
 		return s.dir + strings.TrimPrefix(path, canonical)
 	}
 	return path
@@ -138,7 +139,7 @@ func (s *sandbox) checkQEMU() error {
 			continue
 		}
 		source := s.host[m.Target]
-		err := source.Allows(s.qemu.uid, s.qemu.gid, m.Writable)
+		err := source.Allows(s.qemu.UID, s.qemu.GID, m.Writable)
 		if errors.Is(err, unix.EACCES) {
 			best, err := s.ownerOf(m)
 			return errors.Join(err, s.qemu.mayNot(source, m.Writable, best))

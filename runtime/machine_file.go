@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 )
 
 // maxSingle bounds the copy of a single exported file, in bytes.
@@ -22,7 +23,7 @@ const maxSingle = 256 << 20
 // machine started.
 func (s *sandbox) placeSingle(m manifest.Mount) error {
 	dir := s.singleDir(m)
-	if err := mkdirOwned(dir, os.Geteuid(), os.Getegid(), 0o755); err != nil { // which QEMU's user lists
+	if err := hostfile.MkdirOwned(dir, os.Geteuid(), os.Getegid(), 0o755); err != nil { // which QEMU's user lists
 		return err
 	}
 	source, err := filepath.EvalSymlinks(m.Source)

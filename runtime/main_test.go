@@ -25,8 +25,19 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	testhost.Main(m, guestkernel.Prepare)
+	testhost.Main(tests{m}, guestkernel.Prepare)
 }
+
+// tests are this package's, and the folder of what they build.
+type tests struct{ m *testing.M }
+
+func (t tests) Run() int {
+	defer func() { os.RemoveAll(builtIn) }()
+	return t.m.Run()
+}
+
+// builtIn is the folder in which programs has built; empty where it has not.
+var builtIn string
 
 // programsVar is the environment variable that names the folder of programs, where
 // they are built already.
@@ -41,6 +52,7 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	builtIn = dir
 	for name, pkg := range map[string]string{"sbx-init": "../initramfs/init", "probe": "../internal/probe", "otherhost": "../internal/otherhost"} {
 		build := exec.Command("go", "build", "-o", filepath.Join(dir, name), pkg)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -9,6 +9,8 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/runtime/internal/proc"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -29,7 +31,7 @@ type Measurement struct {
 	CPU      float64       `json:"cpu"`               // processors in use: 0.5 is half of one
 	User     *uint32       `json:"user,omitempty"`    // the host's: whom a machine's QEMU runs as, and a container's command, or else its root
 	Drifted  bool          `json:"drifted"`           // somebody else has changed it; Drift says what
-	Leases
+	virt.Leases
 }
 
 // Measure fills in the measurements of those that run. A sandbox that ends
@@ -50,9 +52,9 @@ func (r *Runtime) Measure(ctx context.Context, list []Sandbox) {
 	for i := range list {
 		s := &list[i]
 		s.Service, s.Restarts = s.service.State, s.service.Restarts
-		s.Leases = newLeases(s.Leased, s.service.Leases)
+		s.Leases = virt.NewLeases(s.Leased, s.service.Leases)
 		if kindOf(s.Backend).mapped {
-			s.User = cmp.Or(commandUser(s.controller, s.service.PID), s.User)
+			s.User = cmp.Or(proc.CommandUser(s.controller, s.service.PID), s.User)
 		}
 	}
 }
@@ -104,11 +106,11 @@ func (r *Runtime) usage(s *Sandbox) {
 	}
 	k := kindOf(s.Backend)
 	s.Memory = k.memory(dom, after)
-	d, err := describe(dom, 0)
+	d, err := virt.Describe(dom, 0)
 	if err != nil {
 		return
 	}
-	s.Leased = leased(conn, d)
+	s.Leased = virt.Leased(conn, d)
 	if k.mapped {
 		s.User = containerUser(d)
 	}
@@ -116,21 +118,21 @@ func (r *Runtime) usage(s *Sandbox) {
 		return
 	}
 	pid := k.process(dom, s.Name)
-	s.Uptime = int64(age(pid) / time.Second)
+	s.Uptime = int64(proc.Age(pid) / time.Second)
 	if k.mapped {
 		s.controller = pid
 	} else {
-		s.User = processUser(pid)
+		s.User = proc.ProcessUser(pid)
 	}
 }
 
 // measureProcess measures a machine that no libvirtd knows of.
 func (s *Sandbox) measureProcess() {
-	began, before := time.Now(), processorTime(s.pid)
+	began, before := time.Now(), proc.ProcessorTime(s.pid)
 	time.Sleep(sampleTime)
-	s.CPU = float64(processorTime(s.pid)-before) / float64(time.Since(began))
-	s.Memory, s.User = residentMemory(s.pid), processUser(s.pid)
-	s.Uptime = int64(age(s.pid) / time.Second)
+	s.CPU = float64(proc.ProcessorTime(s.pid)-before) / float64(time.Since(began))
+	s.Memory, s.User = proc.ResidentMemory(s.pid), proc.ProcessUser(s.pid)
+	s.Uptime = int64(proc.Age(s.pid) / time.Second)
 }
 
 // containerUser is the host's id of the container's root.

@@ -1,5 +1,9 @@
 package runtime
 
+import (
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
+)
+
 // memoryKills is how many processes of the running sandbox the host's kernel has
 // killed because its memory was full. A machine has a kernel of its own, which its
 // first process asks.
@@ -8,7 +12,7 @@ func (s *starting) memoryKills() uint64 {
 	if kills == nil {
 		return 0
 	}
-	dom, err := lookup(s.conn, s.name)
+	dom, err := virt.Lookup(s.conn, s.name)
 	if dom == nil || err != nil {
 		return 0
 	}
@@ -19,7 +23,7 @@ func (s *starting) memoryKills() uint64 {
 // memory is how much memory the sandbox may use, in bytes; 0 where that cannot be
 // found out.
 func (s *starting) memory() int64 {
-	dom, err := lookup(s.conn, s.name)
+	dom, err := virt.Lookup(s.conn, s.name)
 	if dom == nil || err != nil {
 		return 0
 	}

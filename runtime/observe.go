@@ -11,6 +11,8 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -25,7 +27,7 @@ type observed struct {
 	defined  string // the definition's XML
 	running  string // the XML of what runs; empty unless active
 	filters  map[string]string
-	networks map[string]observedNetwork
+	networks map[string]virt.ObservedNetwork
 	names    map[string]string // the records of it that the networks' name servers have, by network
 	cards    []observedCard
 	ports    string            // the host's that lead to it
@@ -48,19 +50,19 @@ type observedCard struct {
 // observer looks at sandboxes, and at the kernel's rules once for all of them.
 type observer struct {
 	r     *Runtime
-	rules kernelRules // nil: not read yet
+	rules kernelrules.Rules // nil: not read yet
 }
 
 // guardLimit is how long the guards may be away while libvirt puts them back.
 const guardLimit = 5 * time.Second
 
-// kernelRules reads the rules in force, when they are first asked for.
-func (o *observer) kernelRules() (rules kernelRules, err error) {
+// Rules reads the rules in force, when they are first asked for.
+func (o *observer) kernelRules() (rules kernelrules.Rules, err error) {
 	for deadline := time.Now().Add(guardLimit); o.rules == nil; time.Sleep(20 * time.Millisecond) {
-		if rules, err = readKernelRules(); err != nil {
+		if rules, err = kernelrules.Read(); err != nil {
 			return nil, err
 		}
-		if len(rules.missingGuards()) == 0 || time.Now().After(deadline) {
+		if len(rules.MissingGuards()) == 0 || time.Now().After(deadline) {
 			o.rules = rules
 		}
 	}
@@ -70,15 +72,15 @@ func (o *observer) kernelRules() (rules kernelRules, err error) {
 // observe looks at the named sandbox, and at the filters and networks that it
 // has or is to have.
 func (o *observer) observe(conn *libvirt.Connect, name string, kind schema.Backend, want *compiler.Metadata) (*observed, error) {
-	found := &observed{name: name, filters: map[string]string{}, networks: map[string]observedNetwork{}, names: map[string]string{}}
-	dom, m, err := lookupOwn(conn, name)
+	found := &observed{name: name, filters: map[string]string{}, networks: map[string]virt.ObservedNetwork{}, names: map[string]string{}}
+	dom, m, err := virt.LookupOwn(conn, name)
 	if dom == nil || err != nil {
 		return found, err
 	}
 	defer dom.Free()
 	found.metadata = m
 	if err := found.domain(dom); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, plain(err))
+		return nil, fmt.Errorf("%s: %w", name, virt.Plain(err))
 	}
 	if err := found.lookAtConfinement(dom, kind); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -149,19 +151,19 @@ func shutoffReason(r libvirt.DomainShutoffReason) string {
 // surroundings reads the filters and networks that the sandbox has or is to have.
 func (o *observed) surroundings(conn *libvirt.Connect, has, want *compiler.Metadata) error {
 	for _, name := range slices.Concat(has.Filters, want.Filters) {
-		text, err := filterText(conn, name, compiler.UUID("filter", name))
+		text, err := virt.FilterText(conn, name, compiler.UUID("filter", name))
 		if err != nil {
 			return err
 		}
 		o.filters[name] = text
 	}
 	for _, name := range slices.Concat(has.Networks, want.Networks) {
-		network, err := ownNetwork(conn, name)
+		network, err := virt.OwnNetwork(conn, name)
 		if err != nil {
 			return err
 		}
-		if o.networks[name], err = observeNetwork(network); err != nil {
-			return networkError(name, err)
+		if o.networks[name], err = virt.ObserveNetwork(network); err != nil {
+			return virt.NetworkError(name, err)
 		}
 	}
 	return nil
@@ -184,7 +186,7 @@ func (o *observer) interfaces(conn *libvirt.Connect, found *observed) error {
 		if err != nil {
 			return err
 		}
-		card := observedCard{device: i.Target.Dev, bridge: bridgeOf(i), rules: rules.of(i.Target.Dev).fingerprint(rules.missingGuards())}
+		card := observedCard{device: i.Target.Dev, bridge: bridgeOf(i), rules: rules.Of(i.Target.Dev).Fingerprint(rules.MissingGuards())}
 		if card.bridge != "" {
 			master, err := os.Readlink("/sys/class/net/" + card.device + "/master")
 			card.loose = err != nil || master[strings.LastIndexByte(master, '/')+1:] != card.bridge
@@ -195,7 +197,7 @@ func (o *observer) interfaces(conn *libvirt.Connect, found *observed) error {
 		if err := found.publishedNames(conn, i); err != nil {
 			return err
 		}
-		if card.bound, err = boundFilter(conn, card.device); err != nil && errorCode(err) != libvirt.ERR_NO_NWFILTER_BINDING {
+		if card.bound, err = virt.BoundFilter(conn, card.device); err != nil && virt.ErrorCode(err) != libvirt.ERR_NO_NWFILTER_BINDING {
 			return err
 		}
 		found.cards = append(found.cards, card)
@@ -203,16 +205,16 @@ func (o *observer) interfaces(conn *libvirt.Connect, found *observed) error {
 	return nil
 }
 
-// publishedNames reads what the name server of an interface's network knows of
+// PublishedNames reads what the name server of an interface's network knows of
 // the sandbox.
 func (o *observed) publishedNames(conn *libvirt.Connect, i libvirtxml.DomainInterface) error {
 	if i.Source == nil || i.Source.Network == nil {
 		return nil
 	}
 	network := i.Source.Network.Network
-	hosts, known, err := publishedNames(conn, network, o.name)
+	hosts, known, err := virt.PublishedNames(conn, network, o.name)
 	if known {
-		o.names[network] = showNames(hosts)
+		o.names[network] = virt.ShowNames(hosts)
 	}
 	return err
 }

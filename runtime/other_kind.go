@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -24,8 +25,8 @@ func (r *Runtime) checkKind(name string, kind schema.Backend) error {
 		if err != nil {
 			return err
 		}
-		dom, _, err := lookupOwn(conn, name)
-		if err := unlessForeign(err); dom == nil || err != nil {
+		dom, _, err := virt.LookupOwn(conn, name)
+		if err := virt.UnlessForeign(err); dom == nil || err != nil {
 			return err
 		}
 		dom.Free()

@@ -6,7 +6,7 @@ import (
 )
 
 // owner is a user and a group of the host to whom files belong.
-type owner struct{ uid, gid int }
+type owner struct{ UID, GID int }
 
 // takeOwnFiles makes the writable folders that are missing, and sees to it that
 // files of the sandbox's own id are QEMU's to use, whoever QEMU runs as: where the
@@ -16,7 +16,7 @@ type owner struct{ uid, gid int }
 func (s *sandbox) takeOwnFiles() error {
 	id := int(s.metadata.Machine.ID)
 	if staged() && id != 0 { // root's files are not the sandbox's own
-		swap, err := stage.NewSwap([2]int{id, s.qemu.uid}, [2]int{id, s.qemu.gid})
+		swap, err := stage.NewSwap([2]int{id, s.qemu.UID}, [2]int{id, s.qemu.GID})
 		if err == nil { // or this host has no user namespaces
 			s.swap = swap
 		}

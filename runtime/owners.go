@@ -21,10 +21,10 @@ func (s *sandbox) ownerInside(m manifest.Mount) (owner, error) {
 		return owner{}, err
 	}
 	if len(m.IDs) == 0 {
-		return owner{s.base() + to.uid, s.base() + to.gid}, nil
+		return owner{s.base() + to.UID, s.base() + to.GID}, nil
 	}
 	k, err := keptIDs(m)
-	if err != nil || k.hasUser(to.uid) || len(k.users) == 0 || len(k.groups) == 0 {
+	if err != nil || k.hasUser(to.UID) || len(k.users) == 0 || len(k.groups) == 0 {
 		return to, err
 	}
 	return owner{k.users[0], k.groups[0]}, nil
@@ -43,7 +43,7 @@ func (r *Runtime) checkOwners(s *sandbox) error {
 			return err
 		}
 		source := s.host[m.Target]
-		if source.Allows(s.base()+writer.uid, s.base()+writer.gid, true) == nil {
+		if source.Allows(s.base()+writer.UID, s.base()+writer.GID, true) == nil {
 			continue
 		}
 		mine, err := s.has(m, source.UID)
@@ -53,7 +53,7 @@ func (r *Runtime) checkOwners(s *sandbox) error {
 		if !mine {
 			return s.foreign(m, source, writer)
 		}
-		if writer.uid != 0 {
+		if writer.UID != 0 {
 			r.options.Log(fmt.Sprintf("%s: %s is writable, but not to %s, as whom its command runs: %s", s.name, m.Source, s.manifest.Run.User, s.giveTo(m, writer)))
 		}
 	}
@@ -101,8 +101,8 @@ func (s *sandbox) foreign(m manifest.Mount, source *stage.Source, writer owner) 
 // giveTo is the command that gives what a mount shows to a user inside.
 func (s *sandbox) giveTo(m manifest.Mount, to owner) string {
 	if len(m.IDs) == 0 {
-		to.uid += s.base()
-		to.gid += s.base()
+		to.UID += s.base()
+		to.GID += s.base()
 	}
-	return fmt.Sprintf("chown -R %d:%d %s", to.uid, to.gid, m.Source)
+	return fmt.Sprintf("chown -R %d:%d %s", to.UID, to.GID, m.Source)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -119,7 +120,7 @@ func (r *Runtime) eachOwn(f func(conn *libvirt.Connect, name string, kind schema
 	err := r.eachKind(func(conn *libvirt.Connect, kind schema.Backend) (bool, error) {
 		domains, err := conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_PERSISTENT)
 		if err != nil {
-			return false, fmt.Errorf("cannot list domains: %w", plain(err))
+			return false, fmt.Errorf("cannot list domains: %w", virt.Plain(err))
 		}
 		for i := range domains {
 			name, err := ownName(&domains[i])
@@ -140,10 +141,10 @@ func (r *Runtime) eachOwn(f func(conn *libvirt.Connect, name string, kind schema
 // ownName is the name of a domain that sbx made; empty for any other, and for
 // one that is gone meanwhile.
 func ownName(dom *libvirt.Domain) (string, error) {
-	m, err := metadata(dom)
-	if errorCode(err) == libvirt.ERR_NO_DOMAIN || m == nil && err == nil {
+	m, err := virt.Metadata(dom)
+	if virt.ErrorCode(err) == libvirt.ERR_NO_DOMAIN || m == nil && err == nil {
 		return "", nil
 	}
 	name, nameErr := dom.GetName()
-	return name, errors.Join(err, plain(nameErr))
+	return name, errors.Join(err, virt.Plain(nameErr))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/forward"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 )
 
 // listen takes the host's ports that are to lead to the sandbox, before anything is
@@ -29,7 +30,7 @@ func (u *up) publish() error {
 	if len(u.s.ports()) > 0 {
 		dom, err := u.conn.LookupDomainByName(u.s.name) // anew: one from before the start has no id
 		if err != nil {
-			return plain(err)
+			return virt.Plain(err)
 		}
 		defer dom.Free()
 		if c.PID = kindOf(u.s.backend).process(dom, u.s.name); c.PID == 0 {

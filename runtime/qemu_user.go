@@ -22,7 +22,7 @@ import (
 
 // qemuUser is whom QEMU runs as: never root. What that user may do on the host
 // is the most that a guest that has broken out of QEMU may do.
-type qemuUser struct{ uid, gid int }
+type qemuUser struct{ UID, GID int }
 
 // qemuAccounts are libvirt's unprivileged users, by distribution.
 var qemuAccounts = []string{"libvirt-qemu", "qemu"}
@@ -32,7 +32,7 @@ var qemuAccounts = []string{"libvirt-qemu", "qemu"}
 // machines. Nothing on the host changes its owner for QEMU's sake.
 func (s *sandbox) chooseUser(accel string) error {
 	if os.Geteuid() != 0 {
-		s.qemu = qemuUser{uid: os.Geteuid(), gid: os.Getegid()}
+		s.qemu = qemuUser{UID: os.Geteuid(), GID: os.Getegid()}
 		return nil
 	}
 	account, err := qemuAccount()
@@ -40,12 +40,12 @@ func (s *sandbox) chooseUser(accel string) error {
 		return err
 	}
 	s.qemu = account.shared
-	if own := account.as(int(s.metadata.Machine.ID)); own.uid != 0 && own.mayRun(accel) {
+	if own := account.as(int(s.metadata.Machine.ID)); own.UID != 0 && own.mayRun(accel) {
 		s.qemu = own
 	}
 	s.domain.SecLabel = append(s.domain.SecLabel, libvirtxml.DomainSecLabel{
 		Type: "static", Model: "dac", Relabel: "no",
-		Label: fmt.Sprintf("+%d:+%d", s.qemu.uid, s.qemu.gid),
+		Label: fmt.Sprintf("+%d:+%d", s.qemu.UID, s.qemu.GID),
 	})
 	return nil
 }
@@ -58,11 +58,11 @@ type account struct {
 
 // as is a user with an id of its own; the group lets it pass through libvirt's
 // folders.
-func (a account) as(id int) qemuUser { return qemuUser{uid: id, gid: a.group} }
+func (a account) as(id int) qemuUser { return qemuUser{UID: id, GID: a.group} }
 
 // groups are all that libvirt's user is in.
 func (a account) groups() ([]int, error) {
-	u, err := user.LookupId(strconv.Itoa(a.shared.uid))
+	u, err := user.LookupId(strconv.Itoa(a.shared.UID))
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func checkKVMUser() error {
 	if err != nil || account.shared.mayRun(AccelKVM) || account.as(compiler.IDFirst).mayRun(AccelKVM) {
 		return err
 	}
-	return fmt.Errorf("QEMU does not run as root, and user %d may not open /dev/kvm: chgrp kvm /dev/kvm && chmod 0660 /dev/kvm, by a udev rule", account.shared.uid)
+	return fmt.Errorf("QEMU does not run as root, and user %d may not open /dev/kvm: chgrp kvm /dev/kvm && chmod 0660 /dev/kvm, by a udev rule", account.shared.UID)
 }
 
 // QEMUUser says, for a person, whom QEMU runs as on this host. Where that is one user
@@ -112,7 +112,7 @@ func QEMUUser() (text, mend string, err error) {
 	if CheckKVM() == nil && !account.as(compiler.IDFirst).mayRun(AccelKVM) {
 		// The group of libvirt's user, who opens it already: nobody else gains anything.
 		mend = fmt.Sprintf("setfacl -m g:%d:rw /dev/kvm, as the udev rule 70-sbx-kvm.rules does where setfacl is installed (apt install acl)", account.group)
-		return fmt.Sprintf("QEMU runs as user %d for all machines, %s: ids of their own may not open /dev/kvm", account.shared.uid, drivers), mend, nil
+		return fmt.Sprintf("QEMU runs as user %d for all machines, %s: ids of their own may not open /dev/kvm", account.shared.UID, drivers), mend, nil
 	}
 	return "QEMU runs as an id of each sandbox's own, " + drivers, "", nil
 }
@@ -125,7 +125,7 @@ func qemuAccount() (account, error) {
 		}
 		uid, err1 := strconv.Atoi(u.Uid)
 		gid, err2 := strconv.Atoi(u.Gid)
-		a := account{shared: qemuUser{uid: uid, gid: gid}, group: gid}
+		a := account{shared: qemuUser{UID: uid, GID: gid}, group: gid}
 		if g, err := user.LookupGroup(name); err == nil {
 			a.group, err2 = strconv.Atoi(g.Gid)
 		}
@@ -146,11 +146,11 @@ const libvirtFolder = "/var/lib/libvirt/qemu"
 // root's or another one that reads the host's files, so sbx does not take the
 // folder's.
 func (q qemuUser) checkLibvirtFolder() error {
-	closed := eyes.Blocked(q.uid, q.gid, filepath.Join(libvirtFolder, "x"))
+	closed := eyes.Blocked(q.UID, q.GID, filepath.Join(libvirtFolder, "x"))
 	if closed == "" {
 		return nil
 	}
-	return fault.New(diag.NotReachable, "QEMU, which runs as the host's user %d and group %d, may not search %s, in which libvirtd keeps what it must reach: %s", q.uid, q.gid, closed, LibvirtFolderMend)
+	return fault.New(diag.NotReachable, "QEMU, which runs as the host's user %d and group %d, may not search %s, in which libvirtd keeps what it must reach: %s", q.UID, q.GID, closed, LibvirtFolderMend)
 }
 
 // LibvirtFolderMend is what to do where QEMU cannot get to libvirt's folder.
@@ -177,12 +177,12 @@ func (q qemuUser) mayNot(source *stage.Source, write bool, best owner) error {
 		verb, bits = "write", "rwx"
 	}
 	return fault.New(diag.NotReachable, "QEMU, which runs as the host's user %d, may not %s %s, which belongs to user %d: chown -R %d:%d %s, or setfacl -R -m u:%d:%s %s",
-		q.uid, verb, source.Path, source.UID, best.uid, best.gid, source.Path, q.uid, bits, source.Path)
+		q.UID, verb, source.Path, source.UID, best.UID, best.GID, source.Path, q.UID, bits, source.Path)
 }
 
 // mayOpen is nil if the user may read and write the device at a path.
 func (q qemuUser) mayOpen(path string) error {
-	return eyes.Of(q.uid, q.gid, func() error {
+	return eyes.Of(q.UID, q.GID, func() error {
 		return unix.Faccessat(unix.AT_FDCWD, path, unix.R_OK|unix.W_OK, unix.AT_EACCESS)
 	})
 }
@@ -198,7 +198,7 @@ func machineIDs(d *libvirtxml.Domain) []uint64 {
 		if l.Model != "dac" || l.Type != "static" || !numeric || err != nil {
 			continue
 		}
-		if shared, err := qemuAccount(); err != nil || id != uint64(shared.shared.uid) {
+		if shared, err := qemuAccount(); err != nil || id != uint64(shared.shared.UID) {
 			ids = append(ids, id)
 		}
 	}

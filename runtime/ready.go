@@ -10,6 +10,7 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/runtime/internal/startfail"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -45,12 +46,12 @@ func (s *starting) wait(ctx context.Context, client *channel.Client) error {
 	tooLong := fmt.Errorf("it was not ready within %v", limit)
 	bounded, cancel := context.WithTimeoutCause(ctx, limit, tooLong)
 	defer cancel()
-	var failed *StartFailure
+	var failed *startfail.StartFailure
 	err := client.Watch(bounded, func(now channel.Status) bool {
 		s.last = now
 		if way := failing(now); way != "" {
 			failed = s.failure(way, now)
-			failed.records = latestOutput(client) // as long as its first process stays for us
+			failed.Records = latestOutput(client) // as long as its first process stays for us
 			return false
 		}
 		return now.State != channel.Ready
@@ -61,12 +62,12 @@ func (s *starting) wait(ctx context.Context, client *channel.Client) error {
 	case err == nil && s.last.State == channel.Ready:
 		return nil
 	case errors.Is(err, tooLong):
-		failed = s.failure(NotReady, s.last)
-		failed.records = latestOutput(client)
+		failed = s.failure(startfail.NotReady, s.last)
+		failed.Records = latestOutput(client)
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", s.name, err)
 	default:
-		failed = s.failure(Lost, s.last)
+		failed = s.failure(startfail.Lost, s.last)
 	}
 	failed.Err = err
 	return failed
@@ -74,24 +75,24 @@ func (s *starting) wait(ctx context.Context, client *channel.Client) error {
 
 // failing is the way in which the start has failed; empty as long as it may
 // succeed.
-func failing(s channel.Status) Way {
+func failing(s channel.Status) startfail.Way {
 	over := s.State == channel.Ended || s.State == channel.Backoff
 	switch {
 	case over && s.Exit == nil && s.Message != "":
-		return NotStarted
+		return startfail.NotStarted
 	case over && s.Message != "" && s.Failures > 0:
-		return NotReady
+		return startfail.NotReady
 	case s.State == channel.Ended:
-		return EndedEarly
+		return startfail.EndedEarly
 	case s.State != channel.Ready && s.Failures >= loopEnds:
-		return Looping
+		return startfail.Looping
 	}
 	return ""
 }
 
 // failure is the StartFailure of the start.
-func (s *starting) failure(way Way, status channel.Status) *StartFailure {
-	f := &StartFailure{Name: s.name, Way: way, Status: status}
+func (s *starting) failure(way startfail.Way, status channel.Status) *startfail.StartFailure {
+	f := &startfail.StartFailure{Name: s.name, Way: way, Status: status}
 	if s.run != nil {
 		f.Argv = s.run.Argv
 	}

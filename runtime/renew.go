@@ -7,6 +7,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -55,13 +56,13 @@ func (u *up) stopOlder(ctx context.Context, dom *libvirt.Domain) error {
 	if err := u.r.stopGently(ctx, dom, u.s.name, u.s.backend); err != nil {
 		return err
 	}
-	return stop(dom)
+	return virt.Stop(dom)
 }
 
 // check refuses interfaces whose filter would not hold, and a machine whose QEMU libvirt would
 // keep from its own files.
 func (u *up) check() error {
-	if err := checkWires(u.conn, u.s.domain); err != nil {
+	if err := virt.CheckWires(u.conn, u.s.domain); err != nil {
 		return err
 	}
 	if u.s.metadata.Machine != nil && !u.r.embed.is(u.conn) {
@@ -84,12 +85,12 @@ func (u *up) network(ctx context.Context) error {
 	}
 	defer unlock()
 	for _, name := range u.s.metadata.Networks {
-		if err := ensureNetwork(u.conn, u.s.networks[name]); err != nil {
+		if err := virt.EnsureNetwork(u.conn, u.s.networks[name]); err != nil {
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}
 	}
 	for _, name := range u.s.metadata.Filters {
-		if err := ensureFilter(u.conn, u.s.filters[name], u.rulesMoved(name)); err != nil {
+		if err := virt.EnsureFilter(u.conn, u.s.filters[name], u.rulesMoved(name)); err != nil {
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -76,11 +77,11 @@ func (u *up) startKept(ctx context.Context, dom *libvirt.Domain) error {
 func (r *Runtime) kept(dom *libvirt.Domain, name string, kind schema.Backend) (*sandbox, error) {
 	s := &sandbox{name: name, backend: kind, dir: r.state().Path(name), manifest: r.manifestOf(name, kind)}
 	var err error
-	if s.metadata, err = metadata(dom); s.metadata == nil || err != nil {
+	if s.metadata, err = virt.Metadata(dom); s.metadata == nil || err != nil {
 		return nil, fmt.Errorf("%s: it has just been changed: %w", name, err)
 	}
-	if s.domain, err = describe(dom, libvirt.DOMAIN_XML_INACTIVE); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, plain(err))
+	if s.domain, err = virt.Describe(dom, libvirt.DOMAIN_XML_INACTIVE); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, virt.Plain(err))
 	}
 	if s.manifest == nil || len(s.manifest.Secrets) > 0 {
 		return nil, fmt.Errorf("%s: something else stands by now at %s, which takes a start of the whole sandbox, and that its profile: sbx up %s", name, strings.Join(moved(s.metadata), ", "), name)
@@ -93,7 +94,7 @@ func (r *Runtime) kept(dom *libvirt.Domain, name string, kind schema.Backend) (*
 	s.digest = s.metadata.Bundle
 	for _, l := range s.domain.SecLabel {
 		if l.Model == "dac" {
-			if _, err := fmt.Sscanf(l.Label, "+%d:+%d", &s.qemu.uid, &s.qemu.gid); err != nil {
+			if _, err := fmt.Sscanf(l.Label, "+%d:+%d", &s.qemu.UID, &s.qemu.GID); err != nil {
 				return nil, fmt.Errorf("%s: the domain's label %q: %w", name, l.Label, err)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -103,7 +104,7 @@ func (e *ephemeral) checkName() error {
 			return err
 		}
 	}
-	dom, err := lookup(e.conn, e.s.name)
+	dom, err := virt.Lookup(e.conn, e.s.name)
 	if dom == nil || err != nil {
 		return err
 	}
@@ -140,7 +141,7 @@ func (e *ephemeral) start(ctx context.Context) (client *channel.Client, leave fu
 	}
 	err = e.r.checkFilters(e.conn, e.s)
 	if err == nil {
-		err = waitForBridge(ctx, e.s.domain)
+		err = virt.WaitForBridge(ctx, e.s.domain)
 	}
 	if err != nil {
 		first.Close()

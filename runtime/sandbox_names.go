@@ -5,12 +5,14 @@ import (
 
 	"libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 )
 
 // publishNames makes the name servers of the sandbox's networks know it.
 func publishNames(conn *libvirt.Connect, s *sandbox) error {
 	for network, hosts := range s.names() {
-		if err := setNames(conn, network, s.name, hosts); err != nil {
+		if err := virt.SetNames(conn, network, s.name, hosts); err != nil {
 			return err
 		}
 	}
@@ -32,7 +34,7 @@ func (s *sandbox) names() map[string][]libvirtxml.NetworkDNSHost {
 		hosts := names[network] // of another interface on it
 		for _, prefix := range s.addressesOf(card) {
 			address, _, _ := strings.Cut(prefix, "/")
-			hosts = append(hosts, dnsHost(address, s.name, s.manifest.Hostname))
+			hosts = append(hosts, virt.DnsHost(address, s.name, s.manifest.Hostname))
 		}
 		names[network] = hosts
 	}

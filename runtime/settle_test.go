@@ -15,6 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/randomprofile"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -124,7 +125,7 @@ func prepareWithoutBoot(r *Runtime, s *sandbox) error {
 		if err := os.MkdirAll(filepath.Join(s.dir, state.Boot), 0o711); err != nil {
 			return err
 		}
-		return writeAtomic(manifestFile(s.backend, s.dir), manifest, 0o600)
+		return hostfile.WriteAtomic(manifestFile(s.backend, s.dir), manifest, 0o600)
 	}
 	backend, err := r.backend(s.backend)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
+	"github.com/sbx-dev/sbx/runtime/internal/rootfs"
 	"github.com/sbx-dev/sbx/runtime/plan"
 )
 
@@ -72,7 +73,7 @@ func identify(s compiler.SourceMetadata) string {
 // given as paths inside.
 func (s *sandbox) noteEntries(folders []string) {
 	for _, folder := range folders {
-		outer := enclosing(filepath.Join(folder, "x"), s.manifest.Mounts)
+		outer := rootfs.Enclosing(filepath.Join(folder, "x"), s.manifest.Mounts)
 		if outer == nil || outer.Kind != manifest.Export {
 			continue
 		}

@@ -13,6 +13,8 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/runtime/internal/rootfs"
 )
 
 // A sandbox's stage holds what it sees of the host: a container's whole root, by
@@ -49,7 +51,7 @@ func (s *sandbox) stageRoot() {
 
 // isOnStage is false for what lies in folders that libvirt mounts itself.
 func isOnStage(m manifest.Mount) bool {
-	return !slices.ContainsFunc([]string{"/dev", "/proc", "/sys"}, func(own string) bool { return isInside(m.Target, own) })
+	return !slices.ContainsFunc([]string{"/dev", "/proc", "/sys"}, func(own string) bool { return hostfile.IsInside(m.Target, own) })
 }
 
 // stageContainer makes the stage of a container, whose root prepare has made.
@@ -95,7 +97,7 @@ func (s *sandbox) mountInContainer(root *stage.Place, m manifest.Mount) error {
 		if err != nil {
 			return err
 		}
-		return root.MemoryAt(m.Target, stage.Memory{Size: m.Size, Mode: uint32(m.Mode), UID: s.base() + to.uid, GID: s.base() + to.gid})
+		return root.MemoryAt(m.Target, stage.Memory{Size: m.Size, Mode: uint32(m.Mode), UID: s.base() + to.UID, GID: s.base() + to.GID})
 	}
 	return fmt.Errorf("a container cannot have the %s at %s", m.Kind, m.Target)
 }
@@ -103,7 +105,7 @@ func (s *sandbox) mountInContainer(root *stage.Place, m manifest.Mount) error {
 // stageMachine makes the stage of a machine: each export with the points at which
 // the machine mounts something in it, and the images.
 func (s *sandbox) stageMachine() error {
-	return s.onStage(s.qemu.uid, func(st *stage.Stage) error {
+	return s.onStage(s.qemu.UID, func(st *stage.Stage) error {
 		for _, m := range s.manifest.Mounts {
 			var err error
 			switch {
@@ -139,7 +141,7 @@ func (s *sandbox) stageExport(st *stage.Stage, m manifest.Mount) error {
 	}
 	defer place.Close()
 	for _, inner := range s.manifest.Mounts {
-		outer := enclosing(inner.Target, s.manifest.Mounts)
+		outer := rootfs.Enclosing(inner.Target, s.manifest.Mounts)
 		if outer == nil || outer.Target != m.Target {
 			continue
 		}

@@ -15,6 +15,8 @@ import (
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/startfail"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -36,12 +38,12 @@ func (r *Runtime) Stop(ctx context.Context, name string) (ran bool, err error) {
 	}
 	defer dom.Free()
 	if ran, err = dom.IsActive(); err != nil || !ran {
-		return false, plain(err)
+		return false, virt.Plain(err)
 	}
 	if err := r.stopGently(ctx, dom, name, kind); err != nil {
 		return true, fmt.Errorf("%s: %w", name, err)
 	}
-	if err := stop(dom); err != nil {
+	if err := virt.Stop(dom); err != nil {
 		return true, fmt.Errorf("%s: cannot stop: %w", name, err)
 	}
 	if err := stage.Remove(filepath.Join(r.state().Path(name), state.Stage)); err != nil {
@@ -57,7 +59,7 @@ func (r *Runtime) Stop(ctx context.Context, name string) (ran bool, err error) {
 // profile gives it. A sandbox that cannot be asked, or ctx's end, is no error:
 // the caller goes on to end it at once.
 func (r *Runtime) stopGently(ctx context.Context, dom *libvirt.Domain, name string, kind schema.Backend) error {
-	active, err := isActive(dom)
+	active, err := virt.IsActive(dom)
 	if !active || err != nil {
 		return err
 	}
@@ -71,7 +73,7 @@ func (r *Runtime) stopGently(ctx context.Context, dom *libvirt.Domain, name stri
 		select {
 		case <-ctx.Done():
 		case <-time.After(5 * time.Millisecond):
-			active, err = isActive(dom)
+			active, err = virt.IsActive(dom)
 		}
 		if err != nil {
 			return err
@@ -141,11 +143,11 @@ func (r *Runtime) Restart(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	notes, err := metadata(dom)
+	notes, err := virt.Metadata(dom)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	active, err := isActive(dom)
+	active, err := virt.IsActive(dom)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -166,8 +168,8 @@ func (r *Runtime) Restart(ctx context.Context, name string) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	err = start.wait(ctx, client)
-	if failure := new(StartFailure); errors.As(err, &failure) {
-		return failure.leaves(err)
+	if failure := new(startfail.StartFailure); errors.As(err, &failure) {
+		return failure.Leaves(err)
 	}
 	return err
 }
@@ -180,7 +182,7 @@ func (r *Runtime) find(name string) (*libvirt.Domain, schema.Backend, error) {
 	var found *libvirt.Domain
 	var of schema.Backend
 	err := r.eachKind(func(conn *libvirt.Connect, kind schema.Backend) (bool, error) {
-		dom, _, err := lookupOwn(conn, name)
+		dom, _, err := virt.LookupOwn(conn, name)
 		found, of = dom, kind
 		return dom == nil, err
 	})

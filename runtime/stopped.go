@@ -4,14 +4,15 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
 
 // noteStopped notes that sbx itself has stopped the sandbox: what follows from
 // that is nobody else's change. All else that others have changed stays theirs.
 func (r *Runtime) noteStopped(dom *libvirt.Domain, name string, kind schema.Backend) error {
-	m, err := metadata(dom)
-	if errorCode(err) == libvirt.ERR_NO_DOMAIN { // a transient one is gone
+	m, err := virt.Metadata(dom)
+	if virt.ErrorCode(err) == libvirt.ERR_NO_DOMAIN { // a transient one is gone
 		return nil
 	}
 	if m == nil || m.Applied == nil || err != nil {
@@ -19,7 +20,7 @@ func (r *Runtime) noteStopped(dom *libvirt.Domain, name string, kind schema.Back
 	}
 	have := new(observed)
 	if err := have.domain(dom); err != nil {
-		return plain(err)
+		return virt.Plain(err)
 	}
 	stopped := map[string]string{stateObject: have.state, portsObject: "none"}
 	applied := *m.Applied

@@ -12,6 +12,9 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/forward"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/cgroup"
+	"github.com/sbx-dev/sbx/runtime/internal/startfail"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -21,7 +24,7 @@ import (
 type UpResult struct {
 	Name      string
 	Addresses []string      // where the sandbox is reached; none for one without a network
-	Leases    Leases        // where else
+	Leases    virt.Leases   // where else
 	Restarts  int           // how often its command was started again, since the sandbox has started
 	Created   bool          // it was not there before
 	Restarted bool          // what had changed took a new start
@@ -123,7 +126,7 @@ func (u *up) apply(ctx context.Context) error {
 			return err
 		}
 	}
-	dom, err := lookup(u.conn, u.s.name)
+	dom, err := virt.Lookup(u.conn, u.s.name)
 	if dom == nil || err != nil {
 		return errors.Join(err, context.Cause(ctx))
 	}
@@ -141,7 +144,7 @@ func (u *up) apply(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
 	if !u.renews() && kindOf(u.s.backend).limited { // or an earlier Up was killed before it came to it
-		if err := limit(dom, u.s.name, u.s.manifest.Run.Pids); err != nil {
+		if err := cgroup.Limit(dom, u.s.name, u.s.manifest.Run.Pids); err != nil {
 			return fmt.Errorf("%s: %w", u.s.name, err)
 		}
 	}
@@ -174,11 +177,11 @@ func (u *up) endedMeanwhile(ctx context.Context) bool {
 // hasEnded says whether the sandbox has ended, or does so within some time.
 func (u *up) hasEnded(ctx context.Context, within time.Duration) bool {
 	for limit := time.Now().Add(within); ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
-		dom, err := lookup(u.conn, u.s.name)
+		dom, err := virt.Lookup(u.conn, u.s.name)
 		if dom == nil || err != nil {
 			return err == nil
 		}
-		active, err := isActive(dom)
+		active, err := virt.IsActive(dom)
 		dom.Free()
 		if !active || err != nil {
 			return err == nil
@@ -217,7 +220,7 @@ func (u *up) checkFilters() error {
 	if u.renews() {
 		return u.r.checkFilters(u.conn, u.s)
 	}
-	return checkBindings(u.conn, u.s.domain)
+	return virt.CheckBindings(u.conn, u.s.domain)
 }
 
 // renews says whether the sandbox has to be started.
@@ -251,7 +254,7 @@ func (u *up) define(ctx context.Context) error {
 		err = errors.Join(err, unloadProfile(u.s.name))
 	}
 	if err != nil {
-		return fault.New(diag.Start, "%s: cannot define the domain: %w", u.s.name, u.s.withoutEmulator(plain(err)))
+		return fault.New(diag.Start, "%s: cannot define the domain: %w", u.s.name, u.s.withoutEmulator(virt.Plain(err)))
 	}
 	defer dom.Free()
 	u.defined = true
@@ -264,12 +267,12 @@ func (u *up) define(ctx context.Context) error {
 // wait returns when the sandbox can be used: its service says so, and packets
 // reach it.
 func (u *up) wait(ctx context.Context) error {
-	if err := waitForBridge(ctx, u.s.domain); err != nil {
+	if err := virt.WaitForBridge(ctx, u.s.domain); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
 	client, err := u.r.dial(ctx, u.s.backend, u.s.dir)
 	if err != nil && ctx.Err() == nil {
-		return &StartFailure{Name: u.s.name, Way: Lost, Argv: u.s.manifest.Run.Argv, Err: err}
+		return &startfail.StartFailure{Name: u.s.name, Way: startfail.Lost, Argv: u.s.manifest.Run.Argv, Err: err}
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
@@ -288,7 +291,7 @@ func (u *up) wait(ctx context.Context) error {
 	if err := u.r.waitForFilters(ctx, u.s.domain, client); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
-	u.result.Leases = newLeases(leased(u.conn, u.s.domain), start.last.Leases)
+	u.result.Leases = virt.NewLeases(virt.Leased(u.conn, u.s.domain), start.last.Leases)
 	u.result.Restarts = start.last.Restarts
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 )
 
 // Wait waits until the sandbox's command has ended for good, and gives its last
@@ -58,7 +59,7 @@ func writeEnd(dir string, status channel.Status) error {
 	if err != nil {
 		return err
 	}
-	return writeAtomic(filepath.Join(dir, state.Ended), data, 0o600)
+	return hostfile.WriteAtomic(filepath.Join(dir, state.Ended), data, 0o600)
 }
 
 // notedEnd is the state that the sandbox's keeper has noted, or is about to. The

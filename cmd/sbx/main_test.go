@@ -38,9 +38,20 @@ func TestMain(m *testing.M) {
 type scripts struct{ m *testing.M }
 
 func (s scripts) Run() int {
-	testscript.Main(s.m, commands) // does not return
+	testscript.Main(tests(s), commands) // does not return
 	return 0
 }
+
+// tests are this package's, and the folder of what they build.
+type tests struct{ m *testing.M }
+
+func (t tests) Run() int {
+	defer func() { os.RemoveAll(builtIn) }()
+	return t.m.Run()
+}
+
+// builtIn is the folder in which guestInit has built; empty where it has not.
+var builtIn string
 
 // TestScripts runs testdata/script: what needs nothing but sbx itself.
 func TestScripts(t *testing.T) {
@@ -120,6 +131,7 @@ var guestInit = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	builtIn = dir
 	bin := filepath.Join(dir, "sbx-init")
 	build := exec.Command("go", "build", "-o", bin, "../../initramfs/init")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -52,16 +52,21 @@ func TestNothingIsDrawnInThatASubjectDoesNotNeed(t *testing.T) {
 	for pkg, rule := range map[string]struct{ none, except []string }{
 		// The DHCP client reads its buffers with u-root's uio, which imports lz4 for
 		// something else; the linker leaves nothing of it that decompresses.
-		"initramfs/init":     {none: slices.Concat(cue, libvirt, decompressors, []string{"./schema", "./compiler", "./runtime", "./initramfs/boot"}), except: []string{"github.com/pierrec/lz4"}},
-		"initramfs/channel":  {none: slices.Concat(cue, libvirt, decompressors, []string{"./schema", "./compiler", "./runtime", "./initramfs/boot", "./initramfs/init"})},
-		"initramfs/boot":     {none: slices.Concat(cue, libvirt, []string{"./schema", "./compiler", "./runtime", "./initramfs/init", "./initramfs/channel"})},
-		"compiler":           {none: slices.Concat(cue, libvirt, decompressors[:3], []string{"./runtime", "./cmd", "./initramfs/boot", "./initramfs/init", "./initramfs/channel"})},
-		"compiler/resolve":   {none: slices.Concat(cue, libvirt, lowers, decompressors[:3], []string{"./runtime", "./cmd", "./initramfs/boot"})},
-		"compiler/firewall":  {none: slices.Concat(cue, libvirt, lowers, []string{"./runtime", "./cmd", "./initramfs"})},
-		"schema":             {none: slices.Concat(cue, libvirt, decompressors[:3], []string{"./compiler", "./runtime", "./cmd", "./initramfs"})},
-		"schema/load":        {none: slices.Concat(libvirt, decompressors[:3], []string{"./compiler", "./runtime", "./cmd", "./initramfs"})},
-		"runtime":            {none: slices.Concat(cue, []string{"./cmd", "./initramfs/init"})},
-		"initramfs/manifest": {none: slices.Concat(cue, libvirt, decompressors)},
+		"initramfs/init":             {none: slices.Concat(cue, libvirt, decompressors, []string{"./schema", "./compiler", "./runtime", "./initramfs/boot"}), except: []string{"github.com/pierrec/lz4"}},
+		"initramfs/channel":          {none: slices.Concat(cue, libvirt, decompressors, []string{"./schema", "./compiler", "./runtime", "./initramfs/boot", "./initramfs/init"})},
+		"initramfs/boot":             {none: slices.Concat(cue, libvirt, []string{"./schema", "./compiler", "./runtime", "./initramfs/init", "./initramfs/channel"})},
+		"compiler":                   {none: slices.Concat(cue, libvirt, decompressors[:3], []string{"./runtime", "./cmd", "./initramfs/boot", "./initramfs/init", "./initramfs/channel"})},
+		"compiler/resolve":           {none: slices.Concat(cue, libvirt, lowers, decompressors[:3], []string{"./runtime", "./cmd", "./initramfs/boot"})},
+		"compiler/firewall":          {none: slices.Concat(cue, libvirt, lowers, []string{"./runtime", "./cmd", "./initramfs"})},
+		"schema":                     {none: slices.Concat(cue, libvirt, decompressors[:3], []string{"./compiler", "./runtime", "./cmd", "./initramfs"})},
+		"schema/load":                {none: slices.Concat(libvirt, decompressors[:3], []string{"./compiler", "./runtime", "./cmd", "./initramfs"})},
+		"runtime":                    {none: slices.Concat(cue, []string{"./cmd", "./initramfs/init"})},
+		"runtime/internal/virt":      {none: slices.Concat(cue, []string{"./runtime", "./cmd", "./initramfs/boot", "./initramfs/channel"}), except: []string{"./runtime/internal", "./runtime/fault", "./runtime/plan"}},
+		"runtime/internal/cgroup":    {none: slices.Concat(cue, []string{"./runtime", "./cmd", "./initramfs/boot", "./initramfs/channel"}), except: []string{"./runtime/internal", "./runtime/fault", "./runtime/plan"}},
+		"runtime/internal/hostfile":  {none: slices.Concat(cue, libvirt, []string{"./compiler", "./runtime", "./cmd", "./initramfs"}), except: []string{"./runtime/internal/hostfile", "./runtime/fault"}},
+		"runtime/internal/rootfs":    {none: slices.Concat(cue, libvirt, []string{"./compiler", "./runtime", "./cmd"}), except: []string{"./runtime/internal", "./runtime/fault"}},
+		"runtime/internal/startfail": {none: slices.Concat(cue, libvirt, []string{"./compiler", "./runtime", "./cmd"}), except: []string{"./runtime/internal/startfail"}},
+		"initramfs/manifest":         {none: slices.Concat(cue, libvirt, decompressors)},
 	} {
 		for _, dep := range deps(t, pkg) {
 			if below(dep, rule.none) && !below(dep, rule.except) {

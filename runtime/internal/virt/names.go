@@ -1,4 +1,4 @@
-package runtime
+package virt
 
 import (
 	"slices"
@@ -12,21 +12,21 @@ import (
 // server there learns each one's names with its addresses. A network of another
 // maker is left alone.
 
-// publishedNames are the records that the name server of a network has of the
+// PublishedNames are the records that the name server of a network has of the
 // named sandbox; known says whether sbx keeps records there at all.
-func publishedNames(conn *libvirt.Connect, network, sandbox string) (hosts []libvirtxml.NetworkDNSHost, known bool, err error) {
-	net, err := ownNetwork(conn, network)
+func PublishedNames(conn *libvirt.Connect, network, sandbox string) (hosts []libvirtxml.NetworkDNSHost, known bool, err error) {
+	net, err := OwnNetwork(conn, network)
 	if net == nil || err != nil {
-		return nil, false, unlessForeign(err)
+		return nil, false, UnlessForeign(err)
 	}
 	defer net.Free()
 	active, err := net.IsActive()
 	if !active || err != nil {
-		return nil, false, plain(err)
+		return nil, false, Plain(err)
 	}
 	all, err := knownHosts(net)
 	if err != nil {
-		return nil, false, networkError(network, err)
+		return nil, false, NetworkError(network, err)
 	}
 	for _, h := range all {
 		if len(h.Hostnames) > 0 && h.Hostnames[0].Hostname == sandbox {
@@ -36,8 +36,8 @@ func publishedNames(conn *libvirt.Connect, network, sandbox string) (hosts []lib
 	return hosts, true, nil
 }
 
-// showNames writes records in one line: "10.0.0.2 web www; fd00::2 web www".
-func showNames(hosts []libvirtxml.NetworkDNSHost) string {
+// ShowNames writes records in one line: "10.0.0.2 web www; fd00::2 web www".
+func ShowNames(hosts []libvirtxml.NetworkDNSHost) string {
 	var records []string
 	for _, h := range hosts {
 		words := []string{h.IP}
@@ -50,8 +50,8 @@ func showNames(hosts []libvirtxml.NetworkDNSHost) string {
 	return strings.Join(records, "; ")
 }
 
-// withdrawNames makes the name servers of the domain's networks forget it.
-func withdrawNames(conn *libvirt.Connect, d *libvirtxml.Domain) error {
+// WithdrawNames makes the name servers of the domain's networks forget it.
+func WithdrawNames(conn *libvirt.Connect, d *libvirtxml.Domain) error {
 	if d.Devices == nil {
 		return nil
 	}
@@ -59,15 +59,15 @@ func withdrawNames(conn *libvirt.Connect, d *libvirtxml.Domain) error {
 		if card.Source == nil || card.Source.Network == nil {
 			continue
 		}
-		if err := setNames(conn, card.Source.Network.Network, d.Name, nil); err != nil {
+		if err := SetNames(conn, card.Source.Network.Network, d.Name, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// dnsHost is an address with the names of its sandbox, the sandbox's own first.
-func dnsHost(address, name, hostname string) libvirtxml.NetworkDNSHost {
+// DnsHost is an address with the names of its sandbox, the sandbox's own first.
+func DnsHost(address, name, hostname string) libvirtxml.NetworkDNSHost {
 	host := libvirtxml.NetworkDNSHost{IP: address}
 	for _, n := range []string{name, hostname} {
 		if n != "" && !hasName(host, n) {
@@ -81,13 +81,13 @@ func hasName(h libvirtxml.NetworkDNSHost, name string) bool {
 	return slices.ContainsFunc(h.Hostnames, func(n libvirtxml.NetworkDNSHostHostname) bool { return n.Hostname == name })
 }
 
-// setNames makes want all that the network knows of the named sandbox.
-func setNames(conn *libvirt.Connect, network, sandbox string, want []libvirtxml.NetworkDNSHost) error {
-	have, known, err := publishedNames(conn, network, sandbox)
+// SetNames makes want all that the network knows of the named sandbox.
+func SetNames(conn *libvirt.Connect, network, sandbox string, want []libvirtxml.NetworkDNSHost) error {
+	have, known, err := PublishedNames(conn, network, sandbox)
 	if !known || err != nil {
 		return err
 	}
-	net, err := ownNetwork(conn, network)
+	net, err := OwnNetwork(conn, network)
 	if net == nil || err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func setNames(conn *libvirt.Connect, network, sandbox string, want []libvirtxml.
 		}
 		// By its address alone: the names stand in the record of each address.
 		if err := updateHost(net, libvirt.NETWORK_UPDATE_COMMAND_DELETE, libvirtxml.NetworkDNSHost{IP: h.IP}); err != nil {
-			return networkError(network, err)
+			return NetworkError(network, err)
 		}
 	}
 	for _, h := range want {
@@ -106,7 +106,7 @@ func setNames(conn *libvirt.Connect, network, sandbox string, want []libvirtxml.
 			continue
 		}
 		if err := updateHost(net, libvirt.NETWORK_UPDATE_COMMAND_ADD_LAST, h); err != nil {
-			return networkError(network, err)
+			return NetworkError(network, err)
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package runtime
+package virt
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 )
 
-// describe reads a domain's XML.
-func describe(dom *libvirt.Domain, flags libvirt.DomainXMLFlags) (*libvirtxml.Domain, error) {
+// Describe reads a domain's XML.
+func Describe(dom *libvirt.Domain, flags libvirt.DomainXMLFlags) (*libvirtxml.Domain, error) {
 	text, err := dom.GetXMLDesc(flags)
 	if err != nil {
 		return nil, err
@@ -22,39 +22,39 @@ func describe(dom *libvirt.Domain, flags libvirt.DomainXMLFlags) (*libvirtxml.Do
 	return d, nil
 }
 
-// lookup finds a domain; nil when there is none.
-func lookup(conn *libvirt.Connect, name string) (*libvirt.Domain, error) {
+// Lookup finds a domain; nil when there is none.
+func Lookup(conn *libvirt.Connect, name string) (*libvirt.Domain, error) {
 	dom, err := conn.LookupDomainByName(name)
-	if errorCode(err) == libvirt.ERR_NO_DOMAIN {
+	if ErrorCode(err) == libvirt.ERR_NO_DOMAIN {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, plain(err))
+		return nil, fmt.Errorf("%s: %w", name, Plain(err))
 	}
 	return dom, nil
 }
 
-// metadata reads what sbx keeps in a domain; nil for a domain that sbx did not
+// Metadata reads what sbx keeps in a domain; nil for a domain that sbx did not
 // make.
-func metadata(dom *libvirt.Domain) (*compiler.Metadata, error) {
+func Metadata(dom *libvirt.Domain) (*compiler.Metadata, error) {
 	text, err := dom.GetMetadata(libvirt.DOMAIN_METADATA_ELEMENT, compiler.MetadataURI, libvirt.DOMAIN_AFFECT_CURRENT)
-	if errorCode(err) == libvirt.ERR_NO_DOMAIN_METADATA {
+	if ErrorCode(err) == libvirt.ERR_NO_DOMAIN_METADATA {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, plain(err)
+		return nil, Plain(err)
 	}
 	return compiler.DecodeMetadata(text)
 }
 
-// lookupOwn finds a domain that sbx made; nil when there is none. A domain of
+// LookupOwn finds a domain that sbx made; nil when there is none. A domain of
 // the name that sbx did not make is an error.
-func lookupOwn(conn *libvirt.Connect, name string) (*libvirt.Domain, *compiler.Metadata, error) {
-	dom, err := lookup(conn, name)
+func LookupOwn(conn *libvirt.Connect, name string) (*libvirt.Domain, *compiler.Metadata, error) {
+	dom, err := Lookup(conn, name)
 	if dom == nil || err != nil {
 		return nil, nil, err
 	}
-	m, err := metadata(dom)
+	m, err := Metadata(dom)
 	if err != nil {
 		dom.Free()
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
@@ -66,21 +66,21 @@ func lookupOwn(conn *libvirt.Connect, name string) (*libvirt.Domain, *compiler.M
 	return dom, m, nil
 }
 
-// isActive says whether the domain runs; a transient one that has ended is gone.
-func isActive(dom *libvirt.Domain) (bool, error) {
+// IsActive says whether the domain runs; a transient one that has ended is gone.
+func IsActive(dom *libvirt.Domain) (bool, error) {
 	active, err := dom.IsActive()
-	if errorCode(err) == libvirt.ERR_NO_DOMAIN {
+	if ErrorCode(err) == libvirt.ERR_NO_DOMAIN {
 		return false, nil
 	}
-	return active, plain(err)
+	return active, Plain(err)
 }
 
-// stop ends a running domain at once.
-func stop(dom *libvirt.Domain) error {
+// Stop ends a running domain at once.
+func Stop(dom *libvirt.Domain) error {
 	err := dom.Destroy()
-	switch errorCode(err) {
+	switch ErrorCode(err) {
 	case libvirt.ERR_OPERATION_INVALID, libvirt.ERR_NO_DOMAIN: // it is not running; a transient one is no more
 		return nil
 	}
-	return plain(err)
+	return Plain(err)
 }

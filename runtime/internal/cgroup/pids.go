@@ -1,4 +1,4 @@
-package runtime
+package cgroup
 
 import (
 	"errors"
@@ -15,14 +15,15 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// limit sets the bounds of a running container for which libvirt's container driver
+// Limit sets the bounds of a running container for which libvirt's container driver
 // has no element, or none that means the same under both versions of control groups;
 // pids is how many processes and threads it may have, 0 for any number.
-func limit(dom *libvirt.Domain, name string, pids int) error {
-	groups, err := groupsOf(dom)
+func Limit(dom *libvirt.Domain, name string, pids int) error {
+	groups, err := Of(dom)
 	if err != nil {
 		return err
 	}
@@ -39,10 +40,10 @@ func limit(dom *libvirt.Domain, name string, pids int) error {
 // alone does not count what is, so that a container could have all of the host's swap
 // besides (Documentation/admin-guide/cgroup-v1/memory.rst, section 5.3, and
 // cgroup-v2.rst, memory.swap.max). Version 2's zswap counts as swap.
-func (g *containerGroups) limitSwap() error {
-	file := filepath.Join(groupRoot, "memory", g.of["memory"], "memory.swappiness")
-	if path, merged := g.merged("memory"); merged {
-		file = filepath.Join(groupRoot, path, "memory.swap.max")
+func (g *Container) limitSwap() error {
+	file := filepath.Join(Root, "memory", g.Of["memory"], "memory.swappiness")
+	if path, merged := g.Merged("memory"); merged {
+		file = filepath.Join(Root, path, "memory.swap.max")
 	}
 	if err := writeControl(file, "0"); err != nil && !errors.Is(err, fs.ErrNotExist) { // a kernel without swap has no such file
 		return fault.New(diag.Limits, "resources.memory cannot be enforced: %w", err)
@@ -53,35 +54,35 @@ func (g *containerGroups) limitSwap() error {
 // limitPids bounds the processes and threads of a running container, for which
 // libvirt's container driver has no element. The bound stands in the control
 // groups of the host, which the container does not see.
-func (g *containerGroups) limitPids(dom *libvirt.Domain, name string, limit int) error {
+func (g *Container) limitPids(dom *libvirt.Domain, name string, limit int) error {
 	if limit == 0 {
 		return nil
 	}
-	if path, merged := g.merged("pids"); merged {
+	if path, merged := g.Merged("pids"); merged {
 		return limitMerged(path, g.controller, limit)
 	}
-	return limitSeparate(dom, g.controller, filepath.Join(groupRoot, "memory", g.of["memory"]), name, limit)
+	return limitSeparate(dom, g.controller, filepath.Join(Root, "memory", g.Of["memory"]), name, limit)
 }
 
-// controllerOf is the process id of libvirt's controller of the container, which
+// ControllerOf is the process id of libvirt's controller of the container, which
 // is the domain's id. dom may be older than the container, and know no id yet.
-func controllerOf(dom *libvirt.Domain) (int, error) {
+func ControllerOf(dom *libvirt.Domain) (int, error) {
 	conn, err := dom.DomainGetConnect()
 	if err != nil {
-		return 0, plain(err)
+		return 0, virt.Plain(err)
 	}
 	defer conn.Close()
 	name, err := dom.GetName()
 	if err != nil {
-		return 0, plain(err)
+		return 0, virt.Plain(err)
 	}
 	running, err := conn.LookupDomainByName(name)
 	if err != nil {
-		return 0, plain(err)
+		return 0, virt.Plain(err)
 	}
 	defer running.Free()
 	id, err := running.GetID()
-	return int(id), plain(err)
+	return int(id), virt.Plain(err)
 }
 
 // processGroups gives the control groups of a process, by controller; version 2's
@@ -104,8 +105,8 @@ func processGroups(pid int) (map[string]string, error) {
 	return groups, nil
 }
 
-// groupRoot is where control groups are mounted.
-const groupRoot = "/sys/fs/cgroup"
+// Root is where control groups are mounted.
+const Root = "/sys/fs/cgroup"
 
 // limitMerged writes the bound into the container's own group, which version 2
 // has for all controllers. libvirt hands down only the controllers that it uses
@@ -118,13 +119,13 @@ func limitMerged(path string, controller, limit int) error {
 	if err := handDownPids(path); err != nil {
 		return fault.New(diag.Limits, "resources.pids cannot be enforced: %w", err)
 	}
-	return writePidsMax(filepath.Join(groupRoot, path), limit+len(tasks))
+	return writePidsMax(filepath.Join(Root, path), limit+len(tasks))
 }
 
 // handDownPids has every group above the given one count processes below it
 // (Documentation/admin-guide/cgroup-v2.rst, "Enabling and Disabling").
 func handDownPids(path string) error {
-	dir := groupRoot
+	dir := Root
 	for name := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
 		control := filepath.Join(dir, "cgroup.subtree_control")
 		enabled, err := os.ReadFile(control)
@@ -161,7 +162,7 @@ func writePidsMax(dir string, limit int) error {
 
 // pidsGroup is the sandbox's group in version 1's tree of processes, where
 // libvirt makes none.
-func pidsGroup(name string) string { return filepath.Join(groupRoot, "pids", "machine", "sbx-"+name) }
+func pidsGroup(name string) string { return filepath.Join(Root, "pids", "machine", "sbx-"+name) }
 
 // limitSeparate makes a group for the container and moves its processes there,
 // while they are frozen so that none can be born elsewhere in between. A
@@ -175,10 +176,10 @@ func limitSeparate(dom *libvirt.Domain, controller int, from, name string, limit
 		return err
 	}
 	if err := freeze(dom); err != nil {
-		return plain(err)
+		return virt.Plain(err)
 	}
 	moved := moveProcesses(from, dir, strconv.Itoa(controller))
-	return errors.Join(moved, plain(dom.Resume()))
+	return errors.Join(moved, virt.Plain(dom.Resume()))
 }
 
 // freezeTries is how often a container is frozen anew where libvirt gives it up,
@@ -190,11 +191,11 @@ const freezeTries = 5
 // where it reads /proc/meminfo. libvirt lets all run again then.
 func freeze(dom *libvirt.Domain) (err error) {
 	for range freezeTries {
-		if err = dom.Suspend(); errorCode(err) != libvirt.ERR_OPERATION_FAILED {
+		if err = dom.Suspend(); virt.ErrorCode(err) != libvirt.ERR_OPERATION_FAILED {
 			break
 		}
 	}
-	if errorCode(err) == libvirt.ERR_OPERATION_INVALID { // it is frozen
+	if virt.ErrorCode(err) == libvirt.ERR_OPERATION_INVALID { // it is frozen
 		return nil
 	}
 	return err
@@ -217,10 +218,10 @@ func moveProcesses(from, to, except string) error {
 	return nil
 }
 
-// releasePids removes the group that limitPids made, if it did, with all that was
+// ReleasePids removes the group that limitPids made, if it did, with all that was
 // made below it: the kernel removes no group that has others.
-func releasePids(name string) error {
-	limit := time.Now().Add(letGoLimit)
+func ReleasePids(name string) error {
+	limit := time.Now().Add(virt.LetGoLimit)
 	for {
 		err := removeGroup(pidsGroup(name))
 		switch {

@@ -1,4 +1,4 @@
-package runtime
+package proc
 
 import (
 	"os"
@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// readPID reads a process's id; it is 0 when there is none.
-func readPID(path string) int {
+// ReadPID reads a process's id; it is 0 when there is none.
+func ReadPID(path string) int {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return 0
@@ -21,8 +21,8 @@ func readPID(path string) int {
 	return pid
 }
 
-// procDir is where the kernel tells of a process.
-func procDir(pid int) string { return "/proc/" + strconv.Itoa(pid) }
+// Dir is where the kernel tells of a process.
+func Dir(pid int) string { return "/proc/" + strconv.Itoa(pid) }
 
 // tick is the unit of times in stat files: USER_HZ, the same on every
 // architecture that Go runs on.
@@ -37,7 +37,7 @@ const (
 
 // statField is one of those numbers; 0 when the process is gone.
 func statField(pid, field int) int64 {
-	stat, err := os.ReadFile(procDir(pid) + "/stat")
+	stat, err := os.ReadFile(Dir(pid) + "/stat")
 	if err != nil {
 		return 0
 	}
@@ -54,8 +54,8 @@ func statField(pid, field int) int64 {
 	return n
 }
 
-// age is for how long a process has run; its start is told since the system's.
-func age(pid int) time.Duration {
+// Age is for how long a process has run; its start is told since the system's.
+func Age(pid int) time.Duration {
 	start := statField(pid, statStart)
 	uptime, err := os.ReadFile("/proc/uptime")
 	if err != nil || start == 0 {
@@ -68,14 +68,14 @@ func age(pid int) time.Duration {
 	return time.Duration(now*float64(time.Second)) - time.Duration(start)*tick
 }
 
-// processorTime is how much a process has used.
-func processorTime(pid int) time.Duration {
+// ProcessorTime is how much a process has used.
+func ProcessorTime(pid int) time.Duration {
 	return time.Duration(statField(pid, statUserTime)+statField(pid, statSystemTime)) * tick
 }
 
-// residentMemory is what a process has in memory, in bytes.
-func residentMemory(pid int) int64 {
-	text, err := os.ReadFile(procDir(pid) + "/statm")
+// ResidentMemory is what a process has in memory, in bytes.
+func ResidentMemory(pid int) int64 {
+	text, err := os.ReadFile(Dir(pid) + "/statm")
 	if err != nil {
 		return 0
 	}
@@ -91,9 +91,9 @@ func residentMemory(pid int) int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// processUser is whom a process runs as; nil when it is gone.
-func processUser(pid int) *uint32 {
-	info, err := os.Stat(procDir(pid))
+// ProcessUser is whom a process runs as; nil when it is gone.
+func ProcessUser(pid int) *uint32 {
+	info, err := os.Stat(Dir(pid))
 	if err != nil || pid == 0 {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package runtime
+package proc
 
 import (
 	"fmt"
@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// commandUser is whom a container's command runs as on the host; nil when there is
+// CommandUser is whom a container's command runs as on the host; nil when there is
 // none. The command is a child of the container's first process, which is the child
 // of libvirt's controller; inside is its id there.
-func commandUser(controller, inside int) *uint32 {
+func CommandUser(controller, inside int) *uint32 {
 	if controller == 0 || inside == 0 {
 		return nil
 	}
@@ -49,7 +49,7 @@ func childrenOf(pid int) (children []int) {
 // processIDs are the user that a process acts as, and its id in the innermost of its
 // process namespaces (proc_pid_status(5)).
 func processIDs(pid int) (user *uint32, inside int) {
-	text, err := os.ReadFile(procDir(pid) + "/status")
+	text, err := os.ReadFile(Dir(pid) + "/status")
 	if err != nil {
 		return nil, 0
 	}

@@ -1,4 +1,4 @@
-package runtime
+package virt
 
 import (
 	"fmt"
@@ -12,10 +12,10 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// checkWires refuses interfaces that libvirt would attach without a filter:
+// CheckWires refuses interfaces that libvirt would attach without a filter:
 // libvirt's nwfilter page names the kinds that it filters, and its container
 // driver drops the filter of all others without a word.
-func checkWires(conn *libvirt.Connect, d *libvirtxml.Domain) error {
+func CheckWires(conn *libvirt.Connect, d *libvirtxml.Domain) error {
 	if d.Devices == nil {
 		return nil
 	}
@@ -50,27 +50,27 @@ func checkBridge(name string) error {
 // other, interfaces are macvtap or a device of their own, which has no filter.
 func checkNetwork(conn *libvirt.Connect, name string) error {
 	network, err := conn.LookupNetworkByName(name)
-	if errorCode(err) == libvirt.ERR_NO_NETWORK {
+	if ErrorCode(err) == libvirt.ERR_NO_NETWORK {
 		return fault.New(diag.NoNetwork, "libvirt has no network %s: virsh net-list --all lists what there is, and create in the profile makes one", name)
 	}
 	if err != nil {
-		return networkError(name, err)
+		return NetworkError(name, err)
 	}
 	defer network.Free()
 	active, err := network.IsActive()
 	if err != nil {
-		return networkError(name, err)
+		return NetworkError(name, err)
 	}
 	if !active {
 		return fault.New(diag.NoNetwork, "network %s is not running: virsh net-start %s", name, name)
 	}
 	text, err := network.GetXMLDesc(0)
 	if err != nil {
-		return networkError(name, err)
+		return NetworkError(name, err)
 	}
 	n := new(libvirtxml.Network)
 	if err := n.Unmarshal(text); err != nil {
-		return networkError(name, err)
+		return NetworkError(name, err)
 	}
 	if n.Bridge == nil || n.Bridge.Name == "" || n.VirtualPort != nil {
 		return fault.New(diag.NotFiltered, "network %s has no bridge of the kernel's, so that libvirt would attach the sandbox without its firewall: use a network with a bridge", name)
@@ -78,14 +78,14 @@ func checkNetwork(conn *libvirt.Connect, name string) error {
 	return nil
 }
 
-// checkBindings makes sure that every interface of the running domain is behind
+// CheckBindings makes sure that every interface of the running domain is behind
 // its filter.
-func checkBindings(conn *libvirt.Connect, d *libvirtxml.Domain) error {
+func CheckBindings(conn *libvirt.Connect, d *libvirtxml.Domain) error {
 	if d.Devices == nil {
 		return nil
 	}
 	for _, i := range d.Devices.Interfaces {
-		bound, err := boundFilter(conn, i.Target.Dev)
+		bound, err := BoundFilter(conn, i.Target.Dev)
 		if err != nil {
 			return fault.New(diag.NotFiltered, "its interface %s is not behind the filter %s: %w", i.Target.Dev, i.FilterRef.Filter, err)
 		}
@@ -96,18 +96,18 @@ func checkBindings(conn *libvirt.Connect, d *libvirtxml.Domain) error {
 	return nil
 }
 
-// boundFilter is the filter that the host's interface is behind.
-func boundFilter(conn *libvirt.Connect, device string) (string, error) {
+// BoundFilter is the filter that the host's interface is behind.
+func BoundFilter(conn *libvirt.Connect, device string) (string, error) {
 	binding, err := conn.LookupNWFilterBindingByPortDev(device)
 	if err != nil {
-		return "", plain(err)
+		return "", Plain(err)
 	}
 	defer binding.Free()
 	// Not GetFilterName: in version 1.12002 of the Go binding it frees a string
 	// that stays libvirt's.
 	text, err := binding.GetXMLDesc(0)
 	if err != nil {
-		return "", plain(err)
+		return "", Plain(err)
 	}
 	b := new(libvirtxml.NWFilterBinding)
 	if err := b.Unmarshal(text); err != nil {
@@ -119,11 +119,11 @@ func boundFilter(conn *libvirt.Connect, device string) (string, error) {
 	return b.FilterRef.Filter, nil
 }
 
-// statefulOff lists the kernel's switches that keep bridged packets from the
+// StatefulOff lists the kernel's switches that keep bridged packets from the
 // stateful half of a filter; its stateless half, which holds the same rules,
 // is then all there is. They are there once br_netfilter is loaded, which the first
 // of libvirt's stateful rules does.
-func statefulOff() []string {
+func StatefulOff() []string {
 	var off []string
 	for _, name := range []string{"bridge-nf-call-iptables", "bridge-nf-call-ip6tables"} {
 		value, err := os.ReadFile("/proc/sys/net/bridge/" + name)

@@ -1,4 +1,4 @@
-package runtime
+package hostfile
 
 import (
 	"context"
@@ -17,9 +17,9 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// writeAtomic writes a file that is there whole or not at all, into a folder that is
+// WriteAtomic writes a file that is there whole or not at all, into a folder that is
 // there.
-func writeAtomic(path string, data []byte, mode fs.FileMode) error {
+func WriteAtomic(path string, data []byte, mode fs.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-")
 	if err != nil {
 		return err
@@ -38,26 +38,26 @@ func writeAtomic(path string, data []byte, mode fs.FileMode) error {
 	return os.Rename(f.Name(), path)
 }
 
-// writeOwned writes a file of the given owner and mode, whatever the umask.
-func writeOwned(path string, data []byte, uid, gid int, mode fs.FileMode) error {
+// WriteOwned writes a file of the given owner and mode, whatever the umask.
+func WriteOwned(path string, data []byte, uid, gid int, mode fs.FileMode) error {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		return err
 	}
-	return setOwner(path, uid, gid, mode)
+	return SetOwner(path, uid, gid, mode)
 }
 
-// mkdirOwned makes a folder of the given owner and mode, whatever the umask.
-func mkdirOwned(path string, uid, gid int, mode fs.FileMode) error {
+// MkdirOwned makes a folder of the given owner and mode, whatever the umask.
+func MkdirOwned(path string, uid, gid int, mode fs.FileMode) error {
 	if err := os.Mkdir(path, 0o700); err != nil {
 		return err
 	}
-	return setOwner(path, uid, gid, mode)
+	return SetOwner(path, uid, gid, mode)
 }
 
-// listenUnix makes a socket that only its owner can connect to, from its first
+// ListenUnix makes a socket that only its owner can connect to, from its first
 // moment and whatever the umask: the file gets the mode of the socket (bind in the
 // kernel's net/unix/af_unix.c).
-func listenUnix(path string) (*net.UnixListener, error) {
+func ListenUnix(path string) (*net.UnixListener, error) {
 	own := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var chmodErr error
 		err := c.Control(func(fd uintptr) { chmodErr = unix.Fchmod(int(fd), 0o600) })
@@ -70,16 +70,16 @@ func listenUnix(path string) (*net.UnixListener, error) {
 	return l.(*net.UnixListener), nil
 }
 
-// setOwner changes the owner first: a change of owner clears mode bits.
-func setOwner(path string, uid, gid int, mode fs.FileMode) error {
+// SetOwner changes the owner first: a change of owner clears mode bits.
+func SetOwner(path string, uid, gid int, mode fs.FileMode) error {
 	if err := os.Lchown(path, uid, gid); err != nil {
 		return err
 	}
 	return os.Chmod(path, mode)
 }
 
-// removeUnlinked removes a file whose only name is path.
-func removeUnlinked(path string) error {
+// RemoveUnlinked removes a file whose only name is path.
+func RemoveUnlinked(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -93,10 +93,10 @@ func removeUnlinked(path string) error {
 	return os.Remove(path)
 }
 
-// removeTree removes a folder that sbx made and all that is in it. Where
+// RemoveTree removes a folder that sbx made and all that is in it. Where
 // something is mounted on it or inside, it removes nothing: what lies behind a mount is
 // not sbx's.
-func removeTree(dir string) error {
+func RemoveTree(dir string) error {
 	table, err := stage.Mounts()
 	if err != nil {
 		return err
@@ -111,13 +111,13 @@ func removeTree(dir string) error {
 	return os.RemoveAll(dir)
 }
 
-// isInside says whether path is dir or lies in it; both are absolute and clean.
-func isInside(path, dir string) bool {
+// IsInside says whether path is dir or lies in it; both are absolute and clean.
+func IsInside(path, dir string) bool {
 	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }
 
-// removeFile removes a file that may not be there.
-func removeFile(path string) error {
+// RemoveFile removes a file that may not be there.
+func RemoveFile(path string) error {
 	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

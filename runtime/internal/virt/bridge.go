@@ -1,4 +1,4 @@
-package runtime
+package virt
 
 import (
 	"context"
@@ -19,10 +19,10 @@ const forwarding = "3"
 // the least delay that Linux allows, and some more.
 const bridgeLimit = 15 * time.Second
 
-// waitForBridge waits until the bridges that the domain's interfaces are on pass
+// WaitForBridge waits until the bridges that the domain's interfaces are on pass
 // packets. A bridge with spanning tree, as libvirt's default network has, takes
 // four seconds for that after an interface has joined.
-func waitForBridge(ctx context.Context, d *libvirtxml.Domain) error {
+func WaitForBridge(ctx context.Context, d *libvirtxml.Domain) error {
 	if d.Devices == nil {
 		return nil
 	}

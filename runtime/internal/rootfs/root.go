@@ -1,4 +1,4 @@
-package runtime
+package rootfs
 
 import (
 	"errors"
@@ -8,23 +8,24 @@ import (
 	"path/filepath"
 
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 )
 
-// root is a container's root folder on the host: nothing but mount points and
+// Folder is a container's root folder on the host: nothing but mount points and
 // links, all owned by the root of the container's user namespace.
-type root struct {
-	dir      string
-	uid, gid int
+type Folder struct {
+	Dir      string
+	UID, GID int
 }
 
 // libvirtPoints are the folders that libvirt's container driver mounts on or
 // moves the old root to, and would otherwise make itself.
 var libvirtPoints = []string{"/.oldroot", "/dev", "/proc", "/sys"}
 
-// build makes the root of the manifest; the folder must not exist. Whether an
+// Build makes the root of the manifest; the folder must not exist. Whether an
 // export is a folder is the host's to say.
-func (r root) build(m *manifest.Manifest, isFolder func(manifest.Mount) bool) error {
-	if err := mkdirOwned(r.dir, r.uid, r.gid, 0o755); err != nil {
+func (r Folder) Build(m *manifest.Manifest, isFolder func(manifest.Mount) bool) error {
+	if err := hostfile.MkdirOwned(r.Dir, r.UID, r.GID, 0o755); err != nil {
 		return err
 	}
 	for _, n := range m.Root {
@@ -49,9 +50,9 @@ func (r root) build(m *manifest.Manifest, isFolder func(manifest.Mount) bool) er
 }
 
 // node makes one folder, empty file or link; one that is there stays.
-func (r root) node(n manifest.Node) error {
-	path := filepath.Join(r.dir, n.Path)
-	if path == r.dir {
+func (r Folder) node(n manifest.Node) error {
+	path := filepath.Join(r.Dir, n.Path)
+	if path == r.Dir {
 		return nil
 	}
 	switch n.Kind {
@@ -59,11 +60,11 @@ func (r root) node(n manifest.Node) error {
 		if err := os.Symlink(n.Link, path); err != nil {
 			return ignoreExisting(err)
 		}
-		return os.Lchown(path, r.uid, r.gid)
+		return os.Lchown(path, r.UID, r.GID)
 	case manifest.File:
 		return r.file(path, nodeMode(n, 0o644))
 	case manifest.Dir:
-		if err := mkdirOwned(path, r.uid, r.gid, nodeMode(n, 0o755)); err != nil {
+		if err := hostfile.MkdirOwned(path, r.UID, r.GID, nodeMode(n, 0o755)); err != nil {
 			return ignoreExisting(err)
 		}
 		return nil
@@ -71,7 +72,7 @@ func (r root) node(n manifest.Node) error {
 	return fmt.Errorf("manifest: %s is of the unknown kind %q", n.Path, n.Kind)
 }
 
-func (r root) file(path string, mode fs.FileMode) error {
+func (r Folder) file(path string, mode fs.FileMode) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return ignoreExisting(err)
@@ -79,7 +80,7 @@ func (r root) file(path string, mode fs.FileMode) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	return setOwner(path, r.uid, r.gid, mode)
+	return hostfile.SetOwner(path, r.UID, r.GID, mode)
 }
 
 func ignoreExisting(err error) error {
@@ -103,8 +104,8 @@ func nodeMode(n manifest.Node, absent fs.FileMode) fs.FileMode {
 
 // exportPoint makes the mount point of an exported path, which is a folder or a
 // file. One that lies in another mount is the stage's to make.
-func (r root) exportPoint(m manifest.Mount, folder bool, all []manifest.Mount) error {
-	if enclosing(m.Target, all) != nil {
+func (r Folder) exportPoint(m manifest.Mount, folder bool, all []manifest.Mount) error {
+	if Enclosing(m.Target, all) != nil {
 		return nil
 	}
 	if err := r.parents(filepath.Dir(m.Target)); err != nil {
@@ -118,7 +119,7 @@ func (r root) exportPoint(m manifest.Mount, folder bool, all []manifest.Mount) e
 }
 
 // parents makes the folder and those above it.
-func (r root) parents(path string) error {
+func (r Folder) parents(path string) error {
 	if path == "/" {
 		return nil
 	}
@@ -128,12 +129,12 @@ func (r root) parents(path string) error {
 	return r.node(manifest.Node{Path: path, Kind: manifest.Dir})
 }
 
-// enclosing is the innermost other mount that target lies in; nil when it lies
+// Enclosing is the innermost other mount that target lies in; nil when it lies
 // in the root itself.
-func enclosing(target string, all []manifest.Mount) *manifest.Mount {
+func Enclosing(target string, all []manifest.Mount) *manifest.Mount {
 	var found *manifest.Mount
 	for i, m := range all {
-		if m.Target == target || !isInside(target, m.Target) {
+		if m.Target == target || !hostfile.IsInside(target, m.Target) {
 			continue
 		}
 		if found == nil || len(m.Target) > len(found.Target) {

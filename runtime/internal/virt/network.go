@@ -1,4 +1,4 @@
-package runtime
+package virt
 
 import (
 	"fmt"
@@ -11,43 +11,43 @@ import (
 	"github.com/sbx-dev/sbx/runtime/plan"
 )
 
-// ensureNetwork makes the network of the document be there and run. Several
+// EnsureNetwork makes the network of the document be there and run. Several
 // sandboxes may own the same network as long as they agree on it.
-func ensureNetwork(conn *libvirt.Connect, document []byte) error {
+func EnsureNetwork(conn *libvirt.Connect, document []byte) error {
 	want := new(libvirtxml.Network)
 	if err := want.Unmarshal(string(document)); err != nil {
 		return fmt.Errorf("the bundle's network: %w", err)
 	}
-	network, err := ownNetwork(conn, want.Name)
+	network, err := OwnNetwork(conn, want.Name)
 	if err != nil {
 		return err
 	}
-	before, err := observeNetwork(network)
+	before, err := ObserveNetwork(network)
 	if err != nil {
-		return networkError(want.Name, err)
+		return NetworkError(want.Name, err)
 	}
 	var outdated []plan.Difference
-	if before.running != "" {
-		if outdated, err = plan.Network(string(document), before.running); err != nil {
-			return networkError(want.Name, err)
+	if before.Running != "" {
+		if outdated, err = plan.Network(string(document), before.Running); err != nil {
+			return NetworkError(want.Name, err)
 		}
 	}
-	if before.defined != "" {
-		if err := keepNames(want, before.defined); err != nil {
-			return networkError(want.Name, err)
+	if before.Defined != "" {
+		if err := keepNames(want, before.Defined); err != nil {
+			return NetworkError(want.Name, err)
 		}
 	}
 	text, err := want.Marshal()
 	if err != nil {
-		return networkError(want.Name, err)
+		return NetworkError(want.Name, err)
 	}
 	defined, err := conn.NetworkDefineXML(text)
 	if err != nil {
-		return networkError(want.Name, err)
+		return NetworkError(want.Name, err)
 	}
 	defer defined.Free()
 	if err := startNetwork(defined, len(outdated) > 0); err != nil {
-		return networkError(want.Name, err)
+		return NetworkError(want.Name, err)
 	}
 	return nil
 }
@@ -88,21 +88,21 @@ func startNetwork(network *libvirt.Network, outdated bool) error {
 		}
 	}
 	err = network.Create()
-	if errorCode(err) == libvirt.ERR_OPERATION_INVALID { // another sbx was faster
+	if ErrorCode(err) == libvirt.ERR_OPERATION_INVALID { // another sbx was faster
 		return nil
 	}
 	return err
 }
 
-// ownNetwork finds a network that sbx made; nil when there is none. A network of
+// OwnNetwork finds a network that sbx made; nil when there is none. A network of
 // the name that sbx did not make is an error.
-func ownNetwork(conn *libvirt.Connect, name string) (*libvirt.Network, error) {
+func OwnNetwork(conn *libvirt.Connect, name string) (*libvirt.Network, error) {
 	network, err := conn.LookupNetworkByName(name)
-	if errorCode(err) == libvirt.ERR_NO_NETWORK {
+	if ErrorCode(err) == libvirt.ERR_NO_NETWORK {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, networkError(name, err)
+		return nil, NetworkError(name, err)
 	}
 	uuid, err := network.GetUUIDString()
 	if err == nil && uuid == compiler.UUID("network", name) {
@@ -110,29 +110,29 @@ func ownNetwork(conn *libvirt.Connect, name string) (*libvirt.Network, error) {
 	}
 	network.Free()
 	if err != nil {
-		return nil, networkError(name, err)
+		return nil, NetworkError(name, err)
 	}
 	return nil, &foreignError{"network", name, "attach to it without create, or name another one"}
 }
 
-// releaseNetwork removes a network that sbx made, if it is there and no domain
+// ReleaseNetwork removes a network that sbx made, if it is there and no domain
 // but the named one is defined with it. Another maker's network stays. Containers and
 // machines share libvirt's networks, but each driver lists its own domains only:
 // others gives the other drivers' connections.
-func releaseNetwork(conn *libvirt.Connect, others func() ([]*libvirt.Connect, error), name, sandbox string) error {
-	network, err := ownNetwork(conn, name)
+func ReleaseNetwork(conn *libvirt.Connect, others func() ([]*libvirt.Connect, error), name, sandbox string) error {
+	network, err := OwnNetwork(conn, name)
 	if network == nil || err != nil {
-		return unlessForeign(err)
+		return UnlessForeign(err)
 	}
 	defer network.Free()
 	if used, err := networkUsed(conn, others, name, sandbox); used || err != nil {
 		return err
 	}
-	if err := network.Destroy(); err != nil && errorCode(err) != libvirt.ERR_OPERATION_INVALID {
-		return networkError(name, err)
+	if err := network.Destroy(); err != nil && ErrorCode(err) != libvirt.ERR_OPERATION_INVALID {
+		return NetworkError(name, err)
 	}
-	if err := network.Undefine(); err != nil && errorCode(err) != libvirt.ERR_NO_NETWORK {
-		return networkError(name, err)
+	if err := network.Undefine(); err != nil && ErrorCode(err) != libvirt.ERR_NO_NETWORK {
+		return NetworkError(name, err)
 	}
 	return nil
 }
@@ -154,14 +154,14 @@ func networkUsed(conn *libvirt.Connect, others func() ([]*libvirt.Connect, error
 func domainsUse(conn *libvirt.Connect, network, except string) (bool, error) {
 	domains, err := conn.ListAllDomains(0)
 	if err != nil {
-		return false, fmt.Errorf("cannot list domains: %w", plain(err))
+		return false, fmt.Errorf("cannot list domains: %w", Plain(err))
 	}
 	used := false
 	for i := range domains {
-		d, err := describe(&domains[i], libvirt.DOMAIN_XML_INACTIVE)
+		d, err := Describe(&domains[i], libvirt.DOMAIN_XML_INACTIVE)
 		domains[i].Free()
 		switch {
-		case errorCode(err) == libvirt.ERR_NO_DOMAIN:
+		case ErrorCode(err) == libvirt.ERR_NO_DOMAIN:
 		case err != nil:
 			return false, err
 		case d.Name != except && d.Devices != nil:
@@ -173,28 +173,30 @@ func domainsUse(conn *libvirt.Connect, network, except string) (bool, error) {
 	return used, nil
 }
 
-func networkError(name string, err error) error {
-	return fmt.Errorf("network %s: %w", name, plain(err))
+// NetworkError is an error of libvirt's about the named network, fit for a person.
+func NetworkError(name string, err error) error {
+	return fmt.Errorf("network %s: %w", name, Plain(err))
 }
 
-// observedNetwork is a network that the profile owns; the zero value is one that
+// ObservedNetwork is a network that the profile owns; the zero value is one that
 // is not there.
-type observedNetwork struct {
-	defined, running string // XML
+type ObservedNetwork struct {
+	Defined, Running string // XML
 }
 
-func observeNetwork(network *libvirt.Network) (found observedNetwork, err error) {
+// ObserveNetwork reads a network, and frees it; nil is one that is not there.
+func ObserveNetwork(network *libvirt.Network) (found ObservedNetwork, err error) {
 	if network == nil {
 		return found, nil
 	}
 	defer network.Free()
-	if found.defined, err = network.GetXMLDesc(libvirt.NETWORK_XML_INACTIVE); err != nil {
+	if found.Defined, err = network.GetXMLDesc(libvirt.NETWORK_XML_INACTIVE); err != nil {
 		return found, err
 	}
 	active, err := network.IsActive()
 	if err != nil || !active {
 		return found, err
 	}
-	found.running, err = network.GetXMLDesc(0)
+	found.Running, err = network.GetXMLDesc(0)
 	return found, err
 }

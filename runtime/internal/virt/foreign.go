@@ -1,4 +1,4 @@
-package runtime
+package virt
 
 import (
 	"errors"
@@ -18,8 +18,8 @@ func (e *foreignError) Error() string {
 	return fmt.Sprintf("libvirt has a %s %s that sbx did not make, and sbx leaves it alone: %s", e.kind, e.name, e.help)
 }
 
-// unlessForeign is err for those who only remove what sbx made.
-func unlessForeign(err error) error {
+// UnlessForeign is err for those who only remove what sbx made.
+func UnlessForeign(err error) error {
 	if foreign := (*foreignError)(nil); errors.As(err, &foreign) {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package runtime
+package virt
 
 import (
 	"errors"
@@ -7,8 +7,8 @@ import (
 	"libvirt.org/go/libvirt"
 )
 
-// errorCode is libvirt's code for the error; ERR_OK when it is not libvirt's.
-func errorCode(err error) libvirt.ErrorNumber {
+// ErrorCode is libvirt's code for the error; ERR_OK when it is not libvirt's.
+func ErrorCode(err error) libvirt.ErrorNumber {
 	var e libvirt.Error
 	if errors.As(err, &e) {
 		return e.Code
@@ -37,8 +37,8 @@ func withoutWarnings(message string) string {
 	return strings.TrimSpace(strings.Join(lines, ""))
 }
 
-// plain makes an error of libvirt's fit for a person; any other stays as it is.
-func plain(err error) error {
+// Plain makes an error of libvirt's fit for a person; any other stays as it is.
+func Plain(err error) error {
 	var e libvirt.Error
 	if errors.As(err, &e) {
 		return plainError{e}

@@ -1,4 +1,4 @@
-package runtime
+package kernelrules
 
 import (
 	"bytes"
@@ -13,31 +13,31 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 )
 
-// kernelRules are the lines of iptables, ip6tables and ebtables, with the name
+// Rules are the lines of iptables, ip6tables and ebtables, with the name
 // of their table in front. Comments are left out.
-type kernelRules []string
+type Rules []string
 
 // ruleLists print the tables that libvirt's nwfilter driver writes to, and
-// frameRules the one of them that stands before all others.
+// Frame the one of them that stands before all others.
 var (
-	frameRules = []string{"ebtables", "--concurrent", "-t", "nat", "-L"}
-	ruleLists  = [][]string{
+	Frame     = []string{"ebtables", "--concurrent", "-t", "nat", "-L"}
+	ruleLists = [][]string{
 		{"iptables", "-w", "-S"},
 		{"ip6tables", "-w", "-S"},
-		frameRules,
+		Frame,
 	}
 )
 
-// readKernelRules reads the rules that are in force. The kernel can be asked for
+// Read reads the rules that are in force. The kernel can be asked for
 // them on the machine itself alone.
-func readKernelRules() (kernelRules, error) {
-	var all kernelRules
+func Read() (Rules, error) {
+	var all Rules
 	for _, argv := range ruleLists {
-		out, err := list(argv)
+		out, err := List(argv)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the firewall's rules: %s: %w", strings.Join(argv, " "), err)
 		}
-		all = append(all, ruleLines(argv[0], out)...)
+		all = append(all, RuleLines(argv[0], out)...)
 	}
 	return all, nil
 }
@@ -45,9 +45,9 @@ func readKernelRules() (kernelRules, error) {
 // listLimit is how long others may keep changing the tables.
 const listLimit = 10 * time.Second
 
-// list runs a command that prints a table. It fails while others change tables,
+// List runs a command that prints a table. It fails while others change tables,
 // which libvirt does when another sandbox starts, and is then run again.
-func list(argv []string) (string, error) {
+func List(argv []string) (string, error) {
 	for deadline := time.Now().Add(listLimit); ; time.Sleep(20 * time.Millisecond) {
 		out, err := exec.Command(argv[0], argv[1:]...).Output()
 		var failed *exec.ExitError
@@ -64,9 +64,9 @@ func list(argv []string) (string, error) {
 // ruleComment is a comment as iptables -S prints it.
 var ruleComment = regexp.MustCompile(`-m comment --comment ("(\\.|[^"\\])*"|\S+) `)
 
-// ruleLines gives a table's rules, each with its chain: iptables -S names it in
+// RuleLines gives a table's rules, each with its chain: iptables -S names it in
 // every line, ebtables -L in a heading.
-func ruleLines(table, text string) []string {
+func RuleLines(table, text string) []string {
 	var lines []string
 	chain := ""
 	for line := range strings.Lines(text) {
@@ -96,20 +96,20 @@ var guards = []string{
 	"ip6tables -A INPUT -j libvirt-host-in",
 }
 
-// missingGuards are the guards that are not there.
-func (k kernelRules) missingGuards() []string {
+// MissingGuards are the guards that are not there.
+func (k Rules) MissingGuards() []string {
 	return slices.DeleteFunc(slices.Clone(guards), func(g string) bool { return slices.Contains(k, g) })
 }
 
-// of gives the rules that stand between an interface and others: those of the
+// Of gives the rules that stand between an interface and others: those of the
 // chains that libvirt names after its device, and the jumps that lead there.
-func (k kernelRules) of(device string) kernelRules {
+func (k Rules) Of(device string) Rules {
 	return slices.DeleteFunc(slices.Clone(k), func(line string) bool { return !strings.Contains(line, device) })
 }
 
-// fingerprint tells a set of rules from every other, and says how many there
+// Fingerprint tells a set of rules from every other, and says how many there
 // are, and which guards are missing.
-func (k kernelRules) fingerprint(missing []string) string {
+func (k Rules) Fingerprint(missing []string) string {
 	print := fmt.Sprintf("%d rules, %s", len(k), compiler.Digest([]byte(strings.Join(k, "\n"))))
 	if len(missing) > 0 {
 		print += ", without " + strings.Join(missing, ", ")

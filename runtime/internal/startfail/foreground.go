@@ -1,4 +1,4 @@
-package runtime
+package startfail
 
 import (
 	"path/filepath"

@@ -1,4 +1,4 @@
-package runtime
+package cgroup
 
 import (
 	"errors"
@@ -10,35 +10,36 @@ import (
 	"libvirt.org/go/libvirt"
 )
 
-// containerGroups are the control groups of a running container.
-type containerGroups struct {
+// Container are the control groups of a running container.
+type Container struct {
 	controller int               // libvirt's process for the container, which is in them, too
-	of         map[string]string // by controller (processGroups)
+	Of         map[string]string // by controller (processGroups)
 }
 
-func groupsOf(dom *libvirt.Domain) (*containerGroups, error) {
-	controller, err := controllerOf(dom)
+// Of looks up the control groups of a running container.
+func Of(dom *libvirt.Domain) (*Container, error) {
+	controller, err := ControllerOf(dom)
 	if err != nil {
 		return nil, err
 	}
 	of, err := processGroups(controller)
-	return &containerGroups{controller, of}, err
+	return &Container{controller, of}, err
 }
 
-// merged is the container's group of version 2, if that has the controller.
-func (g *containerGroups) merged(controller string) (path string, is bool) {
-	path, is = g.of[""]
-	return path, is && g.of[controller] == ""
+// Merged is the container's group of version 2, if that has the controller.
+func (g *Container) Merged(controller string) (path string, is bool) {
+	path, is = g.Of[""]
+	return path, is && g.Of[controller] == ""
 }
 
 // take takes the control groups back from the container. Those of version 1 are the
 // host's anyway.
-func (g *containerGroups) take() error {
-	path, merged := g.merged("memory")
+func (g *Container) take() error {
+	path, merged := g.Merged("memory")
 	if !merged {
 		return nil
 	}
-	if err := takeBack(filepath.Join(groupRoot, path)); err != nil {
+	if err := takeBack(filepath.Join(Root, path)); err != nil {
 		return fmt.Errorf("the container's control groups cannot be closed to it: %w", err)
 	}
 	return nil

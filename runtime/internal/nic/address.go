@@ -1,4 +1,4 @@
-package runtime
+package nic
 
 import (
 	"bytes"
@@ -16,15 +16,17 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler/firewall/space"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/runtime/internal/cgroup"
+	"github.com/sbx-dev/sbx/runtime/internal/proc"
 )
 
-// giveAddresses gives the cards of a container that has just started the hardware
+// GiveAddresses gives the cards of a container that has just started the hardware
 // addresses that they should have. libvirt sets them while the cards are still the
 // host's, where systemd-udevd gives each new card an address of its own
 // (MACAddressPolicy= in systemd.link(5)): whichever comes last counts, and with
 // udev's the filter drops all that the container sends. Once the container runs,
 // its cards are out of udev's reach. Its first process waits for this.
-func giveAddresses(dom *libvirt.Domain, interfaces []manifest.Interface) error {
+func GiveAddresses(dom *libvirt.Domain, interfaces []manifest.Interface) error {
 	if len(interfaces) == 0 {
 		return nil
 	}
@@ -50,11 +52,11 @@ func giveAddresses(dom *libvirt.Domain, interfaces []manifest.Interface) error {
 // its controller has started. libvirt's own way to it (virDomainLxcOpenNamespace)
 // does not know that process yet when a container has just started.
 func networkOf(dom *libvirt.Domain) (*os.File, error) {
-	controller, err := controllerOf(dom)
+	controller, err := cgroup.ControllerOf(dom)
 	if err != nil {
 		return nil, err
 	}
-	lists, err := filepath.Glob(procDir(controller) + "/task/*/children")
+	lists, err := filepath.Glob(proc.Dir(controller) + "/task/*/children")
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package runtime
+package virt
 
 import (
 	"fmt"
@@ -9,15 +9,15 @@ import (
 	"libvirt.org/go/libvirtxml"
 )
 
-// ensureFilter makes libvirt's filter the one of the document. Interfaces that
+// EnsureFilter makes libvirt's filter the one of the document. Interfaces that
 // are bound to it follow at once. libvirt leaves their rules alone where the
 // filter is the same; with renew it makes them anew even so.
-func ensureFilter(conn *libvirt.Connect, document []byte, renew bool) error {
+func EnsureFilter(conn *libvirt.Connect, document []byte, renew bool) error {
 	f := new(libvirtxml.NWFilter)
 	if err := f.Unmarshal(string(document)); err != nil {
 		return fmt.Errorf("the bundle's filter: %w", err)
 	}
-	if _, err := filterText(conn, f.Name, f.UUID); err != nil { // another maker's
+	if _, err := FilterText(conn, f.Name, f.UUID); err != nil { // another maker's
 		return err
 	}
 	if renew {
@@ -44,60 +44,60 @@ func defineFilter(conn *libvirt.Connect, name string, f *libvirtxml.NWFilter) er
 	}
 	defined, err := conn.NWFilterDefineXML(text)
 	if err != nil {
-		return fmt.Errorf("filter %s: %w", name, plain(err))
+		return fmt.Errorf("filter %s: %w", name, Plain(err))
 	}
 	return defined.Free()
 }
 
-// filterText is the filter as libvirt writes it, or nothing where there is
+// FilterText is the filter as libvirt writes it, or nothing where there is
 // none. Another UUID than sbx derives from the name means another maker.
-func filterText(conn *libvirt.Connect, name, uuid string) (string, error) {
+func FilterText(conn *libvirt.Connect, name, uuid string) (string, error) {
 	filter, err := conn.LookupNWFilterByName(name)
-	if errorCode(err) == libvirt.ERR_NO_NWFILTER {
+	if ErrorCode(err) == libvirt.ERR_NO_NWFILTER {
 		return "", nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("filter %s: %w", name, plain(err))
+		return "", fmt.Errorf("filter %s: %w", name, Plain(err))
 	}
 	defer filter.Free()
 	found, err := filter.GetUUIDString()
 	if err != nil {
-		return "", fmt.Errorf("filter %s: %w", name, plain(err))
+		return "", fmt.Errorf("filter %s: %w", name, Plain(err))
 	}
 	if found != uuid {
 		return "", &foreignError{"filter", name, "rename the profile, or remove the filter with virsh nwfilter-undefine"}
 	}
 	text, err := filter.GetXMLDesc(0)
 	if err != nil {
-		return "", fmt.Errorf("filter %s: %w", name, plain(err))
+		return "", fmt.Errorf("filter %s: %w", name, Plain(err))
 	}
 	return text, nil
 }
 
-// letGoLimit is how long a domain that has been stopped may hold its filter, and its
+// LetGoLimit is how long a domain that has been stopped may hold its filter, and its
 // processes their control group.
-const letGoLimit = 30 * time.Second
+const LetGoLimit = 30 * time.Second
 
-// removeFilter removes a filter that sbx made, if it is there. Another maker's
+// RemoveFilter removes a filter that sbx made, if it is there. Another maker's
 // stays. A domain that has just been stopped holds its filter for a moment, for as
 // long as libvirt takes to remove its rules.
-func removeFilter(conn *libvirt.Connect, name, uuid string) error {
-	text, err := filterText(conn, name, uuid)
+func RemoveFilter(conn *libvirt.Connect, name, uuid string) error {
+	text, err := FilterText(conn, name, uuid)
 	if text == "" || err != nil {
-		return unlessForeign(err)
+		return UnlessForeign(err)
 	}
 	filter, err := conn.LookupNWFilterByName(name)
 	if err != nil {
-		return fmt.Errorf("filter %s: %w", name, plain(err))
+		return fmt.Errorf("filter %s: %w", name, Plain(err))
 	}
 	defer filter.Free()
-	for deadline := time.Now().Add(letGoLimit); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(LetGoLimit); ; time.Sleep(10 * time.Millisecond) {
 		err := filter.Undefine()
 		switch {
-		case err == nil, errorCode(err) == libvirt.ERR_NO_NWFILTER:
+		case err == nil, ErrorCode(err) == libvirt.ERR_NO_NWFILTER:
 			return nil
-		case errorCode(err) != libvirt.ERR_OPERATION_INVALID || time.Now().After(deadline):
-			return fmt.Errorf("filter %s: %w", name, plain(err))
+		case ErrorCode(err) != libvirt.ERR_OPERATION_INVALID || time.Now().After(deadline):
+			return fmt.Errorf("filter %s: %w", name, Plain(err))
 		}
 	}
 }
