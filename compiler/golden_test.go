@@ -61,6 +61,38 @@ func bundleArchive(t *testing.T, b *compiler.Bundle) []txtar.File {
 	return files
 }
 
+// everyDocument calls f with each file of every golden archive, and of every shipped
+// profile as a container and as a machine.
+func everyDocument(t *testing.T, f func(from string, file txtar.File)) {
+	t.Helper()
+	archives, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(archives) == 0 {
+		t.Fatal("no golden archives", err)
+	}
+	for _, name := range archives {
+		archive, err := txtar.ParseFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range archive.Files {
+			f(name, file)
+		}
+	}
+	shipped, err := filepath.Glob("../profiles/*.cue")
+	if err != nil || len(shipped) == 0 {
+		t.Fatal("no shipped profiles", err)
+	}
+	for _, name := range shipped {
+		for _, backend := range schema.Backends() {
+			p := loadOne(t, load.Config{}, name)
+			p.Backend = backend
+			for _, file := range bundleArchive(t, compile(t, p)) {
+				f(name, file)
+			}
+		}
+	}
+}
+
 func loadText(t *testing.T, name string, data []byte) *schema.Profile {
 	t.Helper()
 	return loadOne(t, load.Config{FS: fstest.MapFS{name: {Data: data}}}, name)
