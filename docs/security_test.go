@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Every test that SECURITY.md names exists.
+// Every promise of SECURITY.md names a test, and every test that it names exists.
 func TestPromisesAreTested(t *testing.T) {
 	page, err := os.ReadFile("../SECURITY.md")
 	if err != nil {
@@ -34,6 +34,16 @@ func TestPromisesAreTested(t *testing.T) {
 	for _, n := range named {
 		if !strings.Contains(all.String(), "\nfunc "+n[1]+"(t *testing.T)") {
 			t.Errorf("there is no test %s", n[1])
+		}
+	}
+	_, promises, found := strings.Cut(string(page), "| promise | wall | tests |\n|---|---|---|\n")
+	rows, _, _ := strings.Cut(promises, "\n\n")
+	if !found {
+		t.Fatal("there is no table of promises")
+	}
+	for row := range strings.SplitSeq(rows, "\n") {
+		if cells := strings.Split(strings.Trim(row, "| "), " | "); len(cells) != 3 || !strings.HasPrefix(cells[2], "`Test") {
+			t.Errorf("a promise names no test: %s", row)
 		}
 	}
 }

@@ -2,8 +2,13 @@ package runtime_test
 
 import (
 	"bytes"
+	"fmt"
+	goruntime "runtime"
+	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/testhost"
@@ -41,6 +46,33 @@ func TestNestedSandboxes(t *testing.T) {
 		if want := "bin\ndev\nlib\nlib64\ntmp\nusr\nls: cannot access '/etc': No such file or directory\n"; err != nil || said.String() != want {
 			t.Errorf("as %s: %v, %q", user, err, &said)
 		}
+	}
+}
+
+// Where a profile opens the kernel's keys, a command has a session keyring of its own,
+// and neither libvirt's nor another command's: there, anybody's keys could be read.
+func TestKeyringsAreApart(t *testing.T) {
+	testhost.Need(t)
+	r := newRuntime(t)
+	up(t, r, compile(t, "nested.cue", "name=keys"))
+	client, err := r.Attach(t.Context(), "keys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	number := map[string]int{"amd64": 250, "arm64": 219}[goruntime.GOARCH] // keyctl(2)
+	session := fmt.Sprintf("print syscall(%d, %d, %d, 0)", number, unix.KEYCTL_GET_KEYRING_ID, unix.KEY_SPEC_SESSION_KEYRING)
+	seen := map[string]bool{}
+	for range 2 {
+		var said bytes.Buffer
+		if _, err := client.Exec(t.Context(), channel.Command{Argv: []string{"/usr/bin/perl", "-e", session}}, channel.Stdio{Stdout: &said, Stderr: &said}); err != nil {
+			t.Fatal(err)
+		}
+		id, err := strconv.Atoi(said.String())
+		if err != nil || id <= 0 || seen[said.String()] {
+			t.Errorf("the session keyring is %q (%v), after %v", &said, err, seen)
+		}
+		seen[said.String()] = true
 	}
 }
 
