@@ -19,6 +19,11 @@ func init() {
 		{unit: "ssh", says: "home folders", client: "ssh-keyscan -T 60 $A 2>/dev/null", wants: `ssh-ed25519|ssh-rsa`},
 		{unit: "prometheus-node-exporter", says: "the sandbox's processes", client: "curl -fsS -m 60 http://$A:9100/metrics", wants: `node_exporter_build_info`},
 		{unit: "rsyslog", says: "keeps what it writes", client: "logger -n $A -P 514 -T hello-rsyslog && echo sent", wants: `sent`},
+		{unit: "vsftpd", says: "passive connections", client: "(sleep 1; echo QUIT) | socat -t60 - TCP:$A:21", wants: `220 .*vsFTPd`},
+		{unit: "dnsmasq", client: "dig +time=60 +tries=1 @$A localhost +short", wants: `^127\.0\.0\.1\n$`},
+		{unit: "named", client: "dig +time=60 +tries=1 @$A localhost +short", wants: `^127\.0\.0\.1\n$`},
+		{unit: "smbd", client: "smbclient -N -L //$A", wants: `IPC\$`},
+		{unit: "php8.2-fpm", client: "socat -u OPEN:/dev/null TCP:$A:9000 && echo open", wants: `open`},
 	}...)
 }
 

@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// notInContainers are the capabilities that libvirt's containers cannot be given.
+var notInContainers = []string{"dac_read_search", "perfmon", "bpf", "checkpoint_restore"}
+
 // usual are what a service holds that starts as root and of which nothing is known.
 var usual = []reasoned{
 	{Name: "chown", Why: "not known whether it needs this: try without"},
@@ -17,8 +20,13 @@ var usual = []reasoned{
 
 // capabilities are those of root inside, or of the user where own is true.
 func (s *service) capabilities(ports []port) (all []reasoned, own bool) {
-	bounds := s.bounds()
-	s.done("CapabilityBoundingSet")
+	bounds := slices.DeleteFunc(s.bounds(), func(name string) bool {
+		if !slices.Contains(notInContainers, name) {
+			return false
+		}
+		s.edit("capabilities: no container can have %s, which the unit's CapabilityBoundingSet= has: it is left out", name)
+		return true
+	})
 	low := slices.ContainsFunc(ports, func(p port) bool { return p.number < 1024 })
 	ambient := s.ambient()
 	switch {
@@ -49,11 +57,12 @@ func (s *service) bounds() []string {
 	said := false
 	for _, v := range s.unit.All("Service", "CapabilityBoundingSet") {
 		if strings.HasPrefix(v.Value, "~") {
-			return nil
+			return nil // told of, as what the profile does not say
 		}
 		said = true
 		all = append(all, capabilityNames(v.Value)...)
 	}
+	s.done("CapabilityBoundingSet")
 	if !said {
 		return nil
 	}

@@ -83,6 +83,10 @@ func (s *service) configuration() []place {
 	}
 	for i := range places {
 		s.closedTo(&places[i])
+		if slices.Contains(s.known.Owned, places[i].path) && !slices.Contains(places[i].ids, "root") {
+			places[i].ids = append(places[i].ids, "root")
+			places[i].why += ", which must be root's: ids"
+		}
 	}
 	return places
 }

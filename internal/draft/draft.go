@@ -40,6 +40,7 @@ type service struct {
 	env      []unitfile.Variable
 	argv     []string
 	argvWhy  string
+	whole    bool // the command starts as root, whatever User= says
 	user     string
 	packages []*dpkg.Package
 	files    []string // of the packages, absolute
@@ -146,7 +147,11 @@ func (s *service) findCommand() error {
 	if len(starts)+len(commands) > 2 {
 		s.edit("run.argv: %s starts %d commands one after another, and a sandbox has one: this is the last", s.unit.Name, len(starts)+len(commands)-1)
 	}
-	s.argv, s.argvWhy = append(commands[len(commands)-1].Argv, s.known.Arguments...), "ExecStart of "+s.unit.Name
+	command := commands[len(commands)-1]
+	s.argv, s.argvWhy, s.whole = append(command.Argv, s.known.Arguments...), "ExecStart of "+s.unit.Name, command.Whole
+	if command.Name != "" {
+		s.edit("run.argv: the unit calls it %q (@), and a sandbox calls it by its path", command.Name)
+	}
 	if !strings.HasPrefix(s.argv[0], "/") {
 		s.edit("run.argv: %q is no path; write the program's whole path", s.argv[0])
 	}
@@ -175,7 +180,7 @@ func (s *service) findUser() error {
 		}
 		return nil
 	}
-	if s.user == "root" || s.user == "0" {
+	if s.user == "root" || s.user == "0" || s.whole && s.known.User == "" {
 		s.user = "root"
 		return nil
 	}

@@ -52,9 +52,10 @@ func (s *service) stop() (signal, timeout string) {
 	}
 	s.done("KillSignal")
 	if v, ok := s.unit.Last("Service", "TimeoutStopSec"); ok {
-		timeout = span(v.Value)
+		if timeout = span(v.Value); timeout != "" {
+			s.done("TimeoutStopSec")
+		}
 	}
-	s.done("TimeoutStopSec")
 	return signal, timeout
 }
 

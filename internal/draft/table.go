@@ -30,6 +30,7 @@ type known struct {
 	Arguments    []string          `json:"arguments"`
 	User         string            `json:"user"`
 	Env          map[string]string `json:"env"`
+	Owned        []string          `json:"owned"`
 	Expose       []reasoned        `json:"expose"`
 	Scratch      []reasoned        `json:"scratch"`
 	Files        []inline          `json:"files"`

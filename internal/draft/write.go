@@ -83,8 +83,8 @@ func (s *service) run(ports []port, caps []reasoned, own bool) ast.Expr {
 	if v, ok := s.unit.Last("Service", "WorkingDirectory"); ok {
 		if at := clean(strings.TrimPrefix(v.Value, "-")); at != "" {
 			r.add("workdir", text(at), "WorkingDirectory of the unit")
+			s.done("WorkingDirectory")
 		}
-		s.done("WorkingDirectory")
 	}
 	if !s.isRoot() {
 		r.add("user", text(s.user), s.userWhy())
@@ -131,7 +131,6 @@ func (s *service) userWhy() string {
 func (s *service) ready(r *group, ports []port) {
 	i := slices.IndexFunc(ports, func(p port) bool { return p.protocol == "tcp" })
 	v, ok := s.unit.Last("Service", "TimeoutStartSec")
-	s.done("TimeoutStartSec")
 	if i < 0 || !s.known.Ready && s.known.Why != "" {
 		return
 	}
@@ -139,6 +138,7 @@ func (s *service) ready(r *group, ports []port) {
 	ready.add("tcp", number(ports[i].number), "")
 	if ok && span(v.Value) != "" {
 		ready.add("timeout", text(span(v.Value)), "")
+		s.done("TimeoutStartSec")
 	}
 	r.add("ready", ready.inline(), "up waits until it answers there")
 }

@@ -107,10 +107,9 @@ func replaced(r rune) rune {
 
 // Command is a line of ExecStart or one of its siblings.
 type Command struct {
-	Argv    []string
-	Ignored bool   // "-": its failure is not one
-	Name    string // "@": what it is called, in place of its path
-	Whole   bool   // "+" or "!": with root's privileges, whatever User= says
+	Argv  []string
+	Name  string // "@": what it is called, in place of its path
+	Whole bool   // "+" or "!": with root's privileges, whatever User= says
 }
 
 // Commands splits a line into its commands, with the variables of env in their place.
@@ -147,16 +146,13 @@ func command(words []string, env map[string]string) Command {
 	named := false
 	for ; program != ""; program = program[1:] {
 		switch program[0] {
-		case '-':
-			c.Ignored = true
-			continue
 		case '@':
 			named = true
 			continue
 		case '+', '!':
 			c.Whole = true
 			continue
-		case ':', '|':
+		case '-', ':', '|': // its failure is none; without variables; through a shell
 			continue
 		}
 		break
