@@ -121,7 +121,7 @@ func (c *checker) mount(at string, m Mount) {
 			c.fail(diag.Reserved, Field(path, field), "mount what is beside it, path by path", "the host's %q cannot be given to a sandbox: %s", source, why)
 		}
 	}
-	c.mountFields(path, m)
+	c.mountFields(at, m)
 	for _, outer := range sorted(c.Mounts) {
 		if outer != at && below(at, outer) && c.Mounts[outer].File != nil {
 			d := c.fail(diag.Overlap, path, "mount it elsewhere", "%q stands below %q, which is a file", at, outer)

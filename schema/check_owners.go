@@ -24,12 +24,15 @@ func (c *checker) idsInside(path string, words ...string) {
 }
 
 // owners checks whose a mount's files are to be.
-func (c *checker) owners(path string, m Mount) {
+func (c *checker) owners(at string, m Mount) {
+	path := Field("mounts", at)
 	owner, ids := Field(path, "owner"), Field(path, "ids")
 	c.idsInside(owner, m.Owner)
 	c.idsInside(ids, m.IDs...)
 	c.twice(ids, m.IDs)
 	switch {
+	case m.Owner != "" && m.Owner != "root" && at == shared:
+		c.fail(diag.MountFields, owner, "remove it, and say mode: \"1777\" or \"0777\" where others than root are to use it", "%s belongs to root", shared)
 	case m.Owner != "" && !m.Makes():
 		c.fail(diag.MountFields, owner, "remove it: the host's own owners hold; ids says who is to be themselves inside", "owner is for tmpfs, file, and a writable folder of the host")
 	case m.Owner != "" && m.Host != "" && !c.Backend.MapsUsers():

@@ -30,7 +30,7 @@ func (p *Profile) OwnerAt(at string) string {
 	switch m := p.Mounts[at]; {
 	case m.Owner != "":
 		return m.Owner
-	case m.File != nil, m.sticky():
+	case m.File != nil, m.sticky(), at == shared:
 		return "root"
 	}
 	return p.Run.User
@@ -86,7 +86,8 @@ func tmpfsMode(at string) string {
 const minVolume = 16 << 20
 
 // mountFields checks that the fields of a mount go with its source.
-func (c *checker) mountFields(path string, m Mount) {
+func (c *checker) mountFields(at string, m Mount) {
+	path := Field("mounts", at)
 	switch {
 	case m.sources() != 1, !c.Backend.known(): // which is reported, and hides what was meant
 	case m.Image != "" && !c.Backend.ask().disks:
@@ -110,6 +111,6 @@ func (c *checker) mountFields(path string, m Mount) {
 	case m.Format != "" && m.Image == "":
 		c.fail(diag.MountFields, Field(path, "format"), "remove it", "format is for image")
 	default:
-		c.owners(path, m)
+		c.owners(at, m)
 	}
 }

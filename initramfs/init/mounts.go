@@ -3,17 +3,16 @@ package main
 import (
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
-// setModes gives each tmpfs that libvirt has mounted in a container its permissions:
-// libvirt's domain XML has no place for them, and makes all of them open to everyone.
-// The others have them already, and need not be root's.
+// setModes gives each tmpfs of root's in a container its permissions: libvirt's domain
+// XML has no place for them, and makes all that it mounts open to everyone. Those of
+// others have theirs already, and are not this process's to change.
 func setModes(mounts []manifest.Mount) error {
 	for _, m := range mounts {
-		if m.Kind != manifest.Tmpfs || m.Mode == 0 || !strings.HasPrefix(m.Target, "/dev/") {
+		if m.Kind != manifest.Tmpfs || m.Mode == 0 || m.Owner != "" {
 			continue
 		}
 		mode := os.FileMode(m.Mode) & os.ModePerm

@@ -163,7 +163,7 @@ func TestASandboxThatCannotBeSetUpRunsNothing(t *testing.T) {
 	}{
 		"no such card":       {manifest.Manifest{Interfaces: []manifest.Interface{{Name: "eth7", MAC: "52:54:00:00:00:01"}}}, "network interface eth7"},
 		"no such capability": {manifest.Manifest{Run: manifest.Run{Capabilities: []string{"fly"}}}, "fly"},
-		"no such tmpfs":      {manifest.Manifest{Mounts: []manifest.Mount{{Kind: manifest.Tmpfs, Target: "/dev/nowhere", Mode: 0o755}}}, "cannot set the mode of a tmpfs"},
+		"no such tmpfs":      {manifest.Manifest{Mounts: []manifest.Mount{{Kind: manifest.Tmpfs, Target: "/nowhere", Mode: 0o755}}}, "cannot set the mode of a tmpfs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -39,7 +39,7 @@ func TestAgainstCue(t *testing.T) {
 		t.Fatal(err)
 	}
 	cue := filepath.Join(t.TempDir(), "cue")
-	if out, err := exec.Command("go", "build", "-o", cue, "cuelang.org/go/cmd/cue").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-modfile=../../scripts/tools.mod", "-o", cue, "cuelang.org/go/cmd/cue").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	var rows strings.Builder
