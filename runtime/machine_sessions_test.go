@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/testhost"
@@ -35,6 +36,7 @@ func TestMachineSessions(t *testing.T) {
 	t.Run("the end of input", s.endOfInput)
 	t.Run("a reader that leaves", s.leavingReader)
 	t.Run("several at once", s.severalAtOnce)
+	t.Run("the power button", s.powerButton) // the machine's end
 }
 
 type machineSessions struct{ client *channel.Client }
@@ -134,4 +136,23 @@ func (s machineSessions) severalAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// powerButton presses it, as libvirt-guests does at the host's shutdown: the machine
+// ends.
+func (s machineSessions) powerButton(t *testing.T) {
+	pressed := time.Now()
+	if out, err := exec.Command("virsh", "-c", "qemu:///system", "shutdown", "plain").CombinedOutput(); err != nil {
+		t.Fatalf("virsh shutdown: %v: %s", err, out)
+	}
+	for {
+		state, err := exec.Command("virsh", "-q", "-c", "qemu:///system", "domstate", "plain").CombinedOutput()
+		if err != nil || strings.TrimSpace(string(state)) == "shut off" {
+			break // a transient one is gone
+		}
+		if time.Since(pressed) > 2*time.Minute {
+			t.Fatalf("the machine has not ended within %v: %s", time.Since(pressed).Round(time.Second), state)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 
 	"github.com/sbx-dev/sbx/initramfs/boot/cache"
 	"github.com/sbx-dev/sbx/initramfs/boot/cpio"
@@ -82,7 +83,7 @@ func (b *Builder) PlaceInitrd(ctx context.Context, m *manifest.Manifest, dest st
 	if err != nil {
 		return err
 	}
-	files, err := closure(tree, m.Modules)
+	files, err := closure(tree, withButton(tree, m.Modules))
 	if err != nil {
 		return err
 	}
@@ -93,6 +94,18 @@ func (b *Builder) PlaceInitrd(ctx context.Context, m *manifest.Manifest, dest st
 	return b.Cache.Place(ctx, "initrd", key, dest, func(w io.Writer) error {
 		return writeInitrd(w, encoded, init, tree, files)
 	})
+}
+
+// buttonModule tells a machine that its power button was pressed, which is how
+// virDomainShutdown asks it to end.
+const buttonModule = "button"
+
+// withButton adds it where the kernel has one: without, only sbx can stop the machine.
+func withButton(tree *modules.Tree, wanted []manifest.Module) []manifest.Module {
+	if _, err := tree.Closure(buttonModule); err != nil {
+		return wanted
+	}
+	return append(slices.Clip(wanted), manifest.Module{Name: buttonModule, For: "the power button"})
 }
 
 // closure finds the files of all modules. What is missing is told with the part

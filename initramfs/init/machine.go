@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/sbx-dev/sbx/initramfs/init/machine"
@@ -61,6 +63,16 @@ func setUpMachine(m *manifest.Manifest) (*os.File, *syslog.Messages, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	listenForPowerButton()
 	messages := listenForLog(m) // before nothing more can be made
 	return group, messages, machine.Seal()
+}
+
+// listenForPowerButton makes the power button the signal that a container gets in its
+// place. A machine whose button nobody hears runs all the same.
+func listenForPowerButton() {
+	err := machine.ListenForPowerButton(func() { _ = syscall.Kill(os.Getpid(), syscall.SIGPWR) })
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "sbx-init:", err)
+	}
 }

@@ -12,7 +12,8 @@ import (
 // stopOnSignals does what libvirt asks of a container's first process with a
 // signal: virDomainShutdown sends SIGTERM, virDomainReboot SIGHUP (libvirt's
 // lxc_driver.c, where there is no /dev/initctl), and virDomainDestroy SIGTERM to
-// every process, then SIGKILL. A power failure is SIGPWR by old custom.
+// every process, then SIGKILL. A power failure is SIGPWR by old custom, and so is a
+// machine's power button.
 func stopOnSignals(a *agent.Agent) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGPWR, syscall.SIGHUP)

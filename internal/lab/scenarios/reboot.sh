@@ -1,0 +1,73 @@
+# Sandboxes across the host's shutdown: those that somebody has started, and those of sbx-apply.
+# hosts: bookworm trixie
+
+#: install
+apt-get install -y /lab/package/sbx_*_amd64.deb
+for of in machine:kvm container:lxc stray:lxc; do
+	cat >/root/${of%:*}.cue <<END
+package ${of%:*}
+
+import "github.com/sbx-dev/sbx/schema"
+
+schema.#Profile & {
+	name:    "${of%:*}"
+	backend: "${of#*:}"
+	run: argv: ["/usr/bin/sleep", "infinity"]
+	expose: ["/usr"]
+}
+END
+done
+udevadm settle
+
+#: a machine and a container, started by hand
+sbx up /root/machine.cue
+sbx up /root/container.cue
+date +%s >/root/begun
+
+#! reboot
+
+#: libvirt has not waited for the machine, and both start again
+took=$(($(date +%s) - $(cat /root/begun)))
+echo "$took seconds from the order to here"
+test $took -lt 250 # libvirt-guests waits 300 s for a machine that does not hear its power button
+udevadm settle
+sbx up /root/machine.cue
+sbx exec machine -- true
+sbx down machine
+sbx up /root/container.cue
+sbx down container
+
+#: sbx-apply.timer brings up what is in the folder, and takes down what is not
+cp /root/container.cue /etc/sbx/profiles/
+sbx up /root/stray.cue
+systemctl enable sbx-apply.service
+systemctl enable --now sbx-apply.timer
+for ((i = 0; i < 120; i++)); do
+	if sbx exec container -- true 2>/dev/null && ! sbx ps | grep stray; then break; fi
+	sleep 2
+done
+journalctl --no-pager -o cat -u sbx-apply.service
+sbx exec container -- true
+if sbx ps | grep stray; then exit 1; fi
+for ((i = 0; i < 30; i++)); do # until the service has ended, and the timer waits again
+	if systemctl show -P SubState sbx-apply.timer | grep -x waiting; then break; fi
+	sleep 1
+done
+test "$(systemctl show -P SubState sbx-apply.timer)" = waiting
+
+#! reboot
+
+#: it is up again without a hand
+for ((i = 0; i < 120; i++)); do
+	if sbx exec container -- true 2>/dev/null; then break; fi
+	sleep 2
+done
+sbx exec container -- true
+journalctl --no-pager -o cat -b -u sbx-apply.service
+
+#: purge: of a unit that has failed, too, nothing stays
+echo 'no profile' >/etc/sbx/profiles/broken.cue
+if systemctl start sbx@broken; then exit 1; fi
+apt-get purge -y sbx
+systemctl list-units --all --no-legend --plain 'sbx*' | tee /root/left
+test ! -s /root/left
