@@ -18,6 +18,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -119,7 +120,7 @@ func (r *Runtime) libvirtFolders(conn *libvirt.Connect) (domains, logs string) {
 	if r.embed.is(conn) {
 		return filepath.Join(r.embed.dir(), "lib/qemu"), filepath.Join(r.embed.dir(), "log/qemu")
 	}
-	return libvirtFolder, "/var/log/libvirt/qemu"
+	return qemu.LibvirtFolder, "/var/log/libvirt/qemu"
 }
 
 // loadProfile has the kernel enforce the sandbox's profile, before it starts or

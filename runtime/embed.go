@@ -18,6 +18,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -188,11 +189,11 @@ func embedConfig() ([]byte, error) {
 	if os.Geteuid() != 0 {
 		return config, nil
 	}
-	account, err := qemuAccount()
+	account, err := qemu.FindAccount()
 	if err != nil {
 		return nil, err
 	}
-	return fmt.Appendf(config, "user = \"+%d\"\ngroup = \"+%d\"\n", account.shared.UID, account.shared.GID), nil
+	return fmt.Appendf(config, "user = \"+%d\"\ngroup = \"+%d\"\n", account.Shared.UID, account.Shared.GID), nil
 }
 
 // runEvents runs libvirt's event loop, without which the embedded driver does

@@ -2,16 +2,13 @@ package runtime
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 )
 
@@ -23,8 +20,8 @@ func (r *Runtime) probe(conn *libvirt.Connect) error {
 		_, err := conn.GetCapabilities()
 		return virt.Plain(err)
 	}
-	if kvmIsRootsOnly() {
-		return r.tellOfProbe(func() error { return withoutKVM(ask) })
+	if qemu.KvmIsRootsOnly() {
+		return r.tellOfProbe(func() error { return qemu.WithoutKVM(ask) })
 	}
 	known, err := filepath.Glob(r.state().Path(state.Embed, state.EmbedCache, "qemu/capabilities/*.xml"))
 	if err != nil || len(known) > 0 {
@@ -53,50 +50,4 @@ func (r *Runtime) tellOfProbe(ask func() error) error {
 			notice = fmt.Sprintf("still asking QEMU, for %v so far", (time.Since(start) + probeTick).Round(time.Second))
 		}
 	}
-}
-
-// kvmIsRootsOnly says whether root may open /dev/kvm and the user of QEMU may
-// not, by any of its groups.
-func kvmIsRootsOnly() bool {
-	if _, err := os.Stat(kvmDevice); err != nil || os.Geteuid() != 0 {
-		return false
-	}
-	account, err := qemuAccount()
-	if err != nil {
-		return false
-	}
-	groups, err := account.groups()
-	return err == nil && !slices.ContainsFunc(groups, func(gid int) bool {
-		return qemuUser{UID: account.shared.UID, GID: gid}.mayOpen(kvmDevice) == nil
-	})
-}
-
-// withoutKVM calls do on a thread, and so with child processes, that cannot open
-// /dev/kvm. libvirt lets a QEMU that it asks for its abilities open what root may,
-// and forgets the answer when it says that KVM works, but QEMU's user may not open
-// it (qemuProcessQMPLaunch and virQEMUCapsIsValid of libvirt 9.0): it would ask
-// anew at every start, for ten seconds and more. Where root may not mount, do is
-// called all the same.
-func withoutKVM(do func() error) error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		_ = hideKVM()
-		done <- do()
-	}()
-	return <-done
-}
-
-// hideKVM gives this thread mounts of its own, in which /dev/kvm is no device.
-func hideKVM() error {
-	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		return err
-	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return err
-	}
-	if err := unix.Mount(kvmDevice, kvmDevice, "", unix.MS_BIND, ""); err != nil {
-		return err
-	}
-	return unix.Mount("", kvmDevice, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_NODEV, "")
 }

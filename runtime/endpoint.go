@@ -17,8 +17,8 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
+	"github.com/sbx-dev/sbx/internal/within"
 	"github.com/sbx-dev/sbx/runtime/fault"
-	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -74,7 +74,7 @@ func (s *sandbox) endpoints(dir string, listening []string) (found []string) {
 		}
 	}
 	for _, at := range listening {
-		if hostfile.IsInside(at, dir) {
+		if within.Dir(at, dir) {
 			add(at)
 		}
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/eyes"
 	"github.com/sbx-dev/sbx/internal/stage"
+	"github.com/sbx-dev/sbx/internal/within"
 	"github.com/sbx-dev/sbx/runtime/fault"
-	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -69,9 +69,9 @@ func (s *sandbox) refuseControl(m manifest.Mount, real string) error {
 		return err
 	}
 	switch {
-	case hostfile.IsInside(real, state), m.Writable && hostfile.IsInside(state, real):
+	case within.Dir(real, state), m.Writable && within.Dir(state, real):
 		return fault.New(diag.NoSource, "%s cannot be given to the sandbox: it leads to sbx's own folder %s, in which sbx writes as root: give it another one", m.Source, state)
-	case hostfile.IsInside(real, libvirtRun), hostfile.IsInside(libvirtRun, real):
+	case within.Dir(real, libvirtRun), within.Dir(libvirtRun, real):
 		return fault.New(diag.NoSource, "%s cannot be given to the sandbox: it leads to libvirt's sockets in %s, and whoever reaches those controls the host: give it what is beside them, path by path", m.Source, libvirtRun)
 	}
 	return nil

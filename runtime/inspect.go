@@ -11,7 +11,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
-	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/internal/within"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -108,7 +108,7 @@ func (r *Runtime) mountsOf(name string, kind schema.Backend, notes *compiler.Met
 		}
 		list = append(list, Mount{m.Source, m.Target, m.Writable})
 		for _, s := range notes.Sources {
-			if !s.Entries && s.Path != m.Source && hostfile.IsInside(s.Path, m.Source) {
+			if !s.Entries && s.Path != m.Source && within.Dir(s.Path, m.Source) {
 				list = append(list, Mount{s.Path, m.Target + strings.TrimPrefix(s.Path, m.Source), false})
 			}
 		}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
-	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/internal/within"
 	"github.com/sbx-dev/sbx/runtime/internal/rootfs"
 )
 
@@ -79,7 +79,7 @@ func (s *sandbox) isLost(at, leads string) bool {
 	if isMount(at) || isMount(leads) {
 		return false
 	}
-	if !isOnStage(manifest.Mount{Target: leads}) || hostfile.IsInside(leads, "/.sbx") {
+	if !isOnStage(manifest.Mount{Target: leads}) || within.Dir(leads, "/.sbx") {
 		return false // the sandbox has its own
 	}
 	outer := rootfs.Enclosing(leads, s.manifest.Mounts)
@@ -95,7 +95,7 @@ func (s *sandbox) isLost(at, leads string) bool {
 // throughRootLinks follows the links that the root holds, such as /lib to /usr/lib.
 func (s *sandbox) throughRootLinks(p string) string {
 	for _, n := range s.manifest.Root {
-		if n.Kind == manifest.Link && hostfile.IsInside(p, n.Path) {
+		if n.Kind == manifest.Link && within.Dir(p, n.Path) {
 			return path.Join(path.Dir(n.Path), n.Link, strings.TrimPrefix(p, n.Path))
 		}
 	}
@@ -105,12 +105,12 @@ func (s *sandbox) throughRootLinks(p string) string {
 // inRoot says whether the root itself holds the path, or something is mounted below.
 func (s *sandbox) inRoot(p string) bool {
 	for _, n := range s.manifest.Root {
-		if hostfile.IsInside(n.Path, p) {
+		if within.Dir(n.Path, p) {
 			return true
 		}
 	}
 	for _, m := range s.manifest.Mounts {
-		if hostfile.IsInside(m.Target, p) {
+		if within.Dir(m.Target, p) {
 			return true
 		}
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/internal/within"
 	"github.com/sbx-dev/sbx/runtime/fault"
-	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -70,7 +70,7 @@ func (s *sandbox) rebaseMachine(canonical string) {
 }
 
 func (s *sandbox) rebased(path, canonical string) string {
-	if hostfile.IsInside(path, canonical) {
+	if within.Dir(path, canonical) {
 		return s.dir + strings.TrimPrefix(path, canonical)
 	}
 	return path
@@ -142,7 +142,7 @@ func (s *sandbox) checkQEMU() error {
 		err := source.Allows(s.qemu.UID, s.qemu.GID, m.Writable)
 		if errors.Is(err, unix.EACCES) {
 			best, err := s.ownerOf(m)
-			return errors.Join(err, s.qemu.mayNot(source, m.Writable, best))
+			return errors.Join(err, mayNot(s.qemu, source, m.Writable, best))
 		}
 		if err != nil {
 			return err

@@ -66,7 +66,7 @@ func (u *up) check() error {
 		return err
 	}
 	if u.s.metadata.Machine != nil && !u.r.embed.is(u.conn) {
-		if err := u.s.qemu.checkLibvirtFolder(); err != nil {
+		if err := u.s.qemu.CheckLibvirtFolder(); err != nil {
 			return err
 		}
 	}

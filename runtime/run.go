@@ -12,6 +12,8 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/ids"
+	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -83,7 +85,7 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 	if err := s.sendSecrets(ctx, client); err != nil {
 		return exit, fmt.Errorf("%s: %w", s.name, err)
 	}
-	if err := r.waitForFilters(ctx, s.domain, client); err != nil {
+	if err := kernelrules.WaitForLeases(ctx, r.options.AnswerLimit, s.domain, client); err != nil {
 		return exit, fmt.Errorf("%s: %w", s.name, err)
 	}
 	return client.Run(ctx, command, stdio)
@@ -163,7 +165,7 @@ func (e *ephemeral) create(ctx context.Context, backend backend) (first net.Conn
 		return nil, err
 	}
 	defer unlock()
-	if err := checkIDs(e.conn, e.s.domain); err != nil {
+	if err := ids.Check(e.conn, e.s.domain); err != nil {
 		return nil, err
 	}
 	e.dom, first, err = backend.startTransient(e.s, e.conn)

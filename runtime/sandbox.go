@@ -12,6 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -29,7 +30,7 @@ type sandbox struct {
 	networks map[string][]byte        // the same
 	sources  map[string]schema.Secret // where the secrets\' values are found
 	secrets  []channel.Secret         // once they have been read
-	qemu     qemuUser                 // of a machine
+	qemu     qemu.User                // of a machine
 	arch     arch.Arch                // of a machine
 	command  channel.Command          // what it is made for: the service's, or that of one Run
 	profile  []byte                   // the bundle's for AppArmor

@@ -13,7 +13,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/internal/state"
-	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/internal/within"
 	"github.com/sbx-dev/sbx/runtime/internal/rootfs"
 )
 
@@ -51,7 +51,7 @@ func (s *sandbox) stageRoot() {
 
 // isOnStage is false for what lies in folders that libvirt mounts itself.
 func isOnStage(m manifest.Mount) bool {
-	return !slices.ContainsFunc([]string{"/dev", "/proc", "/sys"}, func(own string) bool { return hostfile.IsInside(m.Target, own) })
+	return !slices.ContainsFunc([]string{"/dev", "/proc", "/sys"}, func(own string) bool { return within.Dir(m.Target, own) })
 }
 
 // stageContainer makes the stage of a container, whose root prepare has made.

@@ -13,6 +13,8 @@ import (
 	"github.com/sbx-dev/sbx/internal/forward"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/cgroup"
+	"github.com/sbx-dev/sbx/runtime/internal/ids"
+	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
 	"github.com/sbx-dev/sbx/runtime/internal/startfail"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/runtime/plan"
@@ -234,7 +236,7 @@ func (u *up) define(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	if err := checkIDs(u.conn, u.s.domain); err != nil {
+	if err := ids.Check(u.conn, u.s.domain); err != nil {
 		return err
 	}
 	notes, err := u.interimNotes()
@@ -288,7 +290,7 @@ func (u *up) wait(ctx context.Context) error {
 	if err := start.wait(ctx, client); err != nil {
 		return err
 	}
-	if err := u.r.waitForFilters(ctx, u.s.domain, client); err != nil {
+	if err := kernelrules.WaitForLeases(ctx, u.r.options.AnswerLimit, u.s.domain, client); err != nil {
 		return fmt.Errorf("%s: %w", u.s.name, err)
 	}
 	u.result.Leases = virt.NewLeases(virt.Leased(u.conn, u.s.domain), start.last.Leases)

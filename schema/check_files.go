@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sbx-dev/sbx/internal/within"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -25,14 +26,9 @@ var reserved = []string{"/proc", "/sys", "/dev", "/.sbx", "/.oldroot"}
 // shared is the one place in a reserved folder where a profile may mount memory.
 const shared = "/dev/shm"
 
-// below reports whether path is folder or stands below it.
-func below(path, folder string) bool {
-	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
-}
-
 // reservedBy is the reserved path that path is or stands below; "" for none.
 func reservedBy(path string) string {
-	i := slices.IndexFunc(reserved, func(r string) bool { return below(path, r) })
+	i := slices.IndexFunc(reserved, func(r string) bool { return within.Dir(path, r) })
 	if i < 0 {
 		return ""
 	}
@@ -53,10 +49,10 @@ var controls = []struct{ dir, why string }{
 // What holds sbx's folder may be shown, since the sandbox can read nothing there.
 func controlledBy(source string, writable bool) string {
 	for _, c := range controls {
-		holds := below(c.dir, source) && (writable || c.dir != controls[0].dir)
+		holds := within.Dir(c.dir, source) && (writable || c.dir != controls[0].dir)
 		switch {
 		case source == "":
-		case below(source, c.dir):
+		case within.Dir(source, c.dir):
 			return "it is " + c.why
 		case holds:
 			return "it holds " + c.dir + ", " + c.why
@@ -84,7 +80,7 @@ func (c *checker) exposed() {
 			case other == "" || i == j:
 			case e == other && j < i:
 				c.note(c.fail(diag.Overlap, at, "remove one of them", "%q is exposed twice", e), Elem("expose", j), "the first time")
-			case e != other && below(e, other):
+			case e != other && within.Dir(e, other):
 				c.note(c.fail(diag.Overlap, at, "remove it", "%q is exposed already, as a part of %q", e, other), Elem("expose", j), other+" is exposed here")
 			}
 		}
@@ -99,7 +95,7 @@ func (c *checker) covered(at, exposed string) {
 		switch {
 		case m == exposed:
 			c.note(c.fail(diag.Overlap, path, "keep one of them", "%q is both mounted and exposed", m), at, "it is exposed here")
-		case below(exposed, m) && c.Mounts[m].Tmpfs == 0:
+		case within.Dir(exposed, m) && c.Mounts[m].Tmpfs == 0:
 			c.note(c.fail(diag.Overlap, path, "mount it elsewhere, or expose something else", "the mount at %q hides %q, which is exposed", m, exposed), at, "it is exposed here")
 		}
 	}
@@ -123,7 +119,7 @@ func (c *checker) mount(at string, m Mount) {
 	}
 	c.mountFields(at, m)
 	for _, outer := range sorted(c.Mounts) {
-		if outer != at && below(at, outer) && c.Mounts[outer].File != nil {
+		if outer != at && within.Dir(at, outer) && c.Mounts[outer].File != nil {
 			d := c.fail(diag.Overlap, path, "mount it elsewhere", "%q stands below %q, which is a file", at, outer)
 			c.note(d, Field("mounts", outer), "the file is here")
 		}

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/internal/within"
 )
 
 // isControl are the file systems by which the kernel is controlled or which stand
@@ -59,7 +61,7 @@ func Mounts() (Table, error) { return mountInfo() }
 func (t Table) Below(path string) []Mount {
 	var list []Mount
 	for _, m := range t {
-		if m.point != path && isInside(m.point, path) {
+		if m.point != path && within.Dir(m.point, path) {
 			list = append(list, Mount{m.point, m.kind, isControl[m.kind]})
 		}
 	}
@@ -96,7 +98,7 @@ func (s *Stage) cover() error {
 // coverAll covers what it finds; lost says that it did not find something.
 func (s *Stage) coverAll(table Table) (lost bool, err error) {
 	for i, m := range slices.Backward(table) { // what is mounted on another one comes after it
-		if m.point == s.dir || !isInside(m.point, s.dir) || !isControl[m.kind] {
+		if m.point == s.dir || !within.Dir(m.point, s.dir) || !isControl[m.kind] {
 			continue
 		}
 		found, err := s.coverOne(m)
@@ -112,7 +114,7 @@ func (s *Stage) coverAll(table Table) (lost bool, err error) {
 // mount, or above it.
 func (t Table) hides(i int, dir string) bool {
 	return slices.ContainsFunc(t[i+1:], func(later mounted) bool {
-		return later.point != dir && isInside(later.point, dir) && isInside(t[i].point, later.point)
+		return later.point != dir && within.Dir(later.point, dir) && within.Dir(t[i].point, later.point)
 	})
 }
 

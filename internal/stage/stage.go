@@ -27,7 +27,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -202,9 +201,4 @@ func Remove(dir string) error {
 		return err
 	}
 	return nil
-}
-
-// isInside says whether path is dir or lies in it; both are absolute and clean.
-func isInside(path, dir string) bool {
-	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }

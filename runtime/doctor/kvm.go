@@ -11,6 +11,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/boot/modules"
 	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/runtime"
+	onhost "github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -55,7 +56,7 @@ func qemu(ctx context.Context, _ host) Check {
 }
 
 func hardware(context.Context, host) Check {
-	if err := runtime.CheckKVM(); err != nil {
+	if err := onhost.CheckKVM(); err != nil {
 		return fail(`or go on many times slower: --accel tcg, or machine: accel: "prefer"`, "%v", err)
 	}
 	return ok("hardware virtualisation works")
@@ -90,12 +91,12 @@ func guestKernel(_ context.Context, h host) Check {
 }
 
 func qemuUser(context.Context, host) Check {
-	text, mend, err := runtime.QEMUUser()
+	text, mend, err := onhost.DescribeUser()
 	if err != nil {
 		return fail("apt install libvirt-daemon-driver-qemu", "%v", err)
 	}
-	if err := runtime.CheckLibvirtFolder(); err != nil {
-		return fail(runtime.LibvirtFolderMend, "%v", err)
+	if err := onhost.CheckLibvirtFolder(); err != nil {
+		return fail(onhost.LibvirtFolderMend, "%v", err)
 	}
 	if mend != "" {
 		return warn(mend, "%s", text)

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -109,11 +108,6 @@ func RemoveTree(dir string) error {
 		return fault.New(diag.MountedOn, "%s: something is mounted on %s, so that sbx leaves the folder alone: umount it", dir, mounts[0].Path)
 	}
 	return os.RemoveAll(dir)
-}
-
-// IsInside says whether path is dir or lies in it; both are absolute and clean.
-func IsInside(path, dir string) bool {
-	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }
 
 // RemoveFile removes a file that may not be there.

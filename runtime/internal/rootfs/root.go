@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/internal/within"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 )
 
@@ -134,7 +135,7 @@ func (r Folder) parents(path string) error {
 func Enclosing(target string, all []manifest.Mount) *manifest.Mount {
 	var found *manifest.Mount
 	for i, m := range all {
-		if m.Target == target || !hostfile.IsInside(target, m.Target) {
+		if m.Target == target || !within.Dir(target, m.Target) {
 			continue
 		}
 		if found == nil || len(m.Target) > len(found.Target) {

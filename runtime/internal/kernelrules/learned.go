@@ -1,4 +1,4 @@
-package runtime
+package kernelrules
 
 import (
 	"context"
@@ -12,7 +12,6 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/runtime/fault"
-	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -30,15 +29,15 @@ const (
 // leaseRecord is where libvirt's filter driver notes the leases that it has read.
 const leaseRecord = "/run/libvirt/network/nwfilter.leases"
 
-// waitForFilters waits until the filters of the interfaces that get their addresses
+// WaitForLeases waits until the filters of the interfaces that get their addresses
 // by DHCP let pass what their rules say. libvirt reads the lease on its way to the
-// sandbox, which has it first, and until its rules are there lets only DHCP pass.
-func (r *Runtime) waitForFilters(ctx context.Context, d *libvirtxml.Domain, client *channel.Client) error {
+// sandbox, which has it first, and until its rules are there lets only DHCP pass. limit
+// is how long it may take in all.
+func WaitForLeases(ctx context.Context, limit time.Duration, d *libvirtxml.Domain, client *channel.Client) error {
 	cards := learning(d)
 	if len(cards) == 0 {
 		return nil
 	}
-	limit := r.options.AnswerLimit
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("libvirt has not come to an end with it within %v", limit))
 	defer cancel()
 	status, err := client.Status(ctx)
@@ -122,11 +121,11 @@ func (c learningCard) noted(addresses []string) bool {
 // their own, ebtables' first, and in the end gives them their names, ebtables' last
 // (ebiptablesApplyNewRules and ebiptablesTearOldRules in nwfilter_ebiptables_driver.c).
 func (c learningCard) learned(addresses []string) (knows, begun bool, err error) {
-	text, err := kernelrules.List(kernelrules.Frame)
+	text, err := List(Frame)
 	if err != nil {
-		return false, false, fmt.Errorf("cannot read the firewall's rules: %s: %w", strings.Join(kernelrules.Frame, " "), err)
+		return false, false, fmt.Errorf("cannot read the firewall's rules: %s: %w", strings.Join(Frame, " "), err)
 	}
-	for _, line := range kernelrules.RuleLines(kernelrules.Frame[0], text) {
+	for _, line := range RuleLines(Frame[0], text) {
 		fields := strings.Fields(line) // the table, the chain, the rule
 		switch fields[1] {
 		case "libvirt-J-" + c.device, "libvirt-P-" + c.device:

@@ -1,4 +1,4 @@
-package runtime
+package ids
 
 import (
 	"bufio"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -29,10 +31,10 @@ func (r idRange) overlaps(other idRange) bool {
 	return r.first < other.first+other.count && other.first < r.first+r.count
 }
 
-// checkIDs refuses a domain whose host ids belong to another domain, to a range
+// Check refuses a domain whose host ids belong to another domain, to a range
 // of /etc/subuid or /etc/subgid, or to a user or group of this machine: files of
 // the one would be open to the other.
-func checkIDs(conn *libvirt.Connect, d *libvirtxml.Domain) error {
+func Check(conn *libvirt.Connect, d *libvirtxml.Domain) error {
 	own := domainIDs(d)
 	if os.Geteuid() == 0 {
 		own = append(own, helperIDs(d.Name))
@@ -151,4 +153,29 @@ func readIDs(path string, first, count int) ([]idRange, error) {
 		list = append(list, idRange{first: from, count: n, owner: columns[0] + " in " + path})
 	}
 	return list, lines.Err()
+}
+
+// machineIDs are the host ids whose files a machine has: the one that its QEMU runs
+// as, but for libvirt's own user, and the one that sbx has given it (see takeOwnFiles).
+func machineIDs(d *libvirtxml.Domain) []uint64 {
+	var ids []uint64
+	for _, l := range d.SecLabel {
+		label, numeric := strings.CutPrefix(l.Label, "+")
+		uid, _, _ := strings.Cut(label, ":")
+		id, err := strconv.ParseUint(uid, 10, 32)
+		if l.Model != "dac" || l.Type != "static" || !numeric || err != nil {
+			continue
+		}
+		if shared, err := qemu.FindAccount(); err != nil || id != uint64(shared.Shared.UID) {
+			ids = append(ids, id)
+		}
+	}
+	if d.Metadata == nil {
+		return ids
+	}
+	m, err := compiler.DecodeMetadata(d.Metadata.XML)
+	if err == nil && m.Machine != nil && m.Machine.ID != 0 && !slices.Contains(ids, uint64(m.Machine.ID)) {
+		ids = append(ids, uint64(m.Machine.ID))
+	}
+	return ids
 }
