@@ -83,7 +83,7 @@ func conforms(schema cue.Value, log []byte) error {
 	if err != nil {
 		return err
 	}
-	return schema.Unify(schema.Context().BuildExpr(expr)).Validate(cue.Concrete(true))
+	return schema.Unify(cuecontext.New().BuildExpr(expr)).Validate(cue.Concrete(true))
 }
 
 func countResults(t *testing.T, log []byte) int {
