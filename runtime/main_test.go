@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/internal/forward"
 	"github.com/sbx-dev/sbx/internal/guestkernel"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/runtime"
@@ -18,8 +17,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == "forward" { // up starts its own program so (Options.Self)
-		if err := forward.Main(context.Background(), os.Args[2]); err != nil {
+	if len(os.Args) == 3 && os.Args[1] == "forward" { // up starts its own program so (Options.Forwarder)
+		if err := runtime.Forward(context.Background(), os.Args[2]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -79,11 +78,12 @@ func newRuntime(t testing.TB) *runtime.Runtime {
 	t.Helper()
 	kernel, modules := guestkernel.Get(t)
 	r := runtime.New(runtime.Options{
-		Init:    program(t, "sbx-init"),
-		Accel:   runtime.AccelTCG,
-		Kernel:  kernel,
-		Modules: modules,
-		Log:     func(line string) { t.Log(line) },
+		Forwarder: []string{os.Args[0], "forward"},
+		Init:      program(t, "sbx-init"),
+		Accel:     runtime.AccelTCG,
+		Kernel:    kernel,
+		Modules:   modules,
+		Log:       func(line string) { t.Log(line) },
 	})
 	t.Cleanup(r.Close)
 	return r

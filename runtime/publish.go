@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -15,6 +14,9 @@ import (
 // listen takes the host's ports that are to lead to the sandbox, before anything is
 // changed.
 func (u *up) listen() (err error) {
+	if len(u.s.ports()) > 0 && len(u.r.options.Forwarder) == 0 {
+		return fmt.Errorf("%s publishes ports, and this program has no process that passes connections on: set runtime.Options.Forwarder", u.s.name)
+	}
 	u.ports, err = forward.Listen(filepath.Join(u.s.dir, state.Forward), u.s.ports())
 	return err
 }
@@ -22,7 +24,7 @@ func (u *up) listen() (err error) {
 // publish makes the host's ports lead to the running sandbox.
 func (u *up) publish() error {
 	c := forward.Command{
-		Argv:   u.r.options.Self,
+		Argv:   u.r.options.Forwarder,
 		Path:   filepath.Join(u.s.dir, state.Forward),
 		Ports:  u.ports,
 		UserID: compiler.HelperID(u.s.name),
@@ -67,6 +69,3 @@ func publishedPorts(dir string) ([]forward.Port, error) {
 func unpublish(dir string) error {
 	return forward.Stop(filepath.Join(dir, state.Forward))
 }
-
-// self is how this program starts a forwarder.
-func self() []string { return []string{os.Args[0], "forward"} }

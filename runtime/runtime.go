@@ -47,16 +47,16 @@ type Options struct {
 	// ten minutes, in which a machine without hardware virtualisation boots within
 	// another one.
 	AnswerLimit time.Duration
-	// Self starts this program so that it calls forward.Main with one further
-	// argument. Empty: this program's own name and "forward".
-	Self []string
+	// Forwarder starts this program so that it calls Forward with one further
+	// argument. Empty: sandboxes that publish ports are refused.
+	Forwarder []string
 	// Keeper starts this program so that it calls Keep with one further
 	// argument, the sandbox's name. Empty: sandboxes have no keeper.
 	Keeper []string
 	// Holder starts this program so that it calls Hold. Empty: where Run's process
 	// is stopped, nobody reaches the machine that it runs.
 	Holder []string
-	// Tether starts this program so that it calls tether.Main. Empty: a machine
+	// Tether starts this program so that it calls Tether. Empty: a machine
 	// that runs without libvirtd outlives this process where that is killed.
 	Tether []string
 	// Log is told, in a few words a line, what takes a while. It may be nil.
@@ -79,9 +79,6 @@ func New(o Options) *Runtime {
 	o.StateDir = cmp.Or(o.StateDir, string(state.Of(os.Geteuid())))
 	o.URI = cmp.Or(o.URI, os.Getenv("LIBVIRT_DEFAULT_URI"))
 	o.AnswerLimit = cmp.Or(o.AnswerLimit, answerLimit)
-	if o.Self == nil {
-		o.Self = self()
-	}
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}

@@ -21,13 +21,14 @@ type machineFlags struct {
 // Open gives the runtime, which tells what takes a while on stderr.
 func (h *HostFlags) Open(a *App) *runtime.Runtime {
 	return runtime.New(runtime.Options{
-		URI:     h.Connect,
-		Accel:   h.Accel,
-		Kernel:  h.Kernel,
-		Modules: h.Modules,
-		Keeper:  []string{"sbx", "keep"},
-		Holder:  []string{"sbx", "hold"},
-		Tether:  []string{"sbx", "tether"},
-		Log:     func(line string) { say.Fprintln(a.Stderr, "sbx:", line) },
+		URI:       h.Connect,
+		Accel:     h.Accel,
+		Kernel:    h.Kernel,
+		Modules:   h.Modules,
+		Forwarder: []string{"sbx", "forward"},
+		Keeper:    []string{"sbx", "keep"},
+		Holder:    []string{"sbx", "hold"},
+		Tether:    []string{"sbx", "tether"},
+		Log:       func(line string) { say.Fprintln(a.Stderr, "sbx:", line) },
 	})
 }
