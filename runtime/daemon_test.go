@@ -29,7 +29,7 @@ func TestSandboxesOutliveLibvirtd(t *testing.T) {
 		}
 	}
 	p.testIn(t)
-	b := compile(t, "probe.cue", "name=outlives", "backend=lxc", "host=30", "bin="+program(t, "probe"), "data="+p.data)
+	b := compile(t, "probe.cue", p.tags...)
 	result, err := r.Up(t.Context(), b)
 	if err != nil {
 		t.Fatal(err)

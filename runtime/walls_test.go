@@ -24,7 +24,8 @@ var sandboxes = []string{"lxc", "kvm"}
 // prober is a sandbox that runs internal/probe, and a peer that speaks with it.
 type prober struct {
 	name, backend, host, data string
-	address                   string // at which the peer asks
+	tags                      []string // with which its profile is compiled
+	address                   string   // at which the peer asks
 	peer                      *testhost.Peer
 	client                    http.Client
 }
@@ -37,6 +38,7 @@ func newProber(t *testing.T, r *runtime.Runtime, backend, name, host string) *pr
 	if _, err := os.Stat("/dev/loop-control"); err == nil { // what a host without can bound, it says (internal/stage)
 		tags = append(tags, "bounded="+p.data+".ext4")
 	}
+	p.tags = tags
 	up(t, r, compile(t, "probe.cue", tags...))
 	return p
 }
