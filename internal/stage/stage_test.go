@@ -179,6 +179,29 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
+// No program on the stage gives anybody another user's rights, and no device opens,
+// also in what is mounted below the source.
+func TestNoSetIDsAndNoDevices(t *testing.T) {
+	dir := host(t)
+	mount(t, "tmpfs", dir+"/src/inner")
+	for _, at := range []string{dir + "/src/null", dir + "/src/inner/null"} {
+		if err := unix.Mknod(at, unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mounted(t, dir+"/ro", dir+"/src", stage.Options{}, nothing)
+	mounted(t, dir+"/rw", dir+"/src", stage.Options{Writable: true}, nothing)
+	for _, at := range []string{"/ro/it", "/ro/it/inner", "/rw/it", "/rw/it/inner"} {
+		if _, err := os.ReadFile(dir + at + "/null"); !errors.Is(err, unix.EACCES) {
+			t.Errorf("a device of %s: %v", at, err)
+		}
+		var info unix.Statfs_t
+		if err := unix.Statfs(dir+at, &info); err != nil || info.Flags&unix.ST_NOSUID == 0 {
+			t.Errorf("%s may hold set-user-id programs: %v", at, err)
+		}
+	}
+}
+
 // What is mounted later, on the host or on the stage, stays where it was mounted.
 func TestPrivate(t *testing.T) {
 	dir := host(t)
