@@ -108,6 +108,9 @@ func TestSilence(t *testing.T) {
 	go echo(server)
 	l := listenLocal(t)
 	p := newPort(l, server.Addr().String(), 8)
+	if p.silence <= 0 || p.silence > 10*time.Minute {
+		t.Errorf("a port that nobody speaks on stays taken for %v", p.silence)
+	}
 	p.silence = 2 * time.Second
 	go p.accept()
 	speaking, silent := dialFrom(t, l, "127.0.0.1"), dialFrom(t, l, "127.0.0.1")
