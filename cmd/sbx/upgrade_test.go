@@ -15,7 +15,7 @@ import (
 // formats are what a later sbx may have another version of: source, and its words.
 var formats = map[string]string{
 	"initramfs/channel/channel.go": "const Version = ",
-	"compiler/bundle.go":           "const BundleVersion = ",
+	"compiler/bundle/bundle.go":    "const Version = ",
 }
 
 const upgraded = `package upgraded

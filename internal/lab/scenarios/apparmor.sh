@@ -91,7 +91,13 @@ mv /root/apparmor_parser /usr/sbin/
 systemctl stop libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd.service
 sbx run -b kvm -- sleep 600 &
 run=$!
-until pid=$(pgrep -x qemu-system-x86 | head -n 1) && grep . /proc/$pid/attr/current; do sleep 1; done
+pid= # the machine's QEMU: libvirt asks another one first what it can do
+until [ -n "$pid" ]; do
+	sleep 1
+	for p in $(pgrep -x qemu-system-x86); do
+		if tr '\0' ' ' </proc/$p/cmdline | grep -q -e '-name guest='; then pid=$p; fi
+	done
+done
 grep '^libvirt-.* (enforce)' /proc/$pid/attr/current
 kill $run
 wait $run || true
