@@ -170,8 +170,8 @@ func (r *Runtime) removeLeft(name string, c claim) error {
 	}
 	if dom != nil {
 		defer dom.Free()
-		if persistent, err := dom.IsPersistent(); err != nil || persistent {
-			return virt.Plain(err)
+		if persistent, err := virt.IsPersistent(dom); err != nil || persistent {
+			return err
 		}
 	}
 	if err := r.remove(conn, name, c.Backend, c.Metadata); err != nil || c.Embed == "" {

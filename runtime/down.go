@@ -116,7 +116,7 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 		return nil
 	}
 	err = dom.Undefine()
-	if virt.ErrorCode(err) == libvirt.ERR_NO_DOMAIN || virt.ErrorCode(err) == libvirt.ERR_OPERATION_INVALID {
+	if virt.IsGone(err) || virt.ErrorCode(err) == libvirt.ERR_OPERATION_INVALID {
 		return nil // it was transient, and gone when it stopped
 	}
 	return virt.Plain(err)
@@ -125,7 +125,7 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 // forget withdraws the names of a domain that may have gone with its end.
 func forget(conn *libvirt.Connect, dom *libvirt.Domain) error {
 	d, err := virt.Describe(dom, libvirt.DOMAIN_XML_INACTIVE)
-	if virt.ErrorCode(err) == libvirt.ERR_NO_DOMAIN {
+	if virt.IsGone(err) {
 		return nil
 	}
 	if err != nil {

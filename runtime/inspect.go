@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"strings"
 
@@ -62,18 +61,15 @@ func (r *Runtime) Inspect(ctx context.Context, name string) (*Inspection, error)
 	}
 	defer dom.Free()
 	s, err := look(dom, kind)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, virt.Plain(err))
-	}
-	if s == nil {
-		return nil, fmt.Errorf("%s: it has just been removed", name)
+	if s == nil || err != nil {
+		return nil, lostMeanwhile(name, err)
 	}
 	one := []Sandbox{*s}
 	r.Measure(ctx, one)
 	found := &Inspection{Sandbox: one[0], Run: r.runOf(name, kind)}
 	m, err := virt.Metadata(dom)
 	if m == nil || err != nil {
-		return nil, fmt.Errorf("%s: it has just been changed: %w", name, err)
+		return nil, lostMeanwhile(name, err)
 	}
 	found.Filters, found.Networks = append([]string{}, m.Filters...), append([]string{}, m.Networks...)
 	conn, err := r.connect(kind)
@@ -82,7 +78,7 @@ func (r *Runtime) Inspect(ctx context.Context, name string) (*Inspection, error)
 	}
 	d, err := virt.Describe(dom, 0)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, virt.Plain(err))
+		return nil, lostMeanwhile(name, err)
 	}
 	found.describe(conn, d)
 	found.Mounts = r.mountsOf(name, kind, m)

@@ -70,7 +70,7 @@ func listOn(conn *libvirt.Connect, kind schema.Backend) ([]Sandbox, error) {
 		defer domains[i].Free()
 		s, err := look(&domains[i], kind)
 		switch {
-		case virt.ErrorCode(err) == libvirt.ERR_NO_DOMAIN: // gone meanwhile
+		case virt.IsGone(err): // meanwhile
 		case err != nil:
 			return nil, err
 		case s != nil:

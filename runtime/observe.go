@@ -72,14 +72,17 @@ func (o *observer) kernelRules() (rules kernelrules.Rules, err error) {
 // observe looks at the named sandbox, and at the filters and networks that it
 // has or is to have.
 func (o *observer) observe(conn *libvirt.Connect, name string, kind schema.Backend, want *compiler.Metadata) (*observed, error) {
-	found := &observed{name: name, filters: map[string]string{}, networks: map[string]virt.ObservedNetwork{}, names: map[string]string{}}
+	found := nothingOf(name)
 	dom, m, err := virt.LookupOwn(conn, name)
 	if dom == nil || err != nil {
 		return found, err
 	}
 	defer dom.Free()
 	found.metadata = m
-	if err := found.domain(dom); err != nil {
+	switch err := found.domain(dom); {
+	case virt.IsGone(err):
+		return nothingOf(name), nil
+	case err != nil:
 		return nil, fmt.Errorf("%s: %w", name, virt.Plain(err))
 	}
 	if err := found.lookAtConfinement(dom, kind); err != nil {
@@ -111,6 +114,11 @@ func (o *observer) observe(conn *libvirt.Connect, name string, kind schema.Backe
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return found, nil
+}
+
+// nothingOf is what is observed of a sandbox that is not there.
+func nothingOf(name string) *observed {
+	return &observed{name: name, filters: map[string]string{}, networks: map[string]virt.ObservedNetwork{}, names: map[string]string{}}
 }
 
 func (o *observed) domain(dom *libvirt.Domain) error {

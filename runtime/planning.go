@@ -142,7 +142,7 @@ func (r *Runtime) eachOwn(f func(conn *libvirt.Connect, name string, kind schema
 // one that is gone meanwhile.
 func ownName(dom *libvirt.Domain) (string, error) {
 	m, err := virt.Metadata(dom)
-	if virt.ErrorCode(err) == libvirt.ERR_NO_DOMAIN || m == nil && err == nil {
+	if virt.IsGone(err) || m == nil && err == nil {
 		return "", nil
 	}
 	name, nameErr := dom.GetName()

@@ -78,10 +78,10 @@ func (r *Runtime) kept(dom *libvirt.Domain, name string, kind schema.Backend) (*
 	s := &sandbox{name: name, backend: kind, dir: r.state().Path(name), manifest: r.manifestOf(name, kind)}
 	var err error
 	if s.metadata, err = virt.Metadata(dom); s.metadata == nil || err != nil {
-		return nil, fmt.Errorf("%s: it has just been changed: %w", name, err)
+		return nil, lostMeanwhile(name, err)
 	}
 	if s.domain, err = virt.Describe(dom, libvirt.DOMAIN_XML_INACTIVE); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, virt.Plain(err))
+		return nil, lostMeanwhile(name, err)
 	}
 	if s.manifest == nil || len(s.manifest.Secrets) > 0 {
 		return nil, fmt.Errorf("%s: something else stands by now at %s, which takes a start of the whole sandbox, and that its profile: sbx up %s", name, strings.Join(moved(s.metadata), ", "), name)

@@ -37,8 +37,8 @@ func (r *Runtime) Stop(ctx context.Context, name string) (ran bool, err error) {
 		return false, err
 	}
 	defer dom.Free()
-	if ran, err = dom.IsActive(); err != nil || !ran {
-		return false, virt.Plain(err)
+	if ran, err = virt.IsActive(dom); err != nil || !ran {
+		return false, err
 	}
 	if err := r.stopGently(ctx, dom, name, kind); err != nil {
 		return true, fmt.Errorf("%s: %w", name, err)
@@ -145,7 +145,7 @@ func (r *Runtime) Restart(ctx context.Context, name string) error {
 	}
 	notes, err := virt.Metadata(dom)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return lostMeanwhile(name, err)
 	}
 	active, err := virt.IsActive(dom)
 	if err != nil {
@@ -190,4 +190,13 @@ func (r *Runtime) find(name string) (*libvirt.Domain, schema.Backend, error) {
 		return found, of, err
 	}
 	return nil, "", fault.New(diag.NoSandbox, "there is no sandbox %s: sbx ps lists what there is", name)
+}
+
+// lostMeanwhile is why a domain that find has just found cannot be asked any more;
+// without an error of libvirt's it is there, but no longer sbx's.
+func lostMeanwhile(name string, err error) error {
+	if err == nil || virt.IsGone(err) {
+		return fault.New(diag.NoSandbox, "%s: somebody else has just removed it", name)
+	}
+	return fmt.Errorf("%s: %w", name, virt.Plain(err))
 }

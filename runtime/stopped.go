@@ -12,7 +12,7 @@ import (
 // that is nobody else's change. All else that others have changed stays theirs.
 func (r *Runtime) noteStopped(dom *libvirt.Domain, name string, kind schema.Backend) error {
 	m, err := virt.Metadata(dom)
-	if virt.ErrorCode(err) == libvirt.ERR_NO_DOMAIN { // a transient one is gone
+	if virt.IsGone(err) { // a transient one is gone
 		return nil
 	}
 	if m == nil || m.Applied == nil || err != nil {

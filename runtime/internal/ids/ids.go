@@ -93,7 +93,7 @@ func otherDomainIDs(conn *libvirt.Connect, name string) ([]idRange, error) {
 		d, err := virt.Describe(&domains[i], libvirt.DOMAIN_XML_INACTIVE)
 		domains[i].Free()
 		switch {
-		case virt.ErrorCode(err) == libvirt.ERR_NO_DOMAIN: // gone meanwhile
+		case virt.IsGone(err): // meanwhile
 		case err != nil:
 			return nil, err
 		case d.Name != name:

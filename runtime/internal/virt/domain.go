@@ -22,10 +22,16 @@ func Describe(dom *libvirt.Domain, flags libvirt.DomainXMLFlags) (*libvirtxml.Do
 	return d, nil
 }
 
+// IsGone says whether the error is that the domain is no more. A domain may go
+// between any two questions: another process removes it, and a transient one goes
+// with its end. What is asked of one that is gone has the answer of one that was
+// never there.
+func IsGone(err error) bool { return ErrorCode(err) == libvirt.ERR_NO_DOMAIN }
+
 // Lookup finds a domain; nil when there is none.
 func Lookup(conn *libvirt.Connect, name string) (*libvirt.Domain, error) {
 	dom, err := conn.LookupDomainByName(name)
-	if ErrorCode(err) == libvirt.ERR_NO_DOMAIN {
+	if IsGone(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -55,21 +61,32 @@ func LookupOwn(conn *libvirt.Connect, name string) (*libvirt.Domain, *compiler.M
 		return nil, nil, err
 	}
 	m, err := Metadata(dom)
-	if err != nil {
-		dom.Free()
+	if m != nil && err == nil {
+		return dom, m, nil
+	}
+	dom.Free()
+	switch {
+	case IsGone(err):
+		return nil, nil, nil
+	case err != nil:
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if m == nil {
-		dom.Free()
-		return nil, nil, &foreignError{"domain", name, "rename the profile, or remove the domain with virsh undefine"}
+	return nil, nil, &foreignError{"domain", name, "rename the profile, or remove the domain with virsh undefine"}
+}
+
+// IsPersistent says whether the domain stays when it ends.
+func IsPersistent(dom *libvirt.Domain) (bool, error) {
+	persistent, err := dom.IsPersistent()
+	if IsGone(err) {
+		return false, nil
 	}
-	return dom, m, nil
+	return persistent, Plain(err)
 }
 
 // IsActive says whether the domain runs; a transient one that has ended is gone.
 func IsActive(dom *libvirt.Domain) (bool, error) {
 	active, err := dom.IsActive()
-	if ErrorCode(err) == libvirt.ERR_NO_DOMAIN {
+	if IsGone(err) {
 		return false, nil
 	}
 	return active, Plain(err)

@@ -68,6 +68,9 @@ func FilterText(conn *libvirt.Connect, name, uuid string) (string, error) {
 		return "", &foreignError{"filter", name, "rename the profile, or remove the filter with virsh nwfilter-undefine"}
 	}
 	text, err := filter.GetXMLDesc(0)
+	if ErrorCode(err) == libvirt.ERR_NO_NWFILTER { // removed meanwhile
+		return "", nil
+	}
 	if err != nil {
 		return "", fmt.Errorf("filter %s: %w", name, Plain(err))
 	}
@@ -87,6 +90,9 @@ func RemoveFilter(conn *libvirt.Connect, name, uuid string) error {
 		return UnlessForeign(err)
 	}
 	filter, err := conn.LookupNWFilterByName(name)
+	if ErrorCode(err) == libvirt.ERR_NO_NWFILTER { // removed meanwhile
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("filter %s: %w", name, Plain(err))
 	}

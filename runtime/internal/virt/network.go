@@ -128,7 +128,7 @@ func ReleaseNetwork(conn *libvirt.Connect, others func() ([]*libvirt.Connect, er
 	if used, err := networkUsed(conn, others, name, sandbox); used || err != nil {
 		return err
 	}
-	if err := network.Destroy(); err != nil && ErrorCode(err) != libvirt.ERR_OPERATION_INVALID {
+	if err := network.Destroy(); err != nil && ErrorCode(err) != libvirt.ERR_OPERATION_INVALID && ErrorCode(err) != libvirt.ERR_NO_NETWORK {
 		return NetworkError(name, err)
 	}
 	if err := network.Undefine(); err != nil && ErrorCode(err) != libvirt.ERR_NO_NETWORK {
@@ -161,7 +161,7 @@ func domainsUse(conn *libvirt.Connect, network, except string) (bool, error) {
 		d, err := Describe(&domains[i], libvirt.DOMAIN_XML_INACTIVE)
 		domains[i].Free()
 		switch {
-		case ErrorCode(err) == libvirt.ERR_NO_DOMAIN:
+		case IsGone(err):
 		case err != nil:
 			return false, err
 		case d.Name != except && d.Devices != nil:

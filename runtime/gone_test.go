@@ -1,0 +1,102 @@
+package runtime_test
+
+import (
+	"fmt"
+	"testing"
+
+	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// A domain that goes between two questions was never there: what is asked of one
+// that was just found is no error. (An interrupted run's machine goes so, whose end
+// libvirt notices while the next run looks at it.)
+func TestGoneMeanwhile(t *testing.T) {
+	testhost.Need(t)
+	conn := containers(t)
+	dom, err := conn.DomainDefineXML(emptyDomain("gone"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dom.Free()
+	if err := dom.Undefine(); err != nil {
+		t.Fatal(err)
+	}
+	if persistent, err := virt.IsPersistent(dom); persistent || err != nil {
+		t.Errorf("it stays: %v, %v", persistent, err)
+	}
+	if active, err := virt.IsActive(dom); active || err != nil {
+		t.Errorf("it runs: %v, %v", active, err)
+	}
+	if err := virt.Stop(dom); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+// All that looks at a sandbox bears that another process removes it at any moment.
+func TestLookingAtOneThatGoes(t *testing.T) {
+	testhost.Need(t)
+	conn := containers(t)
+	r := newRuntime(t)
+	ended := make(chan error, 1)
+	go func() { ended <- comeAndGo(conn, "fleeting") }()
+	for found := 0; ; {
+		select {
+		case err := <-ended:
+			if found == 0 || err != nil {
+				t.Errorf("seen %d times: %v", found, err)
+			}
+			return
+		default:
+		}
+		if _, err := r.Stop(t.Context(), "fleeting"); err == nil {
+			found++
+		} else if fault.Code(err) != diag.NoSandbox {
+			t.Errorf("stop: %v", err)
+		}
+		if _, err := r.Inspect(t.Context(), "fleeting"); err != nil && fault.Code(err) != diag.NoSandbox {
+			t.Errorf("inspect: %v", err)
+		}
+	}
+}
+
+// comeAndGo defines and removes a sandbox again and again.
+func comeAndGo(conn *libvirt.Connect, name string) error {
+	for range 400 {
+		dom, err := conn.DomainDefineXML(emptyDomain(name))
+		if err != nil {
+			return err
+		}
+		err = dom.Undefine()
+		dom.Free()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// containers is libvirt's driver of containers.
+func containers(t *testing.T) *libvirt.Connect {
+	t.Helper()
+	conn, err := libvirt.NewConnect("lxc:///")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// emptyDomain is a container with sbx's notes, which never starts.
+func emptyDomain(name string) string {
+	notes, err := (&compiler.Metadata{}).Encode()
+	if err != nil {
+		panic(err)
+	}
+	return fmt.Sprintf(`<domain type="lxc"><name>%s</name><memory>65536</memory><os><type>exe</type><init>/bin/true</init></os><metadata>%s</metadata></domain>`, name, notes)
+}
