@@ -19,13 +19,13 @@ func (u *up) adjust(ctx context.Context, dom *libvirt.Domain) error {
 		return err
 	}
 	if slices.Contains(plan.Objects(u.result.Changes), profileObject) {
-		if err := u.s.loadProfile(); err != nil {
-			return fmt.Errorf("%s: %w", u.s.name, err)
+		if err := u.s.LoadProfile(); err != nil {
+			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
 	}
 	for _, part := range u.liveParts() {
 		if err := u.tune(dom, part); err != nil {
-			return fmt.Errorf("%s: cannot change %s in what runs: %w", u.s.name, part, virt.Plain(err))
+			return fmt.Errorf("%s: cannot change %s in what runs: %w", u.s.Name, part, virt.Plain(err))
 		}
 	}
 	return nil
@@ -45,7 +45,7 @@ func (u *up) liveParts() []string {
 // tune changes one element of the running domain. domainEffect knows which there
 // are. See "virDomainSetMemoryParameters" and its like in libvirt's reference.
 func (u *up) tune(dom *libvirt.Domain, part string) error {
-	want := u.s.domain
+	want := u.s.Domain
 	switch part {
 	case "description":
 		return dom.SetMetadata(libvirt.DOMAIN_METADATA_DESCRIPTION, want.Description, "", "", libvirt.DOMAIN_AFFECT_LIVE)
@@ -64,7 +64,7 @@ func (u *up) tune(dom *libvirt.Domain, part string) error {
 
 // schedule is what the domain says of its processor time.
 func (u *up) schedule() *libvirt.DomainSchedulerParameters {
-	p, t := new(libvirt.DomainSchedulerParameters), u.s.domain.CPUTune
+	p, t := new(libvirt.DomainSchedulerParameters), u.s.Domain.CPUTune
 	if t.Shares != nil {
 		p.CpuSharesSet, p.CpuShares = true, uint64(t.Shares.Value)
 	}
@@ -107,10 +107,10 @@ func (u *up) refuseMoved() error {
 	}
 	now, err := u.have.fingerprints()
 	if err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
+		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	if moved := plan.Moved(u.expect, now); len(moved) > 0 {
-		return fmt.Errorf("%s: changed since the plan was made: %s", u.s.name, strings.Join(moved, ", "))
+		return fmt.Errorf("%s: changed since the plan was made: %s", u.s.Name, strings.Join(moved, ", "))
 	}
 	return nil
 }
@@ -119,7 +119,7 @@ func (u *up) refuseMoved() error {
 // what it had and what it is to have, so that whatever interrupts the change,
 // Down finds all of it.
 func (u *up) interimNotes() (string, error) {
-	notes := *u.s.metadata
+	notes := *u.s.Metadata
 	notes.Sources = u.sources()
 	if had := u.have.metadata; had != nil {
 		notes.Filters = slices.Concat(notes.Filters, gone(had.Filters, notes.Filters))
@@ -137,12 +137,12 @@ func (u *up) settle(ctx context.Context) error {
 		}
 		var err error
 		observer := observer{r: u.r}
-		if now, err = observer.observe(u.conn, u.s.name, u.s.backend, u.s.metadata); err != nil {
+		if now, err = observer.observe(u.conn, u.s.Name, u.s.Backend, u.s.Metadata); err != nil {
 			return err
 		}
 	}
 	if err := u.record(now, libvirt.DOMAIN_AFFECT_LIVE|libvirt.DOMAIN_AFFECT_CONFIG); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
+		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	return nil
 }
@@ -158,14 +158,14 @@ func (u *up) release(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	for _, name := range gone(had.Filters, u.s.metadata.Filters) {
+	for _, name := range gone(had.Filters, u.s.Metadata.Filters) {
 		if err := virt.RemoveFilter(u.conn, name, compiler.UUID("filter", name)); err != nil {
-			return fmt.Errorf("%s: %w", u.s.name, err)
+			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
 	}
-	for _, name := range gone(had.Networks, u.s.metadata.Networks) {
-		if err := virt.ReleaseNetwork(u.conn, u.r.eachDriver, name, u.s.name); err != nil {
-			return fmt.Errorf("%s: %w", u.s.name, err)
+	for _, name := range gone(had.Networks, u.s.Metadata.Networks) {
+		if err := virt.ReleaseNetwork(u.conn, u.r.eachDriver, name, u.s.Name); err != nil {
+			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
 	}
 	return nil
@@ -178,16 +178,16 @@ func (u *up) record(now *observed, where libvirt.DomainModificationImpact) error
 	if err != nil {
 		return err
 	}
-	if now.metadata != nil && now.metadata.Bundle == u.s.digest && len(plan.Moved(noted(now.metadata), objects)) == 0 {
+	if now.metadata != nil && now.metadata.Bundle == u.s.Digest && len(plan.Moved(noted(now.metadata), objects)) == 0 {
 		return nil
 	}
-	notes := *u.s.metadata
+	notes := *u.s.Metadata
 	notes.Sources, notes.Applied = u.sources(), newApplied(objects)
 	text, err := notes.Encode()
 	if err != nil {
 		return err
 	}
-	dom, err := virt.Lookup(u.conn, u.s.name)
+	dom, err := virt.Lookup(u.conn, u.s.Name)
 	if dom == nil || err != nil {
 		return err
 	}

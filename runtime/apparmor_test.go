@@ -11,6 +11,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/compiler/apparmor"
 	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/load"
 )
@@ -32,36 +33,36 @@ func TestVirtAAHelperWouldAllowNoLess(t *testing.T) {
 	for _, name := range shipped {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			s := boundMachine(t, name)
-			s.domain.OS.Loader = nil
-			text, err := s.domain.Marshal()
+			s.Domain.OS.Loader = nil
+			text, err := s.Domain.Marshal()
 			if err != nil {
 				t.Fatal(err)
 			}
-			theirs := fileRules(helperProfile(t, s.name, text))
+			theirs := fileRules(helperProfile(t, s.Name, text))
 			variable := string(compiler.SandboxVariable.Pattern())
 			seen := 0
-			for path, access := range fileRules(string(s.profile)) {
+			for path, access := range fileRules(string(s.Profile)) {
 				below, own := strings.CutPrefix(path, variable)
 				if !own {
 					continue
 				}
 				seen++
-				path = s.dir + strings.Replace(below, "/{,**}", "/**", 1)
+				path = s.Dir + strings.Replace(below, "/{,**}", "/**", 1)
 				for _, letter := range access {
 					if !strings.ContainsRune(theirs[path], letter) {
 						t.Errorf("%s: %q, and libvirt's would have %q", path, access, theirs[path])
 					}
 				}
 			}
-			if seen < len(s.domain.Devices.Filesystems) {
-				t.Errorf("%d rules for %d exports", seen, len(s.domain.Devices.Filesystems))
+			if seen < len(s.Domain.Devices.Filesystems) {
+				t.Errorf("%d rules for %d exports", seen, len(s.Domain.Devices.Filesystems))
 			}
 		})
 	}
 }
 
 // boundMachine is a profile as a machine of this host.
-func boundMachine(t *testing.T, name string) *sandbox {
+func boundMachine(t *testing.T, name string) *bound.Sandbox {
 	t.Helper()
 	found, err := (&load.Config{}).Load(name)
 	if err != nil {
@@ -110,10 +111,10 @@ func TestRealPathOfWhatIsNotThereYet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := realPath(filepath.Join(dir, "a/b")); err != nil || got != filepath.Join(dir, "a/b") {
+	if got, err := bound.RealPath(filepath.Join(dir, "a/b")); err != nil || got != filepath.Join(dir, "a/b") {
 		t.Error(got, err)
 	}
-	if got, err := realPath("/"); err != nil || got != "/" {
+	if got, err := bound.RealPath("/"); err != nil || got != "/" {
 		t.Error(got, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -18,12 +19,12 @@ import (
 type backend interface {
 	// prepare makes the files on the host that the domain names. What an
 	// earlier prepare made is replaced.
-	prepare(ctx context.Context, s *sandbox) error
+	prepare(ctx context.Context, s *bound.Sandbox) error
 	// start starts the defined domain.
-	start(s *sandbox, dom *libvirt.Domain) error
+	start(s *bound.Sandbox, dom *libvirt.Domain) error
 	// startTransient starts the domain without defining it; it ends with conn
 	// at the latest. The connection to its first process is that one's first.
-	startTransient(s *sandbox, conn *libvirt.Connect) (*libvirt.Domain, net.Conn, error)
+	startTransient(s *bound.Sandbox, conn *libvirt.Connect) (*libvirt.Domain, net.Conn, error)
 	// held says whether only one process can hold the channel, so that all
 	// others speak with the first process through that one.
 	held() bool

@@ -17,6 +17,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/lockfile"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -34,8 +35,8 @@ type claim struct {
 }
 
 // claim makes the sandbox's name this process's own until release is called.
-func (r *Runtime) claim(ctx context.Context, s *sandbox, conn *libvirt.Connect) (release func(), err error) {
-	c := claim{Backend: s.backend, Metadata: s.metadata}
+func (r *Runtime) claim(ctx context.Context, s *bound.Sandbox, conn *libvirt.Connect) (release func(), err error) {
+	c := claim{Backend: s.Backend, Metadata: s.Metadata}
 	if r.embed.is(conn) {
 		c.Embed = r.embed.dir()
 	}
@@ -47,12 +48,12 @@ func (r *Runtime) claim(ctx context.Context, s *sandbox, conn *libvirt.Connect) 
 	if err != nil {
 		return nil, err
 	}
-	f, err := lockClaim(ctx, filepath.Join(dir, s.name), os.O_CREATE)
+	f, err := lockClaim(ctx, filepath.Join(dir, s.Name), os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
 	if f == nil {
-		return nil, fault.New(diag.NameTaken, "%s: another sbx run has this name: give another one with --name", s.name)
+		return nil, fault.New(diag.NameTaken, "%s: another sbx run has this name: give another one with --name", s.Name)
 	}
 	if _, err := f.Write(data); err != nil {
 		f.Close()

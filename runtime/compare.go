@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
@@ -42,13 +43,13 @@ const (
 
 // comparison collects what is between a bundle and what there is.
 type comparison struct {
-	want    *sandbox
+	want    *bound.Sandbox
 	have    *observed
 	changes []plan.Change
 }
 
 // compare says what it takes to make the observed sandbox the wanted one.
-func compare(want *sandbox, have *observed) ([]plan.Change, error) {
+func compare(want *bound.Sandbox, have *observed) ([]plan.Change, error) {
 	c := &comparison{want: want, have: have}
 	if have.metadata == nil {
 		c.add(stateObject, plan.Difference{Desired: "running"}, plan.Create, whyAbsent)
@@ -61,7 +62,7 @@ func compare(want *sandbox, have *observed) ([]plan.Change, error) {
 		return nil, err
 	}
 	c.names()
-	if desired := showPorts(c.want.ports()); c.have.active && desired != c.have.ports {
+	if desired := showPorts(ports(c.want.Metadata)); c.have.active && desired != c.have.ports {
 		c.add(portsObject, plan.Difference{Live: c.have.ports, Desired: desired}, plan.Live, whyPorts)
 	}
 	c.cards()
@@ -76,7 +77,7 @@ func compare(want *sandbox, have *observed) ([]plan.Change, error) {
 
 // Metadata compares sbx's own notes, which change together with anything else.
 func (c *comparison) metadata() {
-	have, want := c.have.metadata, c.want.metadata
+	have, want := c.have.metadata, c.want.Metadata
 	switch {
 	case have.Applied == nil:
 		c.add(metadataObject, plan.Difference{Field: "applied", Live: "in part"}, plan.Redefine, whyNoRecord)
@@ -87,14 +88,14 @@ func (c *comparison) metadata() {
 
 func (c *comparison) add(object string, d plan.Difference, effect plan.Effect, why string) {
 	c.changes = append(c.changes, plan.Change{
-		Sandbox: c.want.name, Object: object, Field: d.Field, Live: d.Live, Desired: d.Desired, Effect: effect, Why: why,
+		Sandbox: c.want.Name, Object: object, Field: d.Field, Live: d.Live, Desired: d.Desired, Effect: effect, Why: why,
 	})
 }
 
 // domain compares what runs, and then the definition: what differs there alone
 // needs no more than to be defined anew.
 func (c *comparison) domain() error {
-	desired, err := c.want.domain.Marshal()
+	desired, err := c.want.Domain.Marshal()
 	if err != nil {
 		return err
 	}
@@ -105,7 +106,7 @@ func (c *comparison) domain() error {
 		}
 	}
 	for _, d := range running {
-		effect, why := domainEffect(c.want.backend, d)
+		effect, why := domainEffect(c.want.Backend, d)
 		c.add(domainObject, d, effect, why)
 	}
 	defined, err := plan.Domain(desired, c.have.defined)
@@ -135,11 +136,11 @@ func domainEffect(kind schema.Backend, d plan.Difference) (plan.Effect, string) 
 // manifest compares the orders of the first process with those that it was
 // started by.
 func (c *comparison) manifest() error {
-	desired, err := c.want.manifest.Encode()
+	desired, err := c.want.Manifest.Encode()
 	if err != nil {
 		return err
 	}
-	live, err := os.ReadFile(manifestFile(c.want.backend, c.want.dir))
+	live, err := os.ReadFile(manifestFile(c.want.Backend, c.want.Dir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -165,8 +166,8 @@ func manifestFile(kind schema.Backend, dir string) string {
 }
 
 func (c *comparison) filters() error {
-	for _, name := range c.want.metadata.Filters {
-		document, live := c.want.filters[name], c.have.filters[name]
+	for _, name := range c.want.Metadata.Filters {
+		document, live := c.want.Filters[name], c.have.filters[name]
 		if live == "" {
 			c.add(filterObject(name), plan.Difference{Desired: "defined"}, plan.Live, whyFilter)
 			continue
@@ -179,19 +180,19 @@ func (c *comparison) filters() error {
 			c.add(filterObject(name), d, plan.Live, whyFilter)
 		}
 	}
-	for _, name := range gone(c.have.metadata.Filters, c.want.metadata.Filters) {
+	for _, name := range gone(c.have.metadata.Filters, c.want.Metadata.Filters) {
 		c.add(filterObject(name), plan.Difference{Live: "defined"}, plan.Redefine, whyGone)
 	}
 	return nil
 }
 
 func (c *comparison) networks() error {
-	for _, name := range c.want.metadata.Networks {
-		if err := c.network(name, string(c.want.networks[name])); err != nil {
+	for _, name := range c.want.Metadata.Networks {
+		if err := c.network(name, string(c.want.Networks[name])); err != nil {
 			return err
 		}
 	}
-	for _, name := range gone(c.have.metadata.Networks, c.want.metadata.Networks) {
+	for _, name := range gone(c.have.metadata.Networks, c.want.Metadata.Networks) {
 		c.add(networkObject(name), plan.Difference{Live: "defined"}, plan.Redefine, whyGone)
 	}
 	return nil
@@ -232,7 +233,7 @@ func (c *comparison) network(name, desired string) error {
 // names compares the records of the name servers. Where a network is to be
 // started they come with it.
 func (c *comparison) names() {
-	for network, hosts := range c.want.names() {
+	for network, hosts := range c.want.Names() {
 		live, known := c.have.names[network]
 		if desired := virt.ShowNames(hosts); known && live != desired {
 			c.add(namesObject(network), plan.Difference{Live: live, Desired: desired}, plan.Live, whyNames)
@@ -277,5 +278,5 @@ func (c *comparison) files() {
 	if slices.ContainsFunc(c.changes, func(d plan.Change) bool { return d.Object == "manifest" }) {
 		return
 	}
-	c.add(filesObject, plan.Difference{Field: c.want.dir, Live: c.have.files, Desired: before}, plan.Restart, whyFiles)
+	c.add(filesObject, plan.Difference{Field: c.want.Dir, Live: c.have.files, Desired: before}, plan.Restart, whyFiles)
 }

@@ -4,16 +4,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/plan"
 )
 
 // profile compares the AppArmor profile that the sandbox is to have here with the
 // one that it was last given, rule by rule, and with what the kernel has.
 func (c *comparison) profile() error {
-	if c.want.confinement == nil {
+	if c.want.Confinement == nil {
 		return nil // and where it has one, its domain differs
 	}
-	kept, err := keptProfile(c.want.dir)
+	kept, err := bound.KeptProfile(c.want.Dir)
 	if err != nil {
 		return err
 	}
@@ -25,7 +26,7 @@ func (c *comparison) profile() error {
 		c.add(profileObject, plan.Difference{Desired: "loaded"}, effect, why)
 		return nil
 	}
-	desired, live := rules(c.want.confinement), rules(kept)
+	desired, live := rules(c.want.Confinement), rules(kept)
 	for _, rule := range gone(live, desired) {
 		c.add(profileObject, plan.Difference{Live: rule}, effect, why)
 	}

@@ -12,6 +12,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -138,7 +139,7 @@ func ownDaemon(kind schema.Backend) string { return "virt" + kindOf(kind).driver
 
 // listens says whether a daemon of libvirt's has a socket on this machine.
 func listens(daemon string) bool {
-	_, err := os.Stat(filepath.Join(libvirtRun, daemon+"-sock"))
+	_, err := os.Stat(filepath.Join(bound.LibvirtRun, daemon+"-sock"))
 	return err == nil
 }
 

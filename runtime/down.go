@@ -11,6 +11,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
@@ -88,7 +89,7 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 	}
 	defer unlock()
 	if r.local() {
-		if err := unloadProfile(name); err != nil {
+		if err := bound.UnloadProfile(name); err != nil {
 			return err
 		}
 		if err := r.removeFiles(name, kind); err != nil {
@@ -160,7 +161,7 @@ func (r *Runtime) removeDir(name string, kind schema.Backend) error {
 	if err := backend.clear(dir); err != nil {
 		return err
 	}
-	if err := hostfile.RemoveFile(profileFile(dir)); err != nil {
+	if err := hostfile.RemoveFile(bound.ProfileFile(dir)); err != nil {
 		return err
 	}
 	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrExist) {

@@ -23,14 +23,14 @@ func (u *up) explain(ctx context.Context, err error) error {
 	if !u.begun || ctx.Err() != nil || errors.As(err, &known) && known.Way != startfail.Lost || !u.hasEnded(ctx, patience(err)) {
 		return err
 	}
-	f := &startfail.StartFailure{Name: u.s.name, Way: startfail.Lost, Argv: u.s.manifest.Run.Argv, Ended: true, Err: err}
+	f := &startfail.StartFailure{Name: u.s.Name, Way: startfail.Lost, Argv: u.s.Manifest.Run.Argv, Ended: true, Err: err}
 	if known.Way == startfail.Lost {
 		f.Err, f.Status = known.Err, known.Status
 	}
-	if end, err := notedEnd(u.s.dir); err == nil {
+	if end, err := notedEnd(u.s.Dir); err == nil {
 		f.Way, f.Status, f.Err = startfail.EndedEarly, end, nil
 		f.Status.Output = 0 // a log has no numbers
-		f.Records = loggedOutput(ctx, u.s.dir)
+		f.Records = loggedOutput(ctx, u.s.Dir)
 	}
 	return f
 }
@@ -58,11 +58,11 @@ func loggedOutput(ctx context.Context, dir string) (records []channel.Record) {
 
 // undo takes away what a failed Up made, however ctx ended, or keeps it stopped.
 func (u *up) undo(cause error, keepFailed bool) error {
-	name, failure := u.s.name, new(startfail.StartFailure)
+	name, failure := u.s.Name, new(startfail.StartFailure)
 	failed := errors.As(cause, &failure)
 	switch {
 	case u.defined && u.result.Created && !keepFailed:
-		if err := u.r.remove(u.conn, name, u.s.backend, u.s.metadata); err != nil {
+		if err := u.r.remove(u.conn, name, u.s.Backend, u.s.Metadata); err != nil {
 			return errors.Join(cause, fmt.Errorf("and it could not be undone: %w: sbx down %s tries again", err, name))
 		}
 		if failed {
@@ -86,21 +86,21 @@ func (u *up) undo(cause error, keepFailed bool) error {
 // keep leaves a sandbox that has failed to start stopped, with its log, and notes
 // that this is sbx's own doing.
 func (u *up) keep(cause error) error {
-	dom, _, err := virt.LookupOwn(u.conn, u.s.name)
+	dom, _, err := virt.LookupOwn(u.conn, u.s.Name)
 	if dom == nil || err != nil {
 		return err
 	}
 	defer dom.Free()
-	if err := errors.Join(virt.Stop(dom), stage.Remove(u.s.stageDir())); err != nil {
+	if err := errors.Join(virt.Stop(dom), stage.Remove(u.s.StageDir())); err != nil {
 		return err
 	}
 	if failure := new(startfail.StartFailure); errors.As(cause, &failure) {
-		if err := keepWords(u.s.dir, failure); err != nil {
+		if err := keepWords(u.s.Dir, failure); err != nil {
 			return err
 		}
 	}
 	observer := observer{r: u.r}
-	have, err := observer.observe(u.conn, u.s.name, u.s.backend, u.s.metadata)
+	have, err := observer.observe(u.conn, u.s.Name, u.s.Backend, u.s.Metadata)
 	if err != nil {
 		return err
 	}

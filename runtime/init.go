@@ -14,6 +14,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -46,7 +47,7 @@ func (r *Runtime) findInit(a arch.Arch) (string, error) {
 // installInit puts sbx-init into the state folder under its digest and gives
 // that path: a sandbox that runs keeps its own while a newer one is installed.
 func (r *Runtime) installInit() (string, error) {
-	a, err := archOf("")
+	a, err := bound.ArchOf("")
 	if err != nil {
 		return "", err
 	}

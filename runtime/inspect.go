@@ -11,6 +11,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/within"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -99,7 +100,7 @@ func (r *Runtime) mountsOf(name string, kind schema.Backend, notes *compiler.Met
 		return list
 	}
 	for _, m := range told.Mounts {
-		if !isOfHost(m) {
+		if !bound.IsOfHost(m) {
 			continue
 		}
 		list = append(list, Mount{m.Source, m.Target, m.Writable})

@@ -27,7 +27,7 @@ func (u *up) startKeeper(ctx context.Context) error {
 	if len(u.r.options.Keeper) == 0 {
 		return nil
 	}
-	lock, err := lockKeeper(u.s.dir, os.O_CREATE)
+	lock, err := lockKeeper(u.s.Dir, os.O_CREATE)
 	if err != nil || lock == nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (u *up) startKeeper(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot start its keeper: %w", err)
 	}
-	keeper, err := confine.Start(append(append([]string{}, u.r.options.Keeper...), u.s.name), files...)
+	keeper, err := confine.Start(append(append([]string{}, u.r.options.Keeper...), u.s.Name), files...)
 	if err == nil {
 		err = errors.Join(notePID(lock, keeper.PID), keeper.Begin())
 	}
@@ -61,13 +61,13 @@ func (u *up) keptFiles(ctx context.Context, lock *os.File) (files []*os.File, er
 	files = append(files, lock)
 	for _, open := range []func() (*os.File, error){
 		func() (*os.File, error) {
-			return logfile.Make(filepath.Join(u.s.dir, state.Log), int(compiler.HelperID(u.s.name)))
+			return logfile.Make(filepath.Join(u.s.Dir, state.Log), int(compiler.HelperID(u.s.Name)))
 		},
 		func() (*os.File, error) {
-			return os.OpenFile(filepath.Join(u.s.dir, state.Ended), os.O_CREATE|os.O_TRUNC|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
+			return os.OpenFile(filepath.Join(u.s.Dir, state.Ended), os.O_CREATE|os.O_TRUNC|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
 		},
-		func() (*os.File, error) { return channelFile(ctx, u.s.dir) },
-		func() (*os.File, error) { return listenerFile(u.s.dir) },
+		func() (*os.File, error) { return channelFile(ctx, u.s.Dir) },
+		func() (*os.File, error) { return listenerFile(u.s.Dir) },
 	} {
 		f, err := open()
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"libvirt.org/go/libvirt"
 
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -19,7 +20,7 @@ type kind struct {
 	backend func(*Runtime) backend
 
 	// bind decides what of the host's its domain names, before anything is made.
-	bind func(*Runtime, *sandbox) error
+	bind func(*Runtime, *bound.Sandbox) error
 
 	made     []string // what prepare makes in a sandbox's folder and nobody changes while it runs
 	manifest string   // the folder of these in which its first process's orders stand

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/oomkill"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/cgroup"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -17,7 +18,7 @@ var container = kind{
 	name:    schema.LXC,
 	driver:  "lxc",
 	backend: func(r *Runtime) backend { return lxc{r} },
-	bind:    func(_ *Runtime, s *sandbox) error { s.stageRoot(); return nil },
+	bind:    func(_ *Runtime, s *bound.Sandbox) error { s.StageRoot(); return nil },
 
 	made:     []string{state.Root, state.Own, state.Files},
 	manifest: state.Own,

@@ -4,6 +4,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/proc"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -13,7 +14,7 @@ var machine = kind{
 	name:    schema.KVM,
 	driver:  "qemu",
 	backend: func(r *Runtime) backend { return kvm{r} },
-	bind:    (*Runtime).bindMachine,
+	bind:    func(r *Runtime, s *bound.Sandbox) error { return s.BindMachine(r.options.Accel) },
 
 	made:     []string{state.Boot}, // its exports are the host's own files
 	manifest: state.Boot,

@@ -13,6 +13,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -26,31 +27,31 @@ const cacheLimit = 1 << 30
 type kvm struct{ r *Runtime }
 
 // prepare makes the kernel, the initrd and the exports of single files.
-func (k kvm) prepare(ctx context.Context, s *sandbox) error {
-	defer s.closeHost()
-	if err := s.openHost(); err != nil {
+func (k kvm) prepare(ctx context.Context, s *bound.Sandbox) error {
+	defer s.CloseHost()
+	if err := s.OpenHost(); err != nil {
 		return err
 	}
-	if err := s.takeOwnFiles(); err != nil {
+	if err := s.TakeOwnFiles(); err != nil {
 		return err
 	}
-	if err := s.checkQEMU(); err != nil {
+	if err := s.CheckQEMU(); err != nil {
 		return err
 	}
-	if err := s.checkProgram(); err != nil {
+	if err := s.CheckProgram(); err != nil {
 		return err
 	}
-	if err := k.r.sayCovered(s); err != nil {
+	if err := s.SayCovered(); err != nil {
 		return err
 	}
-	if err := k.r.sayLost(s); err != nil {
+	if err := s.SayLost(); err != nil {
 		return err
 	}
-	if err := k.clear(s.dir); err != nil {
+	if err := k.clear(s.Dir); err != nil {
 		return err
 	}
 	for _, part := range []string{state.Boot, state.Exports} {
-		if _, err := k.r.state().Make(s.name, part); err != nil {
+		if _, err := k.r.state().Make(s.Name, part); err != nil {
 			return err
 		}
 	}
@@ -60,20 +61,20 @@ func (k kvm) prepare(ctx context.Context, s *sandbox) error {
 	if err := k.r.placeBoot(ctx, s); err != nil {
 		return err
 	}
-	return s.loadProfile()
+	return s.LoadProfile()
 }
 
 // placeMounts sees to it that QEMU finds what the machine is to see of the host.
-func (k kvm) placeMounts(s *sandbox) error {
-	if staged() {
-		return s.stageMachine()
+func (k kvm) placeMounts(s *bound.Sandbox) error {
+	if bound.Staged() {
+		return s.StageMachine()
 	}
-	if err := s.checkPoints(); err != nil {
+	if err := s.CheckPoints(); err != nil {
 		return err
 	}
-	for _, m := range s.manifest.Mounts {
+	for _, m := range s.Manifest.Mounts {
 		if m.Single {
-			if err := s.placeSingle(m); err != nil {
+			if err := s.PlaceSingle(m); err != nil {
 				return err
 			}
 		}
@@ -82,12 +83,12 @@ func (k kvm) placeMounts(s *sandbox) error {
 }
 
 // placeBoot puts the kernel and the initrd where the domain names them.
-func (r *Runtime) placeBoot(ctx context.Context, s *sandbox) error {
-	found, err := r.FindKernel(s.metadata.Machine.Kernel, s.metadata.Machine.Modules, s.arch.Name)
+func (r *Runtime) placeBoot(ctx context.Context, s *bound.Sandbox) error {
+	found, err := r.FindKernel(s.Metadata.Machine.Kernel, s.Metadata.Machine.Modules, s.Arch.Name)
 	if err != nil {
 		return err
 	}
-	init, err := r.InitPath(s.arch.Name)
+	init, err := r.InitPath(s.Arch.Name)
 	if err != nil {
 		return err
 	}
@@ -96,27 +97,27 @@ func (r *Runtime) placeBoot(ctx context.Context, s *sandbox) error {
 		return err
 	}
 	builder := boot.Builder{Kernel: found, Init: init, Cache: files}
-	notice, err := builder.PlaceKernel(ctx, filepath.Join(s.dir, state.Boot, "kernel"))
+	notice, err := builder.PlaceKernel(ctx, filepath.Join(s.Dir, state.Boot, "kernel"))
 	if err != nil {
 		return fault.Because(diag.NoKernel, err)
 	}
 	if notice != "" {
 		r.options.Log(notice)
 	}
-	if err := builder.PlaceInitrd(ctx, s.manifest, filepath.Join(s.dir, state.Boot, "initrd")); err != nil {
+	if err := builder.PlaceInitrd(ctx, s.Manifest, filepath.Join(s.Dir, state.Boot, "initrd")); err != nil {
 		return fault.Because(diag.NoKernel, err)
 	}
-	told, err := s.manifest.Encode()
+	told, err := s.Manifest.Encode()
 	if err != nil {
 		return err
 	}
-	return hostfile.WriteAtomic(manifestFile(s.backend, s.dir), told, 0o600)
+	return hostfile.WriteAtomic(manifestFile(s.Backend, s.Dir), told, 0o600)
 }
 
 // FindKernel finds the kernel of a machine of an architecture ("" is this host's)
 // whose profile names this image and module tree, or none.
 func (r *Runtime) FindKernel(image, modules, of string) (*kernel.Kernel, error) {
-	a, err := archOf(of)
+	a, err := bound.ArchOf(of)
 	if err != nil {
 		return nil, err
 	}
@@ -137,38 +138,38 @@ func (r *Runtime) Cache() (*cache.Cache, error) {
 }
 
 // start starts the defined machine.
-func (k kvm) start(s *sandbox, dom *libvirt.Domain) error {
-	return s.refused(dom.Create())
+func (k kvm) start(s *bound.Sandbox, dom *libvirt.Domain) error {
+	return refused(s, dom.Create())
 }
 
 // refused puts what libvirt says to a machine that does not start, with what to do
 // where that is known.
-func (s *sandbox) refused(err error) error {
-	return s.withoutEmulator(virt.Plain(err))
+func refused(s *bound.Sandbox, err error) error {
+	return s.WithoutEmulator(virt.Plain(err))
 }
 
 // startTransient starts a machine that libvirt forgets when it ends, and ends
 // when conn does. The embedded driver cannot do the latter; there, the machine is
 // tethered to this process.
-func (k kvm) startTransient(s *sandbox, conn *libvirt.Connect) (*libvirt.Domain, net.Conn, error) {
+func (k kvm) startTransient(s *bound.Sandbox, conn *libvirt.Connect) (*libvirt.Domain, net.Conn, error) {
 	flags := libvirt.DOMAIN_START_AUTODESTROY
 	if k.r.embed.is(conn) {
 		flags = 0
 	}
-	text, err := s.domain.Marshal()
+	text, err := s.Domain.Marshal()
 	if err != nil {
 		return nil, nil, err
 	}
 	dom, err := conn.DomainCreateXML(text, flags)
 	if err != nil {
-		return nil, nil, s.refused(err)
+		return nil, nil, refused(s, err)
 	}
 	if k.r.embed.is(conn) {
-		if err := k.r.tether(s.name); err != nil {
+		if err := k.r.tether(s.Name); err != nil {
 			return dom, nil, err
 		}
 	}
-	channel, err := net.Dial("unix", filepath.Join(s.dir, state.Channel))
+	channel, err := net.Dial("unix", filepath.Join(s.Dir, state.Channel))
 	return dom, channel, err
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/cgroup"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/runtime/internal/nic"
@@ -26,38 +27,38 @@ import (
 type lxc struct{ r *Runtime }
 
 // prepare makes everything on the host that the container's domain names.
-func (l lxc) prepare(ctx context.Context, s *sandbox) error {
-	defer s.closeHost()
-	if err := s.openHost(); err != nil {
+func (l lxc) prepare(ctx context.Context, s *bound.Sandbox) error {
+	defer s.CloseHost()
+	if err := s.OpenHost(); err != nil {
 		return err
 	}
-	if err := s.makeWritable(s.ownerInside); err != nil {
+	if err := s.MakeWritable(s.OwnerInside); err != nil {
 		return err
 	}
-	if err := s.keepIDs(); err != nil {
+	if err := s.KeepIDs(); err != nil {
 		return err
 	}
-	if err := l.r.checkOwners(s); err != nil {
+	if err := s.CheckOwners(); err != nil {
 		return err
 	}
-	if err := l.r.sayCovered(s); err != nil {
+	if err := s.SayCovered(); err != nil {
 		return err
 	}
-	if err := l.r.saySetuid(s); err != nil {
+	if err := s.SaySetuid(); err != nil {
 		return err
 	}
-	if err := l.r.sayLost(s); err != nil {
+	if err := s.SayLost(); err != nil {
 		return err
 	}
-	l.r.sayEndpoints(s)
-	if err := l.clear(s.dir); err != nil {
+	s.SayEndpoints()
+	if err := l.clear(s.Dir); err != nil {
 		return err
 	}
-	if _, err := l.r.state().Make(s.name); err != nil {
+	if _, err := l.r.state().Make(s.Name); err != nil {
 		return err
 	}
-	base := s.base()
-	if err := (rootfs.Folder{Dir: filepath.Join(s.dir, state.Root), UID: base, GID: base}).Build(s.manifest, s.isFolder); err != nil {
+	base := s.Base()
+	if err := (rootfs.Folder{Dir: filepath.Join(s.Dir, state.Root), UID: base, GID: base}).Build(s.Manifest, s.IsFolder); err != nil {
 		return err
 	}
 	if err := writeInline(s); err != nil {
@@ -66,28 +67,28 @@ func (l lxc) prepare(ctx context.Context, s *sandbox) error {
 	if err := l.writeOwn(ctx, s, base); err != nil {
 		return err
 	}
-	if err := s.stageContainer(); err != nil {
+	if err := s.StageContainer(); err != nil {
 		return err
 	}
-	return s.loadProfile()
+	return s.LoadProfile()
 }
 
 // writeInline writes the files whose content is the profile's. On the host only
 // root and the sandbox come at them.
-func writeInline(s *sandbox) error {
-	dir, base := filepath.Join(s.dir, state.Files), s.base()
+func writeInline(s *bound.Sandbox) error {
+	dir, base := filepath.Join(s.Dir, state.Files), s.Base()
 	if err := hostfile.MkdirOwned(dir, 0, base, 0o750); err != nil {
 		return err
 	}
-	for _, m := range s.manifest.Mounts {
+	for _, m := range s.Manifest.Mounts {
 		if m.Kind != manifest.Inline {
 			continue
 		}
-		content, err := inlineContent(m)
+		content, err := bound.InlineContent(m)
 		if err != nil {
 			return err
 		}
-		to, err := s.inside(m.Owner)
+		to, err := s.Inside(m.Owner)
 		if err != nil {
 			return err
 		}
@@ -100,12 +101,12 @@ func writeInline(s *sandbox) error {
 
 // writeOwn makes the folder that the container sees as /.sbx: its first process
 // and that one's manifest.
-func (l lxc) writeOwn(ctx context.Context, s *sandbox, base int) error {
-	dir := filepath.Join(s.dir, state.Own)
+func (l lxc) writeOwn(ctx context.Context, s *bound.Sandbox, base int) error {
+	dir := filepath.Join(s.Dir, state.Own)
 	if err := hostfile.MkdirOwned(dir, 0, base, 0o750); err != nil {
 		return err
 	}
-	manifest, err := s.manifest.Encode()
+	manifest, err := s.Manifest.Encode()
 	if err != nil {
 		return err
 	}
@@ -133,8 +134,8 @@ func (l lxc) clear(dir string) error {
 
 // start starts the container, which gets its end of the channel. The mounts on the
 // stage are its own from then on, and the host's go.
-func (l lxc) start(s *sandbox, dom *libvirt.Domain) (err error) {
-	defer func() { err = errors.Join(err, stage.Remove(s.stageDir())) }()
+func (l lxc) start(s *bound.Sandbox, dom *libvirt.Domain) (err error) {
+	defer func() { err = errors.Join(err, stage.Remove(s.StageDir())) }()
 	socket, err := listen(s)
 	if err != nil {
 		return err
@@ -147,28 +148,28 @@ func (l lxc) start(s *sandbox, dom *libvirt.Domain) (err error) {
 }
 
 // finish does for a container that has just started what libvirt's driver does not.
-func (lxc) finish(s *sandbox, dom *libvirt.Domain) error {
-	if err := nic.GiveAddresses(dom, s.manifest.Interfaces); err != nil {
+func (lxc) finish(s *bound.Sandbox, dom *libvirt.Domain) error {
+	if err := nic.GiveAddresses(dom, s.Manifest.Interfaces); err != nil {
 		return err
 	}
-	return cgroup.Limit(dom, s.name, s.manifest.Run.Pids)
+	return cgroup.Limit(dom, s.Name, s.Manifest.Run.Pids)
 }
 
 // startTransient starts a container that libvirt forgets when it ends, and ends
 // when conn does. This process connects before there is a container, so that
 // nobody can come before it.
-func (l lxc) startTransient(s *sandbox, conn *libvirt.Connect) (dom *libvirt.Domain, first net.Conn, err error) {
-	defer func() { err = errors.Join(err, stage.Remove(s.stageDir())) }()
+func (l lxc) startTransient(s *bound.Sandbox, conn *libvirt.Connect) (dom *libvirt.Domain, first net.Conn, err error) {
+	defer func() { err = errors.Join(err, stage.Remove(s.StageDir())) }()
 	socket, err := listen(s)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer socket.Close()
-	first, err = net.Dial("unix", filepath.Join(s.dir, state.Channel))
+	first, err = net.Dial("unix", filepath.Join(s.Dir, state.Channel))
 	if err != nil {
 		return nil, nil, err
 	}
-	text, err := s.domain.Marshal()
+	text, err := s.Domain.Marshal()
 	if err != nil {
 		first.Close()
 		return nil, nil, err
@@ -187,8 +188,8 @@ func (lxc) held() bool { return false }
 // listen makes the socket on which the container's first process, which gets it
 // as descriptor 3, will speak with hosts. It listens already: whoever may open
 // the socket's file can connect, now and after sbx has ended.
-func listen(s *sandbox) (*os.File, error) {
-	path := filepath.Join(s.dir, state.Channel)
+func listen(s *bound.Sandbox) (*os.File, error) {
+	path := filepath.Join(s.Dir, state.Channel)
 	listener, err := hostfile.ListenUnix(path)
 	if err != nil {
 		return nil, fmt.Errorf("channel: %w", err)

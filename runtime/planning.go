@@ -61,20 +61,20 @@ func (o *observer) plan(p *plan.Plan, b *compiler.Bundle) error {
 	if err != nil {
 		return err
 	}
-	if err := o.r.checkKind(s.name, s.backend); err != nil {
+	if err := o.r.checkKind(s.Name, s.Backend); err != nil {
 		return err
 	}
-	p.Bundles[s.name] = s.digest
-	have, err := o.observe(conn, s.name, s.backend, s.metadata)
+	p.Bundles[s.Name] = s.Digest
+	have, err := o.observe(conn, s.Name, s.Backend, s.Metadata)
 	if err != nil {
 		return err
 	}
-	if p.Live[s.name], err = have.fingerprints(); err != nil {
-		return fmt.Errorf("%s: %w", s.name, err)
+	if p.Live[s.Name], err = have.fingerprints(); err != nil {
+		return fmt.Errorf("%s: %w", s.Name, err)
 	}
 	changes, err := compare(s, have)
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.name, err)
+		return fmt.Errorf("%s: %w", s.Name, err)
 	}
 	p.Changes = append(p.Changes, changes...)
 	return nil

@@ -14,10 +14,10 @@ import (
 // listen takes the host's ports that are to lead to the sandbox, before anything is
 // changed.
 func (u *up) listen() (err error) {
-	if len(u.s.ports()) > 0 && len(u.r.options.Forwarder) == 0 {
-		return fmt.Errorf("%s publishes ports, and this program has no process that passes connections on: set runtime.Options.Forwarder", u.s.name)
+	if len(ports(u.s.Metadata)) > 0 && len(u.r.options.Forwarder) == 0 {
+		return fmt.Errorf("%s publishes ports, and this program has no process that passes connections on: set runtime.Options.Forwarder", u.s.Name)
 	}
-	u.ports, err = forward.Listen(filepath.Join(u.s.dir, state.Forward), u.s.ports())
+	u.ports, err = forward.Listen(filepath.Join(u.s.Dir, state.Forward), ports(u.s.Metadata))
 	return err
 }
 
@@ -25,27 +25,27 @@ func (u *up) listen() (err error) {
 func (u *up) publish() error {
 	c := forward.Command{
 		Argv:   u.r.options.Forwarder,
-		Path:   filepath.Join(u.s.dir, state.Forward),
+		Path:   filepath.Join(u.s.Dir, state.Forward),
 		Ports:  u.ports,
-		UserID: compiler.HelperID(u.s.name),
+		UserID: compiler.HelperID(u.s.Name),
 	}
-	if len(u.s.ports()) > 0 {
-		dom, err := u.conn.LookupDomainByName(u.s.name) // anew: one from before the start has no id
+	if len(ports(u.s.Metadata)) > 0 {
+		dom, err := u.conn.LookupDomainByName(u.s.Name) // anew: one from before the start has no id
 		if err != nil {
 			return virt.Plain(err)
 		}
 		defer dom.Free()
-		if c.PID = kindOf(u.s.backend).process(dom, u.s.name); c.PID == 0 {
+		if c.PID = kindOf(u.s.Backend).process(dom, u.s.Name); c.PID == 0 {
 			return fmt.Errorf("its process on the host cannot be found, with which its published ports would end")
 		}
 	}
 	return forward.Ensure(c)
 }
 
-// ports are the host's that are to lead to the sandbox.
-func (s *sandbox) ports() []forward.Port {
+// ports are the host's that are to lead to a sandbox.
+func ports(m *compiler.Metadata) []forward.Port {
 	var list []forward.Port
-	for _, p := range s.metadata.Publish {
+	for _, p := range m.Publish {
 		list = append(list, forward.Port{Listen: p.Listen, Target: p.Target})
 	}
 	return list

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -50,7 +51,7 @@ func (r *Runtime) CheckState(backend schema.Backend) (folder string, err error) 
 
 // InitPath is the sbx-init that sandboxes of an architecture get; "" is this host's.
 func (r *Runtime) InitPath(of string) (string, error) {
-	a, err := archOf(of)
+	a, err := bound.ArchOf(of)
 	if err != nil {
 		return "", err
 	}

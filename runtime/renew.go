@@ -7,13 +7,14 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // renew starts the sandbox, in place of an older one that may run.
 func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
-	backend, err := u.r.backend(u.s.backend)
+	backend, err := u.r.backend(u.s.Backend)
 	if err != nil {
 		return err
 	}
@@ -21,7 +22,7 @@ func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
 	// older one runs on until its successor's surroundings are known to be good.
 	if u.networkRestarts() {
 		if err := u.stopOlder(ctx, dom); err != nil {
-			return fmt.Errorf("%s: cannot stop the older one: %w", u.s.name, err)
+			return fmt.Errorf("%s: cannot stop the older one: %w", u.s.Name, err)
 		}
 	}
 	if !u.kept {
@@ -30,30 +31,30 @@ func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
 		}
 	}
 	if err := u.stopOlder(ctx, dom); err != nil {
-		return fmt.Errorf("%s: cannot stop the older one: %w", u.s.name, err)
+		return fmt.Errorf("%s: cannot stop the older one: %w", u.s.Name, err)
 	}
-	if err := awaitKeeper(u.s.dir); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
+	if err := awaitKeeper(u.s.Dir); err != nil {
+		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	if err := u.check(); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
+		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	if err := backend.prepare(ctx, u.s); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
+		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
 	u.begun = true
 	if err := backend.start(u.s, dom); err != nil {
-		return fault.New(diag.Start, "%s: cannot start: %w", u.s.name, err)
+		return fault.New(diag.Start, "%s: cannot start: %w", u.s.Name, err)
 	}
 	return nil
 }
 
 // stopOlder ends what runs by an older bundle, in that one's own way.
 func (u *up) stopOlder(ctx context.Context, dom *libvirt.Domain) error {
-	if err := u.r.stopGently(ctx, dom, u.s.name, u.s.backend); err != nil {
+	if err := u.r.stopGently(ctx, dom, u.s.Name, u.s.Backend); err != nil {
 		return err
 	}
 	return virt.Stop(dom)
@@ -62,11 +63,11 @@ func (u *up) stopOlder(ctx context.Context, dom *libvirt.Domain) error {
 // check refuses interfaces whose filter would not hold, and a machine whose QEMU libvirt would
 // keep from its own files.
 func (u *up) check() error {
-	if err := virt.CheckWires(u.conn, u.s.domain); err != nil {
+	if err := virt.CheckWires(u.conn, u.s.Domain); err != nil {
 		return err
 	}
-	if u.s.metadata.Machine != nil && !u.r.embed.is(u.conn) {
-		if err := u.s.qemu.CheckLibvirtFolder(); err != nil {
+	if u.s.Metadata.Machine != nil && !u.r.embed.is(u.conn) {
+		if err := u.s.QEMU.CheckLibvirtFolder(); err != nil {
 			return err
 		}
 	}
@@ -76,26 +77,26 @@ func (u *up) check() error {
 // network makes the networks, the filters and the sandbox's names be there,
 // before anything starts that depends on them.
 func (u *up) network(ctx context.Context) error {
-	if err := u.s.checkIPv6(); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
+	if err := u.s.CheckIPv6(); err != nil {
+		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	unlock, err := u.r.lock(ctx, allNames)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	for _, name := range u.s.metadata.Networks {
-		if err := virt.EnsureNetwork(u.conn, u.s.networks[name]); err != nil {
-			return fmt.Errorf("%s: %w", u.s.name, err)
+	for _, name := range u.s.Metadata.Networks {
+		if err := virt.EnsureNetwork(u.conn, u.s.Networks[name]); err != nil {
+			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
 	}
-	for _, name := range u.s.metadata.Filters {
-		if err := virt.EnsureFilter(u.conn, u.s.filters[name], u.rulesMoved(name)); err != nil {
-			return fmt.Errorf("%s: %w", u.s.name, err)
+	for _, name := range u.s.Metadata.Filters {
+		if err := virt.EnsureFilter(u.conn, u.s.Filters[name], u.rulesMoved(name)); err != nil {
+			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
 	}
-	if err := publishNames(u.conn, u.s); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
+	if err := bound.PublishNames(u.conn, u.s); err != nil {
+		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	return nil
 }

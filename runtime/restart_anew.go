@@ -8,6 +8,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -16,7 +17,7 @@ import (
 // sandbox was started with.
 func moved(m *compiler.Metadata) (paths []string) {
 	for _, s := range m.Sources {
-		if identify(s) != s.ID {
+		if bound.Identify(s) != s.ID {
 			paths = append(paths, s.Path)
 		}
 	}
@@ -37,14 +38,14 @@ func (r *Runtime) restartAnew(ctx context.Context, conn *libvirt.Connect, dom *l
 	}
 	u := newUp(r, conn, s, nil)
 	observer := observer{r: r}
-	if u.have, err = observer.observe(conn, name, kind, s.metadata); err != nil {
+	if u.have, err = observer.observe(conn, name, kind, s.Metadata); err != nil {
 		return err
 	}
 	u.result.Restarted = true
-	if err := s.openHost(); err != nil { // before anything is stopped
+	if err := s.OpenHost(); err != nil { // before anything is stopped
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	defer s.closeHost()
+	defer s.CloseHost()
 	u.kept, u.defined = true, true
 	if err := u.startKept(ctx, dom); err != nil {
 		return u.undo(u.explain(ctx, err), false)
@@ -54,7 +55,7 @@ func (r *Runtime) restartAnew(ctx context.Context, conn *libvirt.Connect, dom *l
 
 func (u *up) startKept(ctx context.Context, dom *libvirt.Domain) error {
 	if err := u.listen(); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
+		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	defer u.ports.Close()
 	if err := u.renew(ctx, dom); err != nil {
@@ -64,37 +65,37 @@ func (u *up) startKept(ctx context.Context, dom *libvirt.Domain) error {
 		return err
 	}
 	if err := u.startKeeper(ctx); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
+		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	if err := u.publish(); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
+		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	return u.settle(ctx)
 }
 
 // kept is a sandbox as far as it can be told without its bundle, which alone says
 // where secrets are found.
-func (r *Runtime) kept(dom *libvirt.Domain, name string, kind schema.Backend) (*sandbox, error) {
-	s := &sandbox{name: name, backend: kind, dir: r.state().Path(name), manifest: r.manifestOf(name, kind)}
+func (r *Runtime) kept(dom *libvirt.Domain, name string, kind schema.Backend) (*bound.Sandbox, error) {
+	s := &bound.Sandbox{Name: name, Backend: kind, Dir: r.state().Path(name), Manifest: r.manifestOf(name, kind), Log: r.options.Log}
 	var err error
-	if s.metadata, err = virt.Metadata(dom); s.metadata == nil || err != nil {
+	if s.Metadata, err = virt.Metadata(dom); s.Metadata == nil || err != nil {
 		return nil, lostMeanwhile(name, err)
 	}
-	if s.domain, err = virt.Describe(dom, libvirt.DOMAIN_XML_INACTIVE); err != nil {
+	if s.Domain, err = virt.Describe(dom, libvirt.DOMAIN_XML_INACTIVE); err != nil {
 		return nil, lostMeanwhile(name, err)
 	}
-	if s.manifest == nil || len(s.manifest.Secrets) > 0 {
-		return nil, fmt.Errorf("%s: something else stands by now at %s, which takes a start of the whole sandbox, and that its profile: sbx up %s", name, strings.Join(moved(s.metadata), ", "), name)
+	if s.Manifest == nil || len(s.Manifest.Secrets) > 0 {
+		return nil, fmt.Errorf("%s: something else stands by now at %s, which takes a start of the whole sandbox, and that its profile: sbx up %s", name, strings.Join(moved(s.Metadata), ", "), name)
 	}
-	if isConfined(s.domain, name) {
-		if s.confinement, err = keptProfile(s.dir); err != nil {
+	if bound.IsConfined(s.Domain, name) {
+		if s.Confinement, err = bound.KeptProfile(s.Dir); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	s.digest = s.metadata.Bundle
-	for _, l := range s.domain.SecLabel {
+	s.Digest = s.Metadata.Bundle
+	for _, l := range s.Domain.SecLabel {
 		if l.Model == "dac" {
-			if _, err := fmt.Sscanf(l.Label, "+%d:+%d", &s.qemu.UID, &s.qemu.GID); err != nil {
+			if _, err := fmt.Sscanf(l.Label, "+%d:+%d", &s.QEMU.UID, &s.QEMU.GID); err != nil {
 				return nil, fmt.Errorf("%s: the domain's label %q: %w", name, l.Label, err)
 			}
 		}

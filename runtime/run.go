@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/ids"
 	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
@@ -38,17 +41,17 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 	if err != nil {
 		return exit, err
 	}
-	s.command = command
+	s.Command = command
 	if !r.local() {
-		return exit, fault.New(diag.Elsewhere, "%s: %s is another machine's libvirt, and a sandbox is made of files of the machine that it runs on: run sbx there", s.name, r.options.URI)
+		return exit, fault.New(diag.Elsewhere, "%s: %s is another machine's libvirt, and a sandbox is made of files of the machine that it runs on: run sbx there", s.Name, r.options.URI)
 	}
-	conn, err := r.connectEphemeral(s.backend, r.connectAlone)
+	conn, err := r.connectEphemeral(s.Backend, r.connectAlone)
 	if err != nil {
 		return exit, err
 	}
 	if r.embed.is(conn) {
-		if err := checkEmbedded(s.domain); err != nil {
-			return exit, fmt.Errorf("%s: %w", s.name, err)
+		if err := checkEmbedded(s.Domain); err != nil {
+			return exit, fmt.Errorf("%s: %w", s.Name, err)
 		}
 	} else {
 		// libvirt answers only when it has taken apart what ends with the connection.
@@ -57,8 +60,8 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 	if err := r.confine(s, conn); err != nil {
 		return exit, err
 	}
-	if err := s.readSecrets(ctx); err != nil {
-		return exit, fmt.Errorf("%s: %w", s.name, err)
+	if err := s.ReadSecrets(ctx); err != nil {
+		return exit, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	if err := r.sweep(ctx); err != nil {
 		return exit, err
@@ -74,19 +77,19 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 	}
 	defer func() {
 		if end := run.remove(err == nil); end != nil {
-			err = errors.Join(err, fmt.Errorf("%s: cannot clean up: %w", s.name, end))
+			err = errors.Join(err, fmt.Errorf("%s: cannot clean up: %w", s.Name, end))
 		}
 	}()
 	client, leave, err := run.start(ctx)
 	if err != nil {
-		return exit, fmt.Errorf("%s: %w", s.name, err)
+		return exit, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	defer leave()
-	if err := s.sendSecrets(ctx, client); err != nil {
-		return exit, fmt.Errorf("%s: %w", s.name, err)
+	if err := s.SendSecrets(ctx, client); err != nil {
+		return exit, fmt.Errorf("%s: %w", s.Name, err)
 	}
-	if err := kernelrules.WaitForLeases(ctx, r.options.AnswerLimit, s.domain, client); err != nil {
-		return exit, fmt.Errorf("%s: %w", s.name, err)
+	if err := kernelrules.WaitForLeases(ctx, r.options.AnswerLimit, s.Domain, client); err != nil {
+		return exit, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	return client.Run(ctx, command, stdio)
 }
@@ -95,29 +98,29 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 type ephemeral struct {
 	r    *Runtime
 	conn *libvirt.Connect
-	s    *sandbox
+	s    *bound.Sandbox
 	dom  *libvirt.Domain // nil until it has started
 }
 
 // checkName refuses a name that another sandbox has, whoever made it.
 func (e *ephemeral) checkName() error {
 	if !e.r.embed.is(e.conn) {
-		if err := e.r.checkKind(e.s.name, e.s.backend); err != nil {
+		if err := e.r.checkKind(e.s.Name, e.s.Backend); err != nil {
 			return err
 		}
 	}
-	dom, err := virt.Lookup(e.conn, e.s.name)
+	dom, err := virt.Lookup(e.conn, e.s.Name)
 	if dom == nil || err != nil {
 		return err
 	}
 	dom.Free()
-	return fault.New(diag.NameTaken, "%s: libvirt has a domain of this name already: give another one with --name", e.s.name)
+	return fault.New(diag.NameTaken, "%s: libvirt has a domain of this name already: give another one with --name", e.s.Name)
 }
 
 // start makes all that the sandbox needs, starts it and connects to its first
 // process, until leave is called.
 func (e *ephemeral) start(ctx context.Context) (client *channel.Client, leave func(), err error) {
-	backend, err := e.r.backend(e.s.backend)
+	backend, err := e.r.backend(e.s.Backend)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -141,9 +144,9 @@ func (e *ephemeral) start(ctx context.Context) (client *channel.Client, leave fu
 		}
 		return nil, nil, fault.New(diag.Start, "cannot start: %w", err)
 	}
-	err = e.r.checkFilters(e.conn, e.s)
+	err = e.s.CheckFilters(e.conn)
 	if err == nil {
-		err = virt.WaitForBridge(ctx, e.s.domain)
+		err = virt.WaitForBridge(ctx, e.s.Domain)
 	}
 	if err != nil {
 		first.Close()
@@ -155,7 +158,7 @@ func (e *ephemeral) start(ctx context.Context) (client *channel.Client, leave fu
 		client, err := channel.Dial(ctx, first)
 		return client, func() { client.Close() }, err
 	}
-	return e.r.hold(ctx, e.s.dir, first)
+	return e.r.hold(ctx, e.s.Dir, first)
 }
 
 // create starts the domain, while no other sandbox can take its host ids.
@@ -165,7 +168,7 @@ func (e *ephemeral) create(ctx context.Context, backend backend) (first net.Conn
 		return nil, err
 	}
 	defer unlock()
-	if err := ids.Check(e.conn, e.s.domain); err != nil {
+	if err := ids.Check(e.conn, e.s.Domain); err != nil {
 		return nil, err
 	}
 	e.dom, first, err = backend.startTransient(e.s, e.conn)
@@ -181,25 +184,25 @@ func (e *ephemeral) remove(ended bool) error {
 	if e.dom != nil {
 		defer e.dom.Free()
 	}
-	m, written := e.s.metadata, !e.s.machineWrites()
+	m, written := e.s.Metadata, !machineWrites(e.s)
 	switch {
 	case !ended, written && e.r.embed.is(e.conn):
-	case written && len(m.Filters) == 0 && len(m.Networks) == 0 && e.s.confinement == nil:
-		return e.r.removeDir(e.s.name, e.s.backend) // sbx-init stays for the next one
+	case written && len(m.Filters) == 0 && len(m.Networks) == 0 && e.s.Confinement == nil:
+		return e.r.removeDir(e.s.Name, e.s.Backend) // sbx-init stays for the next one
 	default:
 		e.awaitEnd()
 	}
-	if err := e.r.remove(e.conn, e.s.name, e.s.backend, e.s.metadata); err != nil || !e.r.embed.is(e.conn) {
+	if err := e.r.remove(e.conn, e.s.Name, e.s.Backend, e.s.Metadata); err != nil || !e.r.embed.is(e.conn) {
 		return err
 	}
-	return removeEmbedLog(e.r.embed.dir(), e.s.name)
+	return removeEmbedLog(e.r.embed.dir(), e.s.Name)
 }
 
 // awaitEnd waits until the domain has ended by itself, which is gentler than
 // what remove would do.
 func (e *ephemeral) awaitEnd() {
 	limit := time.Now().Add(endLimit)
-	if e.s.machineWrites() {
+	if machineWrites(e.s) {
 		limit = time.Now().Add(writeLimit)
 	}
 	for pause := time.Millisecond; time.Now().Before(limit); pause = min(2*pause, 20*time.Millisecond) {
@@ -208,4 +211,10 @@ func (e *ephemeral) awaitEnd() {
 		}
 		time.Sleep(pause)
 	}
+}
+
+// machineWrites says whether this is a machine that can write to the host, and
+// so may hold what is not yet written there.
+func machineWrites(s *bound.Sandbox) bool {
+	return kindOf(s.Backend).holdsBack && slices.ContainsFunc(s.Manifest.Mounts, func(m manifest.Mount) bool { return m.Writable })
 }

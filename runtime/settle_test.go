@@ -15,6 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/randomprofile"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
@@ -51,7 +52,7 @@ func settles(t *testing.T, r *Runtime, p *schema.Profile) error {
 		return err
 	}
 	defer func() {
-		if err := r.remove(u.conn, u.s.name, u.s.backend, u.s.metadata); err != nil {
+		if err := r.remove(u.conn, u.s.Name, u.s.Backend, u.s.Metadata); err != nil {
 			t.Errorf("%s: %v", p.Name, err)
 		}
 	}()
@@ -74,7 +75,7 @@ func settles(t *testing.T, r *Runtime, p *schema.Profile) error {
 	if err != nil {
 		return err
 	}
-	if again.s.digest != u.s.digest {
+	if again.s.Digest != u.s.Digest {
 		t.Errorf("%s: another bundle each time", p.Name)
 	}
 	if err := again.compare(); err != nil {
@@ -91,7 +92,7 @@ func settles(t *testing.T, r *Runtime, p *schema.Profile) error {
 // note writes down what there is, as settle does of a sandbox that runs.
 func note(u *up) error {
 	observer := observer{r: u.r}
-	now, err := observer.observe(u.conn, u.s.name, u.s.backend, u.s.metadata)
+	now, err := observer.observe(u.conn, u.s.Name, u.s.Backend, u.s.Metadata)
 	if err != nil {
 		return err
 	}
@@ -107,7 +108,7 @@ func compiledUp(r *Runtime, p *schema.Profile) (*up, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := r.connect(s.backend)
+	conn, err := r.connect(s.Backend)
 	if err != nil {
 		return nil, err
 	}
@@ -116,18 +117,18 @@ func compiledUp(r *Runtime, p *schema.Profile) (*up, error) {
 
 // prepareWithoutBoot is a backend's prepare, less a machine's kernel and initrd,
 // which nothing compares.
-func prepareWithoutBoot(r *Runtime, s *sandbox) error {
-	if s.backend == schema.KVM {
-		manifest, err := s.manifest.Encode()
+func prepareWithoutBoot(r *Runtime, s *bound.Sandbox) error {
+	if s.Backend == schema.KVM {
+		manifest, err := s.Manifest.Encode()
 		if err != nil {
 			return err
 		}
-		if err := os.MkdirAll(filepath.Join(s.dir, state.Boot), 0o711); err != nil {
+		if err := os.MkdirAll(filepath.Join(s.Dir, state.Boot), 0o711); err != nil {
 			return err
 		}
-		return hostfile.WriteAtomic(manifestFile(s.backend, s.dir), manifest, 0o600)
+		return hostfile.WriteAtomic(manifestFile(s.Backend, s.Dir), manifest, 0o600)
 	}
-	backend, err := r.backend(s.backend)
+	backend, err := r.backend(s.Backend)
 	if err != nil {
 		return err
 	}

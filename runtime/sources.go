@@ -1,13 +1,10 @@
 package runtime
 
 import (
-	"path/filepath"
 	"strings"
 
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/initramfs/manifest"
-	"github.com/sbx-dev/sbx/internal/stage"
-	"github.com/sbx-dev/sbx/runtime/internal/rootfs"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/plan"
 )
 
@@ -20,7 +17,7 @@ func (o *observed) lookAtSources() {
 		return
 	}
 	for _, s := range o.metadata.Sources {
-		o.sources[sourceObject(s)] = identify(s)
+		o.sources[sourceObject(s)] = bound.Identify(s)
 	}
 }
 
@@ -28,7 +25,7 @@ func (o *observed) lookAtSources() {
 // an earlier one.
 func (u *up) sources() []compiler.SourceMetadata {
 	if u.renews() || u.have.metadata == nil {
-		return u.s.metadata.Sources
+		return u.s.Metadata.Sources
 	}
 	return u.have.metadata.Sources
 }
@@ -59,26 +56,4 @@ func sourceObject(s compiler.SourceMetadata) string {
 // isSource says whether an object is a host path.
 func isSource(object string) bool {
 	return strings.HasPrefix(object, sourcePrefix) || strings.HasPrefix(object, entriesPrefix)
-}
-
-// identify tells what stands there now.
-func identify(s compiler.SourceMetadata) string {
-	if s.Entries {
-		return stage.IdentifyEntries(s.Path)
-	}
-	return stage.Identify(s.Path)
-}
-
-// noteEntries notes what stands in folders of the host that were put together anew,
-// given as paths inside.
-func (s *sandbox) noteEntries(folders []string) {
-	for _, folder := range folders {
-		outer := rootfs.Enclosing(filepath.Join(folder, "x"), s.manifest.Mounts)
-		if outer == nil || outer.Kind != manifest.Export {
-			continue
-		}
-		note := compiler.SourceMetadata{Path: filepath.Join(outer.Source, strings.TrimPrefix(folder, outer.Target)), Entries: true}
-		note.ID = identify(note)
-		s.metadata.Sources = append(s.metadata.Sources, note)
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/forward"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/cgroup"
 	"github.com/sbx-dev/sbx/runtime/internal/ids"
 	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
@@ -72,7 +73,7 @@ func (r *Runtime) up(ctx context.Context, b *compiler.Bundle, expect map[string]
 	if err := r.confine(s, conn); err != nil {
 		return nil, err
 	}
-	unlock, err := r.lock(ctx, s.name)
+	unlock, err := r.lock(ctx, s.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +94,7 @@ func (r *Runtime) up(ctx context.Context, b *compiler.Bundle, expect map[string]
 type up struct {
 	r      *Runtime
 	conn   *libvirt.Connect
-	s      *sandbox
+	s      *bound.Sandbox
 	result *UpResult
 	have   *observed
 	ports  *forward.Listeners // of the host's published ports
@@ -104,8 +105,8 @@ type up struct {
 	begun   bool // the domain was started by us
 }
 
-func newUp(r *Runtime, conn *libvirt.Connect, s *sandbox, expect map[string]string) *up {
-	return &up{r: r, conn: conn, s: s, expect: expect, result: &UpResult{Name: s.name, Addresses: s.metadata.Address}}
+func newUp(r *Runtime, conn *libvirt.Connect, s *bound.Sandbox, expect map[string]string) *up {
+	return &up{r: r, conn: conn, s: s, expect: expect, result: &UpResult{Name: s.Name, Addresses: s.Metadata.Address}}
 }
 
 func (u *up) apply(ctx context.Context) error {
@@ -114,21 +115,21 @@ func (u *up) apply(ctx context.Context) error {
 	}
 	if u.renews() {
 		// Before anything is changed: what runs is to run on where these are missing.
-		if err := errors.Join(u.s.readSecrets(ctx), u.s.openHost()); err != nil {
-			return fmt.Errorf("%s: %w", u.s.name, err)
+		if err := errors.Join(u.s.ReadSecrets(ctx), u.s.OpenHost()); err != nil {
+			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
-		defer u.s.closeHost()
+		defer u.s.CloseHost()
 	}
 	if !u.result.Unchanged() {
 		if err := u.listen(); err != nil {
-			return fmt.Errorf("%s: %w", u.s.name, err)
+			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
 		defer u.ports.Close()
 		if err := u.define(ctx); err != nil {
 			return err
 		}
 	}
-	dom, err := virt.Lookup(u.conn, u.s.name)
+	dom, err := virt.Lookup(u.conn, u.s.Name)
 	if dom == nil || err != nil {
 		return errors.Join(err, context.Cause(ctx))
 	}
@@ -143,22 +144,22 @@ func (u *up) apply(ctx context.Context) error {
 		return err
 	}
 	if err := u.checkFilters(); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
+		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
-	if !u.renews() && kindOf(u.s.backend).limited { // or an earlier Up was killed before it came to it
-		if err := cgroup.Limit(dom, u.s.name, u.s.manifest.Run.Pids); err != nil {
-			return fmt.Errorf("%s: %w", u.s.name, err)
+	if !u.renews() && kindOf(u.s.Backend).limited { // or an earlier Up was killed before it came to it
+		if err := cgroup.Limit(dom, u.s.Name, u.s.Manifest.Run.Pids); err != nil {
+			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
 	}
 	if err := u.wait(ctx); err != nil {
 		return err
 	}
 	if err := u.startKeeper(ctx); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
+		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	if !u.result.Unchanged() {
 		if err := u.publish(); err != nil {
-			return fmt.Errorf("%s: %w", u.s.name, err)
+			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
 	}
 	return u.settle(ctx)
@@ -179,7 +180,7 @@ func (u *up) endedMeanwhile(ctx context.Context) bool {
 // hasEnded says whether the sandbox has ended, or does so within some time.
 func (u *up) hasEnded(ctx context.Context, within time.Duration) bool {
 	for limit := time.Now().Add(within); ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
-		dom, err := virt.Lookup(u.conn, u.s.name)
+		dom, err := virt.Lookup(u.conn, u.s.Name)
 		if dom == nil || err != nil {
 			return err == nil
 		}
@@ -198,18 +199,18 @@ func (u *up) hasEnded(ctx context.Context, within time.Duration) bool {
 // compare notes what has to change.
 func (u *up) compare() error {
 	var err error
-	if err := u.r.checkKind(u.s.name, u.s.backend); err != nil {
+	if err := u.r.checkKind(u.s.Name, u.s.Backend); err != nil {
 		return err
 	}
 	observer := observer{r: u.r}
-	if u.have, err = observer.observe(u.conn, u.s.name, u.s.backend, u.s.metadata); err != nil {
+	if u.have, err = observer.observe(u.conn, u.s.Name, u.s.Backend, u.s.Metadata); err != nil {
 		return err
 	}
 	if err := u.refuseMoved(); err != nil {
 		return err
 	}
 	if u.result.Changes, err = compare(u.s, u.have); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
+		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	u.result.Created = plan.Needs(u.result.Changes, plan.Create)
 	u.result.Restarted = plan.Needs(u.result.Changes, plan.Restart)
@@ -220,9 +221,9 @@ func (u *up) compare() error {
 // been started, it says whether they hold in part only.
 func (u *up) checkFilters() error {
 	if u.renews() {
-		return u.r.checkFilters(u.conn, u.s)
+		return u.s.CheckFilters(u.conn)
 	}
-	return virt.CheckBindings(u.conn, u.s.domain)
+	return virt.CheckBindings(u.conn, u.s.Domain)
 }
 
 // renews says whether the sandbox has to be started.
@@ -236,27 +237,27 @@ func (u *up) define(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	if err := ids.Check(u.conn, u.s.domain); err != nil {
+	if err := ids.Check(u.conn, u.s.Domain); err != nil {
 		return err
 	}
 	notes, err := u.interimNotes()
 	if err != nil {
 		return err
 	}
-	if err := u.s.offerProfile(); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
+	if err := u.s.OfferProfile(); err != nil {
+		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
-	u.s.domain.Metadata.XML = notes
-	text, err := u.s.domain.Marshal()
+	u.s.Domain.Metadata.XML = notes
+	text, err := u.s.Domain.Marshal()
 	if err != nil {
 		return err
 	}
 	dom, err := u.conn.DomainDefineXMLFlags(text, libvirt.DOMAIN_DEFINE_VALIDATE)
 	if err != nil && u.result.Created {
-		err = errors.Join(err, unloadProfile(u.s.name))
+		err = errors.Join(err, bound.UnloadProfile(u.s.Name))
 	}
 	if err != nil {
-		return fault.New(diag.Start, "%s: cannot define the domain: %w", u.s.name, u.s.withoutEmulator(virt.Plain(err)))
+		return fault.New(diag.Start, "%s: cannot define the domain: %w", u.s.Name, u.s.WithoutEmulator(virt.Plain(err)))
 	}
 	defer dom.Free()
 	u.defined = true
@@ -269,31 +270,31 @@ func (u *up) define(ctx context.Context) error {
 // wait returns when the sandbox can be used: its service says so, and packets
 // reach it.
 func (u *up) wait(ctx context.Context) error {
-	if err := virt.WaitForBridge(ctx, u.s.domain); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
+	if err := virt.WaitForBridge(ctx, u.s.Domain); err != nil {
+		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
-	client, err := u.r.dial(ctx, u.s.backend, u.s.dir)
+	client, err := u.r.dial(ctx, u.s.Backend, u.s.Dir)
 	if err != nil && ctx.Err() == nil {
-		return &startfail.StartFailure{Name: u.s.name, Way: startfail.Lost, Argv: u.s.manifest.Run.Argv, Err: err}
+		return &startfail.StartFailure{Name: u.s.Name, Way: startfail.Lost, Argv: u.s.Manifest.Run.Argv, Err: err}
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
+		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	defer client.Close()
-	if err := u.s.sendSecrets(ctx, client); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
+	if err := u.s.SendSecrets(ctx, client); err != nil {
+		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
-	start := starting{r: u.r, conn: u.conn, name: u.s.name, kind: u.s.backend, run: &u.s.manifest.Run}
+	start := starting{r: u.r, conn: u.conn, name: u.s.Name, kind: u.s.Backend, run: &u.s.Manifest.Run}
 	if !u.renews() {
 		start.kills = start.memoryKills()
 	}
 	if err := start.wait(ctx, client); err != nil {
 		return err
 	}
-	if err := kernelrules.WaitForLeases(ctx, u.r.options.AnswerLimit, u.s.domain, client); err != nil {
-		return fmt.Errorf("%s: %w", u.s.name, err)
+	if err := kernelrules.WaitForLeases(ctx, u.r.options.AnswerLimit, u.s.Domain, client); err != nil {
+		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
-	u.result.Leases = virt.NewLeases(virt.Leased(u.conn, u.s.domain), start.last.Leases)
+	u.result.Leases = virt.NewLeases(virt.Leased(u.conn, u.s.Domain), start.last.Leases)
 	u.result.Restarts = start.last.Restarts
 	return nil
 }

@@ -1,4 +1,4 @@
-package runtime
+package bound
 
 import (
 	"errors"
@@ -16,9 +16,9 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
-// inlineContent is an inline file's content as the sandbox gets it: where it begins
+// InlineContent is an inline file's content as the sandbox gets it: where it begins
 // what is a file of the host's otherwise, that one's follows.
-func inlineContent(m manifest.Mount) ([]byte, error) {
+func InlineContent(m manifest.Mount) ([]byte, error) {
 	content := []byte(m.Content)
 	if m.Source == "" {
 		return content, nil
@@ -67,8 +67,8 @@ func openFollowing(m manifest.Mount) (*os.File, error) {
 
 // dropPlaceless takes out the inline files that begin a file of the host's where
 // this host has none: what the profile shows there stays as it is.
-func (s *sandbox) dropPlaceless() error {
-	for _, m := range slices.Clone(s.manifest.Mounts) {
+func (s *Sandbox) dropPlaceless() error {
+	for _, m := range slices.Clone(s.Manifest.Mounts) {
 		if m.Kind != manifest.Inline || m.Source == "" {
 			continue
 		}
@@ -85,15 +85,15 @@ func (s *sandbox) dropPlaceless() error {
 	return nil
 }
 
-func (s *sandbox) dropInline(target string) {
-	s.manifest.Mounts = slices.DeleteFunc(s.manifest.Mounts, func(m manifest.Mount) bool {
+func (s *Sandbox) dropInline(target string) {
+	s.Manifest.Mounts = slices.DeleteFunc(s.Manifest.Mounts, func(m manifest.Mount) bool {
 		return m.Kind == manifest.Inline && m.Target == target
 	})
-	if s.domain.Devices == nil {
+	if s.Domain.Devices == nil {
 		return
 	}
 	file := compiler.InlineFile("", target)
-	s.domain.Devices.Filesystems = slices.DeleteFunc(s.domain.Devices.Filesystems, func(f libvirtxml.DomainFilesystem) bool {
+	s.Domain.Devices.Filesystems = slices.DeleteFunc(s.Domain.Devices.Filesystems, func(f libvirtxml.DomainFilesystem) bool {
 		return f.Target != nil && f.Target.Dir == target && f.Source != nil && f.Source.Mount != nil && filepath.Base(f.Source.Mount.Dir) == filepath.Base(file)
 	})
 }

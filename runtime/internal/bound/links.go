@@ -1,4 +1,4 @@
-package runtime
+package bound
 
 import (
 	"errors"
@@ -24,8 +24,8 @@ const resolvConf = "/etc/resolv.conf"
 // nowhere in the sandbox. It looks at what stands in an exposed folder itself, as
 // /etc/resolv.conf does, and not in all folders below, which may be many, and of that at
 // the first entries.
-func (r *Runtime) sayLost(s *sandbox) error {
-	for _, m := range s.manifest.Mounts {
+func (s *Sandbox) SayLost() error {
+	for _, m := range s.Manifest.Mounts {
 		source := s.host[m.Target]
 		if source == nil || !source.IsDir() || m.Writable {
 			continue
@@ -35,14 +35,14 @@ func (r *Runtime) sayLost(s *sandbox) error {
 			return err
 		}
 		for _, l := range links {
-			r.options.Log(s.name + ": " + l)
+			s.Log(s.Name + ": " + l)
 		}
 	}
 	return nil
 }
 
 // lostLinks says of each link in an exposed folder that is lost what to do.
-func (s *sandbox) lostLinks(m manifest.Mount, source *stage.Source) (lost []string, err error) {
+func (s *Sandbox) lostLinks(m manifest.Mount, source *stage.Source) (lost []string, err error) {
 	entries, err := firstEntries(source.Real, maxLooked)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, nil // the sandbox's user may be another one, and without root it is this one
@@ -59,7 +59,7 @@ func (s *sandbox) lostLinks(m manifest.Mount, source *stage.Source) (lost []stri
 		switch {
 		case at != resolvConf:
 			lost = append(lost, fmt.Sprintf("%s leads to %s, which the sandbox does not see: expose that, too, if it is needed", at, leads))
-		case len(s.manifest.Interfaces) > 0:
+		case len(s.Manifest.Interfaces) > 0:
 			lost = append(lost, fmt.Sprintf("%s leads to %s, which the sandbox does not see, so that it has no name servers: name them with dns (sbx run --dns)", at, leads))
 		}
 	}
@@ -68,13 +68,13 @@ func (s *sandbox) lostLinks(m manifest.Mount, source *stage.Source) (lost []stri
 }
 
 // isLost says whether a link at a path inside leads to nothing there.
-func (s *sandbox) isLost(at, leads string) bool {
+func (s *Sandbox) isLost(at, leads string) bool {
 	if !path.IsAbs(leads) {
 		leads = path.Join(path.Dir(at), leads)
 	}
 	leads = s.throughRootLinks(path.Clean(leads))
 	isMount := func(p string) bool {
-		return slices.ContainsFunc(s.manifest.Mounts, func(m manifest.Mount) bool { return m.Target == p })
+		return slices.ContainsFunc(s.Manifest.Mounts, func(m manifest.Mount) bool { return m.Target == p })
 	}
 	if isMount(at) || isMount(leads) {
 		return false
@@ -82,7 +82,7 @@ func (s *sandbox) isLost(at, leads string) bool {
 	if !isOnStage(manifest.Mount{Target: leads}) || within.Dir(leads, "/.sbx") {
 		return false // the sandbox has its own
 	}
-	outer := rootfs.Enclosing(leads, s.manifest.Mounts)
+	outer := rootfs.Enclosing(leads, s.Manifest.Mounts)
 	switch {
 	case outer == nil:
 		return !s.inRoot(leads)
@@ -93,8 +93,8 @@ func (s *sandbox) isLost(at, leads string) bool {
 }
 
 // throughRootLinks follows the links that the root holds, such as /lib to /usr/lib.
-func (s *sandbox) throughRootLinks(p string) string {
-	for _, n := range s.manifest.Root {
+func (s *Sandbox) throughRootLinks(p string) string {
+	for _, n := range s.Manifest.Root {
 		if n.Kind == manifest.Link && within.Dir(p, n.Path) {
 			return path.Join(path.Dir(n.Path), n.Link, strings.TrimPrefix(p, n.Path))
 		}
@@ -103,13 +103,13 @@ func (s *sandbox) throughRootLinks(p string) string {
 }
 
 // inRoot says whether the root itself holds the path, or something is mounted below.
-func (s *sandbox) inRoot(p string) bool {
-	for _, n := range s.manifest.Root {
+func (s *Sandbox) inRoot(p string) bool {
+	for _, n := range s.Manifest.Root {
 		if within.Dir(n.Path, p) {
 			return true
 		}
 	}
-	for _, m := range s.manifest.Mounts {
+	for _, m := range s.Manifest.Mounts {
 		if within.Dir(m.Target, p) {
 			return true
 		}

@@ -1,4 +1,4 @@
-package runtime
+package bound
 
 import (
 	"errors"
@@ -17,17 +17,17 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// isOfHost says whether the mount is a path of the host.
-func isOfHost(m manifest.Mount) bool { return m.Kind == manifest.Export || m.Kind == manifest.Image }
+// IsOfHost says whether the mount is a path of the host.
+func IsOfHost(m manifest.Mount) bool { return m.Kind == manifest.Export || m.Kind == manifest.Image }
 
 // openHost opens all host paths that the sandbox is to see, so that what is checked
 // is what it gets, and notes what they are. A writable folder may be missing yet.
-func (s *sandbox) openHost() error {
+func (s *Sandbox) OpenHost() error {
 	if s.host == nil {
 		s.host = map[string]*stage.Source{}
 	}
-	for _, m := range s.manifest.Mounts {
-		if !isOfHost(m) || s.host[m.Target] != nil {
+	for _, m := range s.Manifest.Mounts {
+		if !IsOfHost(m) || s.host[m.Target] != nil {
 			continue
 		}
 		if isVolume(m) { // makeWritable opens it, when nothing else has it any more
@@ -54,16 +54,16 @@ func (s *sandbox) openHost() error {
 	return s.noteSources()
 }
 
-// libvirtRun is where libvirt's sockets are. A socket on a read-only mount can be
+// LibvirtRun is where libvirt's sockets are. A socket on a read-only mount can be
 // connected to all the same.
-const libvirtRun = "/run/libvirt"
+const LibvirtRun = "/run/libvirt"
 
 // refuseControl refuses what package schema refuses by name, now that links have
 // been followed and the state folder is known: by these, sandboxes are controlled.
-func (s *sandbox) refuseControl(m manifest.Mount, real string) error {
-	state, err := filepath.EvalSymlinks(filepath.Dir(s.dir))
+func (s *Sandbox) refuseControl(m manifest.Mount, real string) error {
+	state, err := filepath.EvalSymlinks(filepath.Dir(s.Dir))
 	if errors.Is(err, fs.ErrNotExist) {
-		state, err = filepath.Dir(s.dir), nil
+		state, err = filepath.Dir(s.Dir), nil
 	}
 	if err != nil {
 		return err
@@ -71,8 +71,8 @@ func (s *sandbox) refuseControl(m manifest.Mount, real string) error {
 	switch {
 	case within.Dir(real, state), m.Writable && within.Dir(state, real):
 		return fault.New(diag.NoSource, "%s cannot be given to the sandbox: it leads to sbx's own folder %s, in which sbx writes as root: give it another one", m.Source, state)
-	case within.Dir(real, libvirtRun), within.Dir(libvirtRun, real):
-		return fault.New(diag.NoSource, "%s cannot be given to the sandbox: it leads to libvirt's sockets in %s, and whoever reaches those controls the host: give it what is beside them, path by path", m.Source, libvirtRun)
+	case within.Dir(real, LibvirtRun), within.Dir(LibvirtRun, real):
+		return fault.New(diag.NoSource, "%s cannot be given to the sandbox: it leads to libvirt's sockets in %s, and whoever reaches those controls the host: give it what is beside them, path by path", m.Source, LibvirtRun)
 	}
 	return nil
 }
@@ -88,7 +88,7 @@ func exposed(m manifest.Mount, err error) error {
 }
 
 // closeHost gives the descriptors back.
-func (s *sandbox) closeHost() {
+func (s *Sandbox) CloseHost() {
 	for _, source := range s.host {
 		source.Close()
 	}
@@ -102,8 +102,8 @@ func (s *sandbox) closeHost() {
 
 // makeWritable makes the writable host folders that are missing, for the user and the
 // group that ownerOf gives for one, and opens them.
-func (s *sandbox) makeWritable(ownerOf func(manifest.Mount) (owner, error)) error {
-	for _, m := range s.manifest.Mounts {
+func (s *Sandbox) MakeWritable(ownerOf func(manifest.Mount) (owner, error)) error {
+	for _, m := range s.Manifest.Mounts {
 		if m.Kind != manifest.Export || !m.Writable || s.host[m.Target] != nil {
 			continue
 		}
@@ -122,23 +122,23 @@ func (s *sandbox) makeWritable(ownerOf func(manifest.Mount) (owner, error)) erro
 			return err
 		}
 	}
-	return s.openHost()
+	return s.OpenHost()
 }
 
 // noteSources notes in the metadata what the opened paths are, and what is mounted
 // below them, so that it is seen when something else takes their places.
-func (s *sandbox) noteSources() error {
+func (s *Sandbox) noteSources() error {
 	table, err := stage.Mounts()
 	if err != nil {
 		return err
 	}
-	s.metadata.Sources = nil
+	s.Metadata.Sources = nil
 	note := func(found compiler.SourceMetadata) {
-		if !slices.ContainsFunc(s.metadata.Sources, func(n compiler.SourceMetadata) bool { return n.Path == found.Path }) {
-			s.metadata.Sources = append(s.metadata.Sources, found)
+		if !slices.ContainsFunc(s.Metadata.Sources, func(n compiler.SourceMetadata) bool { return n.Path == found.Path }) {
+			s.Metadata.Sources = append(s.Metadata.Sources, found)
 		}
 	}
-	for _, m := range s.manifest.Mounts {
+	for _, m := range s.Manifest.Mounts {
 		source := s.host[m.Target]
 		if source == nil {
 			continue
@@ -154,19 +154,19 @@ func (s *sandbox) noteSources() error {
 }
 
 // sayCovered tells what of the exposed folders the sandbox does not see.
-func (r *Runtime) sayCovered(s *sandbox) error {
+func (s *Sandbox) SayCovered() error {
 	table, err := stage.Mounts()
 	if err != nil {
 		return err
 	}
-	for _, m := range s.manifest.Mounts {
+	for _, m := range s.Manifest.Mounts {
 		source := s.host[m.Target]
 		if source == nil {
 			continue
 		}
 		for _, below := range table.Below(source.Real) {
 			if below.Covered {
-				r.options.Log(fmt.Sprintf("%s: %s (%s) is the kernel's own, and shown as empty", s.name, below.Path, below.Kind))
+				s.Log(fmt.Sprintf("%s: %s (%s) is the kernel's own, and shown as empty", s.Name, below.Path, below.Kind))
 			}
 		}
 	}

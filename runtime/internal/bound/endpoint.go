@@ -1,4 +1,4 @@
-package runtime
+package bound
 
 import (
 	"bufio"
@@ -43,9 +43,9 @@ const (
 
 // sayEndpoints tells of the sockets and FIFOs of others in what a container sees of
 // the host, unless the profile says that they are known.
-func (r *Runtime) sayEndpoints(s *sandbox) {
+func (s *Sandbox) SayEndpoints() {
 	listening := listeners()
-	for _, m := range s.manifest.Mounts {
+	for _, m := range s.Manifest.Mounts {
 		source := s.host[m.Target]
 		if source == nil || m.Sockets || !source.IsDir() {
 			continue
@@ -58,15 +58,15 @@ func (r *Runtime) sayEndpoints(s *sandbox) {
 		if n := len(found) - maxNamed; n > 0 {
 			found, more = found[:maxNamed], fmt.Sprintf(", and %d more", n)
 		}
-		r.options.Log(fmt.Sprintf("%s: read-only does not keep the sandbox from speaking with whoever listens at %s%s: expose what is beside it path by path, or say that it is known with sockets: true in mounts",
-			s.name, strings.Join(found, ", "), more))
+		s.Log(fmt.Sprintf("%s: read-only does not keep the sandbox from speaking with whoever listens at %s%s: expose what is beside it path by path, or say that it is known with sockets: true in mounts",
+			s.Name, strings.Join(found, ", "), more))
 	}
 }
 
 // endpoints are the sockets and FIFOs at and below a folder that are not of the
 // sandbox's own making: those that somebody listens at, however deep they lie, and
 // those among its first entries.
-func (s *sandbox) endpoints(dir string, listening []string) (found []string) {
+func (s *Sandbox) endpoints(dir string, listening []string) (found []string) {
 	add := func(at string) {
 		info, err := os.Lstat(at)
 		if err == nil && info.Mode()&(fs.ModeSocket|fs.ModeNamedPipe) != 0 && !s.owns(info) && !slices.Contains(found, at) {
@@ -115,9 +115,9 @@ func firstEntries(path string, n int) ([]fs.DirEntry, error) {
 }
 
 // owns says whether a file is of one of the sandbox's own ids.
-func (s *sandbox) owns(info fs.FileInfo) bool {
+func (s *Sandbox) owns(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
-	base := s.base()
+	base := s.Base()
 	return ok && base != 0 && int(stat.Uid) >= base && int(stat.Uid) < base+compiler.IDCount
 }
 

@@ -1,4 +1,4 @@
-package runtime
+package bound
 
 import (
 	"fmt"
@@ -15,13 +15,13 @@ import (
 // ownerInside is to whom a writable folder belongs on the host that a container makes
 // there: the host's id of the user inside, or that user itself, where its ids are
 // the host's own.
-func (s *sandbox) ownerInside(m manifest.Mount) (owner, error) {
-	to, err := s.inside(m.Owner)
+func (s *Sandbox) OwnerInside(m manifest.Mount) (owner, error) {
+	to, err := s.Inside(m.Owner)
 	if err != nil {
 		return owner{}, err
 	}
 	if len(m.IDs) == 0 {
-		return owner{s.base() + to.UID, s.base() + to.GID}, nil
+		return owner{s.Base() + to.UID, s.Base() + to.GID}, nil
 	}
 	k, err := keptIDs(m)
 	if err != nil || k.hasUser(to.UID) || len(k.users) == 0 || len(k.groups) == 0 {
@@ -33,17 +33,17 @@ func (s *sandbox) ownerInside(m manifest.Mount) (owner, error) {
 // checkOwners refuses a writable host path that nobody in a container could write to,
 // and tells of one that its own command cannot: sbx changes no owner of what it did not
 // make.
-func (r *Runtime) checkOwners(s *sandbox) error {
-	for _, m := range s.manifest.Mounts {
+func (s *Sandbox) CheckOwners() error {
+	for _, m := range s.Manifest.Mounts {
 		if m.Kind != manifest.Export || !m.Writable {
 			continue
 		}
-		writer, err := s.inside(s.manifest.Run.User)
+		writer, err := s.Inside(s.Manifest.Run.User)
 		if err != nil {
 			return err
 		}
 		source := s.host[m.Target]
-		if source.Allows(s.base()+writer.UID, s.base()+writer.GID, true) == nil {
+		if source.Allows(s.Base()+writer.UID, s.Base()+writer.GID, true) == nil {
 			continue
 		}
 		mine, err := s.has(m, source.UID)
@@ -54,7 +54,7 @@ func (r *Runtime) checkOwners(s *sandbox) error {
 			return s.foreign(m, source, writer)
 		}
 		if writer.UID != 0 {
-			r.options.Log(fmt.Sprintf("%s: %s is writable, but not to %s, as whom its command runs: %s", s.name, m.Source, s.manifest.Run.User, s.giveTo(m, writer)))
+			s.Log(fmt.Sprintf("%s: %s is writable, but not to %s, as whom its command runs: %s", s.Name, m.Source, s.Manifest.Run.User, s.giveTo(m, writer)))
 		}
 	}
 	return nil
@@ -62,27 +62,27 @@ func (r *Runtime) checkOwners(s *sandbox) error {
 
 // has says whether a user of the host is somebody in the container, who may then be
 // its root's to become.
-func (s *sandbox) has(m manifest.Mount, uid int) (bool, error) {
+func (s *Sandbox) has(m manifest.Mount, uid int) (bool, error) {
 	if len(m.IDs) > 0 {
 		k, err := keptIDs(m)
 		return k.hasUser(uid), err
 	}
-	base := s.base()
+	base := s.Base()
 	return base == 0 || uid >= base && uid < base+compiler.IDCount, nil
 }
 
 // hasRoot says whether root inside may do with what a mount shows what the host's root
 // may.
-func (s *sandbox) hasRoot(m manifest.Mount) (bool, error) {
+func (s *Sandbox) hasRoot(m manifest.Mount) (bool, error) {
 	if len(m.IDs) == 0 {
-		return s.base() == 0, nil
+		return s.Base() == 0, nil
 	}
 	k, err := keptIDs(m)
 	return k.hasUser(0), err
 }
 
 // foreign refuses a folder whose owner nobody inside is.
-func (s *sandbox) foreign(m manifest.Mount, source *stage.Source, writer owner) error {
+func (s *Sandbox) foreign(m manifest.Mount, source *stage.Source, writer owner) error {
 	name := strconv.Itoa(source.UID)
 	if u, err := user.LookupId(name); err == nil {
 		name = u.Username
@@ -99,10 +99,10 @@ func (s *sandbox) foreign(m manifest.Mount, source *stage.Source, writer owner) 
 }
 
 // giveTo is the command that gives what a mount shows to a user inside.
-func (s *sandbox) giveTo(m manifest.Mount, to owner) string {
+func (s *Sandbox) giveTo(m manifest.Mount, to owner) string {
 	if len(m.IDs) == 0 {
-		to.UID += s.base()
-		to.GID += s.base()
+		to.UID += s.Base()
+		to.GID += s.Base()
 	}
 	return fmt.Sprintf("chown -R %d:%d %s", to.UID, to.GID, m.Source)
 }

@@ -1,4 +1,4 @@
-package runtime
+package bound
 
 import (
 	"bytes"
@@ -20,7 +20,7 @@ import (
 
 // readSecrets finds the values of the sandbox's secrets on this host, once. No
 // error holds any part of a value.
-func (s *sandbox) readSecrets(ctx context.Context) error {
+func (s *Sandbox) ReadSecrets(ctx context.Context) error {
 	if len(s.secrets) == len(s.sources) {
 		return nil
 	}
@@ -81,7 +81,7 @@ func (b *bounded) Write(p []byte) (int, error) {
 }
 
 // sendSecrets hands a sandbox that waits for them its secrets.
-func (s *sandbox) sendSecrets(ctx context.Context, client *channel.Client) error {
+func (s *Sandbox) SendSecrets(ctx context.Context, client *channel.Client) error {
 	if len(s.sources) == 0 {
 		return nil
 	}
@@ -89,7 +89,7 @@ func (s *sandbox) sendSecrets(ctx context.Context, client *channel.Client) error
 	if err != nil || status.State != channel.Waiting {
 		return err
 	}
-	if err := s.readSecrets(ctx); err != nil {
+	if err := s.ReadSecrets(ctx); err != nil {
 		return err
 	}
 	for _, secret := range s.secrets {

@@ -1,4 +1,4 @@
-package runtime
+package bound
 
 import (
 	"fmt"
@@ -15,22 +15,22 @@ import (
 // chooseUser has QEMU run as a host id that is the sandbox's alone. Where that
 // id may not open /dev/kvm, it is libvirt's own user, shared with its other
 // machines. Nothing on the host changes its owner for QEMU's sake.
-func (s *sandbox) chooseUser(accel string) error {
+func (s *Sandbox) chooseUser(accel string) error {
 	if os.Geteuid() != 0 {
-		s.qemu = qemu.User{UID: os.Geteuid(), GID: os.Getegid()}
+		s.QEMU = qemu.User{UID: os.Geteuid(), GID: os.Getegid()}
 		return nil
 	}
 	account, err := qemu.FindAccount()
 	if err != nil {
 		return err
 	}
-	s.qemu = account.Shared
-	if own := account.As(int(s.metadata.Machine.ID)); own.UID != 0 && own.MayRun(accel) {
-		s.qemu = own
+	s.QEMU = account.Shared
+	if own := account.As(int(s.Metadata.Machine.ID)); own.UID != 0 && own.MayRun(accel) {
+		s.QEMU = own
 	}
-	s.domain.SecLabel = append(s.domain.SecLabel, libvirtxml.DomainSecLabel{
+	s.Domain.SecLabel = append(s.Domain.SecLabel, libvirtxml.DomainSecLabel{
 		Type: "static", Model: "dac", Relabel: "no",
-		Label: fmt.Sprintf("+%d:+%d", s.qemu.UID, s.qemu.GID),
+		Label: fmt.Sprintf("+%d:+%d", s.QEMU.UID, s.QEMU.GID),
 	})
 	return nil
 }

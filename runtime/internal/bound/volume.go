@@ -1,4 +1,4 @@
-package runtime
+package bound
 
 import (
 	"errors"
@@ -16,8 +16,8 @@ import (
 func isVolume(m manifest.Mount) bool { return m.Kind == manifest.Export && m.Size > 0 }
 
 // checkVolume says early what openVolume would say when an older sandbox has ended.
-func (s *sandbox) checkVolume(m manifest.Mount) error {
-	if !staged() {
+func (s *Sandbox) checkVolume(m manifest.Mount) error {
+	if !Staged() {
 		return fault.New(diag.NoSource, "%s is to have a size, which takes mounts that root alone can make: run sbx as root, or leave size out", m.Source)
 	}
 	folder, err := filepath.EvalSymlinks(filepath.Dir(m.Source))
@@ -33,8 +33,8 @@ func (s *sandbox) checkVolume(m manifest.Mount) error {
 // openVolume opens it. A new one is given to the user of the host to whom the folder
 // would be; its file system shows ids in each other's place, whatever the host's own
 // does.
-func (s *sandbox) openVolume(m manifest.Mount, to stage.Folder) (*stage.Source, error) {
-	if err := stage.Remove(s.stageDir()); err != nil { // what an older machine has left keeps it mounted
+func (s *Sandbox) openVolume(m manifest.Mount, to stage.Folder) (*stage.Source, error) {
+	if err := stage.Remove(s.StageDir()); err != nil { // what an older machine has left keeps it mounted
 		return nil, err
 	}
 	source, err := stage.OpenVolume(m.Source, m.Size)
@@ -42,7 +42,7 @@ func (s *sandbox) openVolume(m manifest.Mount, to stage.Folder) (*stage.Source, 
 		return nil, fault.Because(diag.NoSource, err)
 	}
 	if s.swap != nil {
-		to.UID, to.GID = int(s.metadata.Machine.ID), int(s.metadata.Machine.ID)
+		to.UID, to.GID = int(s.Metadata.Machine.ID), int(s.Metadata.Machine.ID)
 	}
 	if err := source.Give(to); err != nil {
 		source.Close()

@@ -1,4 +1,4 @@
-package runtime
+package bound
 
 import (
 	"encoding/binary"
@@ -9,11 +9,14 @@ import (
 
 	"libvirt.org/go/libvirtxml"
 
+	"github.com/sbx-dev/sbx/compiler"
+	libvirtdomain "github.com/sbx-dev/sbx/compiler/libvirt/domain"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -57,14 +60,14 @@ func TestAMachineGetsProgramsOfItsOwnArchitecture(t *testing.T) {
 	if err := os.Symlink("/usr/bin/x86", filepath.Join(etc, "alternatives/far")); err != nil {
 		t.Fatal(err)
 	}
-	s := &sandbox{
-		manifest: &manifest.Manifest{
+	s := &Sandbox{
+		Manifest: &manifest.Manifest{
 			Root:   []manifest.Node{{Path: "/bin", Kind: manifest.Link, Link: "usr/bin"}},
 			Mounts: []manifest.Mount{{Kind: manifest.Export, Target: "/usr", Source: usr}, {Kind: manifest.Export, Target: "/etc", Source: etc}, {Kind: manifest.Tmpfs, Target: "/tmp"}},
 		},
 		host: map[string]*stage.Source{},
 	}
-	for _, m := range s.manifest.Mounts[:2] {
+	for _, m := range s.Manifest.Mounts[:2] {
 		source, err := stage.Open(m.Source)
 		if err != nil {
 			t.Fatal(err)
@@ -100,9 +103,9 @@ func TestAMachineGetsProgramsOfItsOwnArchitecture(t *testing.T) {
 		{arch.ARM, "/tmp/x", "/", ""},
 		{arch.ARM, "", "/", ""},
 	} {
-		s.arch, _ = arch.Named(c.arch)
-		s.command = channel.Command{Argv: []string{c.command}, Env: []string{"PATH=/sbin:/bin"}, Workdir: c.workdir}
-		err := s.checkProgram()
+		s.Arch, _ = arch.Named(c.arch)
+		s.Command = channel.Command{Argv: []string{c.command}, Env: []string{"PATH=/sbin:/bin"}, Workdir: c.workdir}
+		err := s.CheckProgram()
 		switch {
 		case c.refused == "" && err != nil:
 			t.Errorf("%s %q: %v", c.arch, c.command, err)
@@ -123,14 +126,17 @@ func TestAnotherArchitectureIsEmulatedWhereThatIsAskedFor(t *testing.T) {
 		option, wanted string
 		emulated       bool
 	}{
-		{"", "require", false}, {"", "prefer", true}, {AccelTCG, "require", true}, {AccelTCG, "prefer", true}, {AccelKVM, "require", false}, {AccelKVM, "prefer", false},
+		{"", "require", false}, {"", "prefer", true}, {qemu.AccelTCG, "require", true}, {qemu.AccelTCG, "prefer", true}, {qemu.AccelKVM, "require", false}, {qemu.AccelKVM, "prefer", false},
 	} {
 		said := ""
-		r := New(Options{StateDir: t.TempDir(), Accel: c.option, Log: func(line string) { said += line }})
-		got, err := r.chooseAccel(c.wanted, other)
-		r.Close()
+		s := &Sandbox{
+			Arch:     other,
+			Metadata: &compiler.Metadata{Machine: &libvirtdomain.MachineMetadata{Accel: c.wanted}},
+			Log:      func(line string) { said += line },
+		}
+		got, err := s.chooseAccel(c.option)
 		switch {
-		case c.emulated && (err != nil || got != AccelTCG || !strings.Contains(said, "many times slower")):
+		case c.emulated && (err != nil || got != qemu.AccelTCG || !strings.Contains(said, "many times slower")):
 			t.Errorf("%q %s: %q, %v, and said %q", c.option, c.wanted, got, err, said)
 		case !c.emulated && fault.Code(err) != diag.OtherArch:
 			t.Errorf("%q %s: %q, %v", c.option, c.wanted, got, err)
@@ -148,32 +154,5 @@ func TestEmulatedAarch64(t *testing.T) {
 	emulate(d)
 	if d.Type != "qemu" || d.CPU.Mode != "custom" || d.Features.GIC == nil {
 		t.Errorf("%+v %+v %+v", d.Type, d.CPU, d.Features)
-	}
-}
-
-// sbx-init is one for the machine's architecture, beside the host's own.
-func TestInitOfAnotherArchitecture(t *testing.T) {
-	host, err := arch.Host()
-	if err != nil {
-		t.Fatal(err)
-	}
-	other := map[string]string{arch.X86: arch.ARM, arch.ARM: arch.X86}[host.Name]
-	init := filepath.Join(t.TempDir(), "sbx-init")
-	r := New(Options{StateDir: t.TempDir(), Init: init})
-	defer r.Close()
-	_, err = r.InitPath(other)
-	if fault.Code(err) != diag.NoInit || !strings.Contains(err.Error(), init+"-"+other) {
-		t.Errorf("where there is none: %v", err)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(self, init+"-"+other); err != nil {
-		t.Fatal(err)
-	}
-	_, err = r.InitPath(other)
-	if fault.Code(err) != diag.NoInit || !strings.Contains(err.Error(), "GOARCH=") {
-		t.Errorf("where it is the host's: %v", err)
 	}
 }

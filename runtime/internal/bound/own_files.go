@@ -1,4 +1,4 @@
-package runtime
+package bound
 
 import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
@@ -13,15 +13,15 @@ type owner struct{ UID, GID int }
 // sandbox is a container, they are its root's, and it may be one at any time. On the
 // machine's stage QEMU's user and group and that id stand in each other's place, where
 // the file system can show it so.
-func (s *sandbox) takeOwnFiles() error {
-	id := int(s.metadata.Machine.ID)
-	if staged() && id != 0 { // root's files are not the sandbox's own
-		swap, err := stage.NewSwap([2]int{id, s.qemu.UID}, [2]int{id, s.qemu.GID})
+func (s *Sandbox) TakeOwnFiles() error {
+	id := int(s.Metadata.Machine.ID)
+	if Staged() && id != 0 { // root's files are not the sandbox's own
+		swap, err := stage.NewSwap([2]int{id, s.QEMU.UID}, [2]int{id, s.QEMU.GID})
 		if err == nil { // or this host has no user namespaces
 			s.swap = swap
 		}
 	}
-	if err := s.makeWritable(s.ownerOf); err != nil || s.swap == nil {
+	if err := s.MakeWritable(s.ownerOf); err != nil || s.swap == nil {
 		return err
 	}
 	for _, source := range s.host {
@@ -37,12 +37,12 @@ func (s *sandbox) takeOwnFiles() error {
 
 // ownerOf is to whom a path of the host belongs where the machine may do with it what
 // it likes: the sandbox's id, if QEMU's user can stand in its place there.
-func (s *sandbox) ownerOf(m manifest.Mount) (owner, error) {
+func (s *Sandbox) ownerOf(m manifest.Mount) (owner, error) {
 	if s.swap != nil {
 		if fits, err := s.swap.Fits(m.Source); fits || err != nil {
-			id := int(s.metadata.Machine.ID)
+			id := int(s.Metadata.Machine.ID)
 			return owner{id, id}, err
 		}
 	}
-	return owner(s.qemu), nil
+	return owner(s.QEMU), nil
 }

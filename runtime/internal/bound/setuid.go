@@ -1,4 +1,4 @@
-package runtime
+package bound
 
 import (
 	"fmt"
@@ -10,11 +10,11 @@ import (
 // host's own and the profile opens the calls that it takes, can leave programs that
 // make whoever runs them on the host root. Inside they do not: what a sandbox sees of
 // the host obeys no such bits.
-func (r *Runtime) saySetuid(s *sandbox) error {
-	if !syscalls.Open(s.manifest.Run.Syscalls, "chmod") {
+func (s *Sandbox) SaySetuid() error {
+	if !syscalls.Open(s.Manifest.Run.Syscalls, "chmod") {
 		return nil
 	}
-	for _, m := range s.manifest.Mounts {
+	for _, m := range s.Manifest.Mounts {
 		source := s.host[m.Target]
 		if source == nil || !m.Writable {
 			continue
@@ -28,7 +28,7 @@ func (r *Runtime) saySetuid(s *sandbox) error {
 			return err
 		}
 		if root && obeyed {
-			r.options.Log(fmt.Sprintf("%s: root inside is the host's there (users: namespace: false, or ids) and may write in %s: a program that it marks set-user-id there makes whoever runs it on the host root: mount that with nosuid on the host, or give the sandbox ids of its own", s.name, m.Source))
+			s.Log(fmt.Sprintf("%s: root inside is the host's there (users: namespace: false, or ids) and may write in %s: a program that it marks set-user-id there makes whoever runs it on the host root: mount that with nosuid on the host, or give the sandbox ids of its own", s.Name, m.Source))
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package runtime
+package bound
 
 import (
 	"fmt"
@@ -20,18 +20,18 @@ const IPv6Mend = "start the kernel without ipv6.disable=1, or leave addresses of
 // checkIPv6 refuses what the host's kernel would have to give an address of IPv6 to,
 // and cannot: a container, and the host's end of a network. A machine has a kernel of
 // its own.
-func (s *sandbox) checkIPv6() error {
+func (s *Sandbox) CheckIPv6() error {
 	if _, err := os.Stat(ipv6Table); err == nil {
 		return nil
 	}
-	if !s.backend.BootsKernel() {
-		for _, address := range s.metadata.Address {
+	if !s.Backend.BootsKernel() {
+		for _, address := range s.Metadata.Address {
 			if strings.Contains(address, ":") {
 				return fault.New(diag.NoNetwork, "its address %s is one of IPv6, which this host's kernel has not: %s", address, IPv6Mend)
 			}
 		}
 	}
-	for name, document := range s.networks {
+	for name, document := range s.Networks {
 		network := new(libvirtxml.Network)
 		if err := network.Unmarshal(string(document)); err != nil {
 			return fmt.Errorf("the bundle's network %s: %w", name, err)

@@ -1,4 +1,4 @@
-package runtime
+package bound
 
 import (
 	"errors"
@@ -21,7 +21,7 @@ const maxSingle = 256 << 20
 // link where that can be, since a link is the very file. A read-only one may be
 // a copy, with the same owner and mode: it shows the file as it was when the
 // machine started.
-func (s *sandbox) placeSingle(m manifest.Mount) error {
+func (s *Sandbox) PlaceSingle(m manifest.Mount) error {
 	dir := s.singleDir(m)
 	if err := hostfile.MkdirOwned(dir, os.Geteuid(), os.Getegid(), 0o755); err != nil { // which QEMU's user lists
 		return err

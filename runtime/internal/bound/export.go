@@ -1,4 +1,4 @@
-package runtime
+package bound
 
 import (
 	"os"
@@ -13,9 +13,9 @@ import (
 
 // checkPoints refuses, where there is no stage, what the machine is to mount in a
 // folder of the host that has no place for it.
-func (s *sandbox) checkPoints() error {
-	for _, m := range s.manifest.Mounts {
-		outer := rootfs.Enclosing(m.Target, s.manifest.Mounts)
+func (s *Sandbox) CheckPoints() error {
+	for _, m := range s.Manifest.Mounts {
+		outer := rootfs.Enclosing(m.Target, s.Manifest.Mounts)
 		if outer == nil || outer.Kind != manifest.Export || outer.Writable {
 			continue
 		}

@@ -1,4 +1,4 @@
-package runtime
+package bound
 
 import (
 	"fmt"
@@ -11,32 +11,26 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// The accelerators that Options.Accel may force.
-const (
-	AccelKVM = qemu.AccelKVM // hardware virtualisation
-	AccelTCG = qemu.AccelTCG // QEMU's own emulation
-)
-
-// chooseAccel decides for a profile's "require" or "prefer", and tells when it
-// is not KVM.
-func (r *Runtime) chooseAccel(wanted string, a arch.Arch) (string, error) {
-	if host, err := arch.Host(); err != nil || a.Name != host.Name {
-		return r.chooseForeign(wanted, a)
+// chooseAccel decides for a profile's "require" or "prefer", unless one is forced, and
+// tells when it is not KVM.
+func (s *Sandbox) chooseAccel(forced string) (string, error) {
+	if host, err := arch.Host(); err != nil || s.Arch.Name != host.Name {
+		return s.chooseForeign(forced)
 	}
-	switch r.options.Accel {
-	case AccelKVM:
-		return AccelKVM, nil
-	case AccelTCG:
-		r.options.Log("the machine runs without hardware virtualisation, as --accel tcg asks: it is many times slower")
-		return AccelTCG, nil
+	switch forced {
+	case qemu.AccelKVM:
+		return qemu.AccelKVM, nil
+	case qemu.AccelTCG:
+		s.Log("the machine runs without hardware virtualisation, as --accel tcg asks: it is many times slower")
+		return qemu.AccelTCG, nil
 	}
 	err := qemu.CheckKVM()
 	switch {
 	case err == nil:
-		return AccelKVM, nil
-	case wanted == "prefer":
-		r.options.Log(fmt.Sprintf("the machine runs without hardware virtualisation, many times slower: %v", err))
-		return AccelTCG, nil
+		return qemu.AccelKVM, nil
+	case s.Metadata.Machine.Accel == "prefer":
+		s.Log(fmt.Sprintf("the machine runs without hardware virtualisation, many times slower: %v", err))
+		return qemu.AccelTCG, nil
 	}
 	return "", fault.New(diag.NoAccel, "machine.accel requires hardware virtualisation: %w; or go on without, many times slower, with --accel tcg or machine: accel: \"prefer\"", err)
 }

@@ -1,4 +1,4 @@
-package runtime
+package bound
 
 import (
 	"fmt"
@@ -23,27 +23,27 @@ import (
 // looks at what sbx has opened and at nothing else.
 // staged says whether sandboxes have a stage: root alone can make mounts. Others
 // have machines only, whose QEMU is their own and goes by the host's paths.
-func staged() bool { return os.Geteuid() == 0 }
+func Staged() bool { return os.Geteuid() == 0 }
 
-func (s *sandbox) stageDir() string { return filepath.Join(s.dir, state.Stage) }
+func (s *Sandbox) StageDir() string { return filepath.Join(s.Dir, state.Stage) }
 
 // stageRoot has a container's domain name the root on the stage, in which all is
 // mounted already, but for what is below folders that libvirt makes itself. libvirt
 // is not told that the root is read-only, which it is: it would make everything
 // read-only that is mounted in it.
-func (s *sandbox) stageRoot() {
+func (s *Sandbox) StageRoot() {
 	onStage := map[string]bool{}
-	for _, m := range s.manifest.Mounts {
+	for _, m := range s.Manifest.Mounts {
 		onStage[m.Target] = isOnStage(m)
 	}
-	devices := s.domain.Devices
+	devices := s.Domain.Devices
 	devices.Filesystems = slices.DeleteFunc(devices.Filesystems, func(f libvirtxml.DomainFilesystem) bool {
 		return f.Target != nil && onStage[f.Target.Dir]
 	})
 	for i := range devices.Filesystems {
 		f := &devices.Filesystems[i]
 		if f.Target != nil && f.Target.Dir == "/" && f.Source != nil && f.Source.Mount != nil {
-			f.Source.Mount.Dir = filepath.Join(s.stageDir(), state.Root)
+			f.Source.Mount.Dir = filepath.Join(s.StageDir(), state.Root)
 			f.ReadOnly = nil
 		}
 	}
@@ -55,9 +55,9 @@ func isOnStage(m manifest.Mount) bool {
 }
 
 // stageContainer makes the stage of a container, whose root prepare has made.
-func (s *sandbox) stageContainer() error {
-	return s.onStage(s.base(), func(st *stage.Stage) error {
-		source, err := stage.Open(filepath.Join(s.dir, state.Root))
+func (s *Sandbox) StageContainer() error {
+	return s.onStage(s.Base(), func(st *stage.Stage) error {
+		source, err := stage.Open(filepath.Join(s.Dir, state.Root))
 		if err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func (s *sandbox) stageContainer() error {
 			return err
 		}
 		defer root.Close()
-		for _, m := range s.manifest.Mounts {
+		for _, m := range s.Manifest.Mounts {
 			if !isOnStage(m) {
 				continue
 			}
@@ -81,32 +81,32 @@ func (s *sandbox) stageContainer() error {
 }
 
 // mountInContainer mounts one entry of the manifest.
-func (s *sandbox) mountInContainer(root *stage.Place, m manifest.Mount) error {
+func (s *Sandbox) mountInContainer(root *stage.Place, m manifest.Mount) error {
 	switch m.Kind {
 	case manifest.Export:
 		return root.MountAt(m.Target, s.host[m.Target], stage.Options{Writable: m.Writable})
 	case manifest.Inline:
-		source, err := stage.Open(compiler.InlineFile(filepath.Join(s.dir, state.Files), m.Target))
+		source, err := stage.Open(compiler.InlineFile(filepath.Join(s.Dir, state.Files), m.Target))
 		if err != nil {
 			return err
 		}
 		defer source.Close()
 		return root.MountAt(m.Target, source, stage.Options{})
 	case manifest.Tmpfs:
-		to, err := s.inside(m.Owner)
+		to, err := s.Inside(m.Owner)
 		if err != nil {
 			return err
 		}
-		return root.MemoryAt(m.Target, stage.Memory{Size: m.Size, Mode: uint32(m.Mode), UID: s.base() + to.UID, GID: s.base() + to.GID})
+		return root.MemoryAt(m.Target, stage.Memory{Size: m.Size, Mode: uint32(m.Mode), UID: s.Base() + to.UID, GID: s.Base() + to.GID})
 	}
 	return fmt.Errorf("a container cannot have the %s at %s", m.Kind, m.Target)
 }
 
 // stageMachine makes the stage of a machine: each export with the points at which
 // the machine mounts something in it, and the images.
-func (s *sandbox) stageMachine() error {
-	return s.onStage(s.qemu.UID, func(st *stage.Stage) error {
-		for _, m := range s.manifest.Mounts {
+func (s *Sandbox) StageMachine() error {
+	return s.onStage(s.QEMU.UID, func(st *stage.Stage) error {
+		for _, m := range s.Manifest.Mounts {
 			var err error
 			switch {
 			case m.Kind == manifest.Image:
@@ -125,7 +125,7 @@ func (s *sandbox) stageMachine() error {
 }
 
 // stageIn mounts a single file in a folder of the stage.
-func (s *sandbox) stageIn(st *stage.Stage, folder, name string, m manifest.Mount) error {
+func (s *Sandbox) stageIn(st *stage.Stage, folder, name string, m manifest.Mount) error {
 	place, err := st.Place(folder)
 	if err != nil {
 		return err
@@ -134,18 +134,18 @@ func (s *sandbox) stageIn(st *stage.Stage, folder, name string, m manifest.Mount
 	return place.MountAt(name, s.host[m.Target], stage.Options{Writable: m.Writable})
 }
 
-func (s *sandbox) stageExport(st *stage.Stage, m manifest.Mount) error {
+func (s *Sandbox) stageExport(st *stage.Stage, m manifest.Mount) error {
 	place, err := mountPlace(st, m.Tag, s.host[m.Target], stage.Options{Writable: m.Writable})
 	if err != nil {
 		return err
 	}
 	defer place.Close()
-	for _, inner := range s.manifest.Mounts {
-		outer := rootfs.Enclosing(inner.Target, s.manifest.Mounts)
+	for _, inner := range s.Manifest.Mounts {
+		outer := rootfs.Enclosing(inner.Target, s.Manifest.Mounts)
 		if outer == nil || outer.Target != m.Target {
 			continue
 		}
-		if err := place.Point(strings.TrimPrefix(inner.Target, m.Target), s.isFolder(inner)); err != nil {
+		if err := place.Point(strings.TrimPrefix(inner.Target, m.Target), s.IsFolder(inner)); err != nil {
 			return fmt.Errorf("%s, which %s is exposed around: %w", inner.Target, m.Source, err)
 		}
 	}
@@ -156,7 +156,7 @@ func (s *sandbox) stageExport(st *stage.Stage, m manifest.Mount) error {
 }
 
 // isFolder says whether a folder stands at the mount's target.
-func (s *sandbox) isFolder(m manifest.Mount) bool {
+func (s *Sandbox) IsFolder(m manifest.Mount) bool {
 	return m.Kind != manifest.Inline && (m.Kind != manifest.Export || s.host[m.Target].IsDir())
 }
 
@@ -172,8 +172,8 @@ func mountPlace(st *stage.Stage, name string, source *stage.Source, o stage.Opti
 
 // onStage makes a stage that a user of the host may enter, and takes it away again
 // where that fails.
-func (s *sandbox) onStage(reader int, fill func(*stage.Stage) error) (err error) {
-	st, err := stage.New(s.stageDir(), reader)
+func (s *Sandbox) onStage(reader int, fill func(*stage.Stage) error) (err error) {
+	st, err := stage.New(s.StageDir(), reader)
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (s *sandbox) onStage(reader int, fill func(*stage.Stage) error) (err error)
 		err = st.Seal()
 	}
 	if err != nil {
-		_ = stage.Remove(s.stageDir()) // clear does it otherwise
+		_ = stage.Remove(s.StageDir()) // clear does it otherwise
 	}
 	return err
 }

@@ -1,4 +1,4 @@
-package runtime
+package bound
 
 import (
 	"bytes"
@@ -19,12 +19,13 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/runtime/internal/rootfs"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// archOf finds an architecture by name; "" is this host's.
-func archOf(name string) (a arch.Arch, err error) {
+// ArchOf finds an architecture by name; "" is this host's.
+func ArchOf(name string) (a arch.Arch, err error) {
 	if name == "" {
 		a, err = arch.Host()
 	} else {
@@ -35,11 +36,11 @@ func archOf(name string) (a arch.Arch, err error) {
 
 // bindArch makes the domain one of the profile's architecture, or of this host's
 // where it names none.
-func (s *sandbox) bindArch() (err error) {
-	if s.arch, err = archOf(s.metadata.Machine.Arch); err != nil {
+func (s *Sandbox) bindArch() (err error) {
+	if s.Arch, err = ArchOf(s.Metadata.Machine.Arch); err != nil {
 		return err
 	}
-	return fault.Because(diag.OtherVersion, compiler.BindArch(s.domain, s.arch.Name))
+	return fault.Because(diag.OtherVersion, compiler.BindArch(s.Domain, s.Arch.Name))
 }
 
 // emulatedARM is the processor of emulated machines of aarch64. All that QEMU can
@@ -48,27 +49,27 @@ func (s *sandbox) bindArch() (err error) {
 const emulatedARM = "cortex-a72"
 
 // withoutEmulator adds the mend to libvirt's word for a QEMU that is not there.
-func (s *sandbox) withoutEmulator(err error) error {
+func (s *Sandbox) WithoutEmulator(err error) error {
 	if err == nil || !strings.Contains(err.Error(), "No emulator found") {
 		return err
 	}
-	return fmt.Errorf("%w\n%s is not there: apt install %s", err, s.arch.QEMU(), s.arch.Emulator)
+	return fmt.Errorf("%w\n%s is not there: apt install %s", err, s.Arch.QEMU(), s.Arch.Emulator)
 }
 
 // chooseForeign is chooseAccel for an architecture that is not this host's.
-func (r *Runtime) chooseForeign(wanted string, a arch.Arch) (string, error) {
+func (s *Sandbox) chooseForeign(forced string) (string, error) {
 	const alone = "hardware virtualisation is for machines of the host's own architecture alone"
-	if r.options.Accel == AccelKVM || r.options.Accel == "" && wanted != "prefer" {
-		return "", fault.New(diag.OtherArch, "the machine is %s, which this host is not, and %s: go on without, many times slower, with machine: accel: \"prefer\" or --accel tcg", a.Name, alone)
+	if forced == qemu.AccelKVM || forced == "" && s.Metadata.Machine.Accel != "prefer" {
+		return "", fault.New(diag.OtherArch, "the machine is %s, which this host is not, and %s: go on without, many times slower, with machine: accel: \"prefer\" or --accel tcg", s.Arch.Name, alone)
 	}
-	r.options.Log(fmt.Sprintf("the machine is %s, which this host is not: it is emulated, many times slower", a.Name))
-	return AccelTCG, nil
+	s.Log(fmt.Sprintf("the machine is %s, which this host is not: it is emulated, many times slower", s.Arch.Name))
+	return qemu.AccelTCG, nil
 }
 
 // checkProgram refuses a machine whose command is a program of the host's for
 // another architecture: nothing could start in it. What cannot be found here, or
 // is no such program, is left to the machine, which says so.
-func (s *sandbox) checkProgram() error {
+func (s *Sandbox) CheckProgram() error {
 	command := s.commandPath()
 	for range 2 { // a script, and what runs it
 		at := s.onHost(command)
@@ -78,11 +79,11 @@ func (s *sandbox) checkProgram() error {
 		head := beginning(at)
 		if machine, ok := elfMachine(head); ok {
 			of := arch.OfELF(machine)
-			if of == "" || s.arch.CanRun(machine) {
+			if of == "" || s.Arch.CanRun(machine) {
 				return nil
 			}
 			return fault.New(diag.OtherArch, "its command %s is the host's %s, a program for %s, and the machine is %s: mount a folder with programs for %s in its place, as in mounts: \"/usr\": host: \"/srv/%s/usr\"",
-				command, at, of, s.arch.Name, s.arch.Name, s.arch.Go)
+				command, at, of, s.Arch.Name, s.Arch.Name, s.Arch.Go)
 		}
 		if command = interpreter(head); command == "" {
 			return nil
@@ -93,18 +94,18 @@ func (s *sandbox) checkProgram() error {
 
 // commandPath is the path inside of the program that is run; one without a slash is
 // looked for on the command's own PATH. "" is for what is not found.
-func (s *sandbox) commandPath() string {
-	if len(s.command.Argv) == 0 {
+func (s *Sandbox) commandPath() string {
+	if len(s.Command.Argv) == 0 {
 		return ""
 	}
-	name := s.command.Argv[0]
+	name := s.Command.Argv[0]
 	switch {
 	case path.IsAbs(name):
 		return name
 	case strings.Contains(name, "/"):
-		return path.Join("/", s.command.Workdir, name)
+		return path.Join("/", s.Command.Workdir, name)
 	}
-	for _, e := range s.command.Env {
+	for _, e := range s.Command.Env {
 		folders, ok := strings.CutPrefix(e, "PATH=")
 		if !ok {
 			continue
@@ -123,10 +124,10 @@ const maxLinks = 40
 
 // onHost is the host's path of a file that the sandbox sees, with the links on the
 // way followed as they lead inside; "" is none.
-func (s *sandbox) onHost(inside string) string {
+func (s *Sandbox) onHost(inside string) string {
 	for range maxLinks {
 		inside = s.throughRootLinks(path.Clean(inside))
-		m := rootfs.Enclosing(inside, s.manifest.Mounts)
+		m := rootfs.Enclosing(inside, s.Manifest.Mounts)
 		if m == nil || m.Kind != manifest.Export || s.host[m.Target] == nil {
 			return ""
 		}

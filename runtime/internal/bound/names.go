@@ -1,4 +1,4 @@
-package runtime
+package bound
 
 import (
 	"strings"
@@ -9,10 +9,10 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 )
 
-// publishNames makes the name servers of the sandbox's networks know it.
-func publishNames(conn *libvirt.Connect, s *sandbox) error {
-	for network, hosts := range s.names() {
-		if err := virt.SetNames(conn, network, s.name, hosts); err != nil {
+// PublishNames makes the name servers of the sandbox's networks know it.
+func PublishNames(conn *libvirt.Connect, s *Sandbox) error {
+	for network, hosts := range s.Names() {
+		if err := virt.SetNames(conn, network, s.Name, hosts); err != nil {
 			return err
 		}
 	}
@@ -21,12 +21,12 @@ func publishNames(conn *libvirt.Connect, s *sandbox) error {
 
 // names are the records that the name server of each of the sandbox's networks
 // is to have of it.
-func (s *sandbox) names() map[string][]libvirtxml.NetworkDNSHost {
+func (s *Sandbox) Names() map[string][]libvirtxml.NetworkDNSHost {
 	names := map[string][]libvirtxml.NetworkDNSHost{}
-	if s.domain.Devices == nil {
+	if s.Domain.Devices == nil {
 		return names
 	}
-	for _, card := range s.domain.Devices.Interfaces {
+	for _, card := range s.Domain.Devices.Interfaces {
 		if card.Source == nil || card.Source.Network == nil {
 			continue
 		}
@@ -34,7 +34,7 @@ func (s *sandbox) names() map[string][]libvirtxml.NetworkDNSHost {
 		hosts := names[network] // of another interface on it
 		for _, prefix := range s.addressesOf(card) {
 			address, _, _ := strings.Cut(prefix, "/")
-			hosts = append(hosts, virt.DnsHost(address, s.name, s.manifest.Hostname))
+			hosts = append(hosts, virt.DnsHost(address, s.Name, s.Manifest.Hostname))
 		}
 		names[network] = hosts
 	}
@@ -43,8 +43,8 @@ func (s *sandbox) names() map[string][]libvirtxml.NetworkDNSHost {
 
 // addressesOf are those that the manifest gives to the interface of the domain:
 // both know it by its MAC address.
-func (s *sandbox) addressesOf(card libvirtxml.DomainInterface) []string {
-	for _, i := range s.manifest.Interfaces {
+func (s *Sandbox) addressesOf(card libvirtxml.DomainInterface) []string {
+	for _, i := range s.Manifest.Interfaces {
 		if card.MAC != nil && card.MAC.Address == i.MAC {
 			return i.Addresses
 		}

@@ -1,4 +1,4 @@
-package runtime
+package bound
 
 import (
 	"errors"
@@ -20,8 +20,8 @@ type kept struct{ users, groups []int }
 
 // keepIDs has the paths whose ids the profile names be mounted so that these ids are
 // themselves inside. The files on the disk stay as they are.
-func (s *sandbox) keepIDs() error {
-	for _, m := range s.manifest.Mounts {
+func (s *Sandbox) KeepIDs() error {
+	for _, m := range s.Manifest.Mounts {
 		if len(m.IDs) == 0 {
 			continue
 		}
@@ -29,7 +29,7 @@ func (s *sandbox) keepIDs() error {
 		if err != nil {
 			return err
 		}
-		users, groups := k.shown(s.base())
+		users, groups := k.shown(s.Base())
 		ids, err := stage.Show(users, groups)
 		if err != nil {
 			return fault.New(diag.NotReachable, "%s cannot keep the host's ids, for which sbx makes a user namespace: %w", m.Source, err)
@@ -47,7 +47,7 @@ func (s *sandbox) keepIDs() error {
 }
 
 // keepsNone says that the kernel cannot show other ids at a path, and the other ways.
-func (s *sandbox) keepsNone(m manifest.Mount) error {
+func (s *Sandbox) keepsNone(m manifest.Mount) error {
 	kind, err := s.host[m.Target].FileSystem()
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func (s *sandbox) keepsNone(m manifest.Mount) error {
 // KeepsIDs says whether what is at a path of the host, or would be made there, can keep
 // its owners in a container.
 func KeepsIDs(path string) bool {
-	if !staged() {
+	if !Staged() {
 		return false
 	}
 	ids, err := stage.Show([]stage.Shown{{Count: 1}}, []stage.Shown{{Count: 1}})

@@ -1,4 +1,4 @@
-package runtime
+package bound
 
 import (
 	"fmt"
@@ -17,24 +17,24 @@ import (
 
 // inside finds a user of the sandbox's by its own databases, before there is a
 // sandbox; "" is root.
-func (s *sandbox) inside(user string) (owner, error) {
+func (s *Sandbox) Inside(user string) (owner, error) {
 	if user == "" {
 		return owner{}, nil
 	}
 	u, err := accounts.Databases(s.openInside).Lookup(user)
 	if err != nil {
-		return owner{}, fault.New(diag.Failed, "%s: %w", s.name, err)
+		return owner{}, fault.New(diag.Failed, "%s: %w", s.Name, err)
 	}
 	return owner{int(u.UID), int(u.GID)}, nil
 }
 
 // openInside opens a file that the sandbox will see at a path, as far as that is known
 // on the host: what an image holds is not.
-func (s *sandbox) openInside(path string) (io.ReadCloser, error) {
-	m := rootfs.Enclosing(path+"/.", s.manifest.Mounts) // the one at the path itself, too
+func (s *Sandbox) openInside(path string) (io.ReadCloser, error) {
+	m := rootfs.Enclosing(path+"/.", s.Manifest.Mounts) // the one at the path itself, too
 	switch {
 	case m != nil && m.Kind == manifest.Inline:
-		content, err := inlineContent(*m)
+		content, err := InlineContent(*m)
 		return io.NopCloser(strings.NewReader(string(content))), err
 	case m != nil && m.Kind == manifest.Export:
 		source, err := stage.Open(filepath.Join(m.Source, strings.TrimPrefix(path, m.Target)))

@@ -1,0 +1,21 @@
+package runtime
+
+import (
+	"fmt"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
+)
+
+// bind reads a bundle and binds it to this host.
+func (r *Runtime) bind(b *compiler.Bundle) (*bound.Sandbox, error) {
+	s, err := bound.Read(b, r.state(), r.options.Log)
+	if err != nil {
+		return nil, err
+	}
+	kind, err := kindNamed(s.Backend)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Name, err)
+	}
+	return s, kind.bind(r, s)
+}

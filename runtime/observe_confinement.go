@@ -1,0 +1,69 @@
+package runtime
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+
+	"libvirt.org/go/libvirt"
+	"libvirt.org/go/libvirtxml"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/mac"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// lookAtConfinement finds out what the kernel has of the sandbox's profile, and
+// whether it is that profile that confines the sandbox.
+func (o *observed) lookAtConfinement(dom *libvirt.Domain, kind schema.Backend) error {
+	if !bound.ThisHost.Enabled() {
+		return nil
+	}
+	d := new(libvirtxml.Domain)
+	if err := d.Unmarshal(o.defined); err != nil || !bound.IsConfined(d, o.name) {
+		return err
+	}
+	loaded, err := bound.ThisHost.Find(compiler.AppArmorName(o.name))
+	if err != nil {
+		return err
+	}
+	switch {
+	case loaded.Mode == "":
+		o.profile = "not loaded"
+	case loaded.Mode == mac.Enforcing:
+		o.profile = loaded.Digest
+	default:
+		o.profile = loaded.Mode + ", " + loaded.Digest
+	}
+	if o.active {
+		o.loose = !runsIn(dom, o.name, kind, loaded)
+	}
+	return nil
+}
+
+// runsIn says whether the sandbox's process is in its profile. Where that cannot be
+// seen, as of one that ends now, it is taken to be.
+func runsIn(dom *libvirt.Domain, name string, kind schema.Backend, loaded mac.Loaded) bool {
+	k := kindOf(kind)
+	pid := k.first(k.process(dom, name))
+	if pid == 0 {
+		return true
+	}
+	label, err := bound.ThisHost.OfProcess(pid)
+	return err != nil || label == fmt.Sprintf("%s (%s)", compiler.AppArmorName(name), loaded.Mode)
+}
+
+// firstChild is the only child that libvirt's controller of a container has: the
+// container's first process.
+func firstChild(pid int) int {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return 0
+	}
+	var child int
+	if _, err := fmt.Sscan(string(bytes.TrimSpace(text)), &child); err != nil {
+		return 0
+	}
+	return child
+}
