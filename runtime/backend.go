@@ -12,6 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -53,10 +54,10 @@ func (r *Runtime) dial(ctx context.Context, kind schema.Backend, dir string) (*c
 	}
 	var conn net.Conn
 	if backend.held() {
-		conn, err = dialUnix(ctx, filepath.Join(dir, state.Keeper))
+		conn, err = keep.Dial(ctx, filepath.Join(dir, state.Keeper))
 	}
 	if conn == nil {
-		conn, err = dialUnix(ctx, filepath.Join(dir, state.Channel))
+		conn, err = keep.Dial(ctx, filepath.Join(dir, state.Channel))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach the sandbox's first process: %w", err)

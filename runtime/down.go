@@ -13,6 +13,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -155,7 +156,7 @@ func (r *Runtime) removeDir(name string, kind schema.Backend) error {
 	if err := unpublish(dir); err != nil {
 		return err
 	}
-	if err := removeKept(dir); err != nil {
+	if err := keep.Remove(dir); err != nil {
 		return err
 	}
 	if err := backend.clear(dir); err != nil {

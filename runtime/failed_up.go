@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
-	"github.com/sbx-dev/sbx/internal/logfile"
 	"github.com/sbx-dev/sbx/internal/stage"
-	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/startfail"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 )
@@ -27,10 +25,10 @@ func (u *up) explain(ctx context.Context, err error) error {
 	if known.Way == startfail.Lost {
 		f.Err, f.Status = known.Err, known.Status
 	}
-	if end, err := notedEnd(u.s.Dir); err == nil {
+	if end, err := keep.NotedEnd(u.s.Dir); err == nil {
 		f.Way, f.Status, f.Err = startfail.EndedEarly, end, nil
 		f.Status.Output = 0 // a log has no numbers
-		f.Records = loggedOutput(ctx, u.s.Dir)
+		f.Records = keep.LoggedOutput(ctx, u.s.Dir)
 	}
 	return f
 }
@@ -44,16 +42,6 @@ func patience(err error) time.Duration {
 		return noticeLimit
 	}
 	return 0
-}
-
-// loggedOutput is what the keeper of a sandbox has written of its output.
-func loggedOutput(ctx context.Context, dir string) (records []channel.Record) {
-	_ = logfile.Read(ctx, filepath.Join(dir, state.Log), time.Time{}, false, func(l logfile.Line) error { // as far as it can be read
-		records = append(records, channel.Record{Time: l.Time, Data: []byte(l.Text + "\n")})
-		records = records[max(0, len(records)-startfail.ShownLines):]
-		return nil
-	})
-	return records
 }
 
 // undo takes away what a failed Up made, however ctx ended, or keeps it stopped.
@@ -95,7 +83,7 @@ func (u *up) keep(cause error) error {
 		return err
 	}
 	if failure := new(startfail.StartFailure); errors.As(cause, &failure) {
-		if err := keepWords(u.s.Dir, failure); err != nil {
+		if err := keep.Words(u.s.Dir, failure); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
@@ -101,7 +102,7 @@ func (o *observer) observe(conn *libvirt.Connect, name string, kind schema.Backe
 	}
 	dir := o.r.state().Path(name)
 	if found.finished {
-		end, err := notedEnd(dir)
+		end, err := keep.NotedEnd(dir)
 		found.finished = err != nil || !end.Signaled // nobody has asked it to
 	}
 	found.lookAtSources()

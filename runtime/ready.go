@@ -10,6 +10,7 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/startfail"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -51,7 +52,7 @@ func (s *starting) wait(ctx context.Context, client *channel.Client) error {
 		s.last = now
 		if way := failing(now); way != "" {
 			failed = s.failure(way, now)
-			failed.Records = latestOutput(client) // as long as its first process stays for us
+			failed.Records = keep.LatestOutput(client) // as long as its first process stays for us
 			return false
 		}
 		return now.State != channel.Ready
@@ -63,7 +64,7 @@ func (s *starting) wait(ctx context.Context, client *channel.Client) error {
 		return nil
 	case errors.Is(err, tooLong):
 		failed = s.failure(startfail.NotReady, s.last)
-		failed.Records = latestOutput(client)
+		failed.Records = keep.LatestOutput(client)
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", s.name, err)
 	default:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -33,7 +34,7 @@ func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
 	if err := u.stopOlder(ctx, dom); err != nil {
 		return fmt.Errorf("%s: cannot stop the older one: %w", u.s.Name, err)
 	}
-	if err := awaitKeeper(u.s.Dir); err != nil {
+	if err := keep.Await(u.s.Dir); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	if err := u.check(); err != nil {

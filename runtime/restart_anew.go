@@ -9,6 +9,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -64,7 +65,7 @@ func (u *up) startKept(ctx context.Context, dom *libvirt.Domain) error {
 	if err := u.wait(ctx); err != nil {
 		return err
 	}
-	if err := u.startKeeper(ctx); err != nil {
+	if err := keep.Start(ctx, u.r.options.Keeper, u.s.Dir, u.s.Name); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	if err := u.publish(); err != nil {

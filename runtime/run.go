@@ -16,6 +16,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/ids"
+	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -158,7 +159,7 @@ func (e *ephemeral) start(ctx context.Context) (client *channel.Client, leave fu
 		client, err := channel.Dial(ctx, first)
 		return client, func() { client.Close() }, err
 	}
-	return e.r.hold(ctx, e.s.Dir, first)
+	return keep.Hold(ctx, e.r.options.Holder, e.s.Dir, first)
 }
 
 // create starts the domain, while no other sandbox can take its host ids.

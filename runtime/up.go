@@ -15,6 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/cgroup"
 	"github.com/sbx-dev/sbx/runtime/internal/ids"
+	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
 	"github.com/sbx-dev/sbx/runtime/internal/startfail"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
@@ -154,7 +155,7 @@ func (u *up) apply(ctx context.Context) error {
 	if err := u.wait(ctx); err != nil {
 		return err
 	}
-	if err := u.startKeeper(ctx); err != nil {
+	if err := keep.Start(ctx, u.r.options.Keeper, u.s.Dir, u.s.Name); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	if !u.result.Unchanged() {

@@ -2,17 +2,12 @@ package runtime
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"time"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
-	"github.com/sbx-dev/sbx/internal/state"
-	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/runtime/internal/keep"
 )
 
 // Wait waits until the sandbox's command has ended for good, and gives its last
@@ -30,7 +25,7 @@ func (r *Runtime) Wait(ctx context.Context, name string) (channel.Status, error)
 	if there, findErr := r.hasDomain(name); !there || findErr != nil {
 		return status, err
 	}
-	noted, noteErr := notedEnd(r.state().Path(name))
+	noted, noteErr := keep.NotedEnd(r.state().Path(name))
 	if errors.Is(noteErr, fs.ErrNotExist) {
 		return status, err
 	}
@@ -51,38 +46,4 @@ func (r *Runtime) watchEnd(ctx context.Context, name string) (last channel.Statu
 		err = fmt.Errorf("%s: %w", name, err)
 	}
 	return last, err
-}
-
-// writeEnd notes how the command of the sandbox whose folder is dir has ended.
-func writeEnd(dir string, status channel.Status) error {
-	data, err := json.Marshal(status)
-	if err != nil {
-		return err
-	}
-	return hostfile.WriteAtomic(filepath.Join(dir, state.Ended), data, 0o600)
-}
-
-// notedEnd is the state that the sandbox's keeper has noted, or is about to. The
-// error is fs.ErrNotExist where there is none.
-func notedEnd(dir string) (channel.Status, error) {
-	for limit := time.Now().Add(lastLimit); ; time.Sleep(2 * time.Millisecond) {
-		kept := hasKeeper(dir)
-		status, err := readEnd(dir)
-		if !kept || !errors.Is(err, fs.ErrNotExist) || time.Now().After(limit) {
-			return status, err
-		}
-	}
-}
-
-// readEnd reads what a keeper has noted. The file is there from its beginning; before
-// it is written whole, there is nothing in it.
-func readEnd(dir string) (status channel.Status, err error) {
-	data, err := os.ReadFile(filepath.Join(dir, state.Ended))
-	if err != nil {
-		return status, err
-	}
-	if err := json.Unmarshal(data, &status); err != nil {
-		return channel.Status{}, fmt.Errorf("%w (%w)", fs.ErrNotExist, err)
-	}
-	return status, nil
 }

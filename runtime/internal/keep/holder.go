@@ -1,4 +1,4 @@
-package runtime
+package keep
 
 import (
 	"bytes"
@@ -27,12 +27,12 @@ const (
 	holderListener = 4 // where others connect
 )
 
-// hold connects to a first process over its only connection, which it takes over,
+// Hold connects to a first process over its only connection, which it takes over,
 // and lets other processes use it, until leave is called. A holder does it where
-// there is one: a process beside this one, which nobody stops with Ctrl-Z.
-func (r *Runtime) hold(ctx context.Context, dir string, first net.Conn) (client *channel.Client, leave func(), err error) {
-	if len(r.options.Holder) > 0 {
-		return r.startHolder(ctx, dir, first)
+// argv names one: a process beside this one, which nobody stops with Ctrl-Z.
+func Hold(ctx context.Context, argv []string, dir string, first net.Conn) (client *channel.Client, leave func(), err error) {
+	if len(argv) > 0 {
+		return startHolder(ctx, argv, dir, first)
 	}
 	l, err := listenShared(dir)
 	if err != nil {
@@ -49,15 +49,14 @@ func (r *Runtime) hold(ctx context.Context, dir string, first net.Conn) (client 
 }
 
 // startHolder gives the connection to a holder and connects to that.
-func (r *Runtime) startHolder(ctx context.Context, dir string, first net.Conn) (*channel.Client, func(), error) {
+func startHolder(ctx context.Context, argv []string, dir string, first net.Conn) (*channel.Client, func(), error) {
 	defer first.Close()
 	listener, err := listenerFile(dir)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer listener.Close()
-	argv := append(append([]string{}, r.options.Holder...), filepath.Base(dir))
-	leave, said, err := runHolder(argv, first.(*net.UnixConn), listener)
+	leave, said, err := runHolder(append(append([]string{}, argv...), filepath.Base(dir)), first.(*net.UnixConn), listener)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot start the process that holds its channel: %w", err)
 	}
@@ -117,13 +116,10 @@ func runHolder(argv []string, first *net.UnixConn, listener *os.File) (leave fun
 	}, said, nil
 }
 
-// Hold is the life of a holder of the named sandbox's channel: until the first process
-// has ended, or whoever started this one has left and the requests of others that were
-// under way have ended, but for those that last.
-func Hold(ctx context.Context, name string) error {
-	if err := checkName(name); err != nil {
-		return err
-	}
+// HoldMain is the life of a holder of the named sandbox's channel: until the first
+// process has ended, or whoever started this one has left and the requests of others
+// that were under way have ended, but for those that last.
+func HoldMain(ctx context.Context, name string) error {
 	err := confine.Enter(confine.Confinement{ID: compiler.HelperID(name), Files: holderListener - 2, Calls: confine.Sockets})
 	if err != nil {
 		return err

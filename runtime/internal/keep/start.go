@@ -1,4 +1,4 @@
-package runtime
+package keep
 
 import (
 	"context"
@@ -20,24 +20,24 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 )
 
-// startKeeper starts a keeper, as a process of its own, and returns when it has given
-// up all but the descriptors that it needs. Where there is one, or without
-// Options.Keeper, it does nothing.
-func (u *up) startKeeper(ctx context.Context) error {
-	if len(u.r.options.Keeper) == 0 {
+// Start starts a keeper, as a process of its own, and returns when it has given
+// up all but the descriptors that it needs. Where there is one, or argv is empty, it
+// does nothing.
+func Start(ctx context.Context, argv []string, dir, name string) error {
+	if len(argv) == 0 {
 		return nil
 	}
-	lock, err := lockKeeper(u.s.Dir, os.O_CREATE)
+	lock, err := lockKeeper(dir, os.O_CREATE)
 	if err != nil || lock == nil {
 		return err
 	}
 	defer lock.Close()
-	files, err := u.keptFiles(ctx, lock)
+	files, err := keptFiles(ctx, dir, name, lock)
 	defer closeAll(files)
 	if err != nil {
 		return fmt.Errorf("cannot start its keeper: %w", err)
 	}
-	keeper, err := confine.Start(append(append([]string{}, u.r.options.Keeper...), u.s.Name), files...)
+	keeper, err := confine.Start(append(append([]string{}, argv...), name), files...)
 	if err == nil {
 		err = errors.Join(notePID(lock, keeper.PID), keeper.Begin())
 	}
@@ -57,17 +57,17 @@ func notePID(lock *os.File, pid int) error {
 }
 
 // keptFiles opens what a keeper is started with, in the order of its descriptors.
-func (u *up) keptFiles(ctx context.Context, lock *os.File) (files []*os.File, err error) {
+func keptFiles(ctx context.Context, dir, name string, lock *os.File) (files []*os.File, err error) {
 	files = append(files, lock)
 	for _, open := range []func() (*os.File, error){
 		func() (*os.File, error) {
-			return logfile.Make(filepath.Join(u.s.Dir, state.Log), int(compiler.HelperID(u.s.Name)))
+			return logfile.Make(filepath.Join(dir, state.Log), int(compiler.HelperID(name)))
 		},
 		func() (*os.File, error) {
-			return os.OpenFile(filepath.Join(u.s.Dir, state.Ended), os.O_CREATE|os.O_TRUNC|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
+			return os.OpenFile(filepath.Join(dir, state.Ended), os.O_CREATE|os.O_TRUNC|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
 		},
-		func() (*os.File, error) { return channelFile(ctx, u.s.Dir) },
-		func() (*os.File, error) { return listenerFile(u.s.Dir) },
+		func() (*os.File, error) { return channelFile(ctx, dir) },
+		func() (*os.File, error) { return listenerFile(dir) },
 	} {
 		f, err := open()
 		if err != nil {
@@ -87,9 +87,9 @@ func closeAll(files []*os.File) {
 // dialLimit is how long QEMU may take to see that an earlier connection has ended.
 const dialLimit = 30 * time.Second
 
-// dialUnix connects to a socket, and tries again for as long as ctx lasts where too
+// Dial connects to a socket, and tries again for as long as ctx lasts where too
 // many others wait for it: QEMU has one connection at a time, and lets one wait.
-func dialUnix(ctx context.Context, path string) (net.Conn, error) {
+func Dial(ctx context.Context, path string) (net.Conn, error) {
 	var d net.Dialer
 	for {
 		conn, err := d.DialContext(ctx, "unix", path)
@@ -108,7 +108,7 @@ func dialUnix(ctx context.Context, path string) (net.Conn, error) {
 func channelFile(ctx context.Context, dir string) (*os.File, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialLimit)
 	defer cancel()
-	conn, err := dialUnix(ctx, filepath.Join(dir, state.Channel))
+	conn, err := Dial(ctx, filepath.Join(dir, state.Channel))
 	if err != nil {
 		return nil, err
 	}
@@ -162,9 +162,9 @@ func hasKeeper(dir string) bool {
 	return true
 }
 
-// awaitKeeper waits until the keeper of a sandbox that has ended has written the
+// Await waits until the keeper of a sandbox that has ended has written the
 // rest of the output and ended, too, and makes room for the next one.
-func awaitKeeper(dir string) error {
+func Await(dir string) error {
 	for limit := time.Now().Add(lastLimit); ; time.Sleep(2 * time.Millisecond) {
 		lock, err := lockKeeper(dir, 0)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -180,10 +180,10 @@ func awaitKeeper(dir string) error {
 	}
 }
 
-// removeKept removes what the keepers of a sandbox have made, once the last one
+// Remove removes what the keepers of a sandbox have made, once the last one
 // has ended.
-func removeKept(dir string) error {
-	if err := awaitKeeper(dir); err != nil {
+func Remove(dir string) error {
+	if err := Await(dir); err != nil {
 		return err
 	}
 	for _, file := range []string{state.KeeperLock, state.Keeper} { // an sbx run that was killed leaves a socket, and no lock

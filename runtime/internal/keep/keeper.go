@@ -1,4 +1,4 @@
-package runtime
+package keep
 
 import (
 	"context"
@@ -40,11 +40,9 @@ const (
 	keptListener = 7 // where others connect
 )
 
-// Keep is the keeper of the named sandbox, as Up starts it. It ends with the sandbox.
-func (r *Runtime) Keep(ctx context.Context, name string) error {
-	if err := checkName(name); err != nil {
-		return err
-	}
+// Main is the life of the keeper of the named sandbox, which ends with the
+// sandbox. answer bounds how long its first process may take to answer.
+func Main(ctx context.Context, name string, answer func(context.Context) (context.Context, context.CancelFunc)) error {
 	log, end := os.NewFile(keptLog, "log"), os.NewFile(keptEnd, state.Ended)
 	conn, err := inherited(keptChannel, net.FileConn)
 	if err != nil {
@@ -69,9 +67,9 @@ func (r *Runtime) Keep(ctx context.Context, name string) error {
 	if err := confine.Begun(); err != nil {
 		return err
 	}
-	answer, cancel := r.untilAnswer(ctx)
+	bounded, cancel := answer(ctx)
 	defer cancel()
-	client, err := channel.Dial(answer, conn)
+	client, err := channel.Dial(bounded, conn)
 	if err != nil {
 		return err
 	}

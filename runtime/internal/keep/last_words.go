@@ -1,4 +1,4 @@
-package runtime
+package keep
 
 import (
 	"context"
@@ -25,9 +25,9 @@ const (
 
 var errEnough = errors.New("that is more output than sbx-init holds")
 
-// latestOutput is what the sandbox's first process still holds of its command's
+// LatestOutput is what the sandbox's first process still holds of its command's
 // output, or as much of it as came within the bounds.
-func latestOutput(client *channel.Client) (records []channel.Record) {
+func LatestOutput(client *channel.Client) (records []channel.Record) {
 	ctx, cancel := context.WithTimeout(context.Background(), wordsTime)
 	defer cancel()
 	size := 0
@@ -42,9 +42,9 @@ func latestOutput(client *channel.Client) (records []channel.Record) {
 	return records
 }
 
-// keepWords writes what a failed sandbox's command wrote, and how it ended, where
+// Words writes what a failed sandbox's command wrote, and how it ended, where
 // sbx logs and sbx wait look for it, unless its keeper has done so.
-func keepWords(dir string, f *startfail.StartFailure) error {
+func Words(dir string, f *startfail.StartFailure) error {
 	lock, err := lockKeeper(dir, os.O_CREATE)
 	if lock == nil || err != nil {
 		return err
@@ -77,4 +77,14 @@ func keepWords(dir string, f *startfail.StartFailure) error {
 	end := f.Status
 	end.State, end.PID = channel.Ended, 0
 	return writeEnd(dir, end)
+}
+
+// LoggedOutput is what the keeper of a sandbox has written of its output.
+func LoggedOutput(ctx context.Context, dir string) (records []channel.Record) {
+	_ = logfile.Read(ctx, filepath.Join(dir, state.Log), time.Time{}, false, func(l logfile.Line) error { // as far as it can be read
+		records = append(records, channel.Record{Time: l.Time, Data: []byte(l.Text + "\n")})
+		records = records[max(0, len(records)-startfail.ShownLines):]
+		return nil
+	})
+	return records
 }
