@@ -9,6 +9,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/runtime/plan"
 )
@@ -153,7 +154,7 @@ func (u *up) release(ctx context.Context) error {
 	if had == nil {
 		return nil
 	}
-	unlock, err := u.r.lock(ctx, allNames)
+	unlock, err := u.r.locks.Lock(ctx, locks.All)
 	if err != nil {
 		return err
 	}

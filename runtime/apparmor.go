@@ -94,8 +94,8 @@ func (r *Runtime) appArmorValues(s *bound.Sandbox, conn *libvirt.Connect) (map[a
 
 // libvirtFolders are where the driver has a folder for each machine, and QEMU's logs.
 func (r *Runtime) libvirtFolders(conn *libvirt.Connect) (domains, logs string) {
-	if r.embed.is(conn) {
-		return filepath.Join(r.embed.dir(), "lib/qemu"), filepath.Join(r.embed.dir(), "log/qemu")
+	if r.embed.Is(conn) {
+		return filepath.Join(r.embed.Dir(), "lib/qemu"), filepath.Join(r.embed.Dir(), "log/qemu")
 	}
 	return qemu.LibvirtFolder, "/var/log/libvirt/qemu"
 }

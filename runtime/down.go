@@ -14,6 +14,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
+	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -28,7 +29,7 @@ func (r *Runtime) Down(ctx context.Context, name string) (found bool, err error)
 	if r.local() && r.embeddedNamed(name) != nil {
 		return true, errEmbedded(name)
 	}
-	unlock, err := r.lock(ctx, name)
+	unlock, err := r.locks.Lock(ctx, name)
 	if err != nil {
 		return false, err
 	}
@@ -84,7 +85,7 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 	}
 	clean, cancel := context.WithTimeoutCause(context.Background(), cleanLimit, fmt.Errorf("for %v: it hangs, or is stopped", cleanLimit))
 	defer cancel()
-	unlock, err := r.lock(clean, allNames)
+	unlock, err := r.locks.Lock(clean, locks.All)
 	if err != nil {
 		return err
 	}
@@ -142,7 +143,7 @@ func (r *Runtime) removeFiles(name string, kind schema.Backend) error {
 	if err := r.removeDir(name, kind); err != nil {
 		return err
 	}
-	return r.pruneInit()
+	return r.inits.Prune()
 }
 
 // removeDir removes the sandbox's folder. What somebody else put into it stays,

@@ -36,7 +36,7 @@ func (r *Runtime) Drift(bundles []*compiler.Bundle) ([]plan.Change, error) {
 		if len(bundles) > 0 && byName[name] == nil {
 			return nil
 		}
-		return r.ifIdle(name, func() error {
+		return r.locks.IfIdle(name, func() error {
 			some, err := o.drift(conn, name, kind, byName[name])
 			found = append(found, some...)
 			return err

@@ -1,8 +1,6 @@
 package runtime
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -11,6 +9,8 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/claims"
+	"github.com/sbx-dev/sbx/runtime/internal/embed"
 	"github.com/sbx-dev/sbx/runtime/internal/proc"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -34,22 +34,11 @@ func (r *Runtime) listEmbedded() ([]Sandbox, error) {
 
 // embeddedNamed is one of those; nil when there is none of the name.
 func (r *Runtime) embeddedNamed(name string) *Sandbox {
-	path := r.state().Path(state.Claims, name)
-	if f, err := lockClaim(context.Background(), path, 0); f != nil || err != nil {
-		if f != nil { // its process has been killed
-			f.Close()
-		}
+	c := claims.Held(r.state(), name)
+	if c == nil || c.Embed == "" {
 		return nil
 	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil
-	}
-	var c claim
-	if json.Unmarshal(data, &c) != nil || c.Embed == "" || c.Metadata == nil {
-		return nil
-	}
-	pid := proc.ReadPID(embedPIDFile(c.Embed, name))
+	pid := proc.ReadPID(embed.PIDFile(c.Embed, name))
 	if pid == 0 {
 		return nil
 	}

@@ -153,7 +153,7 @@ func refused(s *bound.Sandbox, err error) error {
 // tethered to this process.
 func (k kvm) startTransient(s *bound.Sandbox, conn *libvirt.Connect) (*libvirt.Domain, net.Conn, error) {
 	flags := libvirt.DOMAIN_START_AUTODESTROY
-	if k.r.embed.is(conn) {
+	if k.r.embed.Is(conn) {
 		flags = 0
 	}
 	text, err := s.Domain.Marshal()
@@ -164,8 +164,8 @@ func (k kvm) startTransient(s *bound.Sandbox, conn *libvirt.Connect) (*libvirt.D
 	if err != nil {
 		return nil, nil, refused(s, err)
 	}
-	if k.r.embed.is(conn) {
-		if err := k.r.tether(s.Name); err != nil {
+	if k.r.embed.Is(conn) {
+		if err := k.r.embed.Tether(s.Name); err != nil {
 			return dom, nil, err
 		}
 	}

@@ -33,7 +33,7 @@ func (r *Runtime) lost(seen map[string]bool) ([]plan.Change, error) {
 		if !e.IsDir() || strings.HasPrefix(name, ".") || seen[name] {
 			continue
 		}
-		err := r.ifIdle(name, func() error {
+		err := r.locks.IfIdle(name, func() error {
 			lost, err := r.isLost(name)
 			if lost {
 				found = append(found, plan.Change{Sandbox: name, Object: stateObject, Live: "without a domain in libvirt", Desired: "running",

@@ -113,7 +113,7 @@ func (l lxc) writeOwn(ctx context.Context, s *bound.Sandbox, base int) error {
 	if err := hostfile.WriteOwned(filepath.Join(dir, "manifest.json"), manifest, 0, base, 0o440); err != nil {
 		return err
 	}
-	return l.r.linkInit(ctx, filepath.Join(dir, "init"))
+	return l.r.inits.Link(ctx, filepath.Join(dir, "init"))
 }
 
 // clear removes what prepare made, and nothing that the sandbox itself wrote.

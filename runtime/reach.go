@@ -4,7 +4,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -51,13 +50,5 @@ func (r *Runtime) CheckState(backend schema.Backend) (folder string, err error) 
 
 // InitPath is the sbx-init that sandboxes of an architecture get; "" is this host's.
 func (r *Runtime) InitPath(of string) (string, error) {
-	a, err := bound.ArchOf(of)
-	if err != nil {
-		return "", err
-	}
-	path, err := r.findInit(a)
-	if err != nil {
-		return "", err
-	}
-	return path, checkInit(path, a)
+	return r.inits.Path(of)
 }

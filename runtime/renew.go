@@ -9,6 +9,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
+	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -67,7 +68,7 @@ func (u *up) check() error {
 	if err := virt.CheckWires(u.conn, u.s.Domain); err != nil {
 		return err
 	}
-	if u.s.Metadata.Machine != nil && !u.r.embed.is(u.conn) {
+	if u.s.Metadata.Machine != nil && !u.r.embed.Is(u.conn) {
 		if err := u.s.QEMU.CheckLibvirtFolder(); err != nil {
 			return err
 		}
@@ -81,7 +82,7 @@ func (u *up) network(ctx context.Context) error {
 	if err := u.s.CheckIPv6(); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
-	unlock, err := u.r.lock(ctx, allNames)
+	unlock, err := u.r.locks.Lock(ctx, locks.All)
 	if err != nil {
 		return err
 	}

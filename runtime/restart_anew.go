@@ -28,7 +28,7 @@ func moved(m *compiler.Metadata) (paths []string) {
 // restartAnew starts the whole sandbox anew, as it is defined and as its files say,
 // so that it gets what stands at its host paths now.
 func (r *Runtime) restartAnew(ctx context.Context, conn *libvirt.Connect, dom *libvirt.Domain, name string, kind schema.Backend) error {
-	unlock, err := r.lock(ctx, name)
+	unlock, err := r.locks.Lock(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -15,9 +15,11 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/embed"
 	"github.com/sbx-dev/sbx/runtime/internal/ids"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
+	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -50,8 +52,8 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 	if err != nil {
 		return exit, err
 	}
-	if r.embed.is(conn) {
-		if err := checkEmbedded(s.Domain); err != nil {
+	if r.embed.Is(conn) {
+		if err := embed.Check(s.Domain); err != nil {
 			return exit, fmt.Errorf("%s: %w", s.Name, err)
 		}
 	} else {
@@ -105,7 +107,7 @@ type ephemeral struct {
 
 // checkName refuses a name that another sandbox has, whoever made it.
 func (e *ephemeral) checkName() error {
-	if !e.r.embed.is(e.conn) {
+	if !e.r.embed.Is(e.conn) {
 		if err := e.r.checkKind(e.s.Name, e.s.Backend); err != nil {
 			return err
 		}
@@ -164,7 +166,7 @@ func (e *ephemeral) start(ctx context.Context) (client *channel.Client, leave fu
 
 // create starts the domain, while no other sandbox can take its host ids.
 func (e *ephemeral) create(ctx context.Context, backend backend) (first net.Conn, err error) {
-	unlock, err := e.r.lock(ctx, allNames)
+	unlock, err := e.r.locks.Lock(ctx, locks.All)
 	if err != nil {
 		return nil, err
 	}
@@ -187,16 +189,16 @@ func (e *ephemeral) remove(ended bool) error {
 	}
 	m, written := e.s.Metadata, !machineWrites(e.s)
 	switch {
-	case !ended, written && e.r.embed.is(e.conn):
+	case !ended, written && e.r.embed.Is(e.conn):
 	case written && len(m.Filters) == 0 && len(m.Networks) == 0 && e.s.Confinement == nil:
 		return e.r.removeDir(e.s.Name, e.s.Backend) // sbx-init stays for the next one
 	default:
 		e.awaitEnd()
 	}
-	if err := e.r.remove(e.conn, e.s.Name, e.s.Backend, e.s.Metadata); err != nil || !e.r.embed.is(e.conn) {
+	if err := e.r.remove(e.conn, e.s.Name, e.s.Backend, e.s.Metadata); err != nil || !e.r.embed.Is(e.conn) {
 		return err
 	}
-	return removeEmbedLog(e.r.embed.dir(), e.s.Name)
+	return embed.RemoveLog(e.r.embed.Dir(), e.s.Name)
 }
 
 // awaitEnd waits until the domain has ended by itself, which is gentler than

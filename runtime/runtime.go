@@ -22,6 +22,9 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/embed"
+	"github.com/sbx-dev/sbx/runtime/internal/inits"
+	"github.com/sbx-dev/sbx/runtime/internal/locks"
 )
 
 // Options say where and how a Runtime works. The zero value works on this
@@ -34,8 +37,8 @@ type Options struct {
 	// Empty: compiler.StateDir for root, and for others a folder of their own below
 	// their home folder.
 	StateDir string
-	// Init is the sbx-init to use. Empty: SBX_INIT, else the places that
-	// findInit knows.
+	// Init is the sbx-init to use. Empty: SBX_INIT, else the places where
+	// packages put it.
 	Init string
 	// Accel is AccelKVM or AccelTCG to overrule what profiles say. Empty: what
 	// they say, by what the host has.
@@ -68,7 +71,9 @@ type Options struct {
 type Runtime struct {
 	options Options
 	conns   connections
-	embed   embedded
+	locks   locks.Locks
+	inits   inits.Inits
+	embed   embed.Driver
 }
 
 // answerLimit is what Options.AnswerLimit is by default.
@@ -82,7 +87,15 @@ func New(o Options) *Runtime {
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}
-	return &Runtime{options: o, conns: connections{open: map[string]*libvirt.Connect{}, idle: map[string]*libvirt.Connect{}}}
+	folder := state.Folder(o.StateDir)
+	locks := locks.Locks{Folder: folder, Log: o.Log}
+	return &Runtime{
+		options: o,
+		conns:   connections{open: map[string]*libvirt.Connect{}, idle: map[string]*libvirt.Connect{}},
+		locks:   locks,
+		inits:   inits.Inits{Named: o.Init, Folder: folder, Locks: locks},
+		embed:   embed.Driver{Folder: folder, Log: o.Log, Tetherers: o.Tether},
+	}
 }
 
 // state is the folder that holds what sandboxes are made of.
@@ -91,5 +104,5 @@ func (r *Runtime) state() state.Folder { return state.Folder(r.options.StateDir)
 // Close ends the connections.
 func (r *Runtime) Close() {
 	r.conns.close()
-	r.embed.close()
+	r.embed.Close()
 }

@@ -27,7 +27,7 @@ func (r *Runtime) Stop(ctx context.Context, name string) (ran bool, err error) {
 	if err := checkName(name); err != nil {
 		return false, err
 	}
-	unlock, err := r.lock(ctx, name)
+	unlock, err := r.locks.Lock(ctx, name)
 	if err != nil {
 		return false, err
 	}

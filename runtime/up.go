@@ -17,6 +17,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/ids"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
+	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/startfail"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/runtime/plan"
@@ -74,7 +75,7 @@ func (r *Runtime) up(ctx context.Context, b *compiler.Bundle, expect map[string]
 	if err := r.confine(s, conn); err != nil {
 		return nil, err
 	}
-	unlock, err := r.lock(ctx, s.Name)
+	unlock, err := r.locks.Lock(ctx, s.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +234,7 @@ func (u *up) renews() bool { return u.result.Created || u.result.Restarted }
 // define claims the name and the host ids, by defining the domain. From here on
 // Down finds everything.
 func (u *up) define(ctx context.Context) error {
-	unlock, err := u.r.lock(ctx, allNames)
+	unlock, err := u.r.locks.Lock(ctx, locks.All)
 	if err != nil {
 		return err
 	}

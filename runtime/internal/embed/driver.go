@@ -1,4 +1,4 @@
-package runtime
+package embed
 
 import (
 	"errors"
@@ -20,67 +20,33 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
-	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // The embedded driver is libvirt's QEMU driver inside this very process: it
 // needs no daemon and no root, and has no nwfilter (libvirt's "QEMU driver"
 // page, "Embedded driver"). One process at a time may use a root folder of it.
-const maxEmbedRoots = 1024
+const maxRoots = 1024
 
-// connector is how to connect for a backend.
-type connector = func(schema.Backend) (*libvirt.Connect, error)
+// Driver is this process's connection to the embedded driver, if it has one.
+type Driver struct {
+	Folder    state.Folder
+	Log       func(line string) // is told what takes long
+	Tetherers []string          // the program that calls Tether, and its arguments; none: a machine may outlive this process
 
-// connectEphemeral connects to what runs a machine or container for this process
-// alone: by connect, or the embedded driver where nobody has named a connection
-// and no libvirtd can be used.
-func (r *Runtime) connectEphemeral(kind schema.Backend, connect connector) (*libvirt.Connect, error) {
-	if r.options.URI != "" {
-		return connect(kind)
-	}
-	if k, err := kindNamed(kind); err != nil || !k.embedded {
-		return connectContainers(kind, connect)
-	}
-	// Once libvirt's driver is in this process, it takes qemu:///system for its own.
-	if os.Geteuid() == 0 && !r.embed.taken() {
-		conn, err := connect(kind)
-		if virt.ErrorCode(err) != libvirt.ERR_SYSTEM_ERROR && !noDriver(kind, err) {
-			return conn, err
-		}
-	}
-	return r.embed.connect(r)
-}
-
-// connectContainers connects to the libvirtd that containers need: libvirt can
-// embed its driver for QEMU, but not the one for containers.
-func connectContainers(kind schema.Backend, connect connector) (*libvirt.Connect, error) {
-	const instead = "a machine (--backend kvm) needs neither libvirtd nor root"
-	if os.Geteuid() != 0 {
-		return nil, fault.New(diag.NotRoot, "a container (backend %s) needs root and libvirtd: run sbx as root; %s", kind, instead)
-	}
-	conn, err := connect(kind)
-	if err != nil {
-		err = fault.New(diag.NoLibvirt, "%w\nA container (backend %s) needs libvirtd; %s", err, kind, instead)
-	}
-	return conn, err
-}
-
-// embedded is this process's connection to the embedded driver, if it has one.
-type embedded struct {
 	mu    sync.Mutex
 	conn  *libvirt.Connect
 	root  *os.File // locked
 	umask int      // this process's own, while there is a connection
 }
 
-func (e *embedded) connect(r *Runtime) (*libvirt.Connect, error) {
+func (e *Driver) Connect() (*libvirt.Connect, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.conn != nil {
 		return e.conn, nil
 	}
-	dir, root, err := takeRoot(r.state())
+	dir, root, err := takeRoot(e.Folder)
 	if err != nil {
 		return nil, fmt.Errorf("libvirt's embedded driver: %w", err)
 	}
@@ -100,32 +66,32 @@ func (e *embedded) connect(r *Runtime) (*libvirt.Connect, error) {
 		return nil, fmt.Errorf("libvirt's embedded driver: %w", virt.Plain(err))
 	}
 	e.conn, e.root, e.umask = conn, root, umask
-	return conn, r.probe(conn)
+	return conn, e.probe(conn)
 }
 
 // is says whether conn is this connection.
-func (e *embedded) is(conn *libvirt.Connect) bool {
+func (e *Driver) Is(conn *libvirt.Connect) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.conn != nil && e.conn == conn
 }
 
 // taken says whether there is this connection.
-func (e *embedded) taken() bool {
+func (e *Driver) Taken() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.conn != nil
 }
 
 // dir is the driver's root folder.
-func (e *embedded) dir() string {
+func (e *Driver) Dir() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return filepath.Dir(e.root.Name())
 }
 
 // close gives the root folder to the next process.
-func (e *embedded) close() {
+func (e *Driver) Close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.conn != nil {
@@ -142,7 +108,7 @@ func takeRoot(folder state.Folder) (dir string, lock *os.File, err error) {
 	if _, err := folder.Make(state.Embed, state.EmbedCache); err != nil {
 		return "", nil, err
 	}
-	for i := range maxEmbedRoots {
+	for i := range maxRoots {
 		dir = folder.Path(state.Embed, strconv.Itoa(i))
 		if _, err := folder.Make(state.Embed, strconv.Itoa(i), state.EmbedConfig); err != nil {
 			return "", nil, err
@@ -163,11 +129,11 @@ func takeRoot(folder state.Folder) (dir string, lock *os.File, err error) {
 			return "", nil, err
 		}
 	}
-	return "", nil, fmt.Errorf("all %d folders in %s are in use", maxEmbedRoots, folder.Path(state.Embed))
+	return "", nil, fmt.Errorf("all %d folders in %s are in use", maxRoots, folder.Path(state.Embed))
 }
 
 func fillRoot(dir string) error {
-	config, err := embedConfig()
+	config, err := config()
 	if err != nil {
 		return err
 	}
@@ -181,10 +147,10 @@ func fillRoot(dir string) error {
 	return err
 }
 
-// embedConfig is libvirt's qemu.conf. QEMU's own output goes to a file rather than
+// config is libvirt's qemu.conf. QEMU's own output goes to a file rather than
 // through virtlogd, a daemon; and whatever libvirt starts without asking whom to
 // run as is not root, either.
-func embedConfig() ([]byte, error) {
+func config() ([]byte, error) {
 	config := []byte("stdio_handler = \"file\"\n")
 	if os.Geteuid() != 0 {
 		return config, nil
@@ -209,9 +175,9 @@ var runEvents = sync.OnceValue(func() error {
 	return nil
 })
 
-// checkEmbedded refuses what the embedded driver cannot do, rather than do
+// Check refuses what the embedded driver cannot do, rather than do
 // without it.
-func checkEmbedded(d *libvirtxml.Domain) error {
+func Check(d *libvirtxml.Domain) error {
 	const help = "libvirt's embedded driver, which runs machines where no libvirtd can be used, cannot"
 	switch {
 	case len(d.Devices.Interfaces) > 0:

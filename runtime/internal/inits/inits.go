@@ -1,4 +1,4 @@
-package runtime
+package inits
 
 import (
 	"cmp"
@@ -16,19 +16,40 @@ import (
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// findInit finds the sbx-init that sandboxes are to run: the one that the
-// options or SBX_INIT name, else the one beside sbx, in ../libexec/sbx or in
+// Inits are the versions of sbx-init that sandboxes of a state folder have.
+type Inits struct {
+	Named  string // the one that the caller has named; "" is none
+	Folder state.Folder
+	Locks  locks.Locks
+}
+
+// path is the sbx-init that sandboxes of an architecture get; "" is this host's.
+func (i Inits) Path(of string) (string, error) {
+	a, err := bound.ArchOf(of)
+	if err != nil {
+		return "", err
+	}
+	path, err := i.find(a)
+	if err != nil {
+		return "", err
+	}
+	return path, check(path, a)
+}
+
+// find finds the sbx-init that sandboxes are to run: the one that the
+// caller or SBX_INIT names, else the one beside sbx, in ../libexec/sbx or in
 // /usr/lib/sbx. That of an architecture which is not this host's is beside it, with
 // the architecture behind its name.
-func (r *Runtime) findInit(a arch.Arch) (string, error) {
+func (i Inits) find(a arch.Arch) (string, error) {
 	suffix := ""
 	if host, err := arch.Host(); err != nil || host.Name != a.Name {
 		suffix = "-" + a.Name
 	}
-	if named := cmp.Or(r.options.Init, os.Getenv("SBX_INIT")); named != "" {
+	if named := cmp.Or(i.Named, os.Getenv("SBX_INIT")); named != "" {
 		return named + suffix, nil
 	}
 	places := []string{"/usr/lib/sbx/sbx-init" + suffix}
@@ -44,14 +65,14 @@ func (r *Runtime) findInit(a arch.Arch) (string, error) {
 	return "", fault.New(diag.NoInit, "cannot find sbx-init%s, which runs inside every sandbox: looked for %s; make build%s puts it beside sbx, and SBX_INIT names it anywhere", suffix, strings.Join(places, ", "), suffix)
 }
 
-// installInit puts sbx-init into the state folder under its digest and gives
+// install puts sbx-init into the state folder under its digest and gives
 // that path: a sandbox that runs keeps its own while a newer one is installed.
-func (r *Runtime) installInit() (string, error) {
+func (i Inits) install() (string, error) {
 	a, err := bound.ArchOf("")
 	if err != nil {
 		return "", err
 	}
-	from, err := r.findInit(a)
+	from, err := i.find(a)
 	if err != nil {
 		return "", err
 	}
@@ -59,11 +80,11 @@ func (r *Runtime) installInit() (string, error) {
 	if err != nil {
 		return "", fault.New(diag.NoInit, "sbx-init %s: %w", from, err)
 	}
-	if err := checkInit(from, a); err != nil {
+	if err := check(from, a); err != nil {
 		return "", err
 	}
 	_, digest, _ := strings.Cut(compiler.Digest(data), ":")
-	dir, err := r.state().Make(state.Inits)
+	dir, err := i.Folder.Make(state.Inits)
 	if err != nil {
 		return "", err
 	}
@@ -74,23 +95,23 @@ func (r *Runtime) installInit() (string, error) {
 	return to, hostfile.WriteAtomic(to, data, 0o755)
 }
 
-// linkInit makes path another name of the installed sbx-init.
-func (r *Runtime) linkInit(ctx context.Context, path string) error {
-	unlock, err := r.lock(ctx, allNames) // against pruneInit
+// link makes path another name of the installed sbx-init.
+func (i Inits) Link(ctx context.Context, path string) error {
+	unlock, err := i.Locks.Lock(ctx, locks.All) // against prune
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	installed, err := r.installInit()
+	installed, err := i.install()
 	if err != nil {
 		return err
 	}
 	return os.Link(installed, path)
 }
 
-// checkInit refuses a program for another architecture, and one that needs an
+// check refuses a program for another architecture, and one that needs an
 // interpreter, which a sandbox's root need not have.
-func checkInit(path string, a arch.Arch) error {
+func check(path string, a arch.Arch) error {
 	f, err := elf.Open(path)
 	if err != nil {
 		return fault.New(diag.NoInit, "sbx-init %s is not a program: %w", path, err)
@@ -107,10 +128,10 @@ func checkInit(path string, a arch.Arch) error {
 	return nil
 }
 
-// pruneInit removes the versions of sbx-init that no sandbox has a link to. The
+// prune removes the versions of sbx-init that no sandbox has a link to. The
 // caller holds the lock of all names.
-func (r *Runtime) pruneInit() error {
-	dir := r.state().Path(state.Inits)
+func (i Inits) Prune() error {
+	dir := i.Folder.Path(state.Inits)
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

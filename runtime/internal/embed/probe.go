@@ -1,4 +1,4 @@
-package runtime
+package embed
 
 import (
 	"fmt"
@@ -15,19 +15,19 @@ import (
 // probe has the embedded driver find out what QEMU can do, which it remembers
 // for as long as QEMU, libvirt and the kernel stay the same. That takes up to a
 // minute, of which it says a word.
-func (r *Runtime) probe(conn *libvirt.Connect) error {
+func (e *Driver) probe(conn *libvirt.Connect) error {
 	ask := func() error {
 		_, err := conn.GetCapabilities()
 		return virt.Plain(err)
 	}
 	if qemu.KvmIsRootsOnly() {
-		return r.tellOfProbe(func() error { return qemu.WithoutKVM(ask) })
+		return e.tellOfProbe(func() error { return qemu.WithoutKVM(ask) })
 	}
-	known, err := filepath.Glob(r.state().Path(state.Embed, state.EmbedCache, "qemu/capabilities/*.xml"))
+	known, err := filepath.Glob(e.Folder.Path(state.Embed, state.EmbedCache, "qemu/capabilities/*.xml"))
 	if err != nil || len(known) > 0 {
 		return err
 	}
-	return r.tellOfProbe(ask)
+	return e.tellOfProbe(ask)
 }
 
 // What is known already is read in a tenth of the first time.
@@ -37,7 +37,7 @@ const (
 )
 
 // tellOfProbe says what takes so long, if it takes long.
-func (r *Runtime) tellOfProbe(ask func() error) error {
+func (e *Driver) tellOfProbe(ask func() error) error {
 	start, done := time.Now(), make(chan error, 1)
 	go func() { done <- ask() }()
 	notice := "finding out what QEMU can do here, this once; it may take a minute"
@@ -46,7 +46,7 @@ func (r *Runtime) tellOfProbe(ask func() error) error {
 		case err := <-done:
 			return err
 		case <-time.After(wait):
-			r.options.Log(notice)
+			e.Log(notice)
 			notice = fmt.Sprintf("still asking QEMU, for %v so far", (time.Since(start) + probeTick).Round(time.Second))
 		}
 	}

@@ -1,4 +1,4 @@
-package runtime
+package embed
 
 import (
 	"fmt"
@@ -14,28 +14,28 @@ import (
 
 // tether has the machine that the embedded driver has just started end with this
 // process.
-func (r *Runtime) tether(name string) error {
-	if len(r.options.Tether) == 0 {
+func (e *Driver) Tether(name string) error {
+	if len(e.Tetherers) == 0 {
 		return nil
 	}
-	pid := proc.ReadPID(embedPIDFile(r.embed.dir(), name))
+	pid := proc.ReadPID(PIDFile(e.Dir(), name))
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return fmt.Errorf("QEMU's process cannot be watched: %w", err)
 	}
 	process := os.NewFile(uintptr(fd), "QEMU")
 	defer process.Close()
-	return tether.Start(r.options.Tether, process)
+	return tether.Start(e.Tetherers, process)
 }
 
-// embedPIDFile is where the embedded driver with the root folder notes the id of
+// PIDFile is where the embedded driver with the root folder notes the id of
 // the named machine's QEMU.
-func embedPIDFile(root, name string) string {
+func PIDFile(root, name string) string {
 	return filepath.Join(root, "run/qemu", name+".pid")
 }
 
-// removeEmbedLog removes what the named machine's QEMU said, of which the
+// RemoveLog removes what the named machine's QEMU said, of which the
 // embedded driver keeps a file for each name.
-func removeEmbedLog(root, name string) error {
+func RemoveLog(root, name string) error {
 	return hostfile.RemoveFile(filepath.Join(root, "log/qemu", name+".log"))
 }

@@ -1,4 +1,4 @@
-package runtime
+package locks
 
 import (
 	"context"
@@ -13,14 +13,20 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// allNames is the lock that guards what sandboxes must not share.
-const allNames = ".all"
+// Locks are of the sandboxes of a state folder.
+type Locks struct {
+	Folder state.Folder
+	Log    func(line string) // is told of a wait
+}
+
+// All is the lock that guards what sandboxes must not share.
+const All = ".all"
 
 // lock keeps every other sbx of this machine from working on the same sandbox
 // until unlock is called or the process ends. Waiting for another one is told
 // to the log.
-func (r *Runtime) lock(ctx context.Context, name string) (unlock func(), err error) {
-	dir, err := r.state().Make(state.Locks)
+func (l Locks) Lock(ctx context.Context, name string) (unlock func(), err error) {
+	dir, err := l.Folder.Make(state.Locks)
 	if err != nil {
 		return nil, err
 	}
@@ -30,8 +36,8 @@ func (r *Runtime) lock(ctx context.Context, name string) (unlock func(), err err
 	}
 	locked, err := lockfile.Try(f, lockfile.Exclusive)
 	if !locked && err == nil {
-		if name != allNames {
-			r.options.Log(name + ": waiting for another sbx that works on it")
+		if name != All {
+			l.Log(name + ": waiting for another sbx that works on it")
 		}
 		err = lockfile.Wait(ctx, f, lockfile.Exclusive)
 	}
@@ -50,8 +56,8 @@ func (r *Runtime) lock(ctx context.Context, name string) (unlock func(), err err
 // ifIdle looks at a sandbox, and keeps every other sbx from working on it
 // meanwhile. It does not look where one works on it just now: what there is to see
 // then is that one's doing.
-func (r *Runtime) ifIdle(name string, look func() error) error {
-	f, err := os.Open(r.state().Path(state.Locks, name))
+func (l Locks) IfIdle(name string, look func() error) error {
+	f, err := os.Open(l.Folder.Path(state.Locks, name))
 	if err != nil {
 		return look() // nobody has ever worked on it, or this user may not ask
 	}
