@@ -23,7 +23,7 @@ func (r *Runtime) AppArmorConfines(kind schema.Backend) (bool, error) {
 	if !bound.ThisHost.Enabled() {
 		return false, nil
 	}
-	conn, err := r.connect(kind)
+	conn, err := r.drivers.Connect(kind)
 	if err != nil {
 		return false, err
 	}
@@ -94,8 +94,8 @@ func (r *Runtime) appArmorValues(s *bound.Sandbox, conn *libvirt.Connect) (map[a
 
 // libvirtFolders are where the driver has a folder for each machine, and QEMU's logs.
 func (r *Runtime) libvirtFolders(conn *libvirt.Connect) (domains, logs string) {
-	if r.embed.Is(conn) {
-		return filepath.Join(r.embed.Dir(), "lib/qemu"), filepath.Join(r.embed.Dir(), "log/qemu")
+	if r.host.Embed.Is(conn) {
+		return filepath.Join(r.host.Embed.Dir(), "lib/qemu"), filepath.Join(r.host.Embed.Dir(), "log/qemu")
 	}
 	return qemu.LibvirtFolder, "/var/log/libvirt/qemu"
 }

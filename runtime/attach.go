@@ -16,7 +16,7 @@ func (r *Runtime) Attach(ctx context.Context, name string) (*channel.Client, err
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	if !r.local() {
+	if !r.drivers.Local() {
 		return nil, fault.New(diag.Elsewhere, "%s: %s is another machine's libvirt, and a sandbox is spoken with on the machine that it runs on: run sbx there", name, r.options.URI)
 	}
 	if s := r.embeddedNamed(name); s != nil {

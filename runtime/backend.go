@@ -7,39 +7,20 @@ import (
 	"path/filepath"
 	"time"
 
-	"libvirt.org/go/libvirt"
-
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/state"
-	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
+	"github.com/sbx-dev/sbx/runtime/internal/kinds"
+	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/schema"
 )
 
-// backend is what differs between kinds of sandbox.
-type backend interface {
-	// prepare makes the files on the host that the domain names. What an
-	// earlier prepare made is replaced.
-	prepare(ctx context.Context, s *bound.Sandbox) error
-	// start starts the defined domain.
-	start(s *bound.Sandbox, dom *libvirt.Domain) error
-	// startTransient starts the domain without defining it; it ends with conn
-	// at the latest. The connection to its first process is that one's first.
-	startTransient(s *bound.Sandbox, conn *libvirt.Connect) (*libvirt.Domain, net.Conn, error)
-	// held says whether only one process can hold the channel, so that all
-	// others speak with the first process through that one.
-	held() bool
-	// clear removes what prepare and start made in the sandbox's folder; it
-	// removes nothing that the sandbox itself wrote.
-	clear(dir string) error
-}
-
-func (r *Runtime) backend(kind schema.Backend) (backend, error) {
-	k, err := kindNamed(kind)
+func (r *Runtime) backend(kind schema.Backend) (kinds.Backend, error) {
+	k, err := known.Named(kind)
 	if err != nil {
 		return nil, err
 	}
-	return k.backend(r), nil
+	return k.Backend(&r.host), nil
 }
 
 // dial connects to the first process of the running sandbox whose folder is dir:
@@ -53,7 +34,7 @@ func (r *Runtime) dial(ctx context.Context, kind schema.Backend, dir string) (*c
 		return nil, err
 	}
 	var conn net.Conn
-	if backend.held() {
+	if backend.Held() {
 		conn, err = keep.Dial(ctx, filepath.Join(dir, state.Keeper))
 	}
 	if conn == nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/known"
 )
 
 // bind reads a bundle and binds it to this host.
@@ -13,9 +14,9 @@ func (r *Runtime) bind(b *compiler.Bundle) (*bound.Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	kind, err := kindNamed(s.Backend)
+	kind, err := known.Named(s.Backend)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
-	return s, kind.bind(r, s)
+	return s, kind.Bind(&r.host, s)
 }

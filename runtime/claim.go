@@ -14,8 +14,8 @@ import (
 // Claim makes the sandbox's name this process's own until release is called.
 func (r *Runtime) claim(ctx context.Context, s *bound.Sandbox, conn *libvirt.Connect) (release func(), err error) {
 	c := claims.Claim{Backend: s.Backend, Metadata: s.Metadata}
-	if r.embed.Is(conn) {
-		c.Embed = r.embed.Dir()
+	if r.host.Embed.Is(conn) {
+		c.Embed = r.host.Embed.Dir()
 	}
 	return claims.Make(ctx, r.state(), s.Name, c)
 }
@@ -28,7 +28,7 @@ func (r *Runtime) sweep(ctx context.Context) error {
 // removeLeft removes a dead process's sandbox. A persistent domain of the name
 // is another one, made since.
 func (r *Runtime) removeLeft(name string, c claims.Claim) error {
-	conn, err := r.connectEphemeral(c.Backend, r.connect)
+	conn, err := r.drivers.ConnectEphemeral(c.Backend, r.drivers.Connect)
 	if err != nil {
 		return err
 	}

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
@@ -126,7 +126,7 @@ func (c *comparison) domain() error {
 func domainEffect(kind schema.Backend, d plan.Difference) (plan.Effect, string) {
 	part, _, _ := strings.Cut(d.Field, " ")
 	live := part == "description" ||
-		d.Desired != "" && (part == "cputune" || part == "blkiotune" || part == "memory" && kindOf(kind).resizes)
+		d.Desired != "" && (part == "cputune" || part == "blkiotune" || part == "memory" && known.Of(kind).Resizes)
 	if live {
 		return plan.Live, whyLive
 	}
@@ -140,7 +140,7 @@ func (c *comparison) manifest() error {
 	if err != nil {
 		return err
 	}
-	live, err := os.ReadFile(manifestFile(c.want.Backend, c.want.Dir))
+	live, err := os.ReadFile(known.Of(c.want.Backend).ManifestFile(c.want.Dir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -158,11 +158,6 @@ func (c *comparison) manifest() error {
 		c.add("manifest", d, plan.Restart, whyManifest)
 	}
 	return nil
-}
-
-// manifestFile is where the host keeps what a sandbox's first process was told.
-func manifestFile(kind schema.Backend, dir string) string {
-	return filepath.Join(dir, kindOf(kind).manifest, "manifest.json")
 }
 
 func (c *comparison) filters() error {

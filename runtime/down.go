@@ -26,7 +26,7 @@ func (r *Runtime) Down(ctx context.Context, name string) (found bool, err error)
 	if err := checkName(name); err != nil {
 		return false, err
 	}
-	if r.local() && r.embeddedNamed(name) != nil {
+	if r.drivers.Local() && r.embeddedNamed(name) != nil {
 		return true, errEmbedded(name)
 	}
 	unlock, err := r.locks.Lock(ctx, name)
@@ -34,7 +34,7 @@ func (r *Runtime) Down(ctx context.Context, name string) (found bool, err error)
 		return false, err
 	}
 	defer unlock()
-	err = r.eachKind(func(conn *libvirt.Connect, kind schema.Backend) (bool, error) {
+	err = r.drivers.EachKind(func(conn *libvirt.Connect, kind schema.Backend) (bool, error) {
 		one, err := r.down(ctx, conn, name, kind)
 		found = found || one
 		if err != nil {
@@ -45,7 +45,7 @@ func (r *Runtime) Down(ctx context.Context, name string) (found bool, err error)
 	if err != nil {
 		return found, err
 	}
-	if !found && r.local() {
+	if !found && r.drivers.Local() {
 		if found, err = r.downLost(name); err != nil {
 			return found, fmt.Errorf("%s: %w", name, err)
 		}
@@ -90,7 +90,7 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 		return err
 	}
 	defer unlock()
-	if r.local() {
+	if r.drivers.Local() {
 		if err := bound.UnloadProfile(name); err != nil {
 			return err
 		}
@@ -111,7 +111,7 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 		}
 	}
 	for _, n := range m.Networks {
-		if err := virt.ReleaseNetwork(conn, r.eachDriver, n, name); err != nil {
+		if err := virt.ReleaseNetwork(conn, r.drivers.EachDriver, n, name); err != nil {
 			return err
 		}
 	}
@@ -143,7 +143,7 @@ func (r *Runtime) removeFiles(name string, kind schema.Backend) error {
 	if err := r.removeDir(name, kind); err != nil {
 		return err
 	}
-	return r.inits.Prune()
+	return r.host.Inits.Prune()
 }
 
 // removeDir removes the sandbox's folder. What somebody else put into it stays,
@@ -160,7 +160,7 @@ func (r *Runtime) removeDir(name string, kind schema.Backend) error {
 	if err := keep.Remove(dir); err != nil {
 		return err
 	}
-	if err := backend.clear(dir); err != nil {
+	if err := backend.Clear(dir); err != nil {
 		return err
 	}
 	if err := hostfile.RemoveFile(bound.ProfileFile(dir)); err != nil {

@@ -26,7 +26,7 @@ func (r *Runtime) DownAll(ctx context.Context, done func(name string, err error)
 		}
 	}
 	take(names)
-	if !r.local() {
+	if !r.drivers.Local() {
 		return errors.Join(failed...)
 	}
 	failed = append(failed, r.sweep(ctx))

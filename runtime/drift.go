@@ -13,6 +13,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -140,13 +141,13 @@ func (r *Runtime) since(m *compiler.Metadata, object, name string, kind schema.B
 	var paths []string
 	switch {
 	case object == domainObject:
-		paths = []string{filepath.Join("/etc/libvirt", kindOf(kind).driver, name+".xml")}
+		paths = []string{filepath.Join("/etc/libvirt", known.Of(kind).Driver, name+".xml")}
 	case strings.HasPrefix(object, filterObject("")):
 		paths = []string{filepath.Join("/etc/libvirt/nwfilter", strings.TrimPrefix(object, filterObject(""))+".xml")}
 	case strings.HasPrefix(object, networkObject("")):
 		paths = []string{filepath.Join("/etc/libvirt/qemu/networks", strings.TrimPrefix(object, networkObject(""))+".xml")}
 	case object == filesObject:
-		for _, part := range kindOf(kind).made {
+		for _, part := range known.Of(kind).Made {
 			paths = append(paths, r.state().Path(name, part))
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -140,7 +141,7 @@ func noted(m *compiler.Metadata) map[string]string {
 // what sbx has made in a sandbox's folder.
 func filesFingerprint(dir string, kind schema.Backend) (string, error) {
 	var lines []string
-	for _, part := range kindOf(kind).made {
+	for _, part := range known.Of(kind).Made {
 		err := filepath.WalkDir(filepath.Join(dir, part), func(path string, e fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil

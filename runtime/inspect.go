@@ -12,6 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/within"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -73,7 +74,7 @@ func (r *Runtime) Inspect(ctx context.Context, name string) (*Inspection, error)
 		return nil, lostMeanwhile(name, err)
 	}
 	found.Filters, found.Networks = append([]string{}, m.Filters...), append([]string{}, m.Networks...)
-	conn, err := r.connect(kind)
+	conn, err := r.drivers.Connect(kind)
 	if err != nil {
 		return nil, err
 	}
@@ -125,10 +126,10 @@ func (r *Runtime) runOf(name string, kind schema.Backend) *manifest.Run {
 
 // manifestOf is what the sandbox's first process was told.
 func (r *Runtime) manifestOf(name string, kind schema.Backend) *manifest.Manifest {
-	if !r.local() {
+	if !r.drivers.Local() {
 		return nil
 	}
-	data, err := os.ReadFile(manifestFile(kind, r.state().Path(name)))
+	data, err := os.ReadFile(known.Of(kind).ManifestFile(r.state().Path(name)))
 	if err != nil {
 		return nil
 	}

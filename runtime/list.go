@@ -32,24 +32,19 @@ type Sandbox struct {
 // libvirtd, or it does not let this user in, it gives those that run without one.
 func (r *Runtime) List() ([]Sandbox, error) {
 	list := []Sandbox{}
-	for _, kind := range Kinds() {
-		conn, err := r.connectToLook(kind)
-		if noDriver(kind, err) {
-			continue
-		}
-		if r.withoutDaemon(err) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
+	var failed error // of a libvirtd that lets us in
+	err := r.drivers.Each(r.drivers.ConnectToLook, func(conn *libvirt.Connect, kind schema.Backend) (bool, error) {
 		some, err := listOn(conn, kind)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, some...)
+		list, failed = append(list, some...), err
+		return err == nil, nil
+	})
+	if err != nil && !r.withoutDaemon(err) {
+		return nil, err
 	}
-	if r.local() {
+	if failed != nil {
+		return nil, failed
+	}
+	if r.drivers.Local() {
 		some, err := r.listEmbedded()
 		if err != nil {
 			return nil, err

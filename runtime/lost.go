@@ -12,6 +12,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
@@ -64,7 +65,7 @@ func (r *Runtime) isLost(name string) (bool, error) {
 // hasDomain says whether libvirt has a domain of the name, whoever made it.
 func (r *Runtime) hasDomain(name string) (bool, error) {
 	there := false
-	err := r.eachKind(func(conn *libvirt.Connect, _ schema.Backend) (bool, error) {
+	err := r.drivers.EachKind(func(conn *libvirt.Connect, _ schema.Backend) (bool, error) {
 		dom, err := virt.Lookup(conn, name)
 		if dom == nil || err != nil {
 			return true, err
@@ -77,12 +78,12 @@ func (r *Runtime) hasDomain(name string) (bool, error) {
 
 // kindLeft is the kind whose orders stand in what is left of a sandbox.
 func (r *Runtime) kindLeft(name string) schema.Backend {
-	for _, k := range kinds {
-		if _, err := os.Stat(r.state().Path(name, k.manifest)); err == nil {
-			return k.name
+	for _, k := range known.All() {
+		if _, err := os.Stat(r.state().Path(name, k.Manifest)); err == nil {
+			return k.Name
 		}
 	}
-	return kinds[0].name
+	return known.All()[0].Name
 }
 
 // downLost removes what is left of a sandbox whose domain somebody has removed,
@@ -94,7 +95,7 @@ func (r *Runtime) downLost(name string) (bool, error) {
 		return false, err
 	}
 	kind := r.kindLeft(name)
-	conn, err := r.connect(kind)
+	conn, err := r.drivers.Connect(kind)
 	if err != nil {
 		return true, err
 	}

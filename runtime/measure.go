@@ -9,6 +9,7 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/proc"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
@@ -44,7 +45,7 @@ func (r *Runtime) Measure(ctx context.Context, list []Sandbox) {
 		}
 		s := &list[i]
 		all.Go(func() { r.usage(s) })
-		if r.local() {
+		if r.drivers.Local() {
 			all.Go(func() { s.service = r.askService(ctx, s.Backend, s.Name) })
 		}
 	}
@@ -53,7 +54,7 @@ func (r *Runtime) Measure(ctx context.Context, list []Sandbox) {
 		s := &list[i]
 		s.Service, s.Restarts = s.service.State, s.service.Restarts
 		s.Leases = virt.NewLeases(s.Leased, s.service.Leases)
-		if kindOf(s.Backend).mapped {
+		if known.Of(s.Backend).Mapped {
 			s.User = cmp.Or(proc.CommandUser(s.controller, s.service.PID), s.User)
 		}
 	}
@@ -82,7 +83,7 @@ func (r *Runtime) usage(s *Sandbox) {
 		s.measureProcess()
 		return
 	}
-	conn, err := r.connectToLook(s.Backend)
+	conn, err := r.drivers.ConnectToLook(s.Backend)
 	if err != nil {
 		return
 	}
@@ -104,22 +105,22 @@ func (r *Runtime) usage(s *Sandbox) {
 	if after.CpuTime > before.CpuTime { // one that ends meanwhile has used none
 		s.CPU = float64(after.CpuTime-before.CpuTime) / float64(time.Since(began))
 	}
-	k := kindOf(s.Backend)
-	s.Memory = k.memory(dom, after)
+	k := known.Of(s.Backend)
+	s.Memory = k.Memory(dom, after)
 	d, err := virt.Describe(dom, 0)
 	if err != nil {
 		return
 	}
 	s.Leased = virt.Leased(conn, d)
-	if k.mapped {
+	if k.Mapped {
 		s.User = containerUser(d)
 	}
-	if !r.local() {
+	if !r.drivers.Local() {
 		return
 	}
-	pid := k.process(dom, s.Name)
+	pid := k.Process(dom, s.Name)
 	s.Uptime = int64(proc.Age(pid) / time.Second)
-	if k.mapped {
+	if k.Mapped {
 		s.controller = pid
 	} else {
 		s.User = proc.ProcessUser(pid)

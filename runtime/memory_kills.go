@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 )
 
@@ -8,7 +9,7 @@ import (
 // killed because its memory was full. A machine has a kernel of its own, which its
 // first process asks.
 func (s *starting) memoryKills() uint64 {
-	kills := kindOf(s.kind).kills
+	kills := known.Of(s.kind).Kills
 	if kills == nil {
 		return 0
 	}

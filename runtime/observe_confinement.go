@@ -1,9 +1,7 @@
 package runtime
 
 import (
-	"bytes"
 	"fmt"
-	"os"
 
 	"libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
@@ -11,6 +9,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/mac"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -45,25 +44,11 @@ func (o *observed) lookAtConfinement(dom *libvirt.Domain, kind schema.Backend) e
 // runsIn says whether the sandbox's process is in its profile. Where that cannot be
 // seen, as of one that ends now, it is taken to be.
 func runsIn(dom *libvirt.Domain, name string, kind schema.Backend, loaded mac.Loaded) bool {
-	k := kindOf(kind)
-	pid := k.first(k.process(dom, name))
+	k := known.Of(kind)
+	pid := k.First(k.Process(dom, name))
 	if pid == 0 {
 		return true
 	}
 	label, err := bound.ThisHost.OfProcess(pid)
 	return err != nil || label == fmt.Sprintf("%s (%s)", compiler.AppArmorName(name), loaded.Mode)
-}
-
-// firstChild is the only child that libvirt's controller of a container has: the
-// container's first process.
-func firstChild(pid int) int {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	if err != nil {
-		return 0
-	}
-	var child int
-	if _, err := fmt.Sscan(string(bytes.TrimSpace(text)), &child); err != nil {
-		return 0
-	}
-	return child
 }

@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"libvirt.org/go/libvirt"
+
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
@@ -11,26 +13,15 @@ import (
 // both have it, since each of its drivers has names of its own; but the folder, the
 // host ids, the addresses and the filters are derived from the name, and so are one.
 func (r *Runtime) checkKind(name string, kind schema.Backend) error {
-	for _, other := range Kinds() {
+	return r.drivers.EachKind(func(conn *libvirt.Connect, other schema.Backend) (bool, error) {
 		if other == kind {
-			continue
-		}
-		if _, err := r.uri(other); err != nil { // a connection was named that is one driver's alone
-			continue
-		}
-		conn, err := r.connect(other)
-		if noDriver(other, err) {
-			continue
-		}
-		if err != nil {
-			return err
+			return true, nil
 		}
 		dom, _, err := virt.LookupOwn(conn, name)
 		if err := virt.UnlessForeign(err); dom == nil || err != nil {
-			return err
+			return true, err
 		}
 		dom.Free()
-		return fault.New(diag.NameTaken, "%s: there is a sandbox of this name with the backend %s, and this one is for %s: sbx down %s first, or give it another name", name, other, kind, name)
-	}
-	return nil
+		return false, fault.New(diag.NameTaken, "%s: there is a sandbox of this name with the backend %s, and this one is for %s: sbx down %s first, or give it another name", name, other, kind, name)
+	})
 }

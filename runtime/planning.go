@@ -43,14 +43,14 @@ func (r *Runtime) Plan(bundles []*compiler.Bundle, prune bool) (*plan.Plan, erro
 // needLocal refuses another machine's libvirt, whose files and kernel cannot be
 // looked at from here.
 func (r *Runtime) needLocal(verb string) error {
-	if r.local() {
+	if r.drivers.Local() {
 		return nil
 	}
 	return fault.New(diag.Elsewhere, "%s is another machine's libvirt, and its firewall and files are seen on that machine only: run sbx %s there", r.options.URI, verb)
 }
 
 func (o *observer) plan(p *plan.Plan, b *compiler.Bundle) error {
-	conn, err := o.r.connect(schema.Backend(b.Index.Backend))
+	conn, err := o.r.drivers.Connect(schema.Backend(b.Index.Backend))
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (o *observer) planRemovals(p *plan.Plan) error {
 // are not among them. It goes on after an error.
 func (r *Runtime) eachOwn(f func(conn *libvirt.Connect, name string, kind schema.Backend) error) error {
 	var failed []error
-	err := r.eachKind(func(conn *libvirt.Connect, kind schema.Backend) (bool, error) {
+	err := r.drivers.EachKind(func(conn *libvirt.Connect, kind schema.Backend) (bool, error) {
 		domains, err := conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_PERSISTENT)
 		if err != nil {
 			return false, fmt.Errorf("cannot list domains: %w", virt.Plain(err))

@@ -8,6 +8,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/forward"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 )
 
@@ -35,7 +36,7 @@ func (u *up) publish() error {
 			return virt.Plain(err)
 		}
 		defer dom.Free()
-		if c.PID = kindOf(u.s.Backend).process(dom, u.s.Name); c.PID == 0 {
+		if c.PID = known.Of(u.s.Backend).Process(dom, u.s.Name); c.PID == 0 {
 			return fmt.Errorf("its process on the host cannot be found, with which its published ports would end")
 		}
 	}

@@ -4,16 +4,17 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/schema"
 )
 
 // Reach connects to the libvirt that runs sandboxes of the backend, and tells
 // its URI.
 func (r *Runtime) Reach(backend schema.Backend) (uri string, err error) {
-	if uri, err = r.uri(backend); err != nil {
+	if uri, err = r.drivers.URI(backend); err != nil {
 		return "", err
 	}
-	_, err = r.connect(backend)
+	_, err = r.drivers.Connect(backend)
 	return uri, err
 }
 
@@ -41,14 +42,14 @@ func HasDriver(root string) bool {
 // CheckState says what keeps sandboxes of the backend from using the state folder;
 // nil where it is as it should be, or can be made so. It changes nothing.
 func (r *Runtime) CheckState(backend schema.Backend) (folder string, err error) {
-	k, err := kindNamed(backend)
+	k, err := known.Named(backend)
 	if err != nil {
 		return r.options.StateDir, err
 	}
-	return r.options.StateDir, r.state().Check(k.state...)
+	return r.options.StateDir, r.state().Check(k.State...)
 }
 
 // InitPath is the sbx-init that sandboxes of an architecture get; "" is this host's.
 func (r *Runtime) InitPath(of string) (string, error) {
-	return r.inits.Path(of)
+	return r.host.Inits.Path(of)
 }

@@ -41,14 +41,14 @@ func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
 	if err := u.check(); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
-	if err := backend.prepare(ctx, u.s); err != nil {
+	if err := backend.Prepare(ctx, u.s); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
 	u.begun = true
-	if err := backend.start(u.s, dom); err != nil {
+	if err := backend.Start(u.s, dom); err != nil {
 		return fault.New(diag.Start, "%s: cannot start: %w", u.s.Name, err)
 	}
 	return nil
@@ -68,7 +68,7 @@ func (u *up) check() error {
 	if err := virt.CheckWires(u.conn, u.s.Domain); err != nil {
 		return err
 	}
-	if u.s.Metadata.Machine != nil && !u.r.embed.Is(u.conn) {
+	if u.s.Metadata.Machine != nil && !u.r.host.Embed.Is(u.conn) {
 		if err := u.s.QEMU.CheckLibvirtFolder(); err != nil {
 			return err
 		}

@@ -19,18 +19,16 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/ids"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
+	"github.com/sbx-dev/sbx/runtime/internal/kinds"
+	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// endLimit is how long a sandbox whose command has ended may take to end by
-// itself, and writeLimit that of a machine, which first writes out what it holds
-// of the host's files and images.
-const (
-	endLimit   = 2 * time.Second
-	writeLimit = 2 * time.Minute
-)
+// endLimit is how long a sandbox whose command has ended may take to end by itself,
+// unless it writes out first what it holds of the host's.
+const endLimit = 2 * time.Second
 
 // Run makes the sandbox of a bundle that was compiled as ephemeral, runs the
 // command in it and removes it again, however the command ends. libvirt keeps
@@ -45,14 +43,14 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 		return exit, err
 	}
 	s.Command = command
-	if !r.local() {
+	if !r.drivers.Local() {
 		return exit, fault.New(diag.Elsewhere, "%s: %s is another machine's libvirt, and a sandbox is made of files of the machine that it runs on: run sbx there", s.Name, r.options.URI)
 	}
-	conn, err := r.connectEphemeral(s.Backend, r.connectAlone)
+	conn, err := r.drivers.ConnectEphemeral(s.Backend, r.drivers.ConnectAlone)
 	if err != nil {
 		return exit, err
 	}
-	if r.embed.Is(conn) {
+	if r.host.Embed.Is(conn) {
 		if err := embed.Check(s.Domain); err != nil {
 			return exit, fmt.Errorf("%s: %w", s.Name, err)
 		}
@@ -107,7 +105,7 @@ type ephemeral struct {
 
 // checkName refuses a name that another sandbox has, whoever made it.
 func (e *ephemeral) checkName() error {
-	if !e.r.embed.Is(e.conn) {
+	if !e.r.host.Embed.Is(e.conn) {
 		if err := e.r.checkKind(e.s.Name, e.s.Backend); err != nil {
 			return err
 		}
@@ -134,7 +132,7 @@ func (e *ephemeral) start(ctx context.Context) (client *channel.Client, leave fu
 	if err := u.check(); err != nil {
 		return nil, nil, err
 	}
-	if err := backend.prepare(ctx, e.s); err != nil {
+	if err := backend.Prepare(ctx, e.s); err != nil {
 		return nil, nil, err
 	}
 	if err := context.Cause(ctx); err != nil {
@@ -157,7 +155,7 @@ func (e *ephemeral) start(ctx context.Context) (client *channel.Client, leave fu
 	}
 	ctx, cancel := e.r.untilAnswer(ctx)
 	defer cancel()
-	if !backend.held() {
+	if !backend.Held() {
 		client, err := channel.Dial(ctx, first)
 		return client, func() { client.Close() }, err
 	}
@@ -165,7 +163,7 @@ func (e *ephemeral) start(ctx context.Context) (client *channel.Client, leave fu
 }
 
 // create starts the domain, while no other sandbox can take its host ids.
-func (e *ephemeral) create(ctx context.Context, backend backend) (first net.Conn, err error) {
+func (e *ephemeral) create(ctx context.Context, backend kinds.Backend) (first net.Conn, err error) {
 	unlock, err := e.r.locks.Lock(ctx, locks.All)
 	if err != nil {
 		return nil, err
@@ -174,7 +172,7 @@ func (e *ephemeral) create(ctx context.Context, backend backend) (first net.Conn
 	if err := ids.Check(e.conn, e.s.Domain); err != nil {
 		return nil, err
 	}
-	e.dom, first, err = backend.startTransient(e.s, e.conn)
+	e.dom, first, err = backend.StartTransient(e.s, e.conn)
 	return first, err
 }
 
@@ -189,16 +187,16 @@ func (e *ephemeral) remove(ended bool) error {
 	}
 	m, written := e.s.Metadata, !machineWrites(e.s)
 	switch {
-	case !ended, written && e.r.embed.Is(e.conn):
+	case !ended, written && e.r.host.Embed.Is(e.conn):
 	case written && len(m.Filters) == 0 && len(m.Networks) == 0 && e.s.Confinement == nil:
 		return e.r.removeDir(e.s.Name, e.s.Backend) // sbx-init stays for the next one
 	default:
 		e.awaitEnd()
 	}
-	if err := e.r.remove(e.conn, e.s.Name, e.s.Backend, e.s.Metadata); err != nil || !e.r.embed.Is(e.conn) {
+	if err := e.r.remove(e.conn, e.s.Name, e.s.Backend, e.s.Metadata); err != nil || !e.r.host.Embed.Is(e.conn) {
 		return err
 	}
-	return embed.RemoveLog(e.r.embed.Dir(), e.s.Name)
+	return embed.RemoveLog(e.r.host.Embed.Dir(), e.s.Name)
 }
 
 // awaitEnd waits until the domain has ended by itself, which is gentler than
@@ -206,7 +204,7 @@ func (e *ephemeral) remove(ended bool) error {
 func (e *ephemeral) awaitEnd() {
 	limit := time.Now().Add(endLimit)
 	if machineWrites(e.s) {
-		limit = time.Now().Add(writeLimit)
+		limit = time.Now().Add(known.Of(e.s.Backend).StopGrace)
 	}
 	for pause := time.Millisecond; time.Now().Before(limit); pause = min(2*pause, 20*time.Millisecond) {
 		if active, err := e.dom.IsActive(); err != nil || !active {
@@ -219,5 +217,5 @@ func (e *ephemeral) awaitEnd() {
 // machineWrites says whether this is a machine that can write to the host, and
 // so may hold what is not yet written there.
 func machineWrites(s *bound.Sandbox) bool {
-	return kindOf(s.Backend).holdsBack && slices.ContainsFunc(s.Manifest.Mounts, func(m manifest.Mount) bool { return m.Writable })
+	return known.Of(s.Backend).HoldsBack && slices.ContainsFunc(s.Manifest.Mounts, func(m manifest.Mount) bool { return m.Writable })
 }

@@ -19,11 +19,11 @@ import (
 	"os"
 	"time"
 
-	"libvirt.org/go/libvirt"
-
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/drivers"
 	"github.com/sbx-dev/sbx/runtime/internal/embed"
 	"github.com/sbx-dev/sbx/runtime/internal/inits"
+	"github.com/sbx-dev/sbx/runtime/internal/kinds"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
 )
 
@@ -70,10 +70,9 @@ type Options struct {
 // once.
 type Runtime struct {
 	options Options
-	conns   connections
+	drivers *drivers.Drivers
 	locks   locks.Locks
-	inits   inits.Inits
-	embed   embed.Driver
+	host    kinds.Host
 }
 
 // answerLimit is what Options.AnswerLimit is by default.
@@ -89,12 +88,19 @@ func New(o Options) *Runtime {
 	}
 	folder := state.Folder(o.StateDir)
 	locks := locks.Locks{Folder: folder, Log: o.Log}
+	driver := &embed.Driver{Folder: folder, Log: o.Log, Tetherers: o.Tether}
 	return &Runtime{
 		options: o,
-		conns:   connections{open: map[string]*libvirt.Connect{}, idle: map[string]*libvirt.Connect{}},
+		drivers: drivers.New(o.URI, driver),
 		locks:   locks,
-		inits:   inits.Inits{Named: o.Init, Folder: folder, Locks: locks},
-		embed:   embed.Driver{Folder: folder, Log: o.Log, Tetherers: o.Tether},
+		host: kinds.Host{
+			Folder: folder,
+			Inits:  inits.Inits{Named: o.Init, Folder: folder, Locks: locks},
+			Embed:  driver,
+			Accel:  o.Accel,
+			Kernel: o.Kernel, Modules: o.Modules,
+			Log: o.Log,
+		},
 	}
 }
 
@@ -103,6 +109,6 @@ func (r *Runtime) state() state.Folder { return state.Folder(r.options.StateDir)
 
 // Close ends the connections.
 func (r *Runtime) Close() {
-	r.conns.close()
-	r.embed.Close()
+	r.drivers.Close()
+	r.host.Embed.Close()
 }

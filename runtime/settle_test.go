@@ -17,6 +17,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -108,7 +109,7 @@ func compiledUp(r *Runtime, p *schema.Profile) (*up, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := r.connect(s.Backend)
+	conn, err := r.drivers.Connect(s.Backend)
 	if err != nil {
 		return nil, err
 	}
@@ -126,11 +127,11 @@ func prepareWithoutBoot(r *Runtime, s *bound.Sandbox) error {
 		if err := os.MkdirAll(filepath.Join(s.Dir, state.Boot), 0o711); err != nil {
 			return err
 		}
-		return hostfile.WriteAtomic(manifestFile(s.Backend, s.Dir), manifest, 0o600)
+		return hostfile.WriteAtomic(known.Of(s.Backend).ManifestFile(s.Dir), manifest, 0o600)
 	}
 	backend, err := r.backend(s.Backend)
 	if err != nil {
 		return err
 	}
-	return backend.prepare(context.Background(), s)
+	return backend.Prepare(context.Background(), s)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/startfail"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
@@ -88,9 +89,9 @@ func (r *Runtime) stopGently(ctx context.Context, dom *libvirt.Domain, name stri
 // started the container, which then speaks otherwise.
 func (r *Runtime) askToStop(ctx context.Context, dom *libvirt.Domain, dir string, kind schema.Backend) bool {
 	bySignal := func() bool {
-		return kindOf(kind).signals && dom.ShutdownFlags(libvirt.DOMAIN_SHUTDOWN_SIGNAL) == nil
+		return known.Of(kind).Signals && dom.ShutdownFlags(libvirt.DOMAIN_SHUTDOWN_SIGNAL) == nil
 	}
-	if !r.local() {
+	if !r.drivers.Local() {
 		return bySignal()
 	}
 	client, err := r.dial(ctx, kind, dir)
@@ -104,19 +105,15 @@ func (r *Runtime) askToStop(ctx context.Context, dom *libvirt.Domain, dir string
 	return client.Stop(ctx) == nil
 }
 
-// usualStop is the schema's own time for a service to stop, and stopGrace what its
-// first process may take beyond a service's time.
-const (
-	usualStop = 10 * time.Second
-	stopGrace = 15 * time.Second
-)
+// usualStop is the schema's own time for a service to stop.
+const usualStop = 10 * time.Second
 
 // stopLimit is how long a sandbox may take to stop: the time that its profile
 // gives the service, and some for its first process. Where the profile's time is
 // not known it is the schema's own.
 func stopLimit(dir string, kind schema.Backend) time.Duration {
-	grace := kindOf(kind).stopGrace
-	data, err := os.ReadFile(manifestFile(kind, dir))
+	grace := known.Of(kind).StopGrace
+	data, err := os.ReadFile(known.Of(kind).ManifestFile(dir))
 	if err != nil {
 		return usualStop + grace
 	}
@@ -139,7 +136,7 @@ func (r *Runtime) Restart(ctx context.Context, name string) error {
 		return err
 	}
 	defer dom.Free()
-	conn, err := r.connect(kind)
+	conn, err := r.drivers.Connect(kind)
 	if err != nil {
 		return err
 	}
@@ -176,12 +173,12 @@ func (r *Runtime) Restart(ctx context.Context, name string) error {
 
 // find gives the domain of a sandbox that is there.
 func (r *Runtime) find(name string) (*libvirt.Domain, schema.Backend, error) {
-	if r.local() && r.embeddedNamed(name) != nil {
+	if r.drivers.Local() && r.embeddedNamed(name) != nil {
 		return nil, "", errEmbedded(name)
 	}
 	var found *libvirt.Domain
 	var of schema.Backend
-	err := r.eachKind(func(conn *libvirt.Connect, kind schema.Backend) (bool, error) {
+	err := r.drivers.EachKind(func(conn *libvirt.Connect, kind schema.Backend) (bool, error) {
 		dom, _, err := virt.LookupOwn(conn, name)
 		found, of = dom, kind
 		return dom == nil, err

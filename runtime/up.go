@@ -17,6 +17,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/ids"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
+	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/startfail"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
@@ -61,10 +62,10 @@ func (r *Runtime) Up(ctx context.Context, b *compiler.Bundle, options ...UpOptio
 // up is Up. It refuses a sandbox whose fingerprints are not those expected;
 // where those are nil, any will do.
 func (r *Runtime) up(ctx context.Context, b *compiler.Bundle, expect map[string]string, keepFailed bool) (*UpResult, error) {
-	if !r.local() {
+	if !r.drivers.Local() {
 		return nil, fault.New(diag.Elsewhere, "%s: %s is another machine's libvirt, and a sandbox is made of files of the machine that it runs on: run sbx up there", b.Index.Name, r.options.URI)
 	}
-	conn, err := r.connect(schema.Backend(b.Index.Backend))
+	conn, err := r.drivers.Connect(schema.Backend(b.Index.Backend))
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +149,7 @@ func (u *up) apply(ctx context.Context) error {
 	if err := u.checkFilters(); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
-	if !u.renews() && kindOf(u.s.Backend).limited { // or an earlier Up was killed before it came to it
+	if !u.renews() && known.Of(u.s.Backend).Limited { // or an earlier Up was killed before it came to it
 		if err := cgroup.Limit(dom, u.s.Name, u.s.Manifest.Run.Pids); err != nil {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}

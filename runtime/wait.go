@@ -19,7 +19,7 @@ func (r *Runtime) Wait(ctx context.Context, name string) (channel.Status, error)
 		return channel.Status{}, err
 	}
 	status, err := r.watchEnd(ctx, name)
-	if err == nil || ctx.Err() != nil || !r.local() {
+	if err == nil || ctx.Err() != nil || !r.drivers.Local() {
 		return status, err
 	}
 	if there, findErr := r.hasDomain(name); !there || findErr != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// inside finds a user of the sandbox's by its own databases, before there is a
+// Inside finds a user of the sandbox's by its own databases, before there is a
 // sandbox; "" is root.
 func (s *Sandbox) Inside(user string) (owner, error) {
 	if user == "" {

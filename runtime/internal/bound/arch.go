@@ -48,7 +48,7 @@ func (s *Sandbox) bindArch() (err error) {
 // is three times slower.
 const emulatedARM = "cortex-a72"
 
-// withoutEmulator adds the mend to libvirt's word for a QEMU that is not there.
+// WithoutEmulator adds the mend to libvirt's word for a QEMU that is not there.
 func (s *Sandbox) WithoutEmulator(err error) error {
 	if err == nil || !strings.Contains(err.Error(), "No emulator found") {
 		return err
@@ -66,7 +66,7 @@ func (s *Sandbox) chooseForeign(forced string) (string, error) {
 	return qemu.AccelTCG, nil
 }
 
-// checkProgram refuses a machine whose command is a program of the host's for
+// CheckProgram refuses a machine whose command is a program of the host's for
 // another architecture: nothing could start in it. What cannot be found here, or
 // is no such program, is left to the machine, which says so.
 func (s *Sandbox) CheckProgram() error {

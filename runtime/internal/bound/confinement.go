@@ -33,7 +33,7 @@ func RealPath(path string) (string, error) {
 	return filepath.Join(dir, filepath.Base(path)), err
 }
 
-// loadProfile has the kernel enforce the sandbox's profile, before it starts or
+// LoadProfile has the kernel enforce the sandbox's profile, before it starts or
 // while it runs, and keeps the text beside it, by which later changes are told.
 func (s *Sandbox) LoadProfile() error {
 	if s.Confinement == nil {
@@ -63,7 +63,7 @@ func (s *Sandbox) enforceProfile() error {
 	return nil
 }
 
-// offerProfile has the kernel have the sandbox's profile where it has none of that
+// OfferProfile has the kernel have the sandbox's profile where it has none of that
 // name: libvirt defines no domain otherwise.
 func (s *Sandbox) OfferProfile() error {
 	if s.Confinement == nil {

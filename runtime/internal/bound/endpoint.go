@@ -41,7 +41,7 @@ const (
 	maxNamed = 5
 )
 
-// sayEndpoints tells of the sockets and FIFOs of others in what a container sees of
+// SayEndpoints tells of the sockets and FIFOs of others in what a container sees of
 // the host, unless the profile says that they are known.
 func (s *Sandbox) SayEndpoints() {
 	listening := listeners()

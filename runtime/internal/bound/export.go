@@ -11,7 +11,7 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// checkPoints refuses, where there is no stage, what the machine is to mount in a
+// CheckPoints refuses, where there is no stage, what the machine is to mount in a
 // folder of the host that has no place for it.
 func (s *Sandbox) CheckPoints() error {
 	for _, m := range s.Manifest.Mounts {

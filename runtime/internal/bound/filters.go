@@ -9,7 +9,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 )
 
-// checkFilters refuses a running sandbox whose filters are not in force, and says so
+// CheckFilters refuses a running sandbox whose filters are not in force, and says so
 // where they hold by one of their two halves only.
 func (s *Sandbox) CheckFilters(conn *libvirt.Connect) error {
 	if err := virt.CheckBindings(conn, s.Domain); err != nil {

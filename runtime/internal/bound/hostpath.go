@@ -20,7 +20,7 @@ import (
 // IsOfHost says whether the mount is a path of the host.
 func IsOfHost(m manifest.Mount) bool { return m.Kind == manifest.Export || m.Kind == manifest.Image }
 
-// openHost opens all host paths that the sandbox is to see, so that what is checked
+// OpenHost opens all host paths that the sandbox is to see, so that what is checked
 // is what it gets, and notes what they are. A writable folder may be missing yet.
 func (s *Sandbox) OpenHost() error {
 	if s.host == nil {
@@ -87,7 +87,7 @@ func exposed(m manifest.Mount, err error) error {
 	return fault.New(diag.NoSource, "%s is exposed: %w", m.Source, err)
 }
 
-// closeHost gives the descriptors back.
+// CloseHost gives the descriptors back.
 func (s *Sandbox) CloseHost() {
 	for _, source := range s.host {
 		source.Close()
@@ -100,7 +100,7 @@ func (s *Sandbox) CloseHost() {
 	s.host, s.swap, s.kept = nil, nil, nil
 }
 
-// makeWritable makes the writable host folders that are missing, for the user and the
+// MakeWritable makes the writable host folders that are missing, for the user and the
 // group that ownerOf gives for one, and opens them.
 func (s *Sandbox) MakeWritable(ownerOf func(manifest.Mount) (owner, error)) error {
 	for _, m := range s.Manifest.Mounts {
@@ -153,7 +153,7 @@ func (s *Sandbox) noteSources() error {
 	return nil
 }
 
-// sayCovered tells what of the exposed folders the sandbox does not see.
+// SayCovered tells what of the exposed folders the sandbox does not see.
 func (s *Sandbox) SayCovered() error {
 	table, err := stage.Mounts()
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 // kept are the host's users and groups that are themselves inside.
 type kept struct{ users, groups []int }
 
-// keepIDs has the paths whose ids the profile names be mounted so that these ids are
+// KeepIDs has the paths whose ids the profile names be mounted so that these ids are
 // themselves inside. The files on the disk stay as they are.
 func (s *Sandbox) KeepIDs() error {
 	for _, m := range s.Manifest.Mounts {

@@ -17,7 +17,7 @@ const ipv6Table = "/proc/net/if_inet6"
 // IPv6Mend is what to do on a host without IPv6.
 const IPv6Mend = "start the kernel without ipv6.disable=1, or leave addresses of IPv6 out of profiles"
 
-// checkIPv6 refuses what the host's kernel would have to give an address of IPv6 to,
+// CheckIPv6 refuses what the host's kernel would have to give an address of IPv6 to,
 // and cannot: a container, and the host's end of a network. A machine has a kernel of
 // its own.
 func (s *Sandbox) CheckIPv6() error {

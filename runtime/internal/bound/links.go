@@ -20,7 +20,7 @@ import (
 // systemd-resolved it is a link to a file in /run, which nobody exposes.
 const resolvConf = "/etc/resolv.conf"
 
-// sayLost tells of links in exposed folders that lead somewhere on the host, and
+// SayLost tells of links in exposed folders that lead somewhere on the host, and
 // nowhere in the sandbox. It looks at what stands in an exposed folder itself, as
 // /etc/resolv.conf does, and not in all folders below, which may be many, and of that at
 // the first entries.

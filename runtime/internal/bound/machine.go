@@ -19,7 +19,7 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// bindMachine fits a machine's domain to this host: its accelerator, its
+// BindMachine fits a machine's domain to this host: its accelerator, its
 // firmware, the user that QEMU runs as, and the exports of single files. forced is the
 // accelerator that overrules what its profile says; "" is none.
 func (s *Sandbox) BindMachine(forced string) error {
@@ -127,7 +127,7 @@ func (s *Sandbox) singleDir(m manifest.Mount) string {
 	return filepath.Join(s.Dir, state.Exports, m.Tag)
 }
 
-// checkQEMU refuses host paths that QEMU's user may not use, as far as a machine
+// CheckQEMU refuses host paths that QEMU's user may not use, as far as a machine
 // could not start with them or could not write: what in a folder it may read is the
 // folder's own to say.
 func (s *Sandbox) CheckQEMU() error {

@@ -17,7 +17,7 @@ import (
 // maxSingle bounds the copy of a single exported file, in bytes.
 const maxSingle = 256 << 20
 
-// placeSingle puts a single exported file into a folder of its own, as a hard
+// PlaceSingle puts a single exported file into a folder of its own, as a hard
 // link where that can be, since a link is the very file. A read-only one may be
 // a copy, with the same owner and mode: it shows the file as it was when the
 // machine started.

@@ -19,7 +19,7 @@ func PublishNames(conn *libvirt.Connect, s *Sandbox) error {
 	return nil
 }
 
-// names are the records that the name server of each of the sandbox's networks
+// Names are the records that the name server of each of the sandbox's networks
 // is to have of it.
 func (s *Sandbox) Names() map[string][]libvirtxml.NetworkDNSHost {
 	names := map[string][]libvirtxml.NetworkDNSHost{}

@@ -8,7 +8,7 @@ import (
 // owner is a user and a group of the host to whom files belong.
 type owner struct{ UID, GID int }
 
-// takeOwnFiles makes the writable folders that are missing, and sees to it that
+// TakeOwnFiles makes the writable folders that are missing, and sees to it that
 // files of the sandbox's own id are QEMU's to use, whoever QEMU runs as: where the
 // sandbox is a container, they are its root's, and it may be one at any time. On the
 // machine's stage QEMU's user and group and that id stand in each other's place, where

@@ -12,7 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// ownerInside is to whom a writable folder belongs on the host that a container makes
+// OwnerInside is to whom a writable folder belongs on the host that a container makes
 // there: the host's id of the user inside, or that user itself, where its ids are
 // the host's own.
 func (s *Sandbox) OwnerInside(m manifest.Mount) (owner, error) {
@@ -30,7 +30,7 @@ func (s *Sandbox) OwnerInside(m manifest.Mount) (owner, error) {
 	return owner{k.users[0], k.groups[0]}, nil
 }
 
-// checkOwners refuses a writable host path that nobody in a container could write to,
+// CheckOwners refuses a writable host path that nobody in a container could write to,
 // and tells of one that its own command cannot: sbx changes no owner of what it did not
 // make.
 func (s *Sandbox) CheckOwners() error {

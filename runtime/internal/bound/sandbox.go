@@ -126,7 +126,7 @@ func (s *Sandbox) rebase() {
 	s.rebaseMachine(canonical)
 }
 
-// base is the host's id of the sandbox's root.
+// Base is the host's id of the sandbox's root.
 func (s *Sandbox) Base() int {
 	if s.Domain.IDMap == nil || len(s.Domain.IDMap.UIDs) == 0 {
 		return 0

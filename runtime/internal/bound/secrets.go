@@ -18,7 +18,7 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// readSecrets finds the values of the sandbox's secrets on this host, once. No
+// ReadSecrets finds the values of the sandbox's secrets on this host, once. No
 // error holds any part of a value.
 func (s *Sandbox) ReadSecrets(ctx context.Context) error {
 	if len(s.secrets) == len(s.sources) {
@@ -80,7 +80,7 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// sendSecrets hands a sandbox that waits for them its secrets.
+// SendSecrets hands a sandbox that waits for them its secrets.
 func (s *Sandbox) SendSecrets(ctx context.Context, client *channel.Client) error {
 	if len(s.sources) == 0 {
 		return nil

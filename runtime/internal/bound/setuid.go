@@ -6,7 +6,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/syscalls"
 )
 
-// saySetuid tells of the writable folders in which root inside, where that is the
+// SaySetuid tells of the writable folders in which root inside, where that is the
 // host's own and the profile opens the calls that it takes, can leave programs that
 // make whoever runs them on the host root. Inside they do not: what a sandbox sees of
 // the host obeys no such bits.

@@ -27,7 +27,7 @@ func Staged() bool { return os.Geteuid() == 0 }
 
 func (s *Sandbox) StageDir() string { return filepath.Join(s.Dir, state.Stage) }
 
-// stageRoot has a container's domain name the root on the stage, in which all is
+// StageRoot has a container's domain name the root on the stage, in which all is
 // mounted already, but for what is below folders that libvirt makes itself. libvirt
 // is not told that the root is read-only, which it is: it would make everything
 // read-only that is mounted in it.
@@ -54,7 +54,7 @@ func isOnStage(m manifest.Mount) bool {
 	return !slices.ContainsFunc([]string{"/dev", "/proc", "/sys"}, func(own string) bool { return within.Dir(m.Target, own) })
 }
 
-// stageContainer makes the stage of a container, whose root prepare has made.
+// StageContainer makes the stage of a container, whose root prepare has made.
 func (s *Sandbox) StageContainer() error {
 	return s.onStage(s.Base(), func(st *stage.Stage) error {
 		source, err := stage.Open(filepath.Join(s.Dir, state.Root))
@@ -102,7 +102,7 @@ func (s *Sandbox) mountInContainer(root *stage.Place, m manifest.Mount) error {
 	return fmt.Errorf("a container cannot have the %s at %s", m.Kind, m.Target)
 }
 
-// stageMachine makes the stage of a machine: each export with the points at which
+// StageMachine makes the stage of a machine: each export with the points at which
 // the machine mounts something in it, and the images.
 func (s *Sandbox) StageMachine() error {
 	return s.onStage(s.QEMU.UID, func(st *stage.Stage) error {
@@ -155,7 +155,7 @@ func (s *Sandbox) stageExport(st *stage.Stage, m manifest.Mount) error {
 	return nil
 }
 
-// isFolder says whether a folder stands at the mount's target.
+// IsFolder says whether a folder stands at the mount's target.
 func (s *Sandbox) IsFolder(m manifest.Mount) bool {
 	return m.Kind != manifest.Inline && (m.Kind != manifest.Export || s.host[m.Target].IsDir())
 }

@@ -69,28 +69,28 @@ func (e *Driver) Connect() (*libvirt.Connect, error) {
 	return conn, e.probe(conn)
 }
 
-// is says whether conn is this connection.
+// Is says whether conn is this connection.
 func (e *Driver) Is(conn *libvirt.Connect) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.conn != nil && e.conn == conn
 }
 
-// taken says whether there is this connection.
+// Taken says whether there is this connection.
 func (e *Driver) Taken() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.conn != nil
 }
 
-// dir is the driver's root folder.
+// Dir is the driver's root folder.
 func (e *Driver) Dir() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return filepath.Dir(e.root.Name())
 }
 
-// close gives the root folder to the next process.
+// Close gives the root folder to the next process.
 func (e *Driver) Close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/proc"
 )
 
-// tether has the machine that the embedded driver has just started end with this
+// Tether has the machine that the embedded driver has just started end with this
 // process.
 func (e *Driver) Tether(name string) error {
 	if len(e.Tetherers) == 0 {

@@ -27,7 +27,7 @@ type Inits struct {
 	Locks  locks.Locks
 }
 
-// path is the sbx-init that sandboxes of an architecture get; "" is this host's.
+// Path is the sbx-init that sandboxes of an architecture get; "" is this host's.
 func (i Inits) Path(of string) (string, error) {
 	a, err := bound.ArchOf(of)
 	if err != nil {
@@ -95,7 +95,7 @@ func (i Inits) install() (string, error) {
 	return to, hostfile.WriteAtomic(to, data, 0o755)
 }
 
-// link makes path another name of the installed sbx-init.
+// Link makes path another name of the installed sbx-init.
 func (i Inits) Link(ctx context.Context, path string) error {
 	unlock, err := i.Locks.Lock(ctx, locks.All) // against prune
 	if err != nil {
@@ -128,7 +128,7 @@ func check(path string, a arch.Arch) error {
 	return nil
 }
 
-// prune removes the versions of sbx-init that no sandbox has a link to. The
+// Prune removes the versions of sbx-init that no sandbox has a link to. The
 // caller holds the lock of all names.
 func (i Inits) Prune() error {
 	dir := i.Folder.Path(state.Inits)

@@ -22,7 +22,7 @@ type Locks struct {
 // All is the lock that guards what sandboxes must not share.
 const All = ".all"
 
-// lock keeps every other sbx of this machine from working on the same sandbox
+// Lock keeps every other sbx of this machine from working on the same sandbox
 // until unlock is called or the process ends. Waiting for another one is told
 // to the log.
 func (l Locks) Lock(ctx context.Context, name string) (unlock func(), err error) {
@@ -53,7 +53,7 @@ func (l Locks) Lock(ctx context.Context, name string) (unlock func(), err error)
 	return nil, err
 }
 
-// ifIdle looks at a sandbox, and keeps every other sbx from working on it
+// IfIdle looks at a sandbox, and keeps every other sbx from working on it
 // meanwhile. It does not look where one works on it just now: what there is to see
 // then is that one's doing.
 func (l Locks) IfIdle(name string, look func() error) error {

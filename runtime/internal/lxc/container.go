@@ -1,4 +1,4 @@
-package runtime
+package lxc
 
 import (
 	"context"
@@ -18,16 +18,17 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/cgroup"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/runtime/internal/kinds"
 	"github.com/sbx-dev/sbx/runtime/internal/nic"
 	"github.com/sbx-dev/sbx/runtime/internal/rootfs"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 )
 
-// lxc runs sandboxes as containers.
-type lxc struct{ r *Runtime }
+// backend runs sandboxes as containers.
+type backend struct{ host *kinds.Host }
 
-// prepare makes everything on the host that the container's domain names.
-func (l lxc) prepare(ctx context.Context, s *bound.Sandbox) error {
+// Prepare makes everything on the host that the container's domain names.
+func (l backend) Prepare(ctx context.Context, s *bound.Sandbox) error {
 	defer s.CloseHost()
 	if err := s.OpenHost(); err != nil {
 		return err
@@ -51,10 +52,10 @@ func (l lxc) prepare(ctx context.Context, s *bound.Sandbox) error {
 		return err
 	}
 	s.SayEndpoints()
-	if err := l.clear(s.Dir); err != nil {
+	if err := l.Clear(s.Dir); err != nil {
 		return err
 	}
-	if _, err := l.r.state().Make(s.Name); err != nil {
+	if _, err := l.host.Folder.Make(s.Name); err != nil {
 		return err
 	}
 	base := s.Base()
@@ -101,7 +102,7 @@ func writeInline(s *bound.Sandbox) error {
 
 // writeOwn makes the folder that the container sees as /.sbx: its first process
 // and that one's manifest.
-func (l lxc) writeOwn(ctx context.Context, s *bound.Sandbox, base int) error {
+func (l backend) writeOwn(ctx context.Context, s *bound.Sandbox, base int) error {
 	dir := filepath.Join(s.Dir, state.Own)
 	if err := hostfile.MkdirOwned(dir, 0, base, 0o750); err != nil {
 		return err
@@ -110,14 +111,14 @@ func (l lxc) writeOwn(ctx context.Context, s *bound.Sandbox, base int) error {
 	if err != nil {
 		return err
 	}
-	if err := hostfile.WriteOwned(filepath.Join(dir, "manifest.json"), manifest, 0, base, 0o440); err != nil {
+	if err := hostfile.WriteOwned(filepath.Join(dir, kinds.ManifestName), manifest, 0, base, 0o440); err != nil {
 		return err
 	}
-	return l.r.inits.Link(ctx, filepath.Join(dir, "init"))
+	return l.host.Inits.Link(ctx, filepath.Join(dir, "init"))
 }
 
-// clear removes what prepare made, and nothing that the sandbox itself wrote.
-func (l lxc) clear(dir string) error {
+// Clear removes what prepare made, and nothing that the sandbox itself wrote.
+func (l backend) Clear(dir string) error {
 	if err := cgroup.ReleasePids(filepath.Base(dir)); err != nil {
 		return err
 	}
@@ -132,9 +133,9 @@ func (l lxc) clear(dir string) error {
 	return hostfile.RemoveFile(filepath.Join(dir, state.Channel))
 }
 
-// start starts the container, which gets its end of the channel. The mounts on the
+// Start starts the container, which gets its end of the channel. The mounts on the
 // stage are its own from then on, and the host's go.
-func (l lxc) start(s *bound.Sandbox, dom *libvirt.Domain) (err error) {
+func (l backend) Start(s *bound.Sandbox, dom *libvirt.Domain) (err error) {
 	defer func() { err = errors.Join(err, stage.Remove(s.StageDir())) }()
 	socket, err := listen(s)
 	if err != nil {
@@ -148,17 +149,17 @@ func (l lxc) start(s *bound.Sandbox, dom *libvirt.Domain) (err error) {
 }
 
 // finish does for a container that has just started what libvirt's driver does not.
-func (lxc) finish(s *bound.Sandbox, dom *libvirt.Domain) error {
+func (backend) finish(s *bound.Sandbox, dom *libvirt.Domain) error {
 	if err := nic.GiveAddresses(dom, s.Manifest.Interfaces); err != nil {
 		return err
 	}
 	return cgroup.Limit(dom, s.Name, s.Manifest.Run.Pids)
 }
 
-// startTransient starts a container that libvirt forgets when it ends, and ends
+// StartTransient starts a container that libvirt forgets when it ends, and ends
 // when conn does. This process connects before there is a container, so that
 // nobody can come before it.
-func (l lxc) startTransient(s *bound.Sandbox, conn *libvirt.Connect) (dom *libvirt.Domain, first net.Conn, err error) {
+func (l backend) StartTransient(s *bound.Sandbox, conn *libvirt.Connect) (dom *libvirt.Domain, first net.Conn, err error) {
 	defer func() { err = errors.Join(err, stage.Remove(s.StageDir())) }()
 	socket, err := listen(s)
 	if err != nil {
@@ -182,8 +183,8 @@ func (l lxc) startTransient(s *bound.Sandbox, conn *libvirt.Connect) (dom *libvi
 	return dom, first, l.finish(s, dom)
 }
 
-// held: any number of processes can connect.
-func (lxc) held() bool { return false }
+// Held: any number of processes can connect.
+func (backend) Held() bool { return false }
 
 // listen makes the socket on which the container's first process, which gets it
 // as descriptor 3, will speak with hosts. It listens already: whoever may open

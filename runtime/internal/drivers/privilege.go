@@ -1,13 +1,10 @@
-package runtime
+package drivers
 
 import (
 	"fmt"
 	"net/url"
 	"os"
 
-	"libvirt.org/go/libvirt"
-
-	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -32,24 +29,4 @@ func (e *rootError) Code() string { return diag.NotRoot }
 
 func (e *rootError) Error() string {
 	return fmt.Sprintf("sandboxes of %s are root's, and you are user %d: run sbx as root (sudo sbx …); what works as you is sbx run --backend kvm", e.uri, os.Geteuid())
-}
-
-// connectToLook is connect, for one who does no more than look at what libvirt
-// itself tells.
-func (r *Runtime) connectToLook(backend schema.Backend) (*libvirt.Connect, error) {
-	uri, err := r.uri(backend)
-	if err != nil {
-		return nil, err
-	}
-	return r.conns.get(uri)
-}
-
-// NeedRoot is why this process cannot run sandboxes of the backend by libvirtd,
-// whoever may connect to it; nil where it can.
-func (r *Runtime) NeedRoot(backend schema.Backend) error {
-	uri, err := r.uri(backend)
-	if err != nil {
-		return err
-	}
-	return needRoot(uri)
 }

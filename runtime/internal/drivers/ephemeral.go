@@ -1,4 +1,4 @@
-package runtime
+package drivers
 
 import (
 	"os"
@@ -6,6 +6,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -14,24 +15,24 @@ import (
 // connector is how to connect for a backend.
 type connector = func(schema.Backend) (*libvirt.Connect, error)
 
-// connectEphemeral connects to what runs a machine or container for this process
+// ConnectEphemeral connects to what runs a machine or container for this process
 // alone: by connect, or the embedded driver where nobody has named a connection
 // and no libvirtd can be used.
-func (r *Runtime) connectEphemeral(kind schema.Backend, connect connector) (*libvirt.Connect, error) {
-	if r.options.URI != "" {
+func (d *Drivers) ConnectEphemeral(kind schema.Backend, connect connector) (*libvirt.Connect, error) {
+	if d.named != "" {
 		return connect(kind)
 	}
-	if k, err := kindNamed(kind); err != nil || !k.embedded {
+	if k, err := known.Named(kind); err != nil || !k.Embedded {
 		return connectContainers(kind, connect)
 	}
 	// Once libvirt's driver is in this process, it takes qemu:///system for its own.
-	if os.Geteuid() == 0 && !r.embed.Taken() {
+	if os.Geteuid() == 0 && !d.embed.Taken() {
 		conn, err := connect(kind)
 		if virt.ErrorCode(err) != libvirt.ERR_SYSTEM_ERROR && !noDriver(kind, err) {
 			return conn, err
 		}
 	}
-	return r.embed.Connect()
+	return d.embed.Connect()
 }
 
 // connectContainers connects to the libvirtd that containers need: libvirt can

@@ -1,0 +1,2 @@
+// Package drivers is the connections to libvirt's drivers, one for each kind of sandboxes.
+package drivers

@@ -1,0 +1,51 @@
+package drivers
+
+import (
+	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/runtime/internal/known"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// Each calls f with a connection to libvirt's driver for each kind that has one here,
+// made by connect, until f wants no more. Where the caller has named a connection that
+// is some drivers' alone, it is those.
+func (d *Drivers) Each(connect connector, f func(conn *libvirt.Connect, kind schema.Backend) (more bool, err error)) error {
+	var unfit error // why the named connection is not of a kind's driver
+	reached := false
+	for _, kind := range known.Names() {
+		if _, err := d.URI(kind); err != nil {
+			unfit = err
+			continue
+		}
+		reached = true
+		conn, err := connect(kind)
+		if noDriver(kind, err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if more, err := f(conn, kind); !more || err != nil {
+			return err
+		}
+	}
+	if !reached {
+		return unfit
+	}
+	return nil
+}
+
+// EachKind is each, for work on sandboxes.
+func (d *Drivers) EachKind(f func(conn *libvirt.Connect, kind schema.Backend) (more bool, err error)) error {
+	return d.Each(d.Connect, f)
+}
+
+// EachDriver gives the connections to libvirt's drivers of all kinds that it has here.
+func (d *Drivers) EachDriver() (conns []*libvirt.Connect, err error) {
+	err = d.EachKind(func(conn *libvirt.Connect, _ schema.Backend) (bool, error) {
+		conns = append(conns, conn)
+		return true, nil
+	})
+	return conns, err
+}

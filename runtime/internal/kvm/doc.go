@@ -1,0 +1,2 @@
+// Package kvm is virtual machines, as a kind of sandboxes.
+package kvm

@@ -1,0 +1,2 @@
+// Package lxc is containers, as a kind of sandboxes.
+package lxc
