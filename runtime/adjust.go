@@ -10,6 +10,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
+	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/runtime/plan"
 )
@@ -19,7 +20,7 @@ func (u *up) adjust(ctx context.Context, dom *libvirt.Domain) error {
 	if err := u.network(ctx); err != nil {
 		return err
 	}
-	if slices.Contains(plan.Objects(u.result.Changes), profileObject) {
+	if slices.Contains(plan.Objects(u.result.Changes), observe.ProfileObject) {
 		if err := u.s.LoadProfile(); err != nil {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
@@ -36,7 +37,7 @@ func (u *up) adjust(ctx context.Context, dom *libvirt.Domain) error {
 func (u *up) liveParts() []string {
 	var parts []string
 	for _, c := range u.result.Changes {
-		if part, _, _ := strings.Cut(c.Field, " "); c.Object == domainObject && c.Effect == plan.Live {
+		if part, _, _ := strings.Cut(c.Field, " "); c.Object == observe.DomainObject && c.Effect == plan.Live {
 			parts = append(parts, part)
 		}
 	}
@@ -90,14 +91,14 @@ func (u *up) rulesMoved(filter string) bool {
 	moved := func(prefix string) func(plan.Change) bool {
 		return func(c plan.Change) bool { return strings.HasPrefix(c.Object, prefix) }
 	}
-	return slices.ContainsFunc(u.result.Changes, moved(rulesObject(""))) &&
-		!slices.ContainsFunc(u.result.Changes, moved(filterObject(filter)))
+	return slices.ContainsFunc(u.result.Changes, moved(observe.RulesObject(""))) &&
+		!slices.ContainsFunc(u.result.Changes, moved(observe.FilterObject(filter)))
 }
 
 // networkRestarts says whether a network has to be started anew.
 func (u *up) networkRestarts() bool {
 	return slices.ContainsFunc(u.result.Changes, func(c plan.Change) bool {
-		return strings.HasPrefix(c.Object, networkObject("")) && c.Effect == plan.Restart
+		return strings.HasPrefix(c.Object, observe.NetworkObject("")) && c.Effect == plan.Restart
 	})
 }
 
@@ -106,7 +107,7 @@ func (u *up) refuseMoved() error {
 	if u.expect == nil {
 		return nil
 	}
-	now, err := u.have.fingerprints()
+	now, err := u.have.Fingerprints()
 	if err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
@@ -122,9 +123,9 @@ func (u *up) refuseMoved() error {
 func (u *up) interimNotes() (string, error) {
 	notes := *u.s.Metadata
 	notes.Sources = u.sources()
-	if had := u.have.metadata; had != nil {
-		notes.Filters = slices.Concat(notes.Filters, gone(had.Filters, notes.Filters))
-		notes.Networks = slices.Concat(notes.Networks, gone(had.Networks, notes.Networks))
+	if had := u.have.Metadata; had != nil {
+		notes.Filters = slices.Concat(notes.Filters, observe.Gone(had.Filters, notes.Filters))
+		notes.Networks = slices.Concat(notes.Networks, observe.Gone(had.Networks, notes.Networks))
 	}
 	return notes.Encode()
 }
@@ -137,8 +138,8 @@ func (u *up) settle(ctx context.Context) error {
 			return err
 		}
 		var err error
-		observer := observer{r: u.r}
-		if now, err = observer.observe(u.conn, u.s.Name, u.s.Backend, u.s.Metadata); err != nil {
+		observer := observe.New(u.r.state())
+		if now, err = observer.Observe(u.conn, u.s.Name, u.s.Backend, u.s.Metadata); err != nil {
 			return err
 		}
 	}
@@ -150,7 +151,7 @@ func (u *up) settle(ctx context.Context) error {
 
 // release removes the filters and networks that the sandbox had before.
 func (u *up) release(ctx context.Context) error {
-	had := u.have.metadata
+	had := u.have.Metadata
 	if had == nil {
 		return nil
 	}
@@ -159,12 +160,12 @@ func (u *up) release(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	for _, name := range gone(had.Filters, u.s.Metadata.Filters) {
+	for _, name := range observe.Gone(had.Filters, u.s.Metadata.Filters) {
 		if err := virt.RemoveFilter(u.conn, name, compiler.UUID("filter", name)); err != nil {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
 	}
-	for _, name := range gone(had.Networks, u.s.Metadata.Networks) {
+	for _, name := range observe.Gone(had.Networks, u.s.Metadata.Networks) {
 		if err := virt.ReleaseNetwork(u.conn, u.r.drivers.EachDriver, name, u.s.Name); err != nil {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
@@ -174,16 +175,16 @@ func (u *up) release(ctx context.Context) error {
 
 // record writes into the domain's metadata what sbx has applied, unless that
 // stands there already.
-func (u *up) record(now *observed, where libvirt.DomainModificationImpact) error {
-	objects, err := now.fingerprints()
+func (u *up) record(now *observe.Observed, where libvirt.DomainModificationImpact) error {
+	objects, err := now.Fingerprints()
 	if err != nil {
 		return err
 	}
-	if now.metadata != nil && now.metadata.Bundle == u.s.Digest && len(plan.Moved(noted(now.metadata), objects)) == 0 {
+	if now.Metadata != nil && now.Metadata.Bundle == u.s.Digest && len(plan.Moved(observe.Noted(now.Metadata), objects)) == 0 {
 		return nil
 	}
 	notes := *u.s.Metadata
-	notes.Sources, notes.Applied = u.sources(), newApplied(objects)
+	notes.Sources, notes.Applied = u.sources(), observe.NewApplied(objects)
 	text, err := notes.Encode()
 	if err != nil {
 		return err
@@ -199,4 +200,13 @@ func (u *up) record(now *observed, where libvirt.DomainModificationImpact) error
 // setNotes writes sbx's metadata of a domain.
 func setNotes(dom *libvirt.Domain, text string, where libvirt.DomainModificationImpact) error {
 	return virt.Plain(dom.SetMetadata(libvirt.DOMAIN_METADATA_ELEMENT, text, "sbx", compiler.MetadataURI, where))
+}
+
+// sources are to be noted of the sandbox: what it was started with, by this Up or by
+// an earlier one.
+func (u *up) sources() []compiler.SourceMetadata {
+	if u.renews() || u.have.Metadata == nil {
+		return u.s.Metadata.Sources
+	}
+	return u.have.Metadata.Sources
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler/apparmor"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/load"
 )
@@ -124,7 +125,7 @@ func TestProfilesAreComparedByTheirRules(t *testing.T) {
 	p := apparmor.New("x")
 	p.For("what for")
 	p.File("r", apparmor.Path("/srv/a b"))
-	got := rules(apparmor.Bind(p.Encode(), map[apparmor.Variable]string{"v": "/v"}))
+	got := observe.Rules(apparmor.Bind(p.Encode(), map[apparmor.Variable]string{"v": "/v"}))
 	want := []string{"abi <abi/3.0>", `@{v} = "/v"`, `profile "x" flags=(attach_disconnected) {`, `"/srv/a\040b" r`, "}"}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("%q", got)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/plan"
 )
 
@@ -11,6 +12,6 @@ import (
 // sandbox that was not there before there are none: all of its profile is new.
 func (u *UpResult) Rules() []plan.Change {
 	return slices.DeleteFunc(slices.Clone(u.Changes), func(c plan.Change) bool {
-		return !strings.HasPrefix(c.Object, filterObject("")) || c.Field != plan.RuleField
+		return !strings.HasPrefix(c.Object, observe.FilterObject("")) || c.Field != plan.RuleField
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
+	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/internal/startfail"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 )
@@ -87,16 +88,16 @@ func (u *up) keep(cause error) error {
 			return err
 		}
 	}
-	observer := observer{r: u.r}
-	have, err := observer.observe(u.conn, u.s.Name, u.s.Backend, u.s.Metadata)
+	observer := observe.New(u.r.state())
+	have, err := observer.Observe(u.conn, u.s.Name, u.s.Backend, u.s.Metadata)
 	if err != nil {
 		return err
 	}
-	objects, err := have.fingerprints()
+	objects, err := have.Fingerprints()
 	if err != nil {
 		return err
 	}
-	notes := *have.metadata // of what it had and of what it was to have
-	notes.Applied = newApplied(objects)
+	notes := *have.Metadata // of what it had and of what it was to have
+	notes.Applied = observe.NewApplied(objects)
 	return writeNotes(dom, &notes)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -96,21 +97,9 @@ func newSandbox(name string, kind schema.Backend, m *compiler.Metadata, state li
 	return &Sandbox{
 		Name:      name,
 		Backend:   kind,
-		State:     stateName(state),
+		State:     observe.StateName(state),
 		Addresses: append([]string{}, m.Address...),
 		Profile:   m.Profile,
 		Bundle:    m.Bundle,
 	}
-}
-
-func stateName(s libvirt.DomainState) string {
-	switch s {
-	case libvirt.DOMAIN_RUNNING, libvirt.DOMAIN_BLOCKED:
-		return "running"
-	case libvirt.DOMAIN_PAUSED, libvirt.DOMAIN_PMSUSPENDED:
-		return "paused"
-	case libvirt.DOMAIN_CRASHED:
-		return "crashed"
-	}
-	return "stopped"
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
+	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
@@ -37,8 +38,8 @@ func (r *Runtime) lost(seen map[string]bool) ([]plan.Change, error) {
 		err := r.locks.IfIdle(name, func() error {
 			lost, err := r.isLost(name)
 			if lost {
-				found = append(found, plan.Change{Sandbox: name, Object: stateObject, Live: "without a domain in libvirt", Desired: "running",
-					Effect: plan.Create, Why: whyAbsent, Since: "after sbx made its files at " + r.madeAt(name)})
+				found = append(found, plan.Change{Sandbox: name, Object: observe.StateObject, Live: "without a domain in libvirt", Desired: "running",
+					Effect: plan.Create, Why: observe.WhyAbsent, Since: "after sbx made its files at " + r.madeAt(name)})
 			}
 			return err
 		})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
@@ -28,13 +29,13 @@ func (r *Runtime) Plan(bundles []*compiler.Bundle, prune bool) (*plan.Plan, erro
 		Live:    map[string]map[string]string{},
 		Changes: []plan.Change{},
 	}
-	o := &observer{r: r}
+	o := observe.New(r.state())
 	var failed []error
 	for _, b := range bundles {
-		failed = append(failed, o.plan(p, b))
+		failed = append(failed, r.plan(o, p, b))
 	}
 	if prune {
-		failed = append(failed, o.planRemovals(p))
+		failed = append(failed, r.planRemovals(o, p))
 	}
 	plan.Sort(p.Changes)
 	return p, errors.Join(failed...)
@@ -49,30 +50,30 @@ func (r *Runtime) needLocal(verb string) error {
 	return fault.New(diag.Elsewhere, "%s is another machine's libvirt, and its firewall and files are seen on that machine only: run sbx %s there", r.options.URI, verb)
 }
 
-func (o *observer) plan(p *plan.Plan, b *compiler.Bundle) error {
-	conn, err := o.r.drivers.Connect(schema.Backend(b.Index.Backend))
+func (r *Runtime) plan(o *observe.Observer, p *plan.Plan, b *compiler.Bundle) error {
+	conn, err := r.drivers.Connect(schema.Backend(b.Index.Backend))
 	if err != nil {
 		return err
 	}
-	s, err := o.r.bind(b)
+	s, err := r.bind(b)
 	if err == nil {
-		err = o.r.confine(s, conn)
+		err = r.confine(s, conn)
 	}
 	if err != nil {
 		return err
 	}
-	if err := o.r.checkKind(s.Name, s.Backend); err != nil {
+	if err := r.checkKind(s.Name, s.Backend); err != nil {
 		return err
 	}
 	p.Bundles[s.Name] = s.Digest
-	have, err := o.observe(conn, s.Name, s.Backend, s.Metadata)
+	have, err := o.Observe(conn, s.Name, s.Backend, s.Metadata)
 	if err != nil {
 		return err
 	}
-	if p.Live[s.Name], err = have.fingerprints(); err != nil {
+	if p.Live[s.Name], err = have.Fingerprints(); err != nil {
 		return fmt.Errorf("%s: %w", s.Name, err)
 	}
-	changes, err := compare(s, have)
+	changes, err := observe.Compare(s, have)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.Name, err)
 	}
@@ -82,32 +83,32 @@ func (o *observer) plan(p *plan.Plan, b *compiler.Bundle) error {
 
 // planRemovals adds the sandboxes of sbx that the plan has no bundle for, and
 // what is left of those whose domain somebody has removed.
-func (o *observer) planRemovals(p *plan.Plan) error {
+func (r *Runtime) planRemovals(o *observe.Observer, p *plan.Plan) error {
 	seen := map[string]bool{}
 	remove := func(name string, live map[string]string) {
 		p.Live[name] = live
-		p.Changes = append(p.Changes, plan.Change{Sandbox: name, Object: stateObject, Live: live[stateObject], Effect: plan.Remove, Why: whyGone})
+		p.Changes = append(p.Changes, plan.Change{Sandbox: name, Object: observe.StateObject, Live: live[observe.StateObject], Effect: plan.Remove, Why: observe.WhyGone})
 	}
-	err := o.r.eachOwn(func(conn *libvirt.Connect, name string, kind schema.Backend) error {
+	err := r.eachOwn(func(conn *libvirt.Connect, name string, kind schema.Backend) error {
 		seen[name] = true
 		if _, wanted := p.Bundles[name]; wanted {
 			return nil
 		}
-		have, err := o.observe(conn, name, kind, nil)
-		if err != nil || have.metadata == nil {
+		have, err := o.Observe(conn, name, kind, nil)
+		if err != nil || have.Metadata == nil {
 			return err
 		}
-		live, err := have.fingerprints()
+		live, err := have.Fingerprints()
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		remove(name, live)
 		return nil
 	})
-	lost, lostErr := o.r.lost(seen)
+	lost, lostErr := r.lost(seen)
 	for _, c := range lost {
 		if _, wanted := p.Bundles[c.Sandbox]; !wanted {
-			remove(c.Sandbox, map[string]string{stateObject: c.Live})
+			remove(c.Sandbox, map[string]string{observe.StateObject: c.Live})
 		}
 	}
 	return errors.Join(err, lostErr)

@@ -3,22 +3,22 @@ package runtime
 import (
 	"fmt"
 	"path/filepath"
-	"strings"
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/forward"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
+	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 )
 
 // listen takes the host's ports that are to lead to the sandbox, before anything is
 // changed.
 func (u *up) listen() (err error) {
-	if len(ports(u.s.Metadata)) > 0 && len(u.r.options.Forwarder) == 0 {
+	if len(observe.Ports(u.s.Metadata)) > 0 && len(u.r.options.Forwarder) == 0 {
 		return fmt.Errorf("%s publishes ports, and this program has no process that passes connections on: set runtime.Options.Forwarder", u.s.Name)
 	}
-	u.ports, err = forward.Listen(filepath.Join(u.s.Dir, state.Forward), ports(u.s.Metadata))
+	u.ports, err = forward.Listen(filepath.Join(u.s.Dir, state.Forward), observe.Ports(u.s.Metadata))
 	return err
 }
 
@@ -30,7 +30,7 @@ func (u *up) publish() error {
 		Ports:  u.ports,
 		UserID: compiler.HelperID(u.s.Name),
 	}
-	if len(ports(u.s.Metadata)) > 0 {
+	if len(observe.Ports(u.s.Metadata)) > 0 {
 		dom, err := u.conn.LookupDomainByName(u.s.Name) // anew: one from before the start has no id
 		if err != nil {
 			return virt.Plain(err)
@@ -41,29 +41,6 @@ func (u *up) publish() error {
 		}
 	}
 	return forward.Ensure(c)
-}
-
-// ports are the host's that are to lead to a sandbox.
-func ports(m *compiler.Metadata) []forward.Port {
-	var list []forward.Port
-	for _, p := range m.Publish {
-		list = append(list, forward.Port{Listen: p.Listen, Target: p.Target})
-	}
-	return list
-}
-
-// showPorts writes ports in one line: ":8080 to 10.0.0.2:80, [::1]:80 to …".
-func showPorts(ports []forward.Port) string {
-	var words []string
-	for _, p := range ports {
-		words = append(words, p.Listen+" to "+p.Target)
-	}
-	return strings.Join(words, ", ")
-}
-
-// publishedPorts are the host's that lead to the sandbox whose folder is dir.
-func publishedPorts(dir string) ([]forward.Port, error) {
-	return forward.Running(filepath.Join(dir, state.Forward))
 }
 
 // unpublish gives the host's ports free.

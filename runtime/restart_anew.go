@@ -10,6 +10,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
+	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -38,8 +39,8 @@ func (r *Runtime) restartAnew(ctx context.Context, conn *libvirt.Connect, dom *l
 		return err
 	}
 	u := newUp(r, conn, s, nil)
-	observer := observer{r: r}
-	if u.have, err = observer.observe(conn, name, kind, s.Metadata); err != nil {
+	observer := observe.New(r.state())
+	if u.have, err = observer.Observe(conn, name, kind, s.Metadata); err != nil {
 		return err
 	}
 	u.result.Restarted = true

@@ -18,6 +18,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
+	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -83,7 +84,7 @@ func settles(t *testing.T, r *Runtime, p *schema.Profile) error {
 		return err
 	}
 	for _, c := range again.result.Changes {
-		if c.Object != stateObject {
+		if c.Object != observe.StateObject {
 			t.Errorf("%s: a second up would change %s %s: %s", p.Name, c.Object, c.Field, plan.Difference{Live: c.Live, Desired: c.Desired})
 		}
 	}
@@ -92,8 +93,8 @@ func settles(t *testing.T, r *Runtime, p *schema.Profile) error {
 
 // note writes down what there is, as settle does of a sandbox that runs.
 func note(u *up) error {
-	observer := observer{r: u.r}
-	now, err := observer.observe(u.conn, u.s.Name, u.s.Backend, u.s.Metadata)
+	observer := observe.New(u.r.state())
+	now, err := observer.Observe(u.conn, u.s.Name, u.s.Backend, u.s.Metadata)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/startfail"
+	"github.com/sbx-dev/sbx/runtime/internal/starting"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -156,15 +157,15 @@ func (r *Runtime) Restart(ctx context.Context, name string) error {
 		return err
 	}
 	defer client.Close()
-	start := starting{r: r, conn: conn, name: name, kind: kind, run: r.runOf(name, kind)}
-	start.kills = start.memoryKills()
+	start := starting.Start{Limit: r.options.AnswerLimit, Conn: conn, Name: name, Kind: kind, Run: r.runOf(name, kind)}
+	start.Kills = start.MemoryKills()
 	limit := stopLimit(r.state().Path(name), kind)
 	order, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("its command did not stop within %v", limit))
 	defer cancel()
 	if err := client.Restart(order); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	err = start.wait(ctx, client)
+	err = start.Wait(ctx, client)
 	if failure := new(startfail.StartFailure); errors.As(err, &failure) {
 		return failure.Leaves(err)
 	}

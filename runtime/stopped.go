@@ -4,6 +4,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -18,11 +19,10 @@ func (r *Runtime) noteStopped(dom *libvirt.Domain, name string, kind schema.Back
 	if m == nil || m.Applied == nil || err != nil {
 		return err
 	}
-	have := new(observed)
-	if err := have.domain(dom); err != nil {
+	stopped, err := observe.StoppedPrints(dom)
+	if err != nil {
 		return virt.Plain(err)
 	}
-	stopped := map[string]string{stateObject: have.state, portsObject: "none"}
 	applied := *m.Applied
 	applied.Objects = nil
 	for _, o := range m.Applied.Objects {

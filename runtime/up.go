@@ -19,7 +19,9 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
+	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/internal/startfail"
+	"github.com/sbx-dev/sbx/runtime/internal/starting"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
@@ -99,7 +101,7 @@ type up struct {
 	conn   *libvirt.Connect
 	s      *bound.Sandbox
 	result *UpResult
-	have   *observed
+	have   *observe.Observed
 	ports  *forward.Listeners // of the host's published ports
 	expect map[string]string  // the fingerprints that have must have; nil: any
 
@@ -174,7 +176,7 @@ const noticeLimit = 5 * time.Second
 // endedMeanwhile says whether the sandbox ran as it should when it was looked at,
 // and has ended since. libvirt takes a moment to see that.
 func (u *up) endedMeanwhile(ctx context.Context) bool {
-	if u.have == nil || !u.have.active || u.renews() {
+	if u.have == nil || !u.have.Active || u.renews() {
 		return false
 	}
 	return u.hasEnded(ctx, noticeLimit)
@@ -199,20 +201,20 @@ func (u *up) hasEnded(ctx context.Context, within time.Duration) bool {
 	return false
 }
 
-// compare notes what has to change.
+// Compare notes what has to change.
 func (u *up) compare() error {
 	var err error
 	if err := u.r.checkKind(u.s.Name, u.s.Backend); err != nil {
 		return err
 	}
-	observer := observer{r: u.r}
-	if u.have, err = observer.observe(u.conn, u.s.Name, u.s.Backend, u.s.Metadata); err != nil {
+	observer := observe.New(u.r.state())
+	if u.have, err = observer.Observe(u.conn, u.s.Name, u.s.Backend, u.s.Metadata); err != nil {
 		return err
 	}
 	if err := u.refuseMoved(); err != nil {
 		return err
 	}
-	if u.result.Changes, err = compare(u.s, u.have); err != nil {
+	if u.result.Changes, err = observe.Compare(u.s, u.have); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	u.result.Created = plan.Needs(u.result.Changes, plan.Create)
@@ -264,7 +266,7 @@ func (u *up) define(ctx context.Context) error {
 	}
 	defer dom.Free()
 	u.defined = true
-	if !u.have.active {
+	if !u.have.Active {
 		return nil
 	}
 	return setNotes(dom, notes, libvirt.DOMAIN_AFFECT_LIVE)
@@ -287,17 +289,17 @@ func (u *up) wait(ctx context.Context) error {
 	if err := u.s.SendSecrets(ctx, client); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
-	start := starting{r: u.r, conn: u.conn, name: u.s.Name, kind: u.s.Backend, run: &u.s.Manifest.Run}
+	start := starting.Start{Limit: u.r.options.AnswerLimit, Conn: u.conn, Name: u.s.Name, Kind: u.s.Backend, Run: &u.s.Manifest.Run}
 	if !u.renews() {
-		start.kills = start.memoryKills()
+		start.Kills = start.MemoryKills()
 	}
-	if err := start.wait(ctx, client); err != nil {
+	if err := start.Wait(ctx, client); err != nil {
 		return err
 	}
 	if err := kernelrules.WaitForLeases(ctx, u.r.options.AnswerLimit, u.s.Domain, client); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
-	u.result.Leases = virt.NewLeases(virt.Leased(u.conn, u.s.Domain), start.last.Leases)
-	u.result.Restarts = start.last.Restarts
+	u.result.Leases = virt.NewLeases(virt.Leased(u.conn, u.s.Domain), start.Last.Leases)
+	u.result.Restarts = start.Last.Restarts
 	return nil
 }

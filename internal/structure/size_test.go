@@ -20,7 +20,7 @@ type size struct{ files, lines int }
 // tooLarge are the packages that hold more, with the most that they may until they are
 // split: a bound goes down with what moves out, and never up.
 var tooLarge = map[string]size{
-	"./runtime": {45, 4486}, // the verbs, and what still hangs on a sandbox or on a Runtime: kinds, observing, keeping
+	"./runtime": {37, 3337}, // the verbs, and what still hangs on a sandbox or on a Runtime: kinds, observing, keeping
 }
 
 // A package that has grown too large is split before the next thing goes into it.

@@ -1,4 +1,4 @@
-package runtime
+package observe
 
 import (
 	"strings"
@@ -11,29 +11,20 @@ import (
 // lookAtSources finds out what stands now at the host paths that a running sandbox
 // sees. It keeps what stood there when it started: a file that was replaced since, as
 // most programs write files, is another one.
-func (o *observed) lookAtSources() {
+func (o *Observed) lookAtSources() {
 	o.sources = map[string]string{}
-	if !o.active {
+	if !o.Active {
 		return
 	}
-	for _, s := range o.metadata.Sources {
+	for _, s := range o.Metadata.Sources {
 		o.sources[sourceObject(s)] = bound.Identify(s)
 	}
-}
-
-// sources are to be noted of the sandbox: what it was started with, by this Up or by
-// an earlier one.
-func (u *up) sources() []compiler.SourceMetadata {
-	if u.renews() || u.have.metadata == nil {
-		return u.s.Metadata.Sources
-	}
-	return u.have.metadata.Sources
 }
 
 // sources compares what stands at the host paths with what the sandbox has. A path
 // that it is no longer to see differs in the manifest.
 func (c *comparison) sources() {
-	for _, s := range c.have.metadata.Sources {
+	for _, s := range c.have.Metadata.Sources {
 		if now, looked := c.have.sources[sourceObject(s)]; looked && now != s.ID {
 			c.add(sourceObject(s), plan.Difference{Live: s.ID, Desired: now}, plan.Restart, whySource)
 		}

@@ -1,4 +1,4 @@
-package runtime
+package observe
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ import (
 
 // Why a change takes what it takes.
 const (
-	whyAbsent      = "there is no such sandbox"
+	WhyAbsent      = "there is no such sandbox"
 	whyStopped     = "it does not run"
 	whyLive        = "libvirt changes it in what runs"
 	whyStart       = "libvirt sets it up when the sandbox starts"
@@ -38,31 +38,31 @@ const (
 	whyUnconfined  = "nothing confines a process that runs already"
 	whyProfile     = "only sbx's own notes change"
 	whySource      = "a sandbox keeps what stood at the path when it started"
-	whyGone        = "no profile has it any more"
+	WhyGone        = "no profile has it any more"
 )
 
 // comparison collects what is between a bundle and what there is.
 type comparison struct {
 	want    *bound.Sandbox
-	have    *observed
+	have    *Observed
 	changes []plan.Change
 }
 
-// compare says what it takes to make the observed sandbox the wanted one.
-func compare(want *bound.Sandbox, have *observed) ([]plan.Change, error) {
+// Compare says what it takes to make the observed sandbox the wanted one.
+func Compare(want *bound.Sandbox, have *Observed) ([]plan.Change, error) {
 	c := &comparison{want: want, have: have}
-	if have.metadata == nil {
-		c.add(stateObject, plan.Difference{Desired: "running"}, plan.Create, whyAbsent)
+	if have.Metadata == nil {
+		c.add(StateObject, plan.Difference{Desired: "running"}, plan.Create, WhyAbsent)
 		return c.changes, nil
 	}
-	if !have.active {
-		c.add(stateObject, plan.Difference{Live: have.state, Desired: "running"}, plan.Restart, whyStopped)
+	if !have.Active {
+		c.add(StateObject, plan.Difference{Live: have.state, Desired: "running"}, plan.Restart, whyStopped)
 	}
 	if err := errors.Join(c.domain(), c.manifest(), c.filters(), c.networks(), c.profile()); err != nil {
 		return nil, err
 	}
 	c.names()
-	if desired := showPorts(ports(c.want.Metadata)); c.have.active && desired != c.have.ports {
+	if desired := showPorts(Ports(c.want.Metadata)); c.have.Active && desired != c.have.ports {
 		c.add(portsObject, plan.Difference{Live: c.have.ports, Desired: desired}, plan.Live, whyPorts)
 	}
 	c.cards()
@@ -77,7 +77,7 @@ func compare(want *bound.Sandbox, have *observed) ([]plan.Change, error) {
 
 // Metadata compares sbx's own notes, which change together with anything else.
 func (c *comparison) metadata() {
-	have, want := c.have.metadata, c.want.Metadata
+	have, want := c.have.Metadata, c.want.Metadata
 	switch {
 	case have.Applied == nil:
 		c.add(metadataObject, plan.Difference{Field: "applied", Live: "in part"}, plan.Redefine, whyNoRecord)
@@ -100,14 +100,14 @@ func (c *comparison) domain() error {
 		return err
 	}
 	var running []plan.Difference
-	if c.have.active {
+	if c.have.Active {
 		if running, err = plan.RunningDomain(desired, c.have.running); err != nil {
 			return err
 		}
 	}
 	for _, d := range running {
 		effect, why := domainEffect(c.want.Backend, d)
-		c.add(domainObject, d, effect, why)
+		c.add(DomainObject, d, effect, why)
 	}
 	defined, err := plan.Domain(desired, c.have.defined)
 	if err != nil {
@@ -115,7 +115,7 @@ func (c *comparison) domain() error {
 	}
 	for _, d := range defined {
 		if !slices.ContainsFunc(running, func(r plan.Difference) bool { return r.Field == d.Field }) {
-			c.add(domainObject, d, plan.Redefine, whyDefinition)
+			c.add(DomainObject, d, plan.Redefine, whyDefinition)
 		}
 	}
 	return nil
@@ -164,7 +164,7 @@ func (c *comparison) filters() error {
 	for _, name := range c.want.Metadata.Filters {
 		document, live := c.want.Filters[name], c.have.filters[name]
 		if live == "" {
-			c.add(filterObject(name), plan.Difference{Desired: "defined"}, plan.Live, whyFilter)
+			c.add(FilterObject(name), plan.Difference{Desired: "defined"}, plan.Live, whyFilter)
 			continue
 		}
 		found, err := plan.Filter(string(document), live)
@@ -172,11 +172,11 @@ func (c *comparison) filters() error {
 			return err
 		}
 		for _, d := range found {
-			c.add(filterObject(name), d, plan.Live, whyFilter)
+			c.add(FilterObject(name), d, plan.Live, whyFilter)
 		}
 	}
-	for _, name := range gone(c.have.metadata.Filters, c.want.Metadata.Filters) {
-		c.add(filterObject(name), plan.Difference{Live: "defined"}, plan.Redefine, whyGone)
+	for _, name := range Gone(c.have.Metadata.Filters, c.want.Metadata.Filters) {
+		c.add(FilterObject(name), plan.Difference{Live: "defined"}, plan.Redefine, WhyGone)
 	}
 	return nil
 }
@@ -187,18 +187,18 @@ func (c *comparison) networks() error {
 			return err
 		}
 	}
-	for _, name := range gone(c.have.metadata.Networks, c.want.Metadata.Networks) {
-		c.add(networkObject(name), plan.Difference{Live: "defined"}, plan.Redefine, whyGone)
+	for _, name := range Gone(c.have.Metadata.Networks, c.want.Metadata.Networks) {
+		c.add(NetworkObject(name), plan.Difference{Live: "defined"}, plan.Redefine, WhyGone)
 	}
 	return nil
 }
 
 // network compares what runs of a network, and then its definition.
 func (c *comparison) network(name, desired string) error {
-	object, live := networkObject(name), c.have.networks[name]
+	object, live := NetworkObject(name), c.have.networks[name]
 	if live.Running == "" {
 		effect, why := plan.Live, whyNetworkIdle
-		if c.have.active {
+		if c.have.Active {
 			effect, why = plan.Restart, whyLoose
 		}
 		c.add(object, plan.Difference{Field: "state", Live: "not running", Desired: "running"}, effect, why)
@@ -236,8 +236,8 @@ func (c *comparison) names() {
 	}
 }
 
-// gone are the names that the live list alone has.
-func gone(live, desired []string) []string {
+// Gone are the names that the live list alone has.
+func Gone(live, desired []string) []string {
 	return slices.DeleteFunc(slices.Clone(live), func(name string) bool { return slices.Contains(desired, name) })
 }
 
@@ -251,8 +251,8 @@ func (c *comparison) cards() {
 		if card.bound != card.filter {
 			c.add(cardObject(card.device), plan.Difference{Field: "filter", Live: card.bound, Desired: card.filter}, plan.Restart, whyBinding)
 		}
-		object := rulesObject(card.device)
-		before, now := noted(c.have.metadata)[object], card.rules
+		object := RulesObject(card.device)
+		before, now := Noted(c.have.Metadata)[object], card.rules
 		switch {
 		case before == now:
 		case before == "":
@@ -266,7 +266,7 @@ func (c *comparison) cards() {
 // files compares what sbx has made in the sandbox's folder with what is there.
 // Where the manifest differs, that says more.
 func (c *comparison) files() {
-	before := noted(c.have.metadata)[filesObject]
+	before := Noted(c.have.Metadata)[filesObject]
 	if before == "" || before == c.have.files {
 		return
 	}

@@ -1,4 +1,4 @@
-package runtime
+package starting
 
 import (
 	"context"
@@ -25,31 +25,31 @@ const readyMargin = 30 * time.Second
 // (StartLimitBurst= in systemd-system.conf(5)).
 const loopEnds = 5
 
-// starting is the start of a sandbox's command, which somebody waits for.
-type starting struct {
-	r     *Runtime
-	conn  *libvirt.Connect
-	name  string
-	kind  schema.Backend
-	run   *manifest.Run  // nil, where it is not known
-	kills uint64         // memoryKills before
-	last  channel.Status // what wait has seen last
+// Start is the start of a sandbox's command, which somebody waits for.
+type Start struct {
+	Limit time.Duration // for one whose profile gives none
+	Conn  *libvirt.Connect
+	Name  string
+	Kind  schema.Backend
+	Run   *manifest.Run  // nil, where it is not known
+	Kills uint64         // memoryKills before
+	Last  channel.Status // what wait has seen last
 }
 
-// wait waits until the sandbox says that its service is ready: for the time that
+// Wait waits until the sandbox says that its service is ready: for the time that
 // its profile gives it, however often it is started in that time, and no longer
 // than it can still succeed.
-func (s *starting) wait(ctx context.Context, client *channel.Client) error {
-	limit := s.r.options.AnswerLimit
-	if s.run != nil && s.run.Ready != nil {
-		limit = time.Duration(s.run.Ready.Timeout)*time.Millisecond + readyMargin
+func (s *Start) Wait(ctx context.Context, client *channel.Client) error {
+	limit := s.Limit
+	if s.Run != nil && s.Run.Ready != nil {
+		limit = time.Duration(s.Run.Ready.Timeout)*time.Millisecond + readyMargin
 	}
 	tooLong := fmt.Errorf("it was not ready within %v", limit)
 	bounded, cancel := context.WithTimeoutCause(ctx, limit, tooLong)
 	defer cancel()
 	var failed *startfail.StartFailure
 	err := client.Watch(bounded, func(now channel.Status) bool {
-		s.last = now
+		s.Last = now
 		if way := failing(now); way != "" {
 			failed = s.failure(way, now)
 			failed.Records = keep.LatestOutput(client) // as long as its first process stays for us
@@ -60,15 +60,15 @@ func (s *starting) wait(ctx context.Context, client *channel.Client) error {
 	switch {
 	case failed != nil:
 		return failed
-	case err == nil && s.last.State == channel.Ready:
+	case err == nil && s.Last.State == channel.Ready:
 		return nil
 	case errors.Is(err, tooLong):
-		failed = s.failure(startfail.NotReady, s.last)
+		failed = s.failure(startfail.NotReady, s.Last)
 		failed.Records = keep.LatestOutput(client)
 	case ctx.Err() != nil:
-		return fmt.Errorf("%s: %w", s.name, err)
+		return fmt.Errorf("%s: %w", s.Name, err)
 	default:
-		failed = s.failure(startfail.Lost, s.last)
+		failed = s.failure(startfail.Lost, s.Last)
 	}
 	failed.Err = err
 	return failed
@@ -92,12 +92,12 @@ func failing(s channel.Status) startfail.Way {
 }
 
 // failure is the StartFailure of the start.
-func (s *starting) failure(way startfail.Way, status channel.Status) *startfail.StartFailure {
-	f := &startfail.StartFailure{Name: s.name, Way: way, Status: status}
-	if s.run != nil {
-		f.Argv = s.run.Argv
+func (s *Start) failure(way startfail.Way, status channel.Status) *startfail.StartFailure {
+	f := &startfail.StartFailure{Name: s.Name, Way: way, Status: status}
+	if s.Run != nil {
+		f.Argv = s.Run.Argv
 	}
-	if status.OOM || s.memoryKills() > s.kills {
+	if status.OOM || s.MemoryKills() > s.Kills {
 		f.Memory = s.memory()
 	}
 	return f

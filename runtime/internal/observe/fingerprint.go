@@ -1,4 +1,4 @@
-package runtime
+package observe
 
 import (
 	"cmp"
@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"time"
 
+	"libvirt.org/go/libvirt"
+
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
@@ -25,27 +27,27 @@ import (
 
 // The names of a sandbox's objects, in plans, in drift and in its metadata.
 const (
-	domainObject  = "domain"
+	DomainObject  = "domain"
 	runningObject = "running domain"
-	stateObject   = "state"
+	StateObject   = "state"
 	filesObject   = "files"
 
 	metadataObject = "metadata"
 	portsObject    = "published ports"
-	profileObject  = "apparmor profile"
+	ProfileObject  = "apparmor profile"
 )
 
-func filterObject(name string) string         { return "filter " + name }
-func networkObject(name string) string        { return "network " + name }
+func FilterObject(name string) string         { return "filter " + name }
+func NetworkObject(name string) string        { return "network " + name }
 func runningNetworkObject(name string) string { return "running network " + name }
-func rulesObject(device string) string        { return "rules of " + device }
+func RulesObject(device string) string        { return "rules of " + device }
 func namesObject(network string) string       { return "names on " + network }
 func cardObject(device string) string         { return "interface " + device }
 
-// fingerprints gives all that makes up a sandbox, by object.
-func (o *observed) fingerprints() (map[string]string, error) {
+// Fingerprints gives all that makes up a sandbox, by object.
+func (o *Observed) Fingerprints() (map[string]string, error) {
 	objects := map[string]string{}
-	if o.metadata == nil {
+	if o.Metadata == nil {
 		return objects, nil
 	}
 	var failed error
@@ -58,17 +60,17 @@ func (o *observed) fingerprints() (map[string]string, error) {
 		failed = errors.Join(failed, err)
 		objects[object] = print
 	}
-	put(domainObject, o.defined, plan.DomainFingerprint)
+	put(DomainObject, o.defined, plan.DomainFingerprint)
 	put(runningObject, o.running, plan.RunningFingerprint)
 	for name, text := range o.filters {
-		put(filterObject(name), text, plan.FilterFingerprint)
+		put(FilterObject(name), text, plan.FilterFingerprint)
 	}
 	for name, n := range o.networks {
-		put(networkObject(name), n.Defined, plan.NetworkFingerprint)
+		put(NetworkObject(name), n.Defined, plan.NetworkFingerprint)
 		put(runningNetworkObject(name), n.Running, plan.NetworkFingerprint)
 	}
 	for _, c := range o.cards {
-		objects[rulesObject(c.device)] = c.rules
+		objects[RulesObject(c.device)] = c.rules
 		objects[cardObject(c.device)] = c.place() + ", " + c.guard()
 	}
 	for network, records := range o.names {
@@ -76,16 +78,16 @@ func (o *observed) fingerprints() (map[string]string, error) {
 	}
 	maps.Copy(objects, o.sources)
 	objects[portsObject] = cmp.Or(o.ports, "none")
-	objects[stateObject] = o.state
+	objects[StateObject] = o.state
 	objects[filesObject] = o.files
 	if o.profile != "" {
-		objects[profileObject] = o.confinement()
+		objects[ProfileObject] = o.confinement()
 	}
 	return objects, failed
 }
 
 // place says where an interface is.
-func (c observedCard) place() string {
+func (c card) place() string {
 	if c.loose {
 		return "not on " + c.bridge
 	}
@@ -93,7 +95,7 @@ func (c observedCard) place() string {
 }
 
 // guard says what an interface is behind.
-func (c observedCard) guard() string {
+func (c card) guard() string {
 	if c.bound == "" {
 		return "behind no filter"
 	}
@@ -102,15 +104,15 @@ func (c observedCard) guard() string {
 
 // confinement says which profile the kernel has for the sandbox, and whether that
 // one confines it.
-func (o *observed) confinement() string {
+func (o *Observed) confinement() string {
 	if o.loose {
 		return o.profile + ", and what runs is not in it"
 	}
 	return o.profile
 }
 
-// newApplied notes the objects as what sbx has applied.
-func newApplied(objects map[string]string) *compiler.Applied {
+// NewApplied notes the objects as what sbx has applied.
+func NewApplied(objects map[string]string) *compiler.Applied {
 	a := &compiler.Applied{At: time.Now().UTC().Format(time.RFC3339)}
 	for _, name := range slices.Sorted(maps.Keys(objects)) {
 		if isSource(name) {
@@ -121,9 +123,9 @@ func newApplied(objects map[string]string) *compiler.Applied {
 	return a
 }
 
-// noted are the fingerprints from when sbx last applied the sandbox; none when
+// Noted are the fingerprints from when sbx last applied the sandbox; none when
 // it has not noted any.
-func noted(m *compiler.Metadata) map[string]string {
+func Noted(m *compiler.Metadata) map[string]string {
 	objects := map[string]string{}
 	if m == nil || m.Applied == nil {
 		return objects
@@ -190,4 +192,13 @@ func fileDigest(path string) (string, error) {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// StoppedPrints are the fingerprints that follow from a domain's having been stopped.
+func StoppedPrints(dom *libvirt.Domain) (map[string]string, error) {
+	have := new(Observed)
+	if err := have.domain(dom); err != nil {
+		return nil, err
+	}
+	return map[string]string{StateObject: have.state, portsObject: "none"}, nil
 }

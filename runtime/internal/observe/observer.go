@@ -1,4 +1,4 @@
-package runtime
+package observe
 
 import (
 	"fmt"
@@ -11,18 +11,19 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
 
-// observed is what there is of a sandbox: what others may have changed since
+// Observed is what there is of a sandbox: what others may have changed since
 // sbx applied it.
-type observed struct {
+type Observed struct {
 	name     string
-	metadata *compiler.Metadata // nil: there is no such sandbox
-	active   bool
+	Metadata *compiler.Metadata // nil: there is no such sandbox
+	Active   bool
 	state    string // "running", or "stopped (destroyed)"
 	finished bool   // its command has ended, and the sandbox with it
 	defined  string // the definition's XML
@@ -30,7 +31,7 @@ type observed struct {
 	filters  map[string]string
 	networks map[string]virt.ObservedNetwork
 	names    map[string]string // the records of it that the networks' name servers have, by network
-	cards    []observedCard
+	cards    []card
 	ports    string            // the host's that lead to it
 	files    string            // a fingerprint
 	profile  string            // what the kernel has of its AppArmor profile; empty: it is to have none
@@ -38,8 +39,8 @@ type observed struct {
 	sources  map[string]string // what stands now at the host paths that it sees, by object, while it runs
 }
 
-// observedCard is the host's end of an interface of a running sandbox.
-type observedCard struct {
+// card is the host's end of an interface of a running sandbox.
+type card struct {
 	device string
 	bridge string // that it should be on; empty: libvirt does not say
 	loose  bool   // it is on none, or on another
@@ -48,17 +49,20 @@ type observedCard struct {
 	rules  string // the fingerprint of those in the kernel
 }
 
-// observer looks at sandboxes, and at the kernel's rules once for all of them.
-type observer struct {
-	r     *Runtime
-	rules kernelrules.Rules // nil: not read yet
+// Observer looks at sandboxes, and at the kernel's rules once for all of them.
+type Observer struct {
+	folder state.Folder
+	rules  kernelrules.Rules // nil: not read yet
 }
+
+// New looks at those whose files are in a state folder.
+func New(folder state.Folder) *Observer { return &Observer{folder: folder} }
 
 // guardLimit is how long the guards may be away while libvirt puts them back.
 const guardLimit = 5 * time.Second
 
 // Rules reads the rules in force, when they are first asked for.
-func (o *observer) kernelRules() (rules kernelrules.Rules, err error) {
+func (o *Observer) kernelRules() (rules kernelrules.Rules, err error) {
 	for deadline := time.Now().Add(guardLimit); o.rules == nil; time.Sleep(20 * time.Millisecond) {
 		if rules, err = kernelrules.Read(); err != nil {
 			return nil, err
@@ -70,16 +74,16 @@ func (o *observer) kernelRules() (rules kernelrules.Rules, err error) {
 	return o.rules, nil
 }
 
-// observe looks at the named sandbox, and at the filters and networks that it
+// Observe looks at the named sandbox, and at the filters and networks that it
 // has or is to have.
-func (o *observer) observe(conn *libvirt.Connect, name string, kind schema.Backend, want *compiler.Metadata) (*observed, error) {
+func (o *Observer) Observe(conn *libvirt.Connect, name string, kind schema.Backend, want *compiler.Metadata) (*Observed, error) {
 	found := nothingOf(name)
 	dom, m, err := virt.LookupOwn(conn, name)
 	if dom == nil || err != nil {
 		return found, err
 	}
 	defer dom.Free()
-	found.metadata = m
+	found.Metadata = m
 	switch err := found.domain(dom); {
 	case virt.IsGone(err):
 		return nothingOf(name), nil
@@ -95,18 +99,18 @@ func (o *observer) observe(conn *libvirt.Connect, name string, kind schema.Backe
 	if err := found.surroundings(conn, m, want); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if found.active {
+	if found.Active {
 		if err := o.interfaces(conn, found); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	dir := o.r.state().Path(name)
+	dir := o.folder.Path(name)
 	if found.finished {
 		end, err := keep.NotedEnd(dir)
 		found.finished = err != nil || !end.Signaled // nobody has asked it to
 	}
 	found.lookAtSources()
-	ports, err := publishedPorts(dir)
+	ports, err := PublishedPorts(dir)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -118,24 +122,24 @@ func (o *observer) observe(conn *libvirt.Connect, name string, kind schema.Backe
 }
 
 // nothingOf is what is observed of a sandbox that is not there.
-func nothingOf(name string) *observed {
-	return &observed{name: name, filters: map[string]string{}, networks: map[string]virt.ObservedNetwork{}, names: map[string]string{}}
+func nothingOf(name string) *Observed {
+	return &Observed{name: name, filters: map[string]string{}, networks: map[string]virt.ObservedNetwork{}, names: map[string]string{}}
 }
 
-func (o *observed) domain(dom *libvirt.Domain) error {
+func (o *Observed) domain(dom *libvirt.Domain) error {
 	state, reason, err := dom.GetState()
 	if err != nil {
 		return err
 	}
-	if o.active, err = dom.IsActive(); err != nil {
+	if o.Active, err = dom.IsActive(); err != nil {
 		return err
 	}
-	o.state = stateName(state)
+	o.state = StateName(state)
 	if state == libvirt.DOMAIN_SHUTOFF {
 		o.finished = libvirt.DomainShutoffReason(reason) == libvirt.DOMAIN_SHUTOFF_SHUTDOWN
 		o.state += " (" + shutoffReason(libvirt.DomainShutoffReason(reason)) + ")"
 	}
-	if o.defined, err = dom.GetXMLDesc(libvirt.DOMAIN_XML_INACTIVE); err != nil || !o.active {
+	if o.defined, err = dom.GetXMLDesc(libvirt.DOMAIN_XML_INACTIVE); err != nil || !o.Active {
 		return err
 	}
 	o.running, err = dom.GetXMLDesc(0)
@@ -158,7 +162,7 @@ func shutoffReason(r libvirt.DomainShutoffReason) string {
 }
 
 // surroundings reads the filters and networks that the sandbox has or is to have.
-func (o *observed) surroundings(conn *libvirt.Connect, has, want *compiler.Metadata) error {
+func (o *Observed) surroundings(conn *libvirt.Connect, has, want *compiler.Metadata) error {
 	for _, name := range slices.Concat(has.Filters, want.Filters) {
 		text, err := virt.FilterText(conn, name, compiler.UUID("filter", name))
 		if err != nil {
@@ -179,7 +183,7 @@ func (o *observed) surroundings(conn *libvirt.Connect, has, want *compiler.Metad
 }
 
 // interfaces looks at the host's ends of the running sandbox's interfaces.
-func (o *observer) interfaces(conn *libvirt.Connect, found *observed) error {
+func (o *Observer) interfaces(conn *libvirt.Connect, found *Observed) error {
 	d := new(libvirtxml.Domain)
 	if err := d.Unmarshal(found.running); err != nil {
 		return err
@@ -195,7 +199,7 @@ func (o *observer) interfaces(conn *libvirt.Connect, found *observed) error {
 		if err != nil {
 			return err
 		}
-		card := observedCard{device: i.Target.Dev, bridge: bridgeOf(i), rules: rules.Of(i.Target.Dev).Fingerprint(rules.MissingGuards())}
+		card := card{device: i.Target.Dev, bridge: bridgeOf(i), rules: rules.Of(i.Target.Dev).Fingerprint(rules.MissingGuards())}
 		if card.bridge != "" {
 			master, err := os.Readlink("/sys/class/net/" + card.device + "/master")
 			card.loose = err != nil || master[strings.LastIndexByte(master, '/')+1:] != card.bridge
@@ -216,7 +220,7 @@ func (o *observer) interfaces(conn *libvirt.Connect, found *observed) error {
 
 // PublishedNames reads what the name server of an interface's network knows of
 // the sandbox.
-func (o *observed) publishedNames(conn *libvirt.Connect, i libvirtxml.DomainInterface) error {
+func (o *Observed) publishedNames(conn *libvirt.Connect, i libvirtxml.DomainInterface) error {
 	if i.Source == nil || i.Source.Network == nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package runtime
+package observe
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ import (
 
 // lookAtConfinement finds out what the kernel has of the sandbox's profile, and
 // whether it is that profile that confines the sandbox.
-func (o *observed) lookAtConfinement(dom *libvirt.Domain, kind schema.Backend) error {
+func (o *Observed) lookAtConfinement(dom *libvirt.Domain, kind schema.Backend) error {
 	if !bound.ThisHost.Enabled() {
 		return nil
 	}
@@ -35,7 +35,7 @@ func (o *observed) lookAtConfinement(dom *libvirt.Domain, kind schema.Backend) e
 	default:
 		o.profile = loaded.Mode + ", " + loaded.Digest
 	}
-	if o.active {
+	if o.Active {
 		o.loose = !runsIn(dom, o.name, kind, loaded)
 	}
 	return nil

@@ -1,4 +1,4 @@
-package runtime
+package observe
 
 import (
 	"slices"
@@ -23,25 +23,25 @@ func (c *comparison) profile() error {
 		effect, why = plan.Restart, whyUnconfined
 	}
 	if kept == nil { // as an sbx has left it that wrote none
-		c.add(profileObject, plan.Difference{Desired: "loaded"}, effect, why)
+		c.add(ProfileObject, plan.Difference{Desired: "loaded"}, effect, why)
 		return nil
 	}
-	desired, live := rules(c.want.Confinement), rules(kept)
-	for _, rule := range gone(live, desired) {
-		c.add(profileObject, plan.Difference{Live: rule}, effect, why)
+	desired, live := Rules(c.want.Confinement), Rules(kept)
+	for _, rule := range Gone(live, desired) {
+		c.add(ProfileObject, plan.Difference{Live: rule}, effect, why)
 	}
-	for _, rule := range gone(desired, live) {
-		c.add(profileObject, plan.Difference{Desired: rule}, effect, why)
+	for _, rule := range Gone(desired, live) {
+		c.add(ProfileObject, plan.Difference{Desired: rule}, effect, why)
 	}
-	before, now := noted(c.have.metadata)[profileObject], c.have.confinement()
-	if before != now && slices.Equal(desired, live) && c.have.active {
-		c.add(profileObject, plan.Difference{Live: now, Desired: before}, effect, why)
+	before, now := Noted(c.have.Metadata)[ProfileObject], c.have.confinement()
+	if before != now && slices.Equal(desired, live) && c.have.Active {
+		c.add(ProfileObject, plan.Difference{Live: now, Desired: before}, effect, why)
 	}
 	return nil
 }
 
-// rules are the lines of a profile that say something.
-func rules(profile []byte) (lines []string) {
+// Rules are the lines of a profile that say something.
+func Rules(profile []byte) (lines []string) {
 	for line := range strings.Lines(string(profile)) {
 		line = strings.TrimSpace(line)
 		if line != "" && !strings.HasPrefix(line, "#") {
