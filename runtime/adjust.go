@@ -9,6 +9,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
@@ -21,12 +22,12 @@ func (u *up) adjust(ctx context.Context, dom *libvirt.Domain) error {
 		return err
 	}
 	if slices.Contains(plan.Objects(u.result.Changes), observe.ProfileObject) {
-		if err := u.s.LoadProfile(); err != nil {
+		if err := confinement.Load(u.s); err != nil {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
 	}
 	for _, part := range u.liveParts() {
-		if err := u.tune(dom, part); err != nil {
+		if err := virt.Tune(dom, part, u.s.Domain); err != nil {
 			return fmt.Errorf("%s: cannot change %s in what runs: %w", u.s.Name, part, virt.Plain(err))
 		}
 	}
@@ -42,47 +43,6 @@ func (u *up) liveParts() []string {
 		}
 	}
 	return slices.Compact(parts) // the changes are sorted by field
-}
-
-// tune changes one element of the running domain. domainEffect knows which there
-// are. See "virDomainSetMemoryParameters" and its like in libvirt's reference.
-func (u *up) tune(dom *libvirt.Domain, part string) error {
-	want := u.s.Domain
-	switch part {
-	case "description":
-		return dom.SetMetadata(libvirt.DOMAIN_METADATA_DESCRIPTION, want.Description, "", "", libvirt.DOMAIN_AFFECT_LIVE)
-	case "memory":
-		// The memory itself could not rise above what the sandbox started with.
-		limit := libvirt.DomainMemoryParameters{HardLimitSet: true, HardLimit: uint64(want.Memory.Value)}
-		return dom.SetMemoryParameters(&limit, libvirt.DOMAIN_AFFECT_LIVE)
-	case "blkiotune":
-		weight := libvirt.DomainBlkioParameters{WeightSet: true, Weight: want.BlockIOTune.Weight}
-		return dom.SetBlkioParameters(&weight, libvirt.DOMAIN_AFFECT_LIVE)
-	case "cputune":
-		return dom.SetSchedulerParametersFlags(u.schedule(), libvirt.DOMAIN_AFFECT_LIVE)
-	}
-	return fmt.Errorf("sbx does not know how")
-}
-
-// schedule is what the domain says of its processor time.
-func (u *up) schedule() *libvirt.DomainSchedulerParameters {
-	p, t := new(libvirt.DomainSchedulerParameters), u.s.Domain.CPUTune
-	if t.Shares != nil {
-		p.CpuSharesSet, p.CpuShares = true, uint64(t.Shares.Value)
-	}
-	if t.Period != nil {
-		p.VcpuPeriodSet, p.VcpuPeriod = true, t.Period.Value
-	}
-	if t.Quota != nil {
-		p.VcpuQuotaSet, p.VcpuQuota = true, t.Quota.Value
-	}
-	if t.GlobalPeriod != nil {
-		p.GlobalPeriodSet, p.GlobalPeriod = true, t.GlobalPeriod.Value
-	}
-	if t.GlobalQuota != nil {
-		p.GlobalQuotaSet, p.GlobalQuota = true, t.GlobalQuota.Value
-	}
-	return p
 }
 
 // rulesMoved says whether the kernel's rules are not those of the filter although
@@ -194,12 +154,7 @@ func (u *up) record(now *observe.Observed, where libvirt.DomainModificationImpac
 		return err
 	}
 	defer dom.Free()
-	return setNotes(dom, text, where)
-}
-
-// setNotes writes sbx's metadata of a domain.
-func setNotes(dom *libvirt.Domain, text string, where libvirt.DomainModificationImpact) error {
-	return virt.Plain(dom.SetMetadata(libvirt.DOMAIN_METADATA_ELEMENT, text, "sbx", compiler.MetadataURI, where))
+	return virt.SetNotes(dom, text, where)
 }
 
 // sources are to be noted of the sandbox: what it was started with, by this Up or by

@@ -9,10 +9,8 @@ import (
 	"testing"
 
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/compiler/apparmor"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
-	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/load"
 )
@@ -105,29 +103,4 @@ func fileRules(profile string) map[string]string {
 		all[m[1]] += m[2]
 	}
 	return all
-}
-
-func TestRealPathOfWhatIsNotThereYet(t *testing.T) {
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := bound.RealPath(filepath.Join(dir, "a/b")); err != nil || got != filepath.Join(dir, "a/b") {
-		t.Error(got, err)
-	}
-	if got, err := bound.RealPath("/"); err != nil || got != "/" {
-		t.Error(got, err)
-	}
-}
-
-// A profile is compared rule by rule.
-func TestProfilesAreComparedByTheirRules(t *testing.T) {
-	p := apparmor.New("x")
-	p.For("what for")
-	p.File("r", apparmor.Path("/srv/a b"))
-	got := observe.Rules(apparmor.Bind(p.Encode(), map[apparmor.Variable]string{"v": "/v"}))
-	want := []string{"abi <abi/3.0>", `@{v} = "/v"`, `profile "x" flags=(attach_disconnected) {`, `"/srv/a\040b" r`, "}"}
-	if strings.Join(got, "\n") != strings.Join(want, "\n") {
-		t.Errorf("%q", got)
-	}
 }

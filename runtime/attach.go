@@ -6,6 +6,8 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/keep"
+	"github.com/sbx-dev/sbx/runtime/internal/starting"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -44,4 +46,20 @@ func (r *Runtime) dialNamed(ctx context.Context, kind schema.Backend, name strin
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return client, nil
+}
+
+// dial connects to the first process of the running sandbox whose folder is dir.
+func (r *Runtime) dial(ctx context.Context, kind schema.Backend, dir string) (*channel.Client, error) {
+	ctx, cancel := r.untilAnswer(ctx)
+	defer cancel()
+	backend, err := r.backend(kind)
+	if err != nil {
+		return nil, err
+	}
+	return keep.Connect(ctx, backend.Held(), dir)
+}
+
+// untilAnswer bounds how long a first process may take to answer.
+func (r *Runtime) untilAnswer(ctx context.Context) (context.Context, context.CancelFunc) {
+	return starting.UntilAnswer(ctx, r.options.AnswerLimit, r.options.Log)
 }

@@ -5,7 +5,9 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/kinds"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
+	"github.com/sbx-dev/sbx/schema"
 )
 
 // bind reads a bundle and binds it to this host.
@@ -19,4 +21,13 @@ func (r *Runtime) bind(b *compiler.Bundle) (*bound.Sandbox, error) {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	return s, kind.Bind(&r.host, s)
+}
+
+// backend does the work of a kind.
+func (r *Runtime) backend(kind schema.Backend) (kinds.Backend, error) {
+	k, err := known.Named(kind)
+	if err != nil {
+		return nil, err
+	}
+	return k.Backend(&r.host), nil
 }

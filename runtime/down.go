@@ -11,10 +11,11 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
+	"github.com/sbx-dev/sbx/runtime/internal/publish"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -91,7 +92,7 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 	}
 	defer unlock()
 	if r.drivers.Local() {
-		if err := bound.UnloadProfile(name); err != nil {
+		if err := confinement.Unload(name); err != nil {
 			return err
 		}
 		if err := r.removeFiles(name, kind); err != nil {
@@ -154,7 +155,7 @@ func (r *Runtime) removeDir(name string, kind schema.Backend) error {
 		return err
 	}
 	dir := r.state().Path(name)
-	if err := unpublish(dir); err != nil {
+	if err := publish.Stop(dir); err != nil {
 		return err
 	}
 	if err := keep.Remove(dir); err != nil {
@@ -163,11 +164,45 @@ func (r *Runtime) removeDir(name string, kind schema.Backend) error {
 	if err := backend.Clear(dir); err != nil {
 		return err
 	}
-	if err := hostfile.RemoveFile(bound.ProfileFile(dir)); err != nil {
+	if err := hostfile.RemoveFile(confinement.File(dir)); err != nil {
 		return err
 	}
 	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrExist) {
 		return err
 	}
 	return nil
+}
+
+// DownAll takes all sandboxes down that sbx made, those of sbx run and what is left
+// of lost and interrupted ones among them, and calls done for each. One that fails
+// does not stop the others.
+func (r *Runtime) DownAll(ctx context.Context, done func(name string, err error)) error {
+	list, err := r.List()
+	if err != nil {
+		return err
+	}
+	names := make([]string, len(list))
+	for i, s := range list {
+		names[i] = s.Name
+	}
+	var failed []error
+	take := func(names []string) {
+		for _, name := range names {
+			_, err := r.Down(ctx, name)
+			failed = append(failed, err)
+			done(name, err)
+		}
+	}
+	take(names)
+	if !r.drivers.Local() {
+		return errors.Join(failed...)
+	}
+	failed = append(failed, r.sweep(ctx))
+	lost, err := r.lost(map[string]bool{})
+	names = nil
+	for _, c := range lost {
+		names = append(names, c.Sandbox)
+	}
+	take(names)
+	return errors.Join(append(failed, err)...)
 }

@@ -6,6 +6,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
@@ -55,7 +56,7 @@ func (r *Runtime) fields(conn *libvirt.Connect, have *observe.Observed, b *compi
 	}
 	s, err := r.bind(b)
 	if err == nil {
-		err = r.confine(s, conn)
+		err = confinement.Bind(s, conn, r.host.Embed)
 	}
 	if err != nil {
 		return nil, err

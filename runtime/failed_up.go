@@ -99,5 +99,5 @@ func (u *up) keep(cause error) error {
 	}
 	notes := *have.Metadata // of what it had and of what it was to have
 	notes.Applied = observe.NewApplied(objects)
-	return writeNotes(dom, &notes)
+	return virt.WriteNotes(dom, &notes)
 }

@@ -1,8 +1,18 @@
 package runtime
 
 import (
+	"path/filepath"
+
+	"github.com/sbx-dev/sbx/initramfs/boot/cache"
+	"github.com/sbx-dev/sbx/initramfs/boot/kernel"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/confinement"
+	"github.com/sbx-dev/sbx/runtime/internal/drivers"
+	"github.com/sbx-dev/sbx/runtime/internal/embed"
+	"github.com/sbx-dev/sbx/runtime/internal/known"
+	"github.com/sbx-dev/sbx/runtime/internal/kvm"
 	"github.com/sbx-dev/sbx/runtime/internal/qemu"
+	"github.com/sbx-dev/sbx/schema"
 )
 
 // The accelerators that Options.Accel may force.
@@ -20,3 +30,79 @@ const IPv6Mend = bound.IPv6Mend
 // KeepsIDs says whether what is at a path of the host, or would be made there, can keep
 // its owners in a container.
 func KeepsIDs(path string) bool { return bound.KeepsIDs(path) }
+
+// AppArmorConfines says whether libvirt confines sandboxes of the backend by
+// AppArmor: the kernel has it, and libvirt its driver for it in use.
+func (r *Runtime) AppArmorConfines(kind schema.Backend) (bool, error) {
+	if !confinement.ThisHost.Enabled() {
+		return false, nil
+	}
+	conn, err := r.drivers.Connect(kind)
+	if err != nil {
+		return false, err
+	}
+	return confinement.Holds(conn)
+}
+
+// Warm connects to the libvirtd that Run will use for the backend, if any, in the
+// background, so that the connection is there when it is needed. What fails is
+// tried again then, and said then.
+func (r *Runtime) Warm(backend schema.Backend) { r.drivers.Warm(backend) }
+
+// Daemon is what runs sandboxes of the backend here: libvirtd, or the daemon of its
+// driver alone where libvirt comes with one for each.
+func Daemon(kind schema.Backend) string { return drivers.Daemon(kind) }
+
+// NeedRoot is why this user cannot work on sandboxes of the backend; nil where that is
+// not known before it is tried.
+func (r *Runtime) NeedRoot(backend schema.Backend) error { return r.drivers.NeedRoot(backend) }
+
+// Reach connects to the libvirt that runs sandboxes of the backend, and tells
+// its URI.
+func (r *Runtime) Reach(backend schema.Backend) (uri string, err error) {
+	if uri, err = r.drivers.URI(backend); err != nil {
+		return "", err
+	}
+	_, err = r.drivers.Connect(backend)
+	return uri, err
+}
+
+// MayEmbed says whether sbx run goes on without a libvirtd that cannot be
+// reached: by libvirt's embedded driver, unless a connection was named.
+func (r *Runtime) MayEmbed() bool { return r.options.URI == "" }
+
+// HasDriver says whether libvirt's QEMU driver is there to be embedded, as far as the
+// folders below root that distributions have for drivers tell.
+func HasDriver(root string) bool { return embed.HasDriver(root) }
+
+// CheckState says what keeps sandboxes of the backend from using the state folder;
+// nil where it is as it should be, or can be made so. It changes nothing.
+func (r *Runtime) CheckState(backend schema.Backend) (folder string, err error) {
+	k, err := known.Named(backend)
+	if err != nil {
+		return r.options.StateDir, err
+	}
+	return r.options.StateDir, r.state().Check(k.State...)
+}
+
+// InitPath is the sbx-init that sandboxes of an architecture get; "" is this host's.
+func (r *Runtime) InitPath(of string) (string, error) {
+	return r.host.Inits.Path(of)
+}
+
+// FindKernel finds the kernel of a machine of an architecture ("" is this host's)
+// whose profile names this image and module tree, or none.
+func (r *Runtime) FindKernel(image, modules, of string) (*kernel.Kernel, error) {
+	return kvm.FindKernel(&r.host, image, modules, of)
+}
+
+// Cache is where unpacked kernels and initrds are kept between starts.
+func (r *Runtime) Cache() (*cache.Cache, error) { return kvm.OpenCache(&r.host) }
+
+// Kinds are the backends of which this package runs sandboxes.
+func Kinds() []schema.Backend { return known.Names() }
+
+// DriverConfig is the file that configures libvirt's driver for one of the backends.
+func DriverConfig(backend schema.Backend) string {
+	return filepath.Join("/etc/libvirt", known.Of(backend).Driver+".conf")
+}

@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -101,10 +100,10 @@ func (r *Runtime) downLost(name string) (bool, error) {
 		return true, err
 	}
 	left := new(compiler.Metadata)
-	if left.Filters, err = filtersOf(conn, name); err != nil {
+	if left.Filters, err = virt.FiltersOf(conn, name); err != nil {
 		return true, err
 	}
-	if left.Networks, err = ownNetworks(conn); err != nil {
+	if left.Networks, err = virt.OwnNetworks(conn); err != nil {
 		return true, err
 	}
 	for _, network := range left.Networks {
@@ -113,47 +112,6 @@ func (r *Runtime) downLost(name string) (bool, error) {
 		}
 	}
 	return true, r.remove(conn, name, kind, left)
-}
-
-// filtersOf are the filters that sbx made for the named sandbox: for its only
-// interface, or for each of several.
-func filtersOf(conn *libvirt.Connect, sandbox string) ([]string, error) {
-	all, err := conn.ListAllNWFilters(0)
-	if err != nil {
-		return nil, fmt.Errorf("cannot list filters: %w", virt.Plain(err))
-	}
-	var own []string
-	for i := range all {
-		name, nameErr := all[i].GetName()
-		uuid, uuidErr := all[i].GetUUIDString()
-		all[i].Free()
-		if nameErr != nil || uuidErr != nil {
-			continue // gone meanwhile
-		}
-		of := name == "sbx-"+sandbox || strings.HasPrefix(name, "sbx-"+sandbox+".")
-		if of && uuid == compiler.UUID("filter", name) {
-			own = append(own, name)
-		}
-	}
-	return own, nil
-}
-
-// ownNetworks are all networks that sbx made.
-func ownNetworks(conn *libvirt.Connect) ([]string, error) {
-	all, err := conn.ListAllNetworks(0)
-	if err != nil {
-		return nil, fmt.Errorf("cannot list networks: %w", virt.Plain(err))
-	}
-	var own []string
-	for i := range all {
-		name, nameErr := all[i].GetName()
-		uuid, uuidErr := all[i].GetUUIDString()
-		all[i].Free()
-		if nameErr == nil && uuidErr == nil && uuid == compiler.UUID("network", name) {
-			own = append(own, name)
-		}
-	}
-	return own, nil
 }
 
 // madeAt is when prepare made the sandbox's files; empty if it did not.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/runtime/plan"
@@ -57,7 +58,7 @@ func (r *Runtime) plan(o *observe.Observer, p *plan.Plan, b *compiler.Bundle) er
 	}
 	s, err := r.bind(b)
 	if err == nil {
-		err = r.confine(s, conn)
+		err = confinement.Bind(s, conn, r.host.Embed)
 	}
 	if err != nil {
 		return err

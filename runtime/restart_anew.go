@@ -9,8 +9,10 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/observe"
+	"github.com/sbx-dev/sbx/runtime/internal/publish"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -69,7 +71,7 @@ func (u *up) startKept(ctx context.Context, dom *libvirt.Domain) error {
 	if err := keep.Start(ctx, u.r.options.Keeper, u.s.Dir, u.s.Name); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
-	if err := u.publish(); err != nil {
+	if err := publish.Start(u.r.options.Forwarder, u.s, u.conn, u.ports); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	return u.settle(ctx)
@@ -89,8 +91,8 @@ func (r *Runtime) kept(dom *libvirt.Domain, name string, kind schema.Backend) (*
 	if s.Manifest == nil || len(s.Manifest.Secrets) > 0 {
 		return nil, fmt.Errorf("%s: something else stands by now at %s, which takes a start of the whole sandbox, and that its profile: sbx up %s", name, strings.Join(moved(s.Metadata), ", "), name)
 	}
-	if bound.IsConfined(s.Domain, name) {
-		if s.Confinement, err = bound.KeptProfile(s.Dir); err != nil {
+	if confinement.Is(s.Domain, name) {
+		if s.Confinement, err = confinement.Kept(s.Dir); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/embed"
 	"github.com/sbx-dev/sbx/runtime/internal/ids"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
@@ -58,7 +59,7 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 		// libvirt answers only when it has taken apart what ends with the connection.
 		defer func() { go conn.Close() }()
 	}
-	if err := r.confine(s, conn); err != nil {
+	if err := confinement.Bind(s, conn, r.host.Embed); err != nil {
 		return exit, err
 	}
 	if err := s.ReadSecrets(ctx); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
+	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/internal/startfail"
 	"github.com/sbx-dev/sbx/runtime/internal/starting"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
@@ -51,7 +52,7 @@ func (r *Runtime) Stop(ctx context.Context, name string) (ran bool, err error) {
 	if err := stage.Remove(filepath.Join(r.state().Path(name), state.Stage)); err != nil {
 		return true, fmt.Errorf("%s: %w", name, err)
 	}
-	if err := r.noteStopped(dom, name, kind); err != nil {
+	if err := observe.NoteStopped(dom); err != nil {
 		return true, fmt.Errorf("%s: %w", name, err)
 	}
 	return true, nil

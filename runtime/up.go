@@ -14,12 +14,14 @@ import (
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/cgroup"
+	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/ids"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/observe"
+	"github.com/sbx-dev/sbx/runtime/internal/publish"
 	"github.com/sbx-dev/sbx/runtime/internal/startfail"
 	"github.com/sbx-dev/sbx/runtime/internal/starting"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
@@ -27,22 +29,6 @@ import (
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
-
-// UpResult says what Up did.
-type UpResult struct {
-	Name      string
-	Addresses []string      // where the sandbox is reached; none for one without a network
-	Leases    virt.Leases   // where else
-	Restarts  int           // how often its command was started again, since the sandbox has started
-	Created   bool          // it was not there before
-	Restarted bool          // what had changed took a new start
-	Changes   []plan.Change // what Up had to change; none when all was as it should be
-}
-
-// Unchanged says whether all was as it should be already.
-func (u *UpResult) Unchanged() bool {
-	return len(u.Changes) == 0
-}
 
 // UpOption changes what Up does.
 type UpOption int
@@ -75,7 +61,7 @@ func (r *Runtime) up(ctx context.Context, b *compiler.Bundle, expect map[string]
 	if err != nil {
 		return nil, err
 	}
-	if err := r.confine(s, conn); err != nil {
+	if err := confinement.Bind(s, conn, r.host.Embed); err != nil {
 		return nil, err
 	}
 	unlock, err := r.locks.Lock(ctx, s.Name)
@@ -163,7 +149,7 @@ func (u *up) apply(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	if !u.result.Unchanged() {
-		if err := u.publish(); err != nil {
+		if err := publish.Start(u.r.options.Forwarder, u.s, u.conn, u.ports); err != nil {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
 	}
@@ -231,6 +217,12 @@ func (u *up) checkFilters() error {
 	return virt.CheckBindings(u.conn, u.s.Domain)
 }
 
+// listen takes the sandbox's ports on the host.
+func (u *up) listen() (err error) {
+	u.ports, err = publish.Listen(u.r.options.Forwarder, u.s)
+	return err
+}
+
 // renews says whether the sandbox has to be started.
 func (u *up) renews() bool { return u.result.Created || u.result.Restarted }
 
@@ -249,7 +241,7 @@ func (u *up) define(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := u.s.OfferProfile(); err != nil {
+	if err := confinement.Offer(u.s); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	u.s.Domain.Metadata.XML = notes
@@ -259,7 +251,7 @@ func (u *up) define(ctx context.Context) error {
 	}
 	dom, err := u.conn.DomainDefineXMLFlags(text, libvirt.DOMAIN_DEFINE_VALIDATE)
 	if err != nil && u.result.Created {
-		err = errors.Join(err, bound.UnloadProfile(u.s.Name))
+		err = errors.Join(err, confinement.Unload(u.s.Name))
 	}
 	if err != nil {
 		return fault.New(diag.Start, "%s: cannot define the domain: %w", u.s.Name, u.s.WithoutEmulator(virt.Plain(err)))
@@ -269,7 +261,7 @@ func (u *up) define(ctx context.Context) error {
 	if !u.have.Active {
 		return nil
 	}
-	return setNotes(dom, notes, libvirt.DOMAIN_AFFECT_LIVE)
+	return virt.SetNotes(dom, notes, libvirt.DOMAIN_AFFECT_LIVE)
 }
 
 // wait returns when the sandbox can be used: its service says so, and packets

@@ -17,12 +17,6 @@ const (
 // size is what a package holds.
 type size struct{ files, lines int }
 
-// tooLarge are the packages that hold more, with the most that they may until they are
-// split: a bound goes down with what moves out, and never up.
-var tooLarge = map[string]size{
-	"./runtime": {37, 3337}, // the verbs, and what still hangs on a sandbox or on a Runtime: kinds, observing, keeping
-}
-
 // A package that has grown too large is split before the next thing goes into it.
 func TestPackagesAreSmall(t *testing.T) {
 	for _, line := range list(t, "-f", `{{.ImportPath}}>{{.Dir}}>{{join .GoFiles ","}}`, "../../...") {
@@ -39,15 +33,8 @@ func TestPackagesAreSmall(t *testing.T) {
 			}
 			holds.lines += bytes.Count(text, []byte("\n"))
 		}
-		most, excepted := tooLarge[pkg]
-		if !excepted {
-			most = size{mostFiles, mostLines}
-		}
-		if holds.files > most.files || holds.lines > most.lines {
-			t.Errorf("%s holds %d files of %d lines, and may hold %d of %d: split it", pkg, holds.files, holds.lines, most.files, most.lines)
-		}
-		if excepted && holds.files <= mostFiles && holds.lines <= mostLines {
-			t.Errorf("%s is small now: take it out of tooLarge", pkg)
+		if holds.files > mostFiles || holds.lines > mostLines {
+			t.Errorf("%s holds %d files of %d lines, and may hold %d of %d: split it", pkg, holds.files, holds.lines, mostFiles, mostLines)
 		}
 	}
 }

@@ -107,7 +107,7 @@ func (s *Sandbox) bindExports() error {
 		case Staged():
 			f.Source.Mount.Dir = filepath.Join(s.StageDir(), m.Tag)
 		case m.Single:
-			f.Source.Mount.Dir = s.singleDir(*m)
+			f.Source.Mount.Dir = s.SingleDir(*m)
 		}
 	}
 	return nil
@@ -122,8 +122,8 @@ func (s *Sandbox) stageImages() {
 	}
 }
 
-// singleDir is the folder that QEMU exports for a single file.
-func (s *Sandbox) singleDir(m manifest.Mount) string {
+// SingleDir is the folder that QEMU exports for a single file.
+func (s *Sandbox) SingleDir(m manifest.Mount) string {
 	return filepath.Join(s.Dir, state.Exports, m.Tag)
 }
 

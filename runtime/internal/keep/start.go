@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/confine"
 	"github.com/sbx-dev/sbx/internal/lockfile"
 	"github.com/sbx-dev/sbx/internal/logfile"
@@ -87,9 +88,9 @@ func closeAll(files []*os.File) {
 // dialLimit is how long QEMU may take to see that an earlier connection has ended.
 const dialLimit = 30 * time.Second
 
-// Dial connects to a socket, and tries again for as long as ctx lasts where too
+// dialSocket connects to a socket, and tries again for as long as ctx lasts where too
 // many others wait for it: QEMU has one connection at a time, and lets one wait.
-func Dial(ctx context.Context, path string) (net.Conn, error) {
+func dialSocket(ctx context.Context, path string) (net.Conn, error) {
 	var d net.Dialer
 	for {
 		conn, err := d.DialContext(ctx, "unix", path)
@@ -104,11 +105,29 @@ func Dial(ctx context.Context, path string) (net.Conn, error) {
 	}
 }
 
+// Connect connects to the first process of the running sandbox whose folder is dir:
+// through the process that holds its channel only where one alone can, since that one
+// may be stopped.
+func Connect(ctx context.Context, held bool, dir string) (*channel.Client, error) {
+	var conn net.Conn
+	var err error
+	if held {
+		conn, err = dialSocket(ctx, filepath.Join(dir, state.Keeper))
+	}
+	if conn == nil {
+		conn, err = dialSocket(ctx, filepath.Join(dir, state.Channel))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot reach the sandbox's first process: %w", err)
+	}
+	return channel.Dial(ctx, conn)
+}
+
 // channelFile is a connection to the first process.
 func channelFile(ctx context.Context, dir string) (*os.File, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialLimit)
 	defer cancel()
-	conn, err := Dial(ctx, filepath.Join(dir, state.Channel))
+	conn, err := dialSocket(ctx, filepath.Join(dir, state.Channel))
 	if err != nil {
 		return nil, err
 	}

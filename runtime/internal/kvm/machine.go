@@ -12,6 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/runtime/internal/kinds"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
@@ -56,7 +57,7 @@ func (k backend) Prepare(ctx context.Context, s *bound.Sandbox) error {
 	if err := k.placeBoot(ctx, s); err != nil {
 		return err
 	}
-	return s.LoadProfile()
+	return confinement.Load(s)
 }
 
 // placeMounts sees to it that QEMU finds what the machine is to see of the host.
@@ -64,12 +65,12 @@ func (k backend) placeMounts(s *bound.Sandbox) error {
 	if bound.Staged() {
 		return s.StageMachine()
 	}
-	if err := s.CheckPoints(); err != nil {
+	if err := checkPoints(s); err != nil {
 		return err
 	}
 	for _, m := range s.Manifest.Mounts {
 		if m.Single {
-			if err := s.PlaceSingle(m); err != nil {
+			if err := placeSingle(s, m); err != nil {
 				return err
 			}
 		}

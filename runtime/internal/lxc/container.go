@@ -17,6 +17,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/cgroup"
+	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/runtime/internal/kinds"
 	"github.com/sbx-dev/sbx/runtime/internal/nic"
@@ -71,7 +72,7 @@ func (l backend) Prepare(ctx context.Context, s *bound.Sandbox) error {
 	if err := s.StageContainer(); err != nil {
 		return err
 	}
-	return s.LoadProfile()
+	return confinement.Load(s)
 }
 
 // writeInline writes the files whose content is the profile's. On the host only

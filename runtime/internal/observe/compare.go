@@ -11,6 +11,7 @@ import (
 
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
+	"github.com/sbx-dev/sbx/runtime/internal/publish"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
@@ -62,7 +63,7 @@ func Compare(want *bound.Sandbox, have *Observed) ([]plan.Change, error) {
 		return nil, err
 	}
 	c.names()
-	if desired := showPorts(Ports(c.want.Metadata)); c.have.Active && desired != c.have.ports {
+	if desired := publish.Show(publish.Ports(c.want.Metadata)); c.have.Active && desired != c.have.ports {
 		c.add(portsObject, plan.Difference{Live: c.have.ports, Desired: desired}, plan.Live, whyPorts)
 	}
 	c.cards()

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/plan"
 )
 
@@ -14,7 +14,7 @@ func (c *comparison) profile() error {
 	if c.want.Confinement == nil {
 		return nil // and where it has one, its domain differs
 	}
-	kept, err := bound.KeptProfile(c.want.Dir)
+	kept, err := confinement.Kept(c.want.Dir)
 	if err != nil {
 		return err
 	}
@@ -26,7 +26,7 @@ func (c *comparison) profile() error {
 		c.add(ProfileObject, plan.Difference{Desired: "loaded"}, effect, why)
 		return nil
 	}
-	desired, live := Rules(c.want.Confinement), Rules(kept)
+	desired, live := rules(c.want.Confinement), rules(kept)
 	for _, rule := range Gone(live, desired) {
 		c.add(ProfileObject, plan.Difference{Live: rule}, effect, why)
 	}
@@ -40,8 +40,8 @@ func (c *comparison) profile() error {
 	return nil
 }
 
-// Rules are the lines of a profile that say something.
-func Rules(profile []byte) (lines []string) {
+// rules are the lines of a profile that say something.
+func rules(profile []byte) (lines []string) {
 	for line := range strings.Lines(string(profile)) {
 		line = strings.TrimSpace(line)
 		if line != "" && !strings.HasPrefix(line, "#") {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/mac"
-	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -16,14 +16,14 @@ import (
 // lookAtConfinement finds out what the kernel has of the sandbox's profile, and
 // whether it is that profile that confines the sandbox.
 func (o *Observed) lookAtConfinement(dom *libvirt.Domain, kind schema.Backend) error {
-	if !bound.ThisHost.Enabled() {
+	if !confinement.ThisHost.Enabled() {
 		return nil
 	}
 	d := new(libvirtxml.Domain)
-	if err := d.Unmarshal(o.defined); err != nil || !bound.IsConfined(d, o.name) {
+	if err := d.Unmarshal(o.defined); err != nil || !confinement.Is(d, o.name) {
 		return err
 	}
-	loaded, err := bound.ThisHost.Find(compiler.AppArmorName(o.name))
+	loaded, err := confinement.ThisHost.Find(compiler.AppArmorName(o.name))
 	if err != nil {
 		return err
 	}
@@ -49,6 +49,6 @@ func runsIn(dom *libvirt.Domain, name string, kind schema.Backend, loaded mac.Lo
 	if pid == 0 {
 		return true
 	}
-	label, err := bound.ThisHost.OfProcess(pid)
+	label, err := confinement.ThisHost.OfProcess(pid)
 	return err != nil || label == fmt.Sprintf("%s (%s)", compiler.AppArmorName(name), loaded.Mode)
 }

@@ -194,8 +194,8 @@ func fileDigest(path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// StoppedPrints are the fingerprints that follow from a domain's having been stopped.
-func StoppedPrints(dom *libvirt.Domain) (map[string]string, error) {
+// stoppedPrints are the fingerprints that follow from a domain's having been stopped.
+func stoppedPrints(dom *libvirt.Domain) (map[string]string, error) {
 	have := new(Observed)
 	if err := have.domain(dom); err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
+	"github.com/sbx-dev/sbx/runtime/internal/publish"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -61,7 +62,7 @@ func New(folder state.Folder) *Observer { return &Observer{folder: folder} }
 // guardLimit is how long the guards may be away while libvirt puts them back.
 const guardLimit = 5 * time.Second
 
-// Rules reads the rules in force, when they are first asked for.
+// kernelRules reads the rules in force, when they are first asked for.
 func (o *Observer) kernelRules() (rules kernelrules.Rules, err error) {
 	for deadline := time.Now().Add(guardLimit); o.rules == nil; time.Sleep(20 * time.Millisecond) {
 		if rules, err = kernelrules.Read(); err != nil {
@@ -110,11 +111,11 @@ func (o *Observer) Observe(conn *libvirt.Connect, name string, kind schema.Backe
 		found.finished = err != nil || !end.Signaled // nobody has asked it to
 	}
 	found.lookAtSources()
-	ports, err := PublishedPorts(dir)
+	ports, err := publish.Running(dir)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	found.ports = showPorts(ports)
+	found.ports = publish.Show(ports)
 	if found.files, err = filesFingerprint(dir, kind); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -218,7 +219,7 @@ func (o *Observer) interfaces(conn *libvirt.Connect, found *Observed) error {
 	return nil
 }
 
-// PublishedNames reads what the name server of an interface's network knows of
+// publishedNames reads what the name server of an interface's network knows of
 // the sandbox.
 func (o *Observed) publishedNames(conn *libvirt.Connect, i libvirtxml.DomainInterface) error {
 	if i.Source == nil || i.Source.Network == nil {

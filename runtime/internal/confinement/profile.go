@@ -1,4 +1,4 @@
-package bound
+package confinement
 
 import (
 	"errors"
@@ -13,6 +13,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/mac"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -20,32 +21,33 @@ import (
 // ThisHost is where AppArmor is asked.
 const ThisHost = mac.Host("/")
 
-const AppArmorModel = "apparmor"
+// model is libvirt's name of AppArmor.
+const model = "apparmor"
 
-// RealPath is where a path leads to, as the kernel sees it when it is opened; one
+// realPath is where a path leads to, as the kernel sees it when it is opened; one
 // whose end is not there yet is what it will be.
-func RealPath(path string) (string, error) {
+func realPath(path string) (string, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if !errors.Is(err, fs.ErrNotExist) || path == "/" {
 		return real, err
 	}
-	dir, err := RealPath(filepath.Dir(path))
+	dir, err := realPath(filepath.Dir(path))
 	return filepath.Join(dir, filepath.Base(path)), err
 }
 
-// LoadProfile has the kernel enforce the sandbox's profile, before it starts or
+// Load has the kernel enforce the sandbox's profile, before it starts or
 // while it runs, and keeps the text beside it, by which later changes are told.
-func (s *Sandbox) LoadProfile() error {
+func Load(s *bound.Sandbox) error {
 	if s.Confinement == nil {
 		return nil
 	}
-	if err := s.enforceProfile(); err != nil {
+	if err := enforce(s); err != nil {
 		return err
 	}
-	return hostfile.WriteAtomic(ProfileFile(s.Dir), s.Confinement, 0o600)
+	return hostfile.WriteAtomic(File(s.Dir), s.Confinement, 0o600)
 }
 
-func (s *Sandbox) enforceProfile() error {
+func enforce(s *bound.Sandbox) error {
 	err := mac.Load(s.Confinement)
 	if errors.Is(err, mac.ErrNoParser) {
 		return fault.New(diag.AppArmor, "libvirt confines sandboxes here by AppArmor, and %w: apt install apparmor", err)
@@ -63,9 +65,9 @@ func (s *Sandbox) enforceProfile() error {
 	return nil
 }
 
-// OfferProfile has the kernel have the sandbox's profile where it has none of that
+// Offer has the kernel have the sandbox's profile where it has none of that
 // name: libvirt defines no domain otherwise.
-func (s *Sandbox) OfferProfile() error {
+func Offer(s *bound.Sandbox) error {
 	if s.Confinement == nil {
 		return nil
 	}
@@ -73,15 +75,15 @@ func (s *Sandbox) OfferProfile() error {
 	if err != nil || loaded.Mode != "" {
 		return fault.Because(diag.AppArmor, err)
 	}
-	return s.enforceProfile()
+	return enforce(s)
 }
 
-// ProfileFile is where the text is kept.
-func ProfileFile(dir string) string { return filepath.Join(dir, state.AppArmor) }
+// File is where the text is kept.
+func File(dir string) string { return filepath.Join(dir, state.AppArmor) }
 
-// UnloadProfile takes the sandbox's profile from the kernel, where it has one. What
+// Unload takes the sandbox's profile from the kernel, where it has one. What
 // ran in it must have ended: it would not be confined any more.
-func UnloadProfile(name string) error {
+func Unload(name string) error {
 	if !ThisHost.Enabled() || os.Geteuid() != 0 {
 		return nil
 	}
@@ -96,18 +98,18 @@ func UnloadProfile(name string) error {
 	return fault.Because(diag.AppArmor, mac.Unload(profile))
 }
 
-// KeptProfile is the profile that the sandbox was last confined by; nil for none.
-func KeptProfile(dir string) ([]byte, error) {
-	text, err := os.ReadFile(ProfileFile(dir))
+// Kept is the profile that the sandbox was last confined by; nil for none.
+func Kept(dir string) ([]byte, error) {
+	text, err := os.ReadFile(File(dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	return text, err
 }
 
-// IsConfined says whether a domain is to run in the sandbox's profile.
-func IsConfined(d *libvirtxml.Domain, name string) bool {
+// Is says whether a domain is to run in the sandbox's profile.
+func Is(d *libvirtxml.Domain, name string) bool {
 	return slices.ContainsFunc(d.SecLabel, func(l libvirtxml.DomainSecLabel) bool {
-		return l.Model == AppArmorModel && l.Label == compiler.AppArmorName(name)
+		return l.Model == model && l.Label == compiler.AppArmorName(name)
 	})
 }

@@ -1,4 +1,4 @@
-package bound
+package kvm
 
 import (
 	"errors"
@@ -11,18 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 )
 
 // maxSingle bounds the copy of a single exported file, in bytes.
 const maxSingle = 256 << 20
 
-// PlaceSingle puts a single exported file into a folder of its own, as a hard
+// placeSingle puts a single exported file into a folder of its own, as a hard
 // link where that can be, since a link is the very file. A read-only one may be
 // a copy, with the same owner and mode: it shows the file as it was when the
 // machine started.
-func (s *Sandbox) PlaceSingle(m manifest.Mount) error {
-	dir := s.singleDir(m)
+func placeSingle(s *bound.Sandbox, m manifest.Mount) error {
+	dir := s.SingleDir(m)
 	if err := hostfile.MkdirOwned(dir, os.Geteuid(), os.Getegid(), 0o755); err != nil { // which QEMU's user lists
 		return err
 	}

@@ -1,4 +1,4 @@
-package bound
+package kvm
 
 import (
 	"os"
@@ -7,13 +7,14 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/rootfs"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// CheckPoints refuses, where there is no stage, what the machine is to mount in a
+// checkPoints refuses, where there is no stage, what the machine is to mount in a
 // folder of the host that has no place for it.
-func (s *Sandbox) CheckPoints() error {
+func checkPoints(s *bound.Sandbox) error {
 	for _, m := range s.Manifest.Mounts {
 		outer := rootfs.Enclosing(m.Target, s.Manifest.Mounts)
 		if outer == nil || outer.Kind != manifest.Export || outer.Writable {

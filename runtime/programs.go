@@ -2,13 +2,10 @@ package runtime
 
 import (
 	"context"
-	"path/filepath"
 
 	"github.com/sbx-dev/sbx/internal/forward"
 	"github.com/sbx-dev/sbx/internal/tether"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
-	"github.com/sbx-dev/sbx/runtime/internal/known"
-	"github.com/sbx-dev/sbx/schema"
 )
 
 // Forward passes connections to a sandbox's published ports on until the sandbox ends
@@ -36,12 +33,4 @@ func Hold(ctx context.Context, name string) error {
 		return err
 	}
 	return keep.HoldMain(ctx, name)
-}
-
-// Kinds are the backends of which this package runs sandboxes.
-func Kinds() []schema.Backend { return known.Names() }
-
-// DriverConfig is the file that configures libvirt's driver for one of the backends.
-func DriverConfig(backend schema.Backend) string {
-	return filepath.Join("/etc/libvirt", known.Of(backend).Driver+".conf")
 }

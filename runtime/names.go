@@ -9,6 +9,15 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
+// checkName refuses what no sandbox is called. Names become names of files in the
+// state folder, where "../x" or ".all" would be another's.
+func checkName(name string) error {
+	if schema.IsName(name) {
+		return nil
+	}
+	return fault.New(diag.NoSandbox, "%q is no name of a sandbox: sbx ps lists what there is", name)
+}
+
 // checkKind refuses a name that a sandbox of another kind has. libvirt would let
 // both have it, since each of its drivers has names of its own; but the folder, the
 // host ids, the addresses and the filters are derived from the name, and so are one.

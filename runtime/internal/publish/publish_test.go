@@ -1,4 +1,4 @@
-package runtime
+package publish
 
 import (
 	"strings"
@@ -13,7 +13,7 @@ import (
 // anything is changed, and none of its other verbs is started in the place of that.
 func TestPortsNeedAProcessThatPassesThemOn(t *testing.T) {
 	s := &bound.Sandbox{Name: "web", Metadata: &compiler.Metadata{Publish: []libvirtdomain.Published{{Listen: "127.0.0.1:80", Target: "10.0.0.2:80"}}}}
-	err := (&up{r: New(Options{}), s: s}).listen()
+	_, err := Listen(nil, s)
 	if err == nil || !strings.Contains(err.Error(), "Options.Forwarder") {
 		t.Errorf("listen: %v", err)
 	}

@@ -1,4 +1,6 @@
-package runtime
+// Package confinement has sandboxes run in AppArmor profiles of their own, where libvirt
+// confines by AppArmor.
+package confinement
 
 import (
 	"fmt"
@@ -11,62 +13,51 @@ import (
 	"github.com/sbx-dev/sbx/compiler/apparmor"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/embed"
 	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
-	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// AppArmorConfines says whether libvirt confines sandboxes of the backend by
-// AppArmor: the kernel has it, and libvirt its driver for it in use.
-func (r *Runtime) AppArmorConfines(kind schema.Backend) (bool, error) {
-	if !bound.ThisHost.Enabled() {
+// Holds says whether libvirt confines its domains by AppArmor: the kernel has it, and
+// libvirt its driver for it in use.
+func Holds(conn *libvirt.Connect) (bool, error) {
+	if !ThisHost.Enabled() {
 		return false, nil
 	}
-	conn, err := r.drivers.Connect(kind)
-	if err != nil {
-		return false, err
-	}
-	return appArmorConfines(conn)
-}
-
-func appArmorConfines(conn *libvirt.Connect) (bool, error) {
-	if !bound.ThisHost.Enabled() {
-		return false, nil
-	}
-	model, err := conn.GetSecurityModel()
+	found, err := conn.GetSecurityModel()
 	if err != nil {
 		return false, fmt.Errorf("cannot learn how libvirt confines: %w", virt.Plain(err))
 	}
-	return model.Model == bound.AppArmorModel, nil
+	return found.Model == model, nil
 }
 
-// confine has the domain run in the bundle's own AppArmor profile where libvirt
+// Bind has the domain run in the bundle's own AppArmor profile where libvirt
 // confines domains by AppArmor: libvirt then asks its virt-aa-helper for none, whose
 // profiles allow more and which refuses what machines of sbx need. Elsewhere the
 // domain is left as it is.
-func (r *Runtime) confine(s *bound.Sandbox, conn *libvirt.Connect) error {
-	confines, err := appArmorConfines(conn)
+func Bind(s *bound.Sandbox, conn *libvirt.Connect, own *embed.Driver) error {
+	confines, err := Holds(conn)
 	if !confines || err != nil {
 		return err
 	}
 	if s.Profile == nil {
 		return fault.New(diag.OtherVersion, "%s: the bundle has no %s: compile it again", s.Name, compiler.AppArmorFile)
 	}
-	values, err := r.appArmorValues(s, conn)
+	values, err := valuesFor(s, conn, own)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.Name, err)
 	}
 	s.Confinement = apparmor.Bind(s.Profile, values)
 	s.Domain.SecLabel = append(s.Domain.SecLabel, libvirtxml.DomainSecLabel{
-		Type: "static", Model: bound.AppArmorModel, Relabel: "no", Label: compiler.AppArmorName(s.Name),
+		Type: "static", Model: model, Relabel: "no", Label: compiler.AppArmorName(s.Name),
 	})
 	return nil
 }
 
-// appArmorValues are what the profile's variables stand for here.
-func (r *Runtime) appArmorValues(s *bound.Sandbox, conn *libvirt.Connect) (map[apparmor.Variable]string, error) {
-	folder, err := bound.RealPath(s.Dir)
+// valuesFor are what the profile's variables stand for here.
+func valuesFor(s *bound.Sandbox, conn *libvirt.Connect, own *embed.Driver) (map[apparmor.Variable]string, error) {
+	folder, err := realPath(s.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -82,10 +73,10 @@ func (r *Runtime) appArmorValues(s *bound.Sandbox, conn *libvirt.Connect) (map[a
 	if err := found.Unmarshal(text); err != nil {
 		return nil, err
 	}
-	values[compiler.DomainsVariable], values[compiler.LogsVariable] = r.libvirtFolders(conn)
+	values[compiler.DomainsVariable], values[compiler.LogsVariable] = libvirtFolders(conn, own)
 	values[compiler.EmulatorVariable], values[compiler.FirmwareVariable] = found.Path, qemu.QbootROM
 	for v, path := range values {
-		if values[v], err = bound.RealPath(path); err != nil {
+		if values[v], err = realPath(path); err != nil {
 			return nil, err
 		}
 	}
@@ -93,9 +84,9 @@ func (r *Runtime) appArmorValues(s *bound.Sandbox, conn *libvirt.Connect) (map[a
 }
 
 // libvirtFolders are where the driver has a folder for each machine, and QEMU's logs.
-func (r *Runtime) libvirtFolders(conn *libvirt.Connect) (domains, logs string) {
-	if r.host.Embed.Is(conn) {
-		return filepath.Join(r.host.Embed.Dir(), "lib/qemu"), filepath.Join(r.host.Embed.Dir(), "log/qemu")
+func libvirtFolders(conn *libvirt.Connect, own *embed.Driver) (domains, logs string) {
+	if own.Is(conn) {
+		return filepath.Join(own.Dir(), "lib/qemu"), filepath.Join(own.Dir(), "log/qemu")
 	}
 	return qemu.LibvirtFolder, "/var/log/libvirt/qemu"
 }
