@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// A kind is asked (schema/backend.go, compiler/libvirt, runtime/kind.go), so that
-// another one is a row there.
+// A kind is asked (schema/backend.go, compiler/libvirt,
+// runtime/internal/kinds), so that another one is a row there.
 func TestNobodyComparesNamesOfBackends(t *testing.T) {
 	root := "../.."
 	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
