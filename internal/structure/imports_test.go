@@ -44,6 +44,7 @@ var (
 	cue           = []string{"cuelang.org/go"}
 	libvirt       = []string{"libvirt.org/go/libvirt"}
 	lowers        = []string{"libvirt.org/go/libvirtxml", "./compiler/libvirt", "./compiler/firewall/nwfilter"}
+	kinds         = []string{"./runtime/internal/kinds", "./runtime/internal/lxc", "./runtime/internal/kvm", "./runtime/internal/known", "./runtime/internal/drivers"}
 	decompressors = []string{"github.com/klauspost/compress", "github.com/ulikunitz/xz", "github.com/pierrec/lz4", "compress"}
 )
 
@@ -66,6 +67,9 @@ func TestNothingIsDrawnInThatASubjectDoesNotNeed(t *testing.T) {
 		"runtime/internal/hostfile":  {none: slices.Concat(cue, libvirt, []string{"./compiler", "./runtime", "./cmd", "./initramfs"}), except: []string{"./runtime/internal/hostfile", "./runtime/fault"}},
 		"runtime/internal/rootfs":    {none: slices.Concat(cue, libvirt, []string{"./compiler", "./runtime", "./cmd"}), except: []string{"./runtime/internal", "./runtime/fault"}},
 		"runtime/internal/startfail": {none: slices.Concat(cue, libvirt, []string{"./compiler", "./runtime", "./cmd"}), except: []string{"./runtime/internal/startfail"}},
+		"runtime/internal/bound":     {none: slices.Concat(cue, kinds, []string{"./cmd", "./initramfs/boot"})},
+		"runtime/internal/lxc":       {none: slices.Concat(cue, []string{"./runtime/internal/kvm", "./runtime/internal/known", "./runtime/internal/drivers", "./cmd", "./initramfs/boot"})},
+		"runtime/internal/kvm":       {none: slices.Concat(cue, []string{"./runtime/internal/lxc", "./runtime/internal/known", "./runtime/internal/drivers", "./cmd"})},
 		"initramfs/manifest":         {none: slices.Concat(cue, libvirt, decompressors)},
 	} {
 		for _, dep := range deps(t, pkg) {

@@ -14,12 +14,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// toy is something that a stranger adds to sbx: a package of its own, if any, and
-// changes of files that are there.
+// toy is something that a stranger adds to sbx: files of its own, if any, and changes of
+// files that are there.
 type toy struct {
-	adds, from string // the package's folder, and its file in testdata/toys
-	edits      []edit
-	files      int // that are changed; what docs/architecture.md says
+	adds  map[string]string // files in testdata/toys, by the folder that they come into
+	edits []edit
+	files int // that are changed; what docs/architecture.md says
 }
 
 // edit replaces a text that one file alone below a folder, or that file, holds, once.
@@ -42,15 +42,27 @@ var toys = map[string]toy{
 		{"runtime", `	case manifest.Tmpfs:`, `	case manifest.Empty: return nil
 	case manifest.Tmpfs:`},
 	}},
-	"a libvirt backend": {adds: "compiler/libvirt/toy", from: "backend/toy.go", files: 3, edits: []edit{
+	"a libvirt backend": {adds: map[string]string{"compiler/libvirt/toy": "backend/toy.go", "runtime/internal/toy": "kind/toy.go"}, files: 4, edits: []edit{
 		{"schema", `backend!: "lxc" | "kvm"`, `backend!: "lxc" | "kvm" | "toy"`},
 		{"schema", `var backends = []traits{`, `var backends = []traits{{name: "toy", maps: true, whatItIs: "a toy"},`},
 		{"compiler/libvirt/libvirt.go", `import (`, `import ("github.com/sbx-dev/sbx/compiler/libvirt/toy"`},
 		{"compiler/libvirt", `	machine.Kind,`, `	machine.Kind, toy.Kind,`},
+		{"runtime/internal/known", `import (`, `import ("github.com/sbx-dev/sbx/runtime/internal/toy"`},
+		{"runtime/internal/known", `&kvm.Kind}`, `&kvm.Kind, &toy.Kind}`},
 	}},
-	"a target that is not libvirt": {adds: "compiler/paper", from: "target/paper.go", files: 1, edits: []edit{
+	"a target that is not libvirt": {adds: map[string]string{"compiler/paper": "target/paper.go"}, files: 1, edits: []edit{
 		{"compiler/targets.go", `import (`, `import ("github.com/sbx-dev/sbx/compiler/paper"`},
 		{"compiler", `{"", libvirt.Lower},`, `{"", libvirt.Lower}, {"paper", paper.Lower},`},
+	}},
+	"a review dimension": {adds: map[string]string{"compiler/review": "review/emptiness.go"}, files: 2, edits: []edit{
+		{"compiler/review", `	Identity     Dimension`, `	Emptiness Dimension = "emptiness"
+	Identity     Dimension`},
+		{"compiler/review", `var order = []Dimension{`, `var order = []Dimension{Emptiness, `},
+		{"compiler/review", `{{Secrets, secrets}, `, `{{Emptiness, emptiness}, {Secrets, secrets}, `},
+	}},
+	"a verb": {adds: map[string]string{"cmd/sbx/internal/service": "verb/toy.go"}, files: 1, edits: []edit{
+		{"cmd/sbx/main.go", `	Up      service.Up `, `	Toy service.Toy ` + "`cmd:\"\" topic:\"Services\"`" + `
+	Up      service.Up `},
 	}},
 }
 
@@ -62,14 +74,15 @@ run /bin/true
 show tmpfs at /dev/shm
 show inline at /etc/hosts
 show empty at /srv
+emptiness true nothing at /srv
 resources false tmpfs /srv none, was 1MiB
 files true /srv is {"empty":true}
 files false /srv is a tmpfs (mode 0755)
 `
 
-// A kind of mount, a kind of domain and a target that is not libvirt come to be by a
-// package and a row each, as it is told in docs/architecture.md: here they do, in a
-// tree that the toolchain is shown in place of the real one.
+// A kind of mount, a backend, a target that is not libvirt, a review dimension and a verb
+// come to be by files of their own and some rows, as it is told in docs/architecture.md:
+// here they do, in a tree that the toolchain is shown in place of the real one.
 func TestWhatAStrangerTouches(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -92,12 +105,15 @@ func TestWhatAStrangerTouches(t *testing.T) {
 		if row := fmt.Sprintf("(?m)^\\| %s \\| [^|]* \\| %d\\b", name, toy.files); !regexp.MustCompile(row).Match(page) {
 			t.Errorf("docs/architecture.md does not say that %s takes %d files", name, toy.files)
 		}
-		if toy.adds != "" {
-			tree.add(t, toy.adds, toy.from)
+		for folder, file := range toy.adds {
+			tree.add(t, folder, file)
 		}
 	}
 	shown := tree.write(t)
-	tree.run(t, "build", "-tags", "libvirt_dlopen", "-overlay", shown, "./initramfs/init/machine", "./runtime/...")
+	tree.run(t, "build", "-overlay", shown, "./initramfs/init/machine")
+	if got, want := tree.run(t, "run", "-tags", "libvirt_dlopen", "-overlay", shown, "./cmd/sbx", "toy"), "[lxc kvm toy]\n"; got != want {
+		t.Errorf("sbx toy says %q in place of %q", got, want)
+	}
 	if d := cmp.Diff(played, tree.run(t, "run", "-overlay", shown, "./internal/structure/toys")); d != "" {
 		t.Error(d)
 	}
@@ -109,7 +125,7 @@ type overlay struct {
 	text      map[string]string // by path from the root
 }
 
-// add puts a package into a folder of its own.
+// add puts a file of testdata/toys into a folder.
 func (o *overlay) add(t *testing.T, folder, file string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata/toys", file))
