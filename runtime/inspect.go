@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"os"
 	"strings"
 
 	"libvirt.org/go/libvirt"
@@ -129,18 +128,10 @@ func (r *Runtime) manifestOf(name string, kind schema.Backend) *manifest.Manifes
 	if !r.drivers.Local() {
 		return nil
 	}
-	data, err := os.ReadFile(known.Of(kind).ManifestFile(r.state().Path(name)))
-	if err != nil {
-		return nil
-	}
-	m, err := manifest.Decode(data)
-	if err != nil {
-		return nil
-	}
-	return m
+	return known.Of(kind).Orders(r.state().Path(name))
 }
 
-// Describe takes over what the domain's definition says.
+// describe takes over what the domain's definition says.
 func (i *Inspection) describe(conn *libvirt.Connect, d *libvirtxml.Domain) {
 	i.UUID, i.Interfaces = d.UUID, []Interface{}
 	if d.IDMap != nil && len(d.IDMap.UIDs) > 0 {

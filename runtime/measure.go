@@ -6,21 +6,16 @@ import (
 	"sync"
 	"time"
 
-	"libvirt.org/go/libvirtxml"
-
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/proc"
+	"github.com/sbx-dev/sbx/runtime/internal/usage"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
 
-// What Measure takes at most for each sandbox: to compare processor time, and to
-// be answered by the first process.
-const (
-	sampleTime = 100 * time.Millisecond
-	answerTime = 5 * time.Second
-)
+// answerTime is what Measure takes at most for a first process to answer.
+const answerTime = 5 * time.Second
 
 // Measurement is what changes from one moment to the next. What could not be
 // found out is zero.
@@ -80,67 +75,18 @@ func (r *Runtime) askService(ctx context.Context, kind schema.Backend, name stri
 // usage measures memory, processor time and age, and finds out the user.
 func (r *Runtime) usage(s *Sandbox) {
 	if s.pid != 0 {
-		s.measureProcess()
+		s.take(usage.OfProcess(s.pid))
 		return
 	}
 	conn, err := r.drivers.ConnectToLook(s.Backend)
 	if err != nil {
 		return
 	}
-	dom, err := conn.LookupDomainByName(s.Name)
-	if err != nil {
-		return
-	}
-	defer dom.Free()
-	began := time.Now()
-	before, err := dom.GetInfo()
-	if err != nil {
-		return
-	}
-	time.Sleep(sampleTime)
-	after, err := dom.GetInfo()
-	if err != nil {
-		return
-	}
-	if after.CpuTime > before.CpuTime { // one that ends meanwhile has used none
-		s.CPU = float64(after.CpuTime-before.CpuTime) / float64(time.Since(began))
-	}
-	k := known.Of(s.Backend)
-	s.Memory = k.Memory(dom, after)
-	d, err := virt.Describe(dom, 0)
-	if err != nil {
-		return
-	}
-	s.Leased = virt.Leased(conn, d)
-	if k.Mapped {
-		s.User = containerUser(d)
-	}
-	if !r.drivers.Local() {
-		return
-	}
-	pid := k.Process(dom, s.Name)
-	s.Uptime = int64(proc.Age(pid) / time.Second)
-	if k.Mapped {
-		s.controller = pid
-	} else {
-		s.User = proc.ProcessUser(pid)
-	}
+	s.take(usage.OfDomain(conn, s.Name, known.Of(s.Backend), r.drivers.Local()))
 }
 
-// measureProcess measures a machine that no libvirtd knows of.
-func (s *Sandbox) measureProcess() {
-	began, before := time.Now(), proc.ProcessorTime(s.pid)
-	time.Sleep(sampleTime)
-	s.CPU = float64(proc.ProcessorTime(s.pid)-before) / float64(time.Since(began))
-	s.Memory, s.User = proc.ResidentMemory(s.pid), proc.ProcessUser(s.pid)
-	s.Uptime = int64(proc.Age(s.pid) / time.Second)
-}
-
-// containerUser is the host's id of the container's root.
-func containerUser(d *libvirtxml.Domain) *uint32 {
-	user := uint32(0)
-	if d.IDMap != nil && len(d.IDMap.UIDs) > 0 {
-		user = uint32(d.IDMap.UIDs[0].Target)
-	}
-	return &user
+// take notes what has been measured.
+func (s *Sandbox) take(u usage.Usage) {
+	s.CPU, s.Memory, s.User, s.Leased, s.controller = u.CPU, u.Memory, u.User, u.Leased, u.Controller
+	s.Uptime = int64(u.Age / time.Second)
 }

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
-	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
@@ -67,7 +65,7 @@ func (r *Runtime) stopGently(ctx context.Context, dom *libvirt.Domain, name stri
 		return err
 	}
 	dir := r.state().Path(name)
-	ctx, cancel := context.WithTimeout(ctx, stopLimit(dir, kind))
+	ctx, cancel := context.WithTimeout(ctx, known.Of(kind).StopLimit(dir))
 	defer cancel()
 	if !r.askToStop(ctx, dom, dir, kind) {
 		return nil
@@ -107,25 +105,6 @@ func (r *Runtime) askToStop(ctx context.Context, dom *libvirt.Domain, dir string
 	return client.Stop(ctx) == nil
 }
 
-// usualStop is the schema's own time for a service to stop.
-const usualStop = 10 * time.Second
-
-// stopLimit is how long a sandbox may take to stop: the time that its profile
-// gives the service, and some for its first process. Where the profile's time is
-// not known it is the schema's own.
-func stopLimit(dir string, kind schema.Backend) time.Duration {
-	grace := known.Of(kind).StopGrace
-	data, err := os.ReadFile(known.Of(kind).ManifestFile(dir))
-	if err != nil {
-		return usualStop + grace
-	}
-	m, err := manifest.Decode(data)
-	if err != nil {
-		return usualStop + grace
-	}
-	return time.Duration(m.Run.StopTimeout)*time.Millisecond + grace
-}
-
 // Restart stops the sandbox's command and starts it again, and waits until it is
 // ready. The sandbox itself, its interface and its mounts stay, unless something else
 // stands by now at one of its host paths: then all of it is started anew.
@@ -160,7 +139,7 @@ func (r *Runtime) Restart(ctx context.Context, name string) error {
 	defer client.Close()
 	start := starting.Start{Limit: r.options.AnswerLimit, Conn: conn, Name: name, Kind: kind, Run: r.runOf(name, kind)}
 	start.Kills = start.MemoryKills()
-	limit := stopLimit(r.state().Path(name), kind)
+	limit := known.Of(kind).StopLimit(r.state().Path(name))
 	order, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("its command did not stop within %v", limit))
 	defer cancel()
 	if err := client.Restart(order); err != nil {

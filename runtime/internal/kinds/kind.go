@@ -3,7 +3,6 @@ package kinds
 import (
 	"context"
 	"net"
-	"path/filepath"
 	"time"
 
 	"libvirt.org/go/libvirt"
@@ -43,13 +42,6 @@ type Kind struct {
 	Kills   func(dom *libvirt.Domain) uint64                          // how many of its processes the host's kernel has killed for want of memory; nil: it has a kernel of its own
 	Memory  func(dom *libvirt.Domain, info *libvirt.DomainInfo) int64 // what it uses, in bytes
 }
-
-// ManifestName is the file in which a first process's orders stand.
-const ManifestName = "manifest.json"
-
-// ManifestFile is where the host keeps what the first process was told of the sandbox
-// whose folder is dir.
-func (k *Kind) ManifestFile(dir string) string { return filepath.Join(dir, k.Manifest, ManifestName) }
 
 // Host is what a kind finds here.
 type Host struct {
