@@ -25,6 +25,8 @@ type (
 	Metadata = domain.Metadata
 	// MachineMetadata is what the runtime binds a machine to on its host.
 	MachineMetadata = domain.MachineMetadata
+	// AddressMetadata is an address of a sandbox, and what it is on.
+	AddressMetadata = domain.AddressMetadata
 	// SourceMetadata is a path of the host that a sandbox sees.
 	SourceMetadata = domain.SourceMetadata
 	// Applied is what sbx left behind when it last applied a bundle.

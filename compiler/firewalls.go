@@ -7,6 +7,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler/libvirt/domain"
 	"github.com/sbx-dev/sbx/compiler/resolve"
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // Firewall is the compiled allow-list of one interface.
@@ -46,3 +47,7 @@ func Policies(p *schema.Profile, peers map[string][]netip.Addr) ([]Policy, error
 // Peers gives the addresses by which rules may name each of the profiles. An
 // address that DHCP will choose is not known and not among them.
 func Peers(profiles []*schema.Profile) map[string][]netip.Addr { return resolve.Peers(profiles) }
+
+// Together lists what more than one of the profiles wants for itself, though on one
+// host only one can have it, such as an address on a network.
+func Together(profiles []*schema.Profile) diag.List { return resolve.Together(profiles) }

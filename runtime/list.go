@@ -98,7 +98,7 @@ func newSandbox(name string, kind schema.Backend, m *compiler.Metadata, state li
 		Name:      name,
 		Backend:   kind,
 		State:     observe.StateName(state),
-		Addresses: append([]string{}, m.Address...),
+		Addresses: m.Addresses(),
 		Profile:   m.Profile,
 		Bundle:    m.Bundle,
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
@@ -32,9 +33,13 @@ func (r *Runtime) Plan(bundles []*compiler.Bundle, prune bool) (*plan.Plan, erro
 	}
 	o := observe.New(r.state())
 	var failed []error
+	var planned []*bound.Sandbox
 	for _, b := range bundles {
-		failed = append(failed, r.plan(o, p, b))
+		s, err := r.plan(o, p, b)
+		planned, failed = append(planned, s), append(failed, err)
 	}
+	stays := func(sandbox string) bool { _, wanted := p.Bundles[sandbox]; return !wanted && !prune }
+	failed = append(failed, r.checkPlanned(planned, stays))
 	if prune {
 		failed = append(failed, r.planRemovals(o, p))
 	}
@@ -51,35 +56,35 @@ func (r *Runtime) needLocal(verb string) error {
 	return fault.New(diag.Elsewhere, "%s is another machine's libvirt, and its firewall and files are seen on that machine only: run sbx %s there", r.options.URI, verb)
 }
 
-func (r *Runtime) plan(o *observe.Observer, p *plan.Plan, b *compiler.Bundle) error {
+func (r *Runtime) plan(o *observe.Observer, p *plan.Plan, b *compiler.Bundle) (*bound.Sandbox, error) {
 	conn, err := r.drivers.Connect(schema.Backend(b.Index.Backend))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s, err := r.bind(b)
 	if err == nil {
 		err = confinement.Bind(s, conn, r.host.Embed)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := r.checkKind(s.Name, s.Backend); err != nil {
-		return err
+		return nil, err
 	}
 	p.Bundles[s.Name] = s.Digest
 	have, err := o.Observe(conn, s.Name, s.Backend, s.Metadata)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if p.Live[s.Name], err = have.Fingerprints(); err != nil {
-		return fmt.Errorf("%s: %w", s.Name, err)
+		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	changes, err := observe.Compare(s, have)
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.Name, err)
+		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	p.Changes = append(p.Changes, changes...)
-	return nil
+	return s, nil
 }
 
 // planRemovals adds the sandboxes of sbx that the plan has no bundle for, and

@@ -170,7 +170,7 @@ func (e *ephemeral) create(ctx context.Context, backend kinds.Backend) (first ne
 		return nil, err
 	}
 	defer unlock()
-	if err := ids.Check(e.conn, e.s.Domain); err != nil {
+	if err := errors.Join(ids.Check(e.conn, e.s.Domain), e.r.checkAddresses(e.s)); err != nil {
 		return nil, err
 	}
 	e.dom, first, err = backend.StartTransient(e.s, e.conn)

@@ -97,7 +97,7 @@ type up struct {
 }
 
 func newUp(r *Runtime, conn *libvirt.Connect, s *bound.Sandbox, expect map[string]string) *up {
-	return &up{r: r, conn: conn, s: s, expect: expect, result: &UpResult{Name: s.Name, Addresses: s.Metadata.Address}}
+	return &up{r: r, conn: conn, s: s, expect: expect, result: &UpResult{Name: s.Name, Addresses: s.Metadata.Addresses()}}
 }
 
 func (u *up) apply(ctx context.Context) error {
@@ -234,7 +234,7 @@ func (u *up) define(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	if err := ids.Check(u.conn, u.s.Domain); err != nil {
+	if err := errors.Join(ids.Check(u.conn, u.s.Domain), u.r.checkAddresses(u.s)); err != nil {
 		return err
 	}
 	notes, err := u.interimNotes()

@@ -78,6 +78,7 @@ var notBroken = map[string]string{
 	diag.Limits:       "TestContainersUnderControlGroupsOfVersion2 has a host of its own for them",
 	diag.OtherVersion: "no verb applies a bundle that another sbx has written; programs may (TestBundleOfAnotherVersion)",
 	diag.AppArmor:     "it takes a kernel with AppArmor: internal/lab/scenarios/apparmor.sh takes its parser away",
+	diag.AddressTaken: "testdata/host/together.txtar gives addresses twice, in each way",
 	diag.Busy:         "what waits for another sbx waits for as long as that takes, and is told when it is ended",
 }
 

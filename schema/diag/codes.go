@@ -51,6 +51,8 @@ const (
 
 	RunCapabilities = "SBX0054" // a user is to hold what it cannot, or holds by itself
 	Syscalls        = "SBX0055" // a word of syscalls.allow opens nothing
+
+	Together = "SBX0056" // two profiles want the same for themselves
 )
 
 // The codes of what is wrong with an allow-list that is well-formed.
@@ -100,10 +102,11 @@ const (
 	Embedded     = "SBX0534" // not without libvirtd
 	AppArmor     = "SBX0535" // a sandbox cannot be confined by AppArmor
 	OtherArch    = "SBX0536" // something is of another architecture than the machine
+	AddressTaken = "SBX0537" // an address is another one's
 )
 
 // OfHost says whether a code is of what keeps a profile from being run on a host.
-func OfHost(code string) bool { return NoLibvirt <= code && code <= OtherArch }
+func OfHost(code string) bool { return NoLibvirt <= code && code <= AddressTaken }
 
 // Explanation is what `sbx help CODE` says.
 type Explanation struct {

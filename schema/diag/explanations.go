@@ -161,6 +161,9 @@ var Explanations = []Explanation{
 	{Syscalls, "a word of syscalls.allow opens nothing",
 		"It names a system call or a group of them that is closed otherwise. What is open to everyone need not be named, and calls that are worth nothing without each other have one word.",
 		`syscalls: allow: ["io_uring_setup"]`, `syscalls: allow: ["io_uring"]`},
+	{Together, "two profiles want the same for themselves",
+		"Profiles that are compiled together, as those of a folder are, are those of one host. There, a sandbox's name, an address on a network, a port of the host and a range of host ids are one sandbox's, and what two profiles create together is the same in both. Profiles of several hosts are kept in a folder each.",
+		"web.cue: address: \"10.83.0.80/24\"\ndb.cue:  address: \"10.83.0.80/24\"", "web.cue: address: \"10.83.0.80/24\"\ndb.cue:  address: \"10.83.0.81/24\""},
 	{"SBX0301", "the container backend cannot grant the capability",
 		"libvirt's container driver knows fewer capabilities than Linux has. A machine has a kernel of its own, whose root holds all of them.",
 		`capabilities: ["bpf"]`, ``},
@@ -275,4 +278,7 @@ var Explanations = []Explanation{
 	{OtherArch, "something is of another architecture than the machine",
 		"A machine runs programs of its own architecture, and the host's processor only those of the host's. One of another (machine: arch) is emulated, and gets its programs from a folder of the host that is mounted in place of the host's own.",
 		"sbx: error[SBX0536]: arm: its command /usr/bin/id is the host's /usr/bin/id, a program for x86_64, and the machine is aarch64", "machine: {arch: \"aarch64\", accel: \"prefer\"}\nmounts: \"/usr\": host: \"/srv/arm64/usr\""},
+	{AddressTaken, "an address is another one's",
+		"On one network, an address is one's alone: of two that have it, either gets what is meant for the other. The message names who has it: a sandbox or a domain of libvirt's, of whichever kind, the host itself, or a reservation of the network's. One that is stopped keeps its address until it is taken down.",
+		"sbx: error[SBX0537]: web.cue:9:12: web: its address 10.83.0.80 on the network web is that of db, a container that runs", "sbx ps\nsbx down db"},
 }

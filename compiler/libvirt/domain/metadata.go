@@ -18,17 +18,39 @@ const metadataElement = "sandbox"
 // Metadata is what sbx must know of a running sandbox. It stands in the
 // domain's own <metadata>, and nowhere else.
 type Metadata struct {
-	XMLName  xml.Name // set by Encode; virDomainGetMetadata leaves the name space out
-	Profile  string   `xml:"profile"`          // the digest of the evaluated profile
-	Bundle   string   `xml:"bundle,omitempty"` // the digest of the bundle's index, set when it is applied
-	Filters  []string `xml:"filter"`
-	Networks []string `xml:"network"` // those that the profile owns
-	Address  []string `xml:"address"` // where the sandbox is reached
+	XMLName  xml.Name          // set by Encode; virDomainGetMetadata leaves the name space out
+	Profile  string            `xml:"profile"`          // the digest of the evaluated profile
+	Bundle   string            `xml:"bundle,omitempty"` // the digest of the bundle's index, set when it is applied
+	Filters  []string          `xml:"filter"`
+	Networks []string          `xml:"network"` // those that the profile owns
+	Address  []AddressMetadata `xml:"address"` // where the sandbox is reached
 
 	Publish []Published      `xml:"publish"`
 	Machine *MachineMetadata `xml:"machine"` // only of a machine
 	Sources []SourceMetadata `xml:"source"`  // set when it starts
 	Applied *Applied         `xml:"applied"` // set when the sandbox runs as it should
+}
+
+// AddressMetadata is an address of the sandbox's own, and the network or bridge that
+// it is on; of an older sbx's sandboxes neither is noted.
+type AddressMetadata struct {
+	Network string `xml:"network,attr,omitempty"`
+	Bridge  string `xml:"bridge,attr,omitempty"`
+	IP      string `xml:",chardata"`
+}
+
+// Link is what the address is on, in words.
+func (a AddressMetadata) Link() string {
+	return resolve.Link{Network: a.Network, Bridge: a.Bridge}.String()
+}
+
+// Addresses are where the sandbox is reached.
+func (m *Metadata) Addresses() []string {
+	list := make([]string, len(m.Address))
+	for i, a := range m.Address {
+		list[i] = a.IP
+	}
+	return list
 }
 
 // SourceMetadata is a path of the host that the sandbox sees, or something that is
@@ -89,7 +111,7 @@ func newMetadata(s *resolve.Sandbox) *Metadata {
 		m.Filters = append(m.Filters, identity.Filter(s.Name, i.Key))
 		for _, a := range i.Address {
 			address, _, _ := strings.Cut(a, "/")
-			m.Address = append(m.Address, address)
+			m.Address = append(m.Address, AddressMetadata{Network: i.Attach, Bridge: i.Bridge, IP: address})
 		}
 	}
 	for _, i := range creators(s.Interfaces) {

@@ -25,7 +25,7 @@ func (s *Sandbox) CheckIPv6() error {
 		return nil
 	}
 	if !s.Backend.BootsKernel() {
-		for _, address := range s.Metadata.Address {
+		for _, address := range s.Metadata.Addresses() {
 			if strings.Contains(address, ":") {
 				return fault.New(diag.NoNetwork, "its address %s is one of IPv6, which this host's kernel has not: %s", address, IPv6Mend)
 			}

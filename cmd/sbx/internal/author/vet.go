@@ -64,9 +64,10 @@ func (c *Vet) Run(a *verb.App) error {
 	return nil
 }
 
-// lower compiles profiles for what only that finds: what a backend cannot do, and
-// rules that change nothing.
+// lower compiles profiles for what only that finds: what a backend cannot do, rules
+// that change nothing, and what two of them cannot both have.
 func lower(profiles []*schema.Profile) (list diag.List, err error) {
+	list = compiler.Together(profiles)
 	peers := compiler.Peers(profiles)
 	for _, p := range profiles {
 		b, err := compiler.Compile(p, compiler.Options{Peers: peers})

@@ -77,7 +77,7 @@ func planFor(a *verb.App, flags *verb.ProfileFlags, host *runtime.Runtime, args 
 		return nil, nil, err
 	}
 	p, err := host.Plan(bundles, prune)
-	return p, bundles, err
+	return p, bundles, placed(err, profiles)
 }
 
 // savedPlan is a plan with where its profiles were read.

@@ -67,7 +67,7 @@ func (c *Up) Run(a *verb.App) error {
 	for i, b := range bundles {
 		result, err := host.Up(a.Ctx, b, c.options()...)
 		if err != nil {
-			failed = append(failed, err)
+			failed = append(failed, placed(err, profiles))
 			continue
 		}
 		say.Fprintln(a.Stdout, describeUp(result, profiles[i]))

@@ -101,6 +101,9 @@ func Exists(path string) bool {
 
 // Compile compiles the profiles; their rules may name each other.
 func Compile(profiles []*schema.Profile) ([]*compiler.Bundle, error) {
+	if err := compiler.Together(profiles).Err(); err != nil {
+		return nil, err
+	}
 	peers := compiler.Peers(profiles)
 	var bundles []*compiler.Bundle
 	for _, p := range profiles {
