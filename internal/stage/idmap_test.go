@@ -14,6 +14,17 @@ import (
 // owner is a user whose files the reader is to use as if they were its own.
 const owner = 80_000
 
+// ownersReader has the owner and the reader stand in each other's place.
+func ownersReader(t *testing.T) *stage.IDMap {
+	t.Helper()
+	swap, err := stage.NewSwap([2]int{owner, reader}, [2]int{owner, reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(swap.Close)
+	return swap
+}
+
 // A folder of one user is mounted as another one's, who reads and writes in it; what
 // that one makes belongs to the first on the disk, and everybody else's files, and the
 // host's own view of them, stay as they are.
@@ -24,11 +35,7 @@ func TestSwap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	swap, err := stage.NewSwap([2]int{owner, reader}, [2]int{owner, reader})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer swap.Close()
+	swap := ownersReader(t)
 	source := open(t, dir+"/theirs")
 	if err := source.Allows(reader, reader, true); !errors.Is(err, unix.EACCES) {
 		t.Fatalf("before, the reader may write: %v", err)
@@ -44,22 +51,7 @@ func TestSwap(t *testing.T) {
 	if err := source.Allows(owner, owner, false); !errors.Is(err, unix.EACCES) {
 		t.Errorf("the owner, who is another one there, reads: %v", err)
 	}
-	s, err := stage.New(dir+"/stage", reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	place, err := s.Place("it")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer place.Close()
-	inner, err := place.Mount(source, stage.Options{Writable: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	inner.Close()
-	export := dir + "/stage/it"
+	export := onStage(t, dir, source)
 	err = eyes.Of(reader, reader, func() error {
 		return errors.Join(os.WriteFile(export+"/old", []byte("new"), 0o600), os.WriteFile(export+"/made", nil, 0o600), os.Mkdir(export+"/folder", 0o700))
 	})
@@ -95,11 +87,7 @@ func TestSwapPairs(t *testing.T) {
 // What is not there yet is looked for where it would be made.
 func TestSwapFits(t *testing.T) {
 	dir := host(t)
-	swap, err := stage.NewSwap([2]int{owner, reader}, [2]int{owner, reader})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer swap.Close()
+	swap := ownersReader(t)
 	there, err1 := swap.Fits(dir)
 	missing, err2 := swap.Fits(dir + "/a/b")
 	if there != missing || err1 != nil || err2 != nil {

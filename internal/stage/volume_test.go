@@ -46,16 +46,15 @@ func openVolume(t *testing.T, path string, size int64) *stage.Source {
 	return v
 }
 
-// onStage mounts the source on a stage, writable, and gives its path.
-func onStage(t *testing.T, source *stage.Source) string {
+// onStage mounts the source on a stage in a folder, writable, and gives its path.
+func onStage(t *testing.T, dir string, source *stage.Source) string {
 	t.Helper()
-	dir := host(t)
 	st, err := stage.New(filepath.Join(dir, "stage"), reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { st.Close(); stage.Remove(filepath.Join(dir, "stage")) })
-	place, err := st.Place("volume")
+	place, err := st.Place("it")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +64,7 @@ func onStage(t *testing.T, source *stage.Source) string {
 		t.Fatal(err)
 	}
 	inner.Close()
-	return filepath.Join(dir, "stage", "volume")
+	return filepath.Join(dir, "stage", "it")
 }
 
 // fill writes until there is no more space, and says how much that was.
@@ -96,7 +95,7 @@ func TestVolume(t *testing.T) {
 	if err := first.Give(stage.Folder{UID: reader, GID: reader, Mode: 0o750}); err != nil || first.UID != reader || !first.IsDir() {
 		t.Errorf("given: %v, of %d", err, first.UID)
 	}
-	at := onStage(t, first)
+	at := onStage(t, host(t), first)
 	if entries, err := os.ReadDir(at); err != nil || len(entries) != 0 {
 		t.Errorf("a new volume has %v, %v", entries, err)
 	}
@@ -111,7 +110,7 @@ func TestVolume(t *testing.T) {
 	}
 
 	second := openVolume(t, path, 16<<20) // for another sandbox at the same time
-	other := onStage(t, second)
+	other := onStage(t, host(t), second)
 	if err := os.WriteFile(filepath.Join(other, "more"), nil, 0o600); err != nil { // it takes no block
 		t.Fatal(err)
 	}
@@ -135,7 +134,7 @@ func TestVolume(t *testing.T) {
 	if err := third.Give(stage.Folder{UID: reader + 1}); err != nil || third.UID != reader {
 		t.Errorf("one that is given is given again: %v", err)
 	}
-	again := onStage(t, third)
+	again := onStage(t, host(t), third)
 	if n := fill(t, filepath.Join(again, "more")); n < 12<<20 || n > 20<<20 {
 		t.Errorf("%d bytes could be written to what has grown", n)
 	}

@@ -49,7 +49,11 @@ var hostile = map[string]struct{ file, text, code string }{
 	"repeated texts by name":       {"p.cue", "import \"strings\"\nn: 9999999999\na: strings.Repeat(\"x\", n)", diag.TooMuch},
 	"repeated lists":               {"p.cue", "import \"list\"\na: list.Repeat([1], 9999999999)", diag.TooMuch},
 	"ranges":                       {"p.cue", "import \"list\"\na: list.Range(0, 9999999999, 1)", diag.TooMuch},
+	"ranges downwards":             {"p.cue", "import \"list\"\na: list.Range(9999999999, 0, -1)", diag.TooMuch},
+	"ranges from below":            {"p.cue", "import \"list\"\na: list.Range(-9999999999, 0, 1)", diag.TooMuch},
+	"ranges downwards, gone over":  {"p.cue", "import \"list\"\na: [for i in list.Range(999, 0, -1) for j in list.Range(-9999, 0, 1) {i}]", diag.TooMuch},
 	"multiplied texts":             {"p.cue", "a: \"x\" * 9999999999", diag.TooMuch},
+	"texts multiplied by less":     {"p.cue", "a: \"x\" * 9999999999 * -9999999999", diag.TooMuch},
 	"replaced texts":               {"p.cue", "import \"strings\"\na0: \"aaaaaaaaaa\"\n" + many(30, "a%[2]d: strings.Replace(a%[1]d, \"a\", a%[1]d, -1)"), diag.TooMuch},
 	"disjunctions":                 {"p.cue", many(30, "a: {x%[1]d: 1} | {y%[1]d: 1}"), diag.TooMuch},
 	"an import of the host":        {"p.cue", "import \"../../../../etc\"\na: 1", ""},
@@ -156,5 +160,14 @@ func TestNothingOutsideIsRead(t *testing.T) {
 				t.Errorf("the error tells of the file: %v", err)
 			}
 		})
+	}
+}
+
+// Numbers below zero, and ranges that go down to them, are as light as others.
+func TestNumbersBelowZeroAreLight(t *testing.T) {
+	for _, text := range []string{"[for i in list.Range(3, -3, -1) {i * -1}]", "list.Range(-2, 2, 1)"} {
+		if _, err := (&load.Config{Stdin: strings.NewReader("package p\n\nimport \"list\"\n\na: " + text)}).Load("-"); err == nil || strings.Contains(err.Error(), "become more than") {
+			t.Errorf("%s: %v", text, err) // it is no profile, and that is all that is wrong
+		}
 	}
 }

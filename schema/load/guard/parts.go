@@ -44,22 +44,40 @@ func (s *scale) parts(e ast.Expr) parts {
 func (s *scale) partsOf(elements []ast.Expr) parts {
 	p := parts{0, 1}
 	for _, e := range elements {
-		c, ok := e.(*ast.Comprehension)
-		if !ok {
-			p.count++
-			p.each = math.Max(p.each, s.expr(e).size)
-			continue
-		}
-		times := 1.0
-		for _, clause := range c.Clauses {
-			if f, ok := clause.(*ast.ForClause); ok {
-				times *= s.parts(f.Source).count
-			}
+		times, element := 1.0, e
+		if c, ok := e.(*ast.Comprehension); ok {
+			times, element = s.times(c), c.Value
 		}
 		p.count += times
-		p.each = math.Max(p.each, s.expr(c.Value).size)
+		p.each = math.Max(p.each, s.expr(element).size)
 	}
 	return p
+}
+
+// times is how often a comprehension gives its value.
+func (s *scale) times(c *ast.Comprehension) float64 {
+	times := 1.0
+	for _, clause := range c.Clauses {
+		if f, ok := clause.(*ast.ForClause); ok {
+			times *= s.parts(f.Source).count
+		}
+	}
+	return times
+}
+
+// rangeCount is how many numbers list.Range gives for its arguments, where they are
+// written out.
+func rangeCount(args []ast.Expr) (count float64, ok bool) {
+	from, ok1 := number(args[0])
+	to, ok2 := number(args[1])
+	step, ok3 := 1.0, true
+	if len(args) == 3 {
+		step, ok3 = number(args[2])
+	}
+	if !ok1 || !ok2 || !ok3 || step == 0 {
+		return 0, false
+	}
+	return math.Max(0, math.Ceil((to-from)/step)), true
 }
 
 // partsOfCall knows the functions of CUE's list package that make lists.
@@ -71,14 +89,8 @@ func (s *scale) partsOfCall(e *ast.CallExpr, unknown parts) parts {
 	}
 	switch name, _, _ := ast.LabelName(sel.Sel); name {
 	case "Range":
-		from, ok1 := number(e.Args[0])
-		to, ok2 := number(e.Args[1])
-		step, ok3 := 1.0, true
-		if len(e.Args) == 3 {
-			step, ok3 = number(e.Args[2])
-		}
-		if ok1 && ok2 && ok3 && step > 0 {
-			return parts{math.Max(1, (to-from)/step), digits}
+		if count, ok := rangeCount(e.Args); ok {
+			return parts{math.Max(1, count), digits}
 		}
 	case "Repeat":
 		if times, ok := number(e.Args[1]); ok {
@@ -91,6 +103,10 @@ func (s *scale) partsOfCall(e *ast.CallExpr, unknown parts) parts {
 
 // number reads a number that is written out.
 func number(e ast.Expr) (float64, bool) {
+	if sign, ok := e.(*ast.UnaryExpr); ok && sign.Op == token.SUB {
+		f, ok := number(sign.X)
+		return -f, ok
+	}
 	l, ok := e.(*ast.BasicLit)
 	if !ok || l.Kind != token.INT && l.Kind != token.FLOAT {
 		return 0, false

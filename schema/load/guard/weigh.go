@@ -212,7 +212,7 @@ func (s *scale) expr(e ast.Expr) weight {
 
 // comprehension weighs its body once for each thing that it goes over.
 func (s *scale) comprehension(c *ast.Comprehension) weight {
-	times := 1.0
+	times := 1.0 // so far: a clause is weighed once for each round of those before it
 	total := one
 	for _, clause := range c.Clauses {
 		switch clause := clause.(type) {
@@ -249,10 +249,10 @@ func (s *scale) binary(e *ast.BinaryExpr) weight {
 		return weight{x.size + y.size, x.ways + y.ways}
 	case token.MUL:
 		if times, ok := number(e.Y); ok {
-			return weight{x.size * max(1, times), x.ways}
+			return weight{x.size * max(1, math.Abs(times)), x.ways}
 		}
 		if times, ok := number(e.X); ok {
-			return weight{y.size * max(1, times), y.ways}
+			return weight{y.size * max(1, math.Abs(times)), y.ways}
 		}
 		return weight{2 * maxWeight, 1} // of a text, that is any number of times
 	}
@@ -291,10 +291,8 @@ func (s *scale) call(e *ast.CallExpr) weight {
 		return w
 	}
 	times, ok := number(e.Args[at])
-	if name == "Range" && len(e.Args) == 3 {
-		step, stepOK := number(e.Args[2])
-		ok = ok && stepOK && step != 0
-		times /= max(step, 1e-9)
+	if name == "Range" {
+		times, ok = rangeCount(e.Args)
 	}
 	if !ok {
 		return weight{2 * maxWeight, 1}
