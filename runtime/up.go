@@ -254,7 +254,7 @@ func (u *up) define(ctx context.Context) error {
 		err = errors.Join(err, confinement.Unload(u.s.Name))
 	}
 	if err != nil {
-		return fault.New(diag.Start, "%s: cannot define the domain: %w", u.s.Name, u.s.WithoutEmulator(virt.Plain(err)))
+		return fault.New(diag.Start, "%s: cannot define the domain: %w", u.s.Name, known.Of(u.s.Backend).Explain(u.s, virt.Plain(err)))
 	}
 	defer dom.Free()
 	u.defined = true

@@ -35,7 +35,7 @@ var hostile = []struct{ bytes, target string }{
 	{"a revision's list of files", "internal/gittree FuzzTree"},
 	{"a sandbox's log", "internal/logfile FuzzParse"},
 	{"text on its way to a terminal", "internal/plain FuzzWriter"},
-	{"the beginning of a program", "runtime/internal/bound FuzzProgram"},
+	{"the beginning of a program", "runtime/internal/kvm FuzzProgram"},
 }
 
 // Every reader of hostile bytes has its target, and every target is of such a reader:

@@ -17,15 +17,15 @@ import (
 
 // Inside finds a user of the sandbox's by its own databases, before there is a
 // sandbox; "" is root.
-func (s *Sandbox) Inside(user string) (owner, error) {
+func (s *Sandbox) Inside(user string) (Owner, error) {
 	if user == "" {
-		return owner{}, nil
+		return Owner{}, nil
 	}
 	u, err := accounts.Databases(s.openInside).Lookup(user)
 	if err != nil {
-		return owner{}, fault.New(diag.Failed, "%s: %w", s.Name, err)
+		return Owner{}, fault.New(diag.Failed, "%s: %w", s.Name, err)
 	}
-	return owner{int(u.UID), int(u.GID)}, nil
+	return Owner{int(u.UID), int(u.GID)}, nil
 }
 
 // openInside opens a file that the sandbox will see at a path, as far as that is known

@@ -46,7 +46,7 @@ const (
 func (s *Sandbox) SayEndpoints() {
 	listening := listeners()
 	for _, m := range s.Manifest.Mounts {
-		source := s.host[m.Target]
+		source := s.Host[m.Target]
 		if source == nil || m.Sockets || !source.IsDir() {
 			continue
 		}

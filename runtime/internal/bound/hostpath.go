@@ -23,14 +23,14 @@ func IsOfHost(m manifest.Mount) bool { return m.Kind == manifest.Export || m.Kin
 // OpenHost opens all host paths that the sandbox is to see, so that what is checked
 // is what it gets, and notes what they are. A writable folder may be missing yet.
 func (s *Sandbox) OpenHost() error {
-	if s.host == nil {
-		s.host = map[string]*stage.Source{}
+	if s.Host == nil {
+		s.Host = map[string]*stage.Source{}
 	}
 	for _, m := range s.Manifest.Mounts {
-		if !IsOfHost(m) || s.host[m.Target] != nil {
+		if !IsOfHost(m) || s.Host[m.Target] != nil {
 			continue
 		}
-		if isVolume(m) { // makeWritable opens it, when nothing else has it any more
+		if IsVolume(m) { // makeWritable opens it, when nothing else has it any more
 			if err := s.checkVolume(m); err != nil {
 				return err
 			}
@@ -41,9 +41,9 @@ func (s *Sandbox) OpenHost() error {
 			continue
 		}
 		if err != nil {
-			return exposed(m, err)
+			return Exposed(m, err)
 		}
-		s.host[m.Target] = source
+		s.Host[m.Target] = source
 		if err := s.refuseControl(m, source.Real); err != nil {
 			return err
 		}
@@ -77,8 +77,8 @@ func (s *Sandbox) refuseControl(m manifest.Mount, real string) error {
 	return nil
 }
 
-// exposed says why a host path cannot be given to the sandbox.
-func exposed(m manifest.Mount, err error) error {
+// Exposed says why a host path cannot be given to the sandbox.
+func Exposed(m manifest.Mount, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		if closed := eyes.Blocked(os.Geteuid(), os.Getegid(), m.Source); closed != "" {
 			return fault.New(diag.NotReachable, "%s is exposed, but lies below %s, which user %d may not search: run sbx as root, or chmod o+x %s (%w)", m.Source, closed, os.Geteuid(), closed, err)
@@ -89,22 +89,22 @@ func exposed(m manifest.Mount, err error) error {
 
 // CloseHost gives the descriptors back.
 func (s *Sandbox) CloseHost() {
-	for _, source := range s.host {
+	for _, source := range s.Host {
 		source.Close()
 	}
-	for _, ids := range append(s.kept, s.swap) {
+	for _, ids := range append(s.kept, s.Swap) {
 		if ids != nil {
 			ids.Close()
 		}
 	}
-	s.host, s.swap, s.kept = nil, nil, nil
+	s.Host, s.Swap, s.kept = nil, nil, nil
 }
 
 // MakeWritable makes the writable host folders that are missing, for the user and the
 // group that ownerOf gives for one, and opens them.
-func (s *Sandbox) MakeWritable(ownerOf func(manifest.Mount) (owner, error)) error {
+func (s *Sandbox) MakeWritable(ownerOf func(manifest.Mount) (Owner, error)) error {
 	for _, m := range s.Manifest.Mounts {
-		if m.Kind != manifest.Export || !m.Writable || s.host[m.Target] != nil {
+		if m.Kind != manifest.Export || !m.Writable || s.Host[m.Target] != nil {
 			continue
 		}
 		to, err := ownerOf(m)
@@ -112,8 +112,8 @@ func (s *Sandbox) MakeWritable(ownerOf func(manifest.Mount) (owner, error)) erro
 			return err
 		}
 		folder := stage.Folder{UID: to.UID, GID: to.GID, Mode: uint32(m.Mode)}
-		if isVolume(m) {
-			if s.host[m.Target], err = s.openVolume(m, folder); err != nil {
+		if IsVolume(m) {
+			if s.Host[m.Target], err = s.openVolume(m, folder); err != nil {
 				return err
 			}
 			continue
@@ -139,7 +139,7 @@ func (s *Sandbox) noteSources() error {
 		}
 	}
 	for _, m := range s.Manifest.Mounts {
-		source := s.host[m.Target]
+		source := s.Host[m.Target]
 		if source == nil {
 			continue
 		}
@@ -160,7 +160,7 @@ func (s *Sandbox) SayCovered() error {
 		return err
 	}
 	for _, m := range s.Manifest.Mounts {
-		source := s.host[m.Target]
+		source := s.Host[m.Target]
 		if source == nil {
 			continue
 		}

@@ -35,7 +35,7 @@ func (s *Sandbox) KeepIDs() error {
 			return fault.New(diag.NotReachable, "%s cannot keep the host's ids, for which sbx makes a user namespace: %w", m.Source, err)
 		}
 		s.kept = append(s.kept, ids)
-		fits, err := s.host[m.Target].MapIDs(ids)
+		fits, err := s.Host[m.Target].MapIDs(ids)
 		if err != nil {
 			return fault.New(diag.NotReachable, "%s cannot keep the host's ids: %w", m.Source, err)
 		}
@@ -48,7 +48,7 @@ func (s *Sandbox) KeepIDs() error {
 
 // keepsNone says that the kernel cannot show other ids at a path, and the other ways.
 func (s *Sandbox) keepsNone(m manifest.Mount) error {
-	kind, err := s.host[m.Target].FileSystem()
+	kind, err := s.Host[m.Target].FileSystem()
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ const resolvConf = "/etc/resolv.conf"
 // the first entries.
 func (s *Sandbox) SayLost() error {
 	for _, m := range s.Manifest.Mounts {
-		source := s.host[m.Target]
+		source := s.Host[m.Target]
 		if source == nil || !source.IsDir() || m.Writable {
 			continue
 		}
@@ -72,7 +72,7 @@ func (s *Sandbox) isLost(at, leads string) bool {
 	if !path.IsAbs(leads) {
 		leads = path.Join(path.Dir(at), leads)
 	}
-	leads = s.throughRootLinks(path.Clean(leads))
+	leads = s.ThroughRootLinks(path.Clean(leads))
 	isMount := func(p string) bool {
 		return slices.ContainsFunc(s.Manifest.Mounts, func(m manifest.Mount) bool { return m.Target == p })
 	}
@@ -92,8 +92,8 @@ func (s *Sandbox) isLost(at, leads string) bool {
 	return outer.Kind == manifest.Tmpfs
 }
 
-// throughRootLinks follows the links that the root holds, such as /lib to /usr/lib.
-func (s *Sandbox) throughRootLinks(p string) string {
+// ThroughRootLinks follows the links that the root holds, such as /lib to /usr/lib.
+func (s *Sandbox) ThroughRootLinks(p string) string {
 	for _, n := range s.Manifest.Root {
 		if n.Kind == manifest.Link && within.Dir(p, n.Path) {
 			return path.Join(path.Dir(n.Path), n.Link, strings.TrimPrefix(p, n.Path))

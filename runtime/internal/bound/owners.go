@@ -15,19 +15,19 @@ import (
 // OwnerInside is to whom a writable folder belongs on the host that a container makes
 // there: the host's id of the user inside, or that user itself, where its ids are
 // the host's own.
-func (s *Sandbox) OwnerInside(m manifest.Mount) (owner, error) {
+func (s *Sandbox) OwnerInside(m manifest.Mount) (Owner, error) {
 	to, err := s.Inside(m.Owner)
 	if err != nil {
-		return owner{}, err
+		return Owner{}, err
 	}
 	if len(m.IDs) == 0 {
-		return owner{s.Base() + to.UID, s.Base() + to.GID}, nil
+		return Owner{s.Base() + to.UID, s.Base() + to.GID}, nil
 	}
 	k, err := keptIDs(m)
 	if err != nil || k.hasUser(to.UID) || len(k.users) == 0 || len(k.groups) == 0 {
 		return to, err
 	}
-	return owner{k.users[0], k.groups[0]}, nil
+	return Owner{k.users[0], k.groups[0]}, nil
 }
 
 // CheckOwners refuses a writable host path that nobody in a container could write to,
@@ -42,7 +42,7 @@ func (s *Sandbox) CheckOwners() error {
 		if err != nil {
 			return err
 		}
-		source := s.host[m.Target]
+		source := s.Host[m.Target]
 		if source.Allows(s.Base()+writer.UID, s.Base()+writer.GID, true) == nil {
 			continue
 		}
@@ -82,7 +82,7 @@ func (s *Sandbox) hasRoot(m manifest.Mount) (bool, error) {
 }
 
 // foreign refuses a folder whose owner nobody inside is.
-func (s *Sandbox) foreign(m manifest.Mount, source *stage.Source, writer owner) error {
+func (s *Sandbox) foreign(m manifest.Mount, source *stage.Source, writer Owner) error {
 	name := strconv.Itoa(source.UID)
 	if u, err := user.LookupId(name); err == nil {
 		name = u.Username
@@ -99,7 +99,7 @@ func (s *Sandbox) foreign(m manifest.Mount, source *stage.Source, writer owner) 
 }
 
 // giveTo is the command that gives what a mount shows to a user inside.
-func (s *Sandbox) giveTo(m manifest.Mount, to owner) string {
+func (s *Sandbox) giveTo(m manifest.Mount, to Owner) string {
 	if len(m.IDs) == 0 {
 		to.UID += s.Base()
 		to.GID += s.Base()

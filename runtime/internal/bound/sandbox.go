@@ -42,8 +42,8 @@ type Sandbox struct {
 	// nil where libvirt does not confine by AppArmor.
 	Confinement []byte
 
-	host map[string]*stage.Source // the host paths that it sees, by their targets, while they are open
-	swap *stage.IDMap             // by which a machine's are mounted, while they are open
+	Host map[string]*stage.Source // the host paths that it sees, by their targets, while they are open
+	Swap *stage.IDMap             // by which a machine's are mounted, while they are open
 	kept []*stage.IDMap           // by which a container's are that keep the host's ids, the same
 }
 

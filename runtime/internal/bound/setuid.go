@@ -15,7 +15,7 @@ func (s *Sandbox) SaySetuid() error {
 		return nil
 	}
 	for _, m := range s.Manifest.Mounts {
-		source := s.host[m.Target]
+		source := s.Host[m.Target]
 		if source == nil || !m.Writable {
 			continue
 		}

@@ -21,7 +21,7 @@ import (
 // the name of state.Root; each export of a machine, by its tag; and the machine's
 // images, by theirs, in state.StageImages. The domain names these places, so that libvirt
 // looks at what sbx has opened and at nothing else.
-// staged says whether sandboxes have a stage: root alone can make mounts. Others
+// Staged says whether sandboxes have a stage: root alone can make mounts. Others
 // have machines only, whose QEMU is their own and goes by the host's paths.
 func Staged() bool { return os.Geteuid() == 0 }
 
@@ -84,7 +84,7 @@ func (s *Sandbox) StageContainer() error {
 func (s *Sandbox) mountInContainer(root *stage.Place, m manifest.Mount) error {
 	switch m.Kind {
 	case manifest.Export:
-		return root.MountAt(m.Target, s.host[m.Target], stage.Options{Writable: m.Writable})
+		return root.MountAt(m.Target, s.Host[m.Target], stage.Options{Writable: m.Writable})
 	case manifest.Inline:
 		source, err := stage.Open(compiler.InlineFile(filepath.Join(s.Dir, state.Files), m.Target))
 		if err != nil {
@@ -131,11 +131,11 @@ func (s *Sandbox) stageIn(st *stage.Stage, folder, name string, m manifest.Mount
 		return err
 	}
 	defer place.Close()
-	return place.MountAt(name, s.host[m.Target], stage.Options{Writable: m.Writable})
+	return place.MountAt(name, s.Host[m.Target], stage.Options{Writable: m.Writable})
 }
 
 func (s *Sandbox) stageExport(st *stage.Stage, m manifest.Mount) error {
-	place, err := mountPlace(st, m.Tag, s.host[m.Target], stage.Options{Writable: m.Writable})
+	place, err := mountPlace(st, m.Tag, s.Host[m.Target], stage.Options{Writable: m.Writable})
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (s *Sandbox) stageExport(st *stage.Stage, m manifest.Mount) error {
 
 // IsFolder says whether a folder stands at the mount's target.
 func (s *Sandbox) IsFolder(m manifest.Mount) bool {
-	return m.Kind != manifest.Inline && (m.Kind != manifest.Export || s.host[m.Target].IsDir())
+	return m.Kind != manifest.Inline && (m.Kind != manifest.Export || s.Host[m.Target].IsDir())
 }
 
 // mountPlace mounts a source on a folder of the stage.

@@ -11,9 +11,9 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// isVolume says whether the mount's source is a file that holds a file system of a
+// IsVolume says whether the mount's source is a file that holds a file system of a
 // bounded size, which the sandbox sees as a folder.
-func isVolume(m manifest.Mount) bool { return m.Kind == manifest.Export && m.Size > 0 }
+func IsVolume(m manifest.Mount) bool { return m.Kind == manifest.Export && m.Size > 0 }
 
 // checkVolume says early what openVolume would say when an older sandbox has ended.
 func (s *Sandbox) checkVolume(m manifest.Mount) error {
@@ -41,7 +41,7 @@ func (s *Sandbox) openVolume(m manifest.Mount, to stage.Folder) (*stage.Source, 
 	if err != nil {
 		return nil, fault.Because(diag.NoSource, err)
 	}
-	if s.swap != nil {
+	if s.Swap != nil {
 		to.UID, to.GID = int(s.Metadata.Machine.ID), int(s.Metadata.Machine.ID)
 	}
 	if err := source.Give(to); err != nil {

@@ -14,7 +14,6 @@ import (
 	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
-	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -29,7 +28,7 @@ type Inits struct {
 
 // Path is the sbx-init that sandboxes of an architecture get; "" is this host's.
 func (i Inits) Path(of string) (string, error) {
-	a, err := bound.ArchOf(of)
+	a, err := ArchOf(of)
 	if err != nil {
 		return "", err
 	}
@@ -68,7 +67,7 @@ func (i Inits) find(a arch.Arch) (string, error) {
 // install puts sbx-init into the state folder under its digest and gives
 // that path: a sandbox that runs keeps its own while a newer one is installed.
 func (i Inits) install() (string, error) {
-	a, err := bound.ArchOf("")
+	a, err := ArchOf("")
 	if err != nil {
 		return "", err
 	}

@@ -41,6 +41,15 @@ type Kind struct {
 	First   func(process int) int                                     // the process that is confined, by process
 	Kills   func(dom *libvirt.Domain) uint64                          // how many of its processes the host's kernel has killed for want of memory; nil: it has a kernel of its own
 	Memory  func(dom *libvirt.Domain, info *libvirt.DomainInfo) int64 // what it uses, in bytes
+	Refused func(s *bound.Sandbox, err error) error                   // what libvirt says to its domain, with what to do where that is known; nil: nothing is
+}
+
+// Explain is what libvirt says to a sandbox's domain, with what to do where that is known.
+func (k *Kind) Explain(s *bound.Sandbox, err error) error {
+	if k.Refused == nil {
+		return err
+	}
+	return k.Refused(s, err)
 }
 
 // Host is what a kind finds here.

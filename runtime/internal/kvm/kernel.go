@@ -5,7 +5,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/boot/kernel"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
-	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/inits"
 	"github.com/sbx-dev/sbx/runtime/internal/kinds"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -17,7 +17,7 @@ const cacheLimit = 1 << 30
 // FindKernel finds the kernel of a machine of an architecture ("" is this host's)
 // whose profile names this image and module tree, or none.
 func FindKernel(h *kinds.Host, image, modules, of string) (*kernel.Kernel, error) {
-	a, err := bound.ArchOf(of)
+	a, err := inits.ArchOf(of)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ var Kind = kinds.Kind{
 	Name:    schema.KVM,
 	Driver:  "qemu",
 	Backend: func(h *kinds.Host) kinds.Backend { return backend{h} },
-	Bind:    func(h *kinds.Host, s *bound.Sandbox) error { return s.BindMachine(h.Accel) },
+	Bind:    func(h *kinds.Host, s *bound.Sandbox) error { return bind(s, h.Accel) },
 
 	Made:     []string{state.Boot}, // its exports are the host's own files
 	Manifest: state.Boot,
@@ -29,6 +29,7 @@ var Kind = kinds.Kind{
 	Process: func(_ *libvirt.Domain, name string) int { return proc.ReadPID("/run/libvirt/qemu/" + name + ".pid") },
 	First:   func(qemu int) int { return qemu },
 	Memory:  qemuMemory,
+	Refused: withoutEmulator,
 }
 
 // qemuMemory is the use of a machine's process: what libvirt calls a machine's memory

@@ -28,13 +28,13 @@ func (k backend) Prepare(ctx context.Context, s *bound.Sandbox) error {
 	if err := s.OpenHost(); err != nil {
 		return err
 	}
-	if err := s.TakeOwnFiles(); err != nil {
+	if err := takeOwnFiles(s); err != nil {
 		return err
 	}
-	if err := s.CheckQEMU(); err != nil {
+	if err := checkQEMU(s); err != nil {
 		return err
 	}
-	if err := s.CheckProgram(); err != nil {
+	if err := checkProgram(s); err != nil {
 		return err
 	}
 	if err := s.SayCovered(); err != nil {
@@ -118,7 +118,7 @@ func (k backend) Start(s *bound.Sandbox, dom *libvirt.Domain) error {
 // refused puts what libvirt says to a machine that does not start, with what to do
 // where that is known.
 func refused(s *bound.Sandbox, err error) error {
-	return s.WithoutEmulator(virt.Plain(err))
+	return withoutEmulator(s, virt.Plain(err))
 }
 
 // StartTransient starts a machine that libvirt forgets when it ends, and ends

@@ -23,7 +23,7 @@ const maxSingle = 256 << 20
 // a copy, with the same owner and mode: it shows the file as it was when the
 // machine started.
 func placeSingle(s *bound.Sandbox, m manifest.Mount) error {
-	dir := s.SingleDir(m)
+	dir := singleDir(s, m)
 	if err := hostfile.MkdirOwned(dir, os.Geteuid(), os.Getegid(), 0o755); err != nil { // which QEMU's user lists
 		return err
 	}

@@ -1,11 +1,10 @@
-package bound
+package kvm
 
 import (
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 	"libvirt.org/go/libvirtxml"
@@ -13,23 +12,23 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/internal/state"
-	"github.com/sbx-dev/sbx/internal/within"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// BindMachine fits a machine's domain to this host: its accelerator, its
+// bind fits a machine's domain to this host: its accelerator, its
 // firmware, the user that QEMU runs as, and the exports of single files. forced is the
 // accelerator that overrules what its profile says; "" is none.
-func (s *Sandbox) BindMachine(forced string) error {
+func bind(s *bound.Sandbox, forced string) error {
 	if s.Metadata.Machine == nil {
 		return fault.New(diag.OtherVersion, "%s: domain.xml is a machine's, but its metadata is not: compile it again", s.Name)
 	}
-	if err := s.bindArch(); err != nil {
+	if err := bindArch(s); err != nil {
 		return fmt.Errorf("%s: %w", s.Name, err)
 	}
-	accel, err := s.chooseAccel(forced)
+	accel, err := chooseAccel(s, forced)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.Name, err)
 	}
@@ -39,44 +38,22 @@ func (s *Sandbox) BindMachine(forced string) error {
 	if _, err := os.Stat(qemu.QbootROM); err == nil && s.Arch.Name == arch.X86 {
 		s.Domain.OS.Loader = &libvirtxml.DomainLoader{Path: qemu.QbootROM, Type: "rom"}
 	}
-	if err := s.chooseUser(accel); err != nil {
+	if err := chooseUser(s, accel); err != nil {
 		return fmt.Errorf("%s: %w", s.Name, err)
 	}
-	if err := s.bindExports(); err != nil {
+	if err := bindExports(s); err != nil {
 		return fmt.Errorf("%s: %w", s.Name, err)
 	}
-	if Staged() {
-		s.stageImages()
+	if bound.Staged() {
+		stageImages(s)
 	}
 	return nil
-}
-
-// rebaseMachine moves the paths that only a machine's domain has from the
-// canonical state folder to this host's.
-func (s *Sandbox) rebaseMachine(canonical string) {
-	if s.Domain.OS != nil {
-		for _, p := range []*string{&s.Domain.OS.Kernel, &s.Domain.OS.Initrd} {
-			*p = s.rebased(*p, canonical)
-		}
-	}
-	for _, c := range s.Domain.Devices.Channels {
-		if c.Source != nil && c.Source.UNIX != nil {
-			c.Source.UNIX.Path = s.rebased(c.Source.UNIX.Path, canonical)
-		}
-	}
-}
-
-func (s *Sandbox) rebased(path, canonical string) string {
-	if within.Dir(path, canonical) {
-		return s.Dir + strings.TrimPrefix(path, canonical)
-	}
-	return path
 }
 
 // bindExports has the domain name each export where it will be, and finds out which
 // host paths are single files: QEMU exports folders only, so each of those gets a
 // folder of its own.
-func (s *Sandbox) bindExports() error {
+func bindExports(s *bound.Sandbox) error {
 	exports := map[string]*libvirtxml.DomainFilesystem{}
 	for i := range s.Domain.Devices.Filesystems {
 		f := &s.Domain.Devices.Filesystems[i]
@@ -95,26 +72,26 @@ func (s *Sandbox) bindExports() error {
 			return fault.New(diag.OtherVersion, "domain.xml and initrd.json disagree on %s: compile it again", m.Source)
 		}
 		info, err := os.Stat(m.Source)
-		if isVolume(*m) { // prepare makes it, and the file is not what the machine sees
+		if bound.IsVolume(*m) { // prepare makes it, and the file is not what the machine sees
 			info, err = nil, os.ErrNotExist
 		}
 		missing := os.IsNotExist(err) && m.Writable // a folder, which prepare makes
 		if err != nil && !missing {
-			return exposed(*m, err)
+			return bound.Exposed(*m, err)
 		}
 		m.Single = !missing && !info.IsDir()
 		switch {
-		case Staged():
+		case bound.Staged():
 			f.Source.Mount.Dir = filepath.Join(s.StageDir(), m.Tag)
 		case m.Single:
-			f.Source.Mount.Dir = s.SingleDir(*m)
+			f.Source.Mount.Dir = singleDir(s, *m)
 		}
 	}
 	return nil
 }
 
 // stageImages has the domain name the images on the stage.
-func (s *Sandbox) stageImages() {
+func stageImages(s *bound.Sandbox) {
 	for _, d := range s.Domain.Devices.Disks {
 		if d.Source != nil && d.Source.File != nil {
 			d.Source.File.File = filepath.Join(s.StageDir(), state.StageImages, d.Serial)
@@ -122,23 +99,23 @@ func (s *Sandbox) stageImages() {
 	}
 }
 
-// SingleDir is the folder that QEMU exports for a single file.
-func (s *Sandbox) SingleDir(m manifest.Mount) string {
+// singleDir is the folder that QEMU exports for a single file.
+func singleDir(s *bound.Sandbox, m manifest.Mount) string {
 	return filepath.Join(s.Dir, state.Exports, m.Tag)
 }
 
-// CheckQEMU refuses host paths that QEMU's user may not use, as far as a machine
+// checkQEMU refuses host paths that QEMU's user may not use, as far as a machine
 // could not start with them or could not write: what in a folder it may read is the
 // folder's own to say.
-func (s *Sandbox) CheckQEMU() error {
+func checkQEMU(s *bound.Sandbox) error {
 	for _, m := range s.Manifest.Mounts {
-		if !IsOfHost(m) || m.Single && !m.Writable {
+		if !bound.IsOfHost(m) || m.Single && !m.Writable {
 			continue
 		}
-		source := s.host[m.Target]
+		source := s.Host[m.Target]
 		err := source.Allows(s.QEMU.UID, s.QEMU.GID, m.Writable)
 		if errors.Is(err, unix.EACCES) {
-			best, err := s.ownerOf(m)
+			best, err := ownerOf(s, m)
 			return errors.Join(err, mayNot(s.QEMU, source, m.Writable, best))
 		}
 		if err != nil {

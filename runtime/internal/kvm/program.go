@@ -1,4 +1,4 @@
-package bound
+package kvm
 
 import (
 	"bytes"
@@ -19,25 +19,17 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/inits"
 	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/runtime/internal/rootfs"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// ArchOf finds an architecture by name; "" is this host's.
-func ArchOf(name string) (a arch.Arch, err error) {
-	if name == "" {
-		a, err = arch.Host()
-	} else {
-		a, err = arch.Named(name)
-	}
-	return a, fault.Because(diag.OtherArch, err)
-}
-
 // bindArch makes the domain one of the profile's architecture, or of this host's
 // where it names none.
-func (s *Sandbox) bindArch() (err error) {
-	if s.Arch, err = ArchOf(s.Metadata.Machine.Arch); err != nil {
+func bindArch(s *bound.Sandbox) (err error) {
+	if s.Arch, err = inits.ArchOf(s.Metadata.Machine.Arch); err != nil {
 		return err
 	}
 	return fault.Because(diag.OtherVersion, compiler.BindArch(s.Domain, s.Arch.Name))
@@ -48,8 +40,8 @@ func (s *Sandbox) bindArch() (err error) {
 // is three times slower.
 const emulatedARM = "cortex-a72"
 
-// WithoutEmulator adds the mend to libvirt's word for a QEMU that is not there.
-func (s *Sandbox) WithoutEmulator(err error) error {
+// withoutEmulator adds the mend to libvirt's word for a QEMU that is not there.
+func withoutEmulator(s *bound.Sandbox, err error) error {
 	if err == nil || !strings.Contains(err.Error(), "No emulator found") {
 		return err
 	}
@@ -57,7 +49,7 @@ func (s *Sandbox) WithoutEmulator(err error) error {
 }
 
 // chooseForeign is chooseAccel for an architecture that is not this host's.
-func (s *Sandbox) chooseForeign(forced string) (string, error) {
+func chooseForeign(s *bound.Sandbox, forced string) (string, error) {
 	const alone = "hardware virtualisation is for machines of the host's own architecture alone"
 	if forced == qemu.AccelKVM || forced == "" && s.Metadata.Machine.Accel != "prefer" {
 		return "", fault.New(diag.OtherArch, "the machine is %s, which this host is not, and %s: go on without, many times slower, with machine: accel: \"prefer\" or --accel tcg", s.Arch.Name, alone)
@@ -66,13 +58,13 @@ func (s *Sandbox) chooseForeign(forced string) (string, error) {
 	return qemu.AccelTCG, nil
 }
 
-// CheckProgram refuses a machine whose command is a program of the host's for
+// checkProgram refuses a machine whose command is a program of the host's for
 // another architecture: nothing could start in it. What cannot be found here, or
 // is no such program, is left to the machine, which says so.
-func (s *Sandbox) CheckProgram() error {
-	command := s.commandPath()
+func checkProgram(s *bound.Sandbox) error {
+	command := commandPath(s)
 	for range 2 { // a script, and what runs it
-		at := s.onHost(command)
+		at := onHost(s, command)
 		if at == "" {
 			return nil
 		}
@@ -94,7 +86,7 @@ func (s *Sandbox) CheckProgram() error {
 
 // commandPath is the path inside of the program that is run; one without a slash is
 // looked for on the command's own PATH. "" is for what is not found.
-func (s *Sandbox) commandPath() string {
+func commandPath(s *bound.Sandbox) string {
 	if len(s.Command.Argv) == 0 {
 		return ""
 	}
@@ -111,7 +103,7 @@ func (s *Sandbox) commandPath() string {
 			continue
 		}
 		for _, folder := range filepath.SplitList(folders) {
-			if at := path.Join("/", folder, name); s.onHost(at) != "" {
+			if at := path.Join("/", folder, name); onHost(s, at) != "" {
 				return at
 			}
 		}
@@ -124,14 +116,14 @@ const maxLinks = 40
 
 // onHost is the host's path of a file that the sandbox sees, with the links on the
 // way followed as they lead inside; "" is none.
-func (s *Sandbox) onHost(inside string) string {
+func onHost(s *bound.Sandbox, inside string) string {
 	for range maxLinks {
-		inside = s.throughRootLinks(path.Clean(inside))
+		inside = s.ThroughRootLinks(path.Clean(inside))
 		m := rootfs.Enclosing(inside, s.Manifest.Mounts)
-		if m == nil || m.Kind != manifest.Export || s.host[m.Target] == nil {
+		if m == nil || m.Kind != manifest.Export || s.Host[m.Target] == nil {
 			return ""
 		}
-		base := s.host[m.Target].Real
+		base := s.Host[m.Target].Real
 		at, link := walk(base, strings.TrimPrefix(inside, m.Target))
 		if link == "" {
 			return at

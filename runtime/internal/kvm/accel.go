@@ -1,4 +1,4 @@
-package bound
+package kvm
 
 import (
 	"fmt"
@@ -7,15 +7,16 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // chooseAccel decides for a profile's "require" or "prefer", unless one is forced, and
 // tells when it is not KVM.
-func (s *Sandbox) chooseAccel(forced string) (string, error) {
+func chooseAccel(s *bound.Sandbox, forced string) (string, error) {
 	if host, err := arch.Host(); err != nil || s.Arch.Name != host.Name {
-		return s.chooseForeign(forced)
+		return chooseForeign(s, forced)
 	}
 	switch forced {
 	case qemu.AccelKVM:

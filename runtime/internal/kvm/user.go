@@ -1,4 +1,4 @@
-package bound
+package kvm
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -15,7 +16,7 @@ import (
 // chooseUser has QEMU run as a host id that is the sandbox's alone. Where that
 // id may not open /dev/kvm, it is libvirt's own user, shared with its other
 // machines. Nothing on the host changes its owner for QEMU's sake.
-func (s *Sandbox) chooseUser(accel string) error {
+func chooseUser(s *bound.Sandbox, accel string) error {
 	if os.Geteuid() != 0 {
 		s.QEMU = qemu.User{UID: os.Geteuid(), GID: os.Getegid()}
 		return nil
@@ -37,7 +38,7 @@ func (s *Sandbox) chooseUser(accel string) error {
 
 // mayNot says that the user may not use what has been opened, and what to do: best is
 // to whom it would belong.
-func mayNot(q qemu.User, source *stage.Source, write bool, best owner) error {
+func mayNot(q qemu.User, source *stage.Source, write bool, best bound.Owner) error {
 	verb, bits := "read", "rx"
 	if write {
 		verb, bits = "write", "rwx"

@@ -1,4 +1,4 @@
-package bound
+package kvm
 
 import (
 	"encoding/binary"
@@ -16,6 +16,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -60,12 +61,12 @@ func TestAMachineGetsProgramsOfItsOwnArchitecture(t *testing.T) {
 	if err := os.Symlink("/usr/bin/x86", filepath.Join(etc, "alternatives/far")); err != nil {
 		t.Fatal(err)
 	}
-	s := &Sandbox{
+	s := &bound.Sandbox{
 		Manifest: &manifest.Manifest{
 			Root:   []manifest.Node{{Path: "/bin", Kind: manifest.Link, Link: "usr/bin"}},
 			Mounts: []manifest.Mount{{Kind: manifest.Export, Target: "/usr", Source: usr}, {Kind: manifest.Export, Target: "/etc", Source: etc}, {Kind: manifest.Tmpfs, Target: "/tmp"}},
 		},
-		host: map[string]*stage.Source{},
+		Host: map[string]*stage.Source{},
 	}
 	for _, m := range s.Manifest.Mounts[:2] {
 		source, err := stage.Open(m.Source)
@@ -73,7 +74,7 @@ func TestAMachineGetsProgramsOfItsOwnArchitecture(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(source.Close)
-		s.host[m.Target] = source
+		s.Host[m.Target] = source
 	}
 	for _, c := range []struct {
 		arch, command, workdir string
@@ -105,7 +106,7 @@ func TestAMachineGetsProgramsOfItsOwnArchitecture(t *testing.T) {
 	} {
 		s.Arch, _ = arch.Named(c.arch)
 		s.Command = channel.Command{Argv: []string{c.command}, Env: []string{"PATH=/sbin:/bin"}, Workdir: c.workdir}
-		err := s.CheckProgram()
+		err := checkProgram(s)
 		switch {
 		case c.refused == "" && err != nil:
 			t.Errorf("%s %q: %v", c.arch, c.command, err)
@@ -129,12 +130,12 @@ func TestAnotherArchitectureIsEmulatedWhereThatIsAskedFor(t *testing.T) {
 		{"", "require", false}, {"", "prefer", true}, {qemu.AccelTCG, "require", true}, {qemu.AccelTCG, "prefer", true}, {qemu.AccelKVM, "require", false}, {qemu.AccelKVM, "prefer", false},
 	} {
 		said := ""
-		s := &Sandbox{
+		s := &bound.Sandbox{
 			Arch:     other,
 			Metadata: &compiler.Metadata{Machine: &libvirtdomain.MachineMetadata{Accel: c.wanted}},
 			Log:      func(line string) { said += line },
 		}
-		got, err := s.chooseAccel(c.option)
+		got, err := chooseAccel(s, c.option)
 		switch {
 		case c.emulated && (err != nil || got != qemu.AccelTCG || !strings.Contains(said, "many times slower")):
 			t.Errorf("%q %s: %q, %v, and said %q", c.option, c.wanted, got, err, said)
