@@ -50,7 +50,7 @@ lint:
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt-clean: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(TOOL) staticcheck ./...
-	$(TOOL) cue vet ./profiles:apache ./profiles:build ./profiles:pdftotext ./profiles:shell
+	$(TOOL) cue vet $(sort $(addprefix ./profiles:,$(shell sed -n 's/^package //p' profiles/*.cue)))
 	CGO_ENABLED=0 $(GO) build ./schema/... ./compiler/... ./initramfs/...
 
 test: kernel build lint
@@ -68,10 +68,10 @@ cover: kernel
 test-packages:
 	scripts/test-packages
 
-# Profiles drafted of Debian's services, with real clients; `make test` has a few.
+# Profiles of Debian's services, drafted and shipped, with real clients; `make test` has a few.
 test-services: kernel build
 	scripts/install-packages memcached socat mosquitto mosquitto-clients postgresql mariadb-server mariadb-client squid openssh-server prometheus-node-exporter rsyslog dnsmasq vsftpd bind9 bind9-dnsutils samba smbclient php-fpm
-	$(GO) test -tags services -count=1 -run TestDraftedServices -timeout 30m -v ./cmd/sbx
+	$(GO) test -tags services -count=1 -run 'TestDraftedServices|TestShelf' -timeout 40m -v ./cmd/sbx
 
 # On real Debian hosts, in virtual machines: see internal/lab.
 test-hosts:

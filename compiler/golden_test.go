@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/shelf"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/load"
 )
@@ -78,14 +79,19 @@ func everyDocument(t *testing.T, f func(from string, file txtar.File)) {
 			f(name, file)
 		}
 	}
-	shipped, err := filepath.Glob("../profiles/*.cue")
+	shipped, err := shelf.Names()
 	if err != nil || len(shipped) == 0 {
 		t.Fatal("no shipped profiles", err)
 	}
 	for _, name := range shipped {
 		for _, backend := range schema.Backends() {
-			p := loadOne(t, load.Config{}, name)
-			p.Backend = backend
+			p, err := shelf.Load(name, backend)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p == nil {
+				continue
+			}
 			for _, file := range bundleArchive(t, compile(t, p)) {
 				f(name, file)
 			}
@@ -128,7 +134,12 @@ func TestSameBytesFromEveryFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"apache.cue", "shell.cue"} {
+	shipped, err := shelf.Names()
+	if err != nil || len(shipped) == 0 {
+		t.Fatal("no shipped profiles", err)
+	}
+	for _, name := range shipped {
+		name += ".cue"
 		here := bundleArchive(t, compile(t, loadOne(t, load.Config{Dir: "../profiles"}, name)))
 		there := bundleArchive(t, compile(t, loadOne(t, load.Config{Dir: "/"}, filepath.Join(elsewhere, "profiles", name))))
 		for i := range here {

@@ -3,16 +3,15 @@ package runtime
 import (
 	"bytes"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/shelf"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/schema"
-	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // aaHelper makes the AppArmor profiles of libvirt's domains.
@@ -25,13 +24,20 @@ func TestVirtAAHelperWouldAllowNoLess(t *testing.T) {
 	if _, err := exec.LookPath(aaHelper); err != nil {
 		t.Skip("needs virt-aa-helper, of the package libvirt-daemon-system")
 	}
-	shipped, err := filepath.Glob("../profiles/*.cue")
+	shipped, err := shelf.Names()
 	if err != nil || len(shipped) == 0 {
 		t.Fatal("no shipped profiles", err)
 	}
 	for _, name := range shipped {
-		t.Run(filepath.Base(name), func(t *testing.T) {
-			s := boundMachine(t, name)
+		p, err := shelf.Load(name, schema.KVM)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p == nil {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			s := boundMachine(t, p)
 			s.Domain.OS.Loader = nil
 			text, err := s.Domain.Marshal()
 			if err != nil {
@@ -61,14 +67,9 @@ func TestVirtAAHelperWouldAllowNoLess(t *testing.T) {
 }
 
 // boundMachine is a profile as a machine of this host.
-func boundMachine(t *testing.T, name string) *bound.Sandbox {
+func boundMachine(t *testing.T, p *schema.Profile) *bound.Sandbox {
 	t.Helper()
-	found, err := (&load.Config{}).Load(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found[0].Backend = schema.KVM
-	b, err := compiler.Compile(found[0], compiler.Options{})
+	b, err := compiler.Compile(p, compiler.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

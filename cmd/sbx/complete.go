@@ -109,7 +109,9 @@ func profileNames() (names []string) {
 			continue
 		}
 		for _, file := range found {
-			names = append(names, strings.TrimSuffix(filepath.Base(file), ".cue"))
+			if !strings.HasSuffix(file, "_test.cue") {
+				names = append(names, strings.TrimSuffix(filepath.Base(file), ".cue"))
+			}
 		}
 	}
 	slices.Sort(names)

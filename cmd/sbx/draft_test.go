@@ -16,12 +16,15 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sbx-dev/sbx/internal/guestkernel"
 	"github.com/sbx-dev/sbx/internal/testhost"
 )
 
-// drafted is a service of Debian's as it is installed.
-type drafted struct {
-	unit string
+// hosted is a service of Debian's as it is installed, behind the walls of a profile.
+type hosted struct {
+	unit    string // the profile is drafted of it
+	profile string // or it ships, under this name
+	machine bool   // as a machine
 
 	// edit is the edit that the profile's text or the host needs, which sbx init names
 	// in a line with the word says; most need none.
@@ -33,9 +36,9 @@ type drafted struct {
 }
 
 // draftedServices are those of `make test`; `make test-services` has more.
-var draftedServices = []drafted{
-	{unit: "redis-server", client: "redis-cli -h $A set a b && redis-cli -h $A save", wants: `^OK\nOK\n$`},
-	{unit: "nginx", client: "curl -fsS -m 60 http://$A/", wants: `(?i)<title>`},
+var draftedServices = []hosted{
+	{unit: "redis-server", client: askRedis, wants: redisKeeps},
+	{unit: "nginx", client: askNginx, wants: isAPage},
 	{unit: "apache2", client: "curl -fsS -m 60 http://$A/", wants: `(?i)<title>`},
 }
 
@@ -44,11 +47,13 @@ var draftedServices = []drafted{
 func TestDraftedServices(t *testing.T) {
 	testhost.Need(t)
 	for _, s := range draftedServices {
-		t.Run(s.unit, s.test)
+		t.Run(s.unit, func(t *testing.T) { s.run(t, s.draft(t)) })
 	}
 }
 
-func (s *drafted) test(t *testing.T) {
+// draft has sbx write the profile, and gives its file.
+func (s *hosted) draft(t *testing.T) string {
+	t.Helper()
 	dir := t.TempDir()
 	said := mustSbx(t, "init", "-C", dir, "--from", "unit:"+s.unit)
 	if (s.says != "") != strings.Contains(said, "edit ") || !strings.Contains(said, s.says) {
@@ -58,7 +63,12 @@ func (s *drafted) test(t *testing.T) {
 	if err != nil || len(files) != 1 {
 		t.Fatal("profiles: ", files, err)
 	}
-	profile, err := os.ReadFile(files[0])
+	return files[0]
+}
+
+// run starts the profile that stands in a file, and has the client ask it.
+func (s *hosted) run(t *testing.T, file string) {
+	profile, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,13 +81,18 @@ func (s *drafted) test(t *testing.T) {
 	if s.edit != nil {
 		s.edit(t, address)
 	}
-	name := strings.TrimSuffix(filepath.Base(files[0]), ".cue")
-	mustSbx(t, "up", files[0])
+	name := strings.TrimSuffix(filepath.Base(file), ".cue")
+	up := []string{"up", file}
+	if s.machine {
+		kernel, modules := guestkernel.Get(t)
+		up = append(up, "--tag", "backend=kvm", "--accel", "tcg", "--kernel", kernel, "--modules", modules)
+	}
+	mustSbx(t, up...)
 	t.Cleanup(func() { mustSbx(t, "down", name) })
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	client := exec.CommandContext(ctx, "sh", "-c", s.client)
-	client.Env = append(os.Environ(), "A="+address)
+	client.Env = append(os.Environ(), "A="+address, "PATH="+installation+":"+os.Getenv("PATH"))
 	out, err := client.CombinedOutput()
 	if err != nil || !regexp.MustCompile(s.wants).Match(out) {
 		t.Errorf("%s: %v\n%s\n%s", s.client, err, out, mustSbx(t, "logs", name))

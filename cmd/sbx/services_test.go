@@ -10,7 +10,7 @@ import (
 
 // Further services of Debian 12's, whose packages `make test-services` installs.
 func init() {
-	draftedServices = append(draftedServices, []drafted{
+	draftedServices = append(draftedServices, []hosted{
 		{unit: "memcached", client: `printf 'set a 0 0 1\r\nb\r\nget a\r\nquit\r\n' | socat -t60 - TCP:$A:11211`, wants: `VALUE a 0 1\s+b`},
 		{unit: "mosquitto", client: "mosquitto_pub -h $A -t a -m b -r && mosquitto_sub -h $A -t a -C 1 -W 60", wants: `^b\n$`},
 		{unit: "postgresql", says: "pg_hba.conf", edit: letPostgresIn, client: `psql "host=$A user=postgres connect_timeout=60" -Atc 'select 6*7'`, wants: `^42\n$`},
@@ -24,6 +24,10 @@ func init() {
 		{unit: "named", client: "dig +time=60 +tries=1 @$A localhost +short", wants: `^127\.0\.0\.1\n$`},
 		{unit: "smbd", client: "smbclient -N -L //$A", wants: `IPC\$`},
 		{unit: "php8.2-fpm", client: "socat -u OPEN:/dev/null TCP:$A:9000 && echo open", wants: `open`},
+	}...)
+	shelf = append(shelf, []hosted{
+		{profile: "nginx", machine: true, client: askNginx, wants: isAPage},
+		{profile: "redis", machine: true, client: askRedis, wants: redisKeeps},
 	}...)
 }
 
