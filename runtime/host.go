@@ -57,8 +57,8 @@ func (r *Runtime) Warm(backend schema.Backend) { r.drivers.Warm(backend) }
 // driver alone where libvirt comes with one for each.
 func Daemon(kind schema.Backend) string { return drivers.Daemon(kind) }
 
-// NeedRoot is why this user cannot work on sandboxes of the backend; nil where that is
-// not known before it is tried.
+// NeedRoot is why this process cannot run sandboxes of the backend by libvirtd, whoever
+// may connect to it; nil where it can.
 func (r *Runtime) NeedRoot(backend schema.Backend) error { return r.drivers.NeedRoot(backend) }
 
 // Reach connects to the libvirt that runs sandboxes of the backend, and tells
