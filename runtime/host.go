@@ -15,6 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/kvm"
+	"github.com/sbx-dev/sbx/runtime/internal/lxc"
 	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -33,7 +34,7 @@ const IPv6Mend = bound.IPv6Mend
 
 // KeepsIDs says whether what is at a path of the host, or would be made there, can keep
 // its owners in a container.
-func KeepsIDs(path string) bool { return bound.KeepsIDs(path) }
+func KeepsIDs(path string) bool { return lxc.KeepsIDs(path) }
 
 // AppArmorConfines says whether libvirt confines sandboxes of the backend by
 // AppArmor: the kernel has it, and libvirt its driver for it in use.

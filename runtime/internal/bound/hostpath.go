@@ -92,12 +92,12 @@ func (s *Sandbox) CloseHost() {
 	for _, source := range s.Host {
 		source.Close()
 	}
-	for _, ids := range append(s.kept, s.Swap) {
+	for _, ids := range append(s.Kept, s.Swap) {
 		if ids != nil {
 			ids.Close()
 		}
 	}
-	s.Host, s.Swap, s.kept = nil, nil, nil
+	s.Host, s.Swap, s.Kept = nil, nil, nil
 }
 
 // MakeWritable makes the writable host folders that are missing, for the user and the

@@ -44,7 +44,7 @@ type Sandbox struct {
 
 	Host map[string]*stage.Source // the host paths that it sees, by their targets, while they are open
 	Swap *stage.IDMap             // by which a machine's are mounted, while they are open
-	kept []*stage.IDMap           // by which a container's are that keep the host's ids, the same
+	Kept []*stage.IDMap           // by which a container's are that keep the host's ids, the same
 }
 
 // Read reads a bundle and puts this host's state folder and the bundle's digest

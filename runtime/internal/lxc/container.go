@@ -34,19 +34,19 @@ func (l backend) Prepare(ctx context.Context, s *bound.Sandbox) error {
 	if err := s.OpenHost(); err != nil {
 		return err
 	}
-	if err := s.MakeWritable(s.OwnerInside); err != nil {
+	if err := s.MakeWritable(func(m manifest.Mount) (bound.Owner, error) { return ownerInside(s, m) }); err != nil {
 		return err
 	}
-	if err := s.KeepIDs(); err != nil {
+	if err := keepIDs(s); err != nil {
 		return err
 	}
-	if err := s.CheckOwners(); err != nil {
+	if err := checkOwners(s); err != nil {
 		return err
 	}
 	if err := s.SayCovered(); err != nil {
 		return err
 	}
-	if err := s.SaySetuid(); err != nil {
+	if err := saySetuid(s); err != nil {
 		return err
 	}
 	if err := s.SayLost(); err != nil {

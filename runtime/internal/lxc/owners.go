@@ -1,4 +1,4 @@
-package bound
+package lxc
 
 import (
 	"fmt"
@@ -9,31 +9,32 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// OwnerInside is to whom a writable folder belongs on the host that a container makes
+// ownerInside is to whom a writable folder belongs on the host that a container makes
 // there: the host's id of the user inside, or that user itself, where its ids are
 // the host's own.
-func (s *Sandbox) OwnerInside(m manifest.Mount) (Owner, error) {
+func ownerInside(s *bound.Sandbox, m manifest.Mount) (bound.Owner, error) {
 	to, err := s.Inside(m.Owner)
 	if err != nil {
-		return Owner{}, err
+		return bound.Owner{}, err
 	}
 	if len(m.IDs) == 0 {
-		return Owner{s.Base() + to.UID, s.Base() + to.GID}, nil
+		return bound.Owner{UID: s.Base() + to.UID, GID: s.Base() + to.GID}, nil
 	}
 	k, err := keptIDs(m)
 	if err != nil || k.hasUser(to.UID) || len(k.users) == 0 || len(k.groups) == 0 {
 		return to, err
 	}
-	return Owner{k.users[0], k.groups[0]}, nil
+	return bound.Owner{UID: k.users[0], GID: k.groups[0]}, nil
 }
 
-// CheckOwners refuses a writable host path that nobody in a container could write to,
+// checkOwners refuses a writable host path that nobody in a container could write to,
 // and tells of one that its own command cannot: sbx changes no owner of what it did not
 // make.
-func (s *Sandbox) CheckOwners() error {
+func checkOwners(s *bound.Sandbox) error {
 	for _, m := range s.Manifest.Mounts {
 		if m.Kind != manifest.Export || !m.Writable {
 			continue
@@ -46,15 +47,15 @@ func (s *Sandbox) CheckOwners() error {
 		if source.Allows(s.Base()+writer.UID, s.Base()+writer.GID, true) == nil {
 			continue
 		}
-		mine, err := s.has(m, source.UID)
+		mine, err := has(s, m, source.UID)
 		if err != nil {
 			return err
 		}
 		if !mine {
-			return s.foreign(m, source, writer)
+			return foreign(s, m, source, writer)
 		}
 		if writer.UID != 0 {
-			s.Log(fmt.Sprintf("%s: %s is writable, but not to %s, as whom its command runs: %s", s.Name, m.Source, s.Manifest.Run.User, s.giveTo(m, writer)))
+			s.Log(fmt.Sprintf("%s: %s is writable, but not to %s, as whom its command runs: %s", s.Name, m.Source, s.Manifest.Run.User, giveTo(s, m, writer)))
 		}
 	}
 	return nil
@@ -62,7 +63,7 @@ func (s *Sandbox) CheckOwners() error {
 
 // has says whether a user of the host is somebody in the container, who may then be
 // its root's to become.
-func (s *Sandbox) has(m manifest.Mount, uid int) (bool, error) {
+func has(s *bound.Sandbox, m manifest.Mount, uid int) (bool, error) {
 	if len(m.IDs) > 0 {
 		k, err := keptIDs(m)
 		return k.hasUser(uid), err
@@ -73,7 +74,7 @@ func (s *Sandbox) has(m manifest.Mount, uid int) (bool, error) {
 
 // hasRoot says whether root inside may do with what a mount shows what the host's root
 // may.
-func (s *Sandbox) hasRoot(m manifest.Mount) (bool, error) {
+func hasRoot(s *bound.Sandbox, m manifest.Mount) (bool, error) {
 	if len(m.IDs) == 0 {
 		return s.Base() == 0, nil
 	}
@@ -82,7 +83,7 @@ func (s *Sandbox) hasRoot(m manifest.Mount) (bool, error) {
 }
 
 // foreign refuses a folder whose owner nobody inside is.
-func (s *Sandbox) foreign(m manifest.Mount, source *stage.Source, writer Owner) error {
+func foreign(s *bound.Sandbox, m manifest.Mount, source *stage.Source, writer bound.Owner) error {
 	name := strconv.Itoa(source.UID)
 	if u, err := user.LookupId(name); err == nil {
 		name = u.Username
@@ -95,11 +96,11 @@ func (s *Sandbox) foreign(m manifest.Mount, source *stage.Source, writer Owner) 
 		keep = fmt.Sprintf("give the mount ids: [%q], by which the files stay whose they are; or, if nobody else uses them, ", name)
 	}
 	return fault.New(diag.NotReachable, "%s is to be writable, but belongs to the host's user %s, whom the sandbox does not have: %s%s",
-		m.Source, name, keep, s.giveTo(m, writer))
+		m.Source, name, keep, giveTo(s, m, writer))
 }
 
 // giveTo is the command that gives what a mount shows to a user inside.
-func (s *Sandbox) giveTo(m manifest.Mount, to Owner) string {
+func giveTo(s *bound.Sandbox, m manifest.Mount, to bound.Owner) string {
 	if len(m.IDs) == 0 {
 		to.UID += s.Base()
 		to.GID += s.Base()

@@ -1,4 +1,4 @@
-package bound
+package lxc
 
 import (
 	"errors"
@@ -12,15 +12,16 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // kept are the host's users and groups that are themselves inside.
 type kept struct{ users, groups []int }
 
-// KeepIDs has the paths whose ids the profile names be mounted so that these ids are
+// keepIDs has the paths whose ids the profile names be mounted so that these ids are
 // themselves inside. The files on the disk stay as they are.
-func (s *Sandbox) KeepIDs() error {
+func keepIDs(s *bound.Sandbox) error {
 	for _, m := range s.Manifest.Mounts {
 		if len(m.IDs) == 0 {
 			continue
@@ -34,20 +35,20 @@ func (s *Sandbox) KeepIDs() error {
 		if err != nil {
 			return fault.New(diag.NotReachable, "%s cannot keep the host's ids, for which sbx makes a user namespace: %w", m.Source, err)
 		}
-		s.kept = append(s.kept, ids)
+		s.Kept = append(s.Kept, ids)
 		fits, err := s.Host[m.Target].MapIDs(ids)
 		if err != nil {
 			return fault.New(diag.NotReachable, "%s cannot keep the host's ids: %w", m.Source, err)
 		}
 		if !fits {
-			return s.keepsNone(m)
+			return keepsNone(s, m)
 		}
 	}
 	return nil
 }
 
 // keepsNone says that the kernel cannot show other ids at a path, and the other ways.
-func (s *Sandbox) keepsNone(m manifest.Mount) error {
+func keepsNone(s *bound.Sandbox, m manifest.Mount) error {
 	kind, err := s.Host[m.Target].FileSystem()
 	if err != nil {
 		return err
@@ -59,7 +60,7 @@ func (s *Sandbox) keepsNone(m manifest.Mount) error {
 // KeepsIDs says whether what is at a path of the host, or would be made there, can keep
 // its owners in a container.
 func KeepsIDs(path string) bool {
-	if !Staged() {
+	if !bound.Staged() {
 		return false
 	}
 	ids, err := stage.Show([]stage.Shown{{Count: 1}}, []stage.Shown{{Count: 1}})

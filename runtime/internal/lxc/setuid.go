@@ -1,16 +1,17 @@
-package bound
+package lxc
 
 import (
 	"fmt"
 
 	"github.com/sbx-dev/sbx/internal/syscalls"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 )
 
-// SaySetuid tells of the writable folders in which root inside, where that is the
+// saySetuid tells of the writable folders in which root inside, where that is the
 // host's own and the profile opens the calls that it takes, can leave programs that
 // make whoever runs them on the host root. Inside they do not: what a sandbox sees of
 // the host obeys no such bits.
-func (s *Sandbox) SaySetuid() error {
+func saySetuid(s *bound.Sandbox) error {
 	if !syscalls.Open(s.Manifest.Run.Syscalls, "chmod") {
 		return nil
 	}
@@ -19,7 +20,7 @@ func (s *Sandbox) SaySetuid() error {
 		if source == nil || !m.Writable {
 			continue
 		}
-		root, err := s.hasRoot(m)
+		root, err := hasRoot(s, m)
 		if err != nil {
 			return err
 		}
