@@ -25,6 +25,7 @@ type hosted struct {
 	unit    string // the profile is drafted of it
 	profile string // or it ships, under this name
 	machine bool   // as a machine
+	behind  string // the profile of another sandbox, which it asks
 
 	// edit is the edit that the profile's text or the host needs, which sbx init names
 	// in a line with the word says; most need none.
@@ -82,6 +83,10 @@ func (s *hosted) run(t *testing.T, file string) {
 		s.edit(t, address)
 	}
 	name := strings.TrimSuffix(filepath.Base(file), ".cue")
+	if s.behind != "" {
+		mustSbx(t, "up", filepath.Join("../../profiles", s.behind+".cue"))
+		t.Cleanup(func() { mustSbx(t, "down", s.behind) })
+	}
 	up := []string{"up", file}
 	if s.machine {
 		kernel, modules := guestkernel.Get(t)
@@ -92,7 +97,7 @@ func (s *hosted) run(t *testing.T, file string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	client := exec.CommandContext(ctx, "sh", "-c", s.client)
-	client.Env = append(os.Environ(), "A="+address, "PATH="+installation+":"+os.Getenv("PATH"))
+	client.Env = append(os.Environ(), "A="+address, "PATH="+installation+":"+os.Getenv("PATH"), "SBX_INIT="+filepath.Join(installation, "sbx-init"))
 	out, err := client.CombinedOutput()
 	if err != nil || !regexp.MustCompile(s.wants).Match(out) {
 		t.Errorf("%s: %v\n%s\n%s", s.client, err, out, mustSbx(t, "logs", name))

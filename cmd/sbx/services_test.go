@@ -8,13 +8,29 @@ import (
 	"testing"
 )
 
+// What more clients ask. Those of databases make an account for themselves from inside.
+const (
+	askMemcached = `printf 'set a 0 0 1\r\nb\r\nget a\r\nquit\r\n' | socat -t60 - TCP:$A:11211`
+	askMosquitto = "mosquitto_pub -h $A -t a -m b -r && mosquitto_sub -h $A -t a -C 1 -W 60"
+	askSSH       = `d=$(mktemp -d) && trap 'rm -r $d' EXIT && ssh-keygen -qt ed25519 -N "" -f $d/key &&
+		sbx up ../../profiles/sshd.cue --tag key="$(cat $d/key.pub)" &&
+		echo "put $d/key.pub sbx-shelf.pub" | sftp -b - -i $d/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null www-data@$A &&
+		! ssh -i $d/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null www-data@$A id &&
+		cmp $d/key.pub /srv/www/sbx-shelf.pub && echo there`
+	askPostgres = `sbx exec -u postgres postgresql -- psql -qc "create role shelf login password 'shelf'" &&
+		PGPASSWORD=shelf psql "host=$A user=shelf dbname=postgres connect_timeout=60" -Atc 'select 6*7'`
+	askMariadb = `sbx exec -u mysql mariadb -- mariadb -e "create user shelf@'10.87.5.1' identified by 'shelf'" &&
+		mariadb -h $A -u shelf -pshelf -Ne 'select 6*7'`
+)
+
 // Further services of Debian 12's, whose packages `make test-services` installs.
 func init() {
 	draftedServices = append(draftedServices, []hosted{
-		{unit: "memcached", client: `printf 'set a 0 0 1\r\nb\r\nget a\r\nquit\r\n' | socat -t60 - TCP:$A:11211`, wants: `VALUE a 0 1\s+b`},
-		{unit: "mosquitto", client: "mosquitto_pub -h $A -t a -m b -r && mosquitto_sub -h $A -t a -C 1 -W 60", wants: `^b\n$`},
+		{unit: "memcached", client: askMemcached, wants: `VALUE a 0 1\s+b`},
+		{unit: "mosquitto", client: askMosquitto, wants: `^b\n$`},
 		{unit: "postgresql", says: "pg_hba.conf", edit: letPostgresIn, client: `psql "host=$A user=postgres connect_timeout=60" -Atc 'select 6*7'`, wants: `^42\n$`},
 		{unit: "mariadb", says: "CREATE USER", client: "! mariadb -h $A -u nobody -e 'select 1' 2>&1", wants: `not allowed to connect`},
+		{unit: "varnish", says: "network.allow says", client: `curl -sS -m 60 http://$A:6081/ -o /dev/null -w '%{http_code}'`, wants: `^503$`},
 		{unit: "squid", client: `curl -sS -m 60 -x http://$A:3128 http://$A:1/ -o /dev/null -w '%{http_code}'`, wants: `^403$`},
 		{unit: "ssh", says: "home folders", client: "ssh-keyscan -T 60 $A 2>/dev/null", wants: `ssh-ed25519|ssh-rsa`},
 		{unit: "prometheus-node-exporter", says: "the sandbox's processes", client: "curl -fsS -m 60 http://$A:9100/metrics", wants: `node_exporter_build_info`},
@@ -26,9 +42,26 @@ func init() {
 		{unit: "php8.2-fpm", client: "socat -u OPEN:/dev/null TCP:$A:9000 && echo open", wants: `open`},
 	}...)
 	shelf = append(shelf, []hosted{
+		{profile: "postgresql", client: askPostgres, wants: `^42\n$`},
+		{profile: "haproxy", behind: "nginx", client: askNginx, wants: isAPage},
+		{profile: "memcached", client: askMemcached, wants: `VALUE a 0 1\s+b`},
+		{profile: "mosquitto", client: askMosquitto, wants: `^b\n$`},
+		{profile: "php-web", behind: "php-fpm", edit: aScript, client: "curl -fsS -m 60 http://$A/sbx-shelf.php", wants: `^42 as www-data$`},
+		{profile: "sshd", client: askSSH, wants: `(?s)there\n$`},
+		{profile: "dnsmasq", client: "dig +time=60 +tries=1 @$A localhost +short", wants: `^127\.0\.0\.1\n$`},
+		{profile: "mariadb", client: askMariadb, wants: `^42\n$`},
 		{profile: "nginx", machine: true, client: askNginx, wants: isAPage},
 		{profile: "redis", machine: true, client: askRedis, wants: redisKeeps},
 	}...)
+}
+
+// aScript is one of the host's that PHP is to run.
+func aScript(t *testing.T, _ string) {
+	const name = "/var/www/html/sbx-shelf.php"
+	if err := os.WriteFile(name, []byte(`<?php echo 6*7, " as ", posix_getpwuid(posix_geteuid())["name"];`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(name) })
 }
 
 // letPostgresIn is the edit that sbx init names: who may log in from the host.
