@@ -21,6 +21,7 @@ const answerTime = 5 * time.Second
 // found out is zero.
 type Measurement struct {
 	Service  channel.State `json:"service,omitempty"` // of the command, as the first process sees it
+	Says     string        `json:"says,omitempty"`    // what the command says of its state, by sd_notify
 	Restarts int           `json:"restarts"`          // of the command
 	Uptime   int64         `json:"uptime"`            // seconds since the sandbox has started
 	Memory   int64         `json:"memory"`            // bytes in use
@@ -47,7 +48,7 @@ func (r *Runtime) Measure(ctx context.Context, list []Sandbox) {
 	all.Wait()
 	for i := range list {
 		s := &list[i]
-		s.Service, s.Restarts = s.service.State, s.service.Restarts
+		s.Service, s.Says, s.Restarts = s.service.State, s.service.Text, s.service.Restarts
 		s.Leases = virt.NewLeases(s.Leased, s.service.Leases)
 		if known.Of(s.Backend).Mapped {
 			s.User = cmp.Or(proc.CommandUser(s.controller, s.service.PID), s.User)

@@ -84,6 +84,7 @@ type Probe struct {
 // Ready says when the service counts as started.
 type Ready struct {
 	Probe
+	Notify  bool     `json:"notify,omitempty"` // the service says so itself; in place of a probe
 	Timeout Duration `json:"timeout"`
 }
 

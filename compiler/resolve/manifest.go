@@ -78,7 +78,7 @@ func manifestRun(p *schema.Profile) (manifest.Run, error) {
 		StopTimeout:  milliseconds(p.Run.Stop.Timeout),
 	}
 	if ready := p.Run.Ready; ready != nil {
-		r.Ready = &manifest.Ready{Probe: manifestProbe(ready.Probe), Timeout: milliseconds(ready.Timeout)}
+		r.Ready = &manifest.Ready{Probe: manifestProbe(ready.Probe), Notify: ready.Notify, Timeout: milliseconds(ready.Timeout)}
 	}
 	if health := p.Run.Health; health != nil {
 		r.Health = &manifest.Health{Probe: manifestProbe(health.Probe), Every: milliseconds(health.Every), Failures: health.Failures}

@@ -41,7 +41,7 @@ var everyField = []string{`{
 	"tests": {"open": {"accept": ["in tcp 10.0.0.7 -> :80"]}}
 }`, `{
 	"name": "web", "backend": "kvm", "hostname": "web",
-	"run": {"argv": ["/bin/web"], "workdir": "/", "user": "root", "umask": "022", "restart": "never", "ready": {"tcp": 80, "timeout": "10s"}, "health": {"file": "/ok", "every": "10s", "failures": 3},
+	"run": {"argv": ["/bin/web"], "workdir": "/", "user": "root", "umask": "022", "restart": "never", "ready": {"tcp": 80, "notify": true, "timeout": "10s"}, "health": {"file": "/ok", "every": "10s", "failures": 3},
 		"stop": {"signal": "TERM", "timeout": "10s"}},
 	"mounts": {"/data": {"image": "/srv/data.img", "format": "raw", "writable": true}},
 	"network": {"attach": "default", "address": ["10.0.0.80/24"], "allow": [{"in": {"tcp": [80]}}]},

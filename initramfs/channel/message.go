@@ -123,15 +123,16 @@ type State string
 
 // The states.
 const (
-	Waiting  State = "waiting"  // no command yet: a host is to say "run"
-	Starting State = "starting" // runs, and its readiness probe has not passed
-	Ready    State = "ready"    // runs and answers
-	Backoff  State = "backoff"  // has ended and is started again after a pause
-	Stopping State = "stopping" // was asked to end
-	Ended    State = "ended"    // has ended for good; the sandbox ends too
+	Waiting   State = "waiting"   // no command yet: a host is to say "run"
+	Starting  State = "starting"  // runs, and its readiness probe has not passed
+	Ready     State = "ready"     // runs and answers
+	Reloading State = "reloading" // has been ready, and says that it reads its configuration anew
+	Backoff   State = "backoff"   // has ended and is started again after a pause
+	Stopping  State = "stopping"  // was asked to end
+	Ended     State = "ended"     // has ended for good; the sandbox ends too
 )
 
-var states = map[State]bool{Waiting: true, Starting: true, Ready: true, Backoff: true, Stopping: true, Ended: true}
+var states = map[State]bool{Waiting: true, Starting: true, Ready: true, Reloading: true, Backoff: true, Stopping: true, Ended: true}
 
 // Status is the sandbox's command as its first process sees it.
 type Status struct {
@@ -145,15 +146,17 @@ type Status struct {
 	Output   uint64    `json:"output,omitempty"`   // the number of its last run's first record
 	Reason   Reason    `json:"reason,omitempty"`   // why it did not start; none of those where it did
 	Message  string    `json:"message,omitempty"`  // why it is not ready or did not start; clean on the host's side
+	Text     string    `json:"text,omitempty"`     // what it says of its state, by sd_notify; clean on the host's side
 	OOM      bool      `json:"oom,omitempty"`      // a machine's kernel has killed in its last run, because the memory was full
 	Leases   []string  `json:"leases,omitempty"`   // addresses that it says DHCP has given it
 	Signaled bool      `json:"signaled,omitempty"` // it was stopped by a signal from outside, not over the channel
 }
 
-// wireStatus is a Status as JSON, its message as bytes.
+// wireStatus is a Status as JSON, its texts as bytes.
 type wireStatus struct {
 	Status
 	Message []byte `json:"message,omitempty"`
+	Text    []byte `json:"text,omitempty"`
 }
 
 // maxMessage bounds a guest's text, in bytes, before it is cleaned.
@@ -211,7 +214,7 @@ func parseStatus(payload []byte) (Status, error) {
 	if s.Reason != "" {
 		s.Reason = s.Reason.known()
 	}
-	s.Message = Clean(string(wire.Message))
+	s.Message, s.Text = Clean(string(wire.Message)), Clean(string(wire.Text))
 	s.Leases = addresses(s.Leases)
 	return s, nil
 }

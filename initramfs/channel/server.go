@@ -46,7 +46,7 @@ func (s *Stream) SendRecord(r Record) error { return s.Send(KindRecord, r.encode
 
 // SendStatus sends the state of the sandbox's command.
 func (s *Stream) SendStatus(status Status) error {
-	return s.SendJSON(KindStatus, wireStatus{status, []byte(status.Message)})
+	return s.SendJSON(KindStatus, wireStatus{status, []byte(status.Message), []byte(status.Text)})
 }
 
 // SendTaken tells how much of standard input the command has read since its

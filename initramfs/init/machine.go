@@ -9,7 +9,6 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/init/machine"
 	"github.com/sbx-dev/sbx/initramfs/init/network"
-	"github.com/sbx-dev/sbx/initramfs/init/syslog"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
@@ -36,36 +35,39 @@ func serveMachine() error {
 		return errors.Join(broken, err)
 	}
 	var group *os.File
-	var messages *syslog.Messages
+	var ears ears
 	if broken == nil {
-		group, messages, broken = setUpMachine(m)
+		group, ears, broken = setUpMachine(m)
 	}
-	supervise(m, links{one: port}, group, messages, broken)
+	supervise(m, links{one: port}, group, ears, broken)
 	port.AwaitLeave(leaveLimit)
 	return machine.SettleImages(m.Mounts)
 }
 
 // setUpMachine does what the host does for a container. The control group is
 // the commands'.
-func setUpMachine(m *manifest.Manifest) (*os.File, *syslog.Messages, error) {
+func setUpMachine(m *manifest.Manifest) (*os.File, ears, error) {
 	if err := machine.Assemble(m); err != nil {
-		return nil, nil, err
+		return nil, ears{}, err
 	}
 	if err := network.Configure(m.Interfaces); err != nil {
-		return nil, nil, err
+		return nil, ears{}, err
 	}
 	if m.Ping {
 		if err := network.OpenPing(); err != nil {
-			return nil, nil, err
+			return nil, ears{}, err
 		}
 	}
 	group, err := machine.LimitProcesses(m.Run.Pids)
 	if err != nil {
-		return nil, nil, err
+		return nil, ears{}, err
 	}
 	listenForPowerButton()
-	messages := listenForLog(m) // before nothing more can be made
-	return group, messages, machine.Seal()
+	e, err := listen(m) // before nothing more can be made
+	if err != nil {
+		return group, e, err
+	}
+	return group, e, machine.Seal()
 }
 
 // listenForPowerButton makes the power button the signal that a container gets in its

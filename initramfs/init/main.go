@@ -17,6 +17,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/init/machine"
 	"github.com/sbx-dev/sbx/initramfs/init/meminfo"
 	"github.com/sbx-dev/sbx/initramfs/init/network"
+	"github.com/sbx-dev/sbx/initramfs/init/notify"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
 	"github.com/sbx-dev/sbx/initramfs/init/syslog"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
@@ -46,7 +47,8 @@ func run() error {
 		return err
 	}
 	broken := setUpContainer(m)
-	supervise(m, links, nil, listenForLog(m), broken)
+	ears, err := listen(m)
+	supervise(m, links, nil, ears, cmp.Or(broken, err))
 	return nil
 }
 
@@ -68,6 +70,23 @@ func setUpContainer(m *manifest.Manifest) error {
 		fmt.Fprintln(os.Stderr, "sbx-init:", err)
 	}
 	return setModes(m.Mounts)
+}
+
+// ears are the sockets at which the service is heard.
+type ears struct {
+	log     *syslog.Messages // nil where there is no log
+	notices *notify.Socket   // nil where the service is asked for none
+}
+
+// listen makes them. A service that nobody would hear say that it is ready never is.
+func listen(m *manifest.Manifest) (e ears, err error) {
+	e.log = listenForLog(m)
+	if m.Service && m.Run.Ready != nil && m.Run.Ready.Notify {
+		if e.notices, err = notify.Listen(notify.Path); err != nil {
+			return e, fmt.Errorf("cannot hear when the service is ready: %w", err)
+		}
+	}
+	return e, nil
 }
 
 // listenForLog makes the socket of syslog(3) where there is a log. A service that needs
@@ -93,12 +112,13 @@ func readManifest() (*manifest.Manifest, error) {
 }
 
 // supervise runs the sandbox to its end, its commands in the control group if
-// there is one, and what they write by syslog in the log. broken is what went wrong while it was set up: nothing runs then,
+// there is one, and what they say heard. broken is what went wrong while it was set up: nothing runs then,
 // and hosts are told.
-func supervise(m *manifest.Manifest, links links, group *os.File, messages *syslog.Messages, broken error) {
+func supervise(m *manifest.Manifest, links links, group *os.File, ears ears, broken error) {
 	table := proc.NewTable()
 	a := agent.New(m, table, killAll)
-	a.Log(messages)
+	a.Log(ears.log)
+	a.Hear(ears.notices)
 	if links.listener != nil && syscalls.Open(m.Run.Syscalls, "mount") {
 		a.AwaitHost() // which has taken the control groups back by then
 	}

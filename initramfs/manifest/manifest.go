@@ -139,7 +139,8 @@ type Probe struct {
 // Ready is how sbx-init finds out that the service has started.
 type Ready struct {
 	Probe
-	Timeout int64 `json:"timeout"` // milliseconds
+	Notify  bool  `json:"notify,omitempty"` // the service says itself when: sd_notify(3)
+	Timeout int64 `json:"timeout"`          // milliseconds
 }
 
 // Health is how sbx-init finds out that a started service is broken.

@@ -127,20 +127,29 @@ func (s *service) userWhy() string {
 	return "User of the unit"
 }
 
-// ready waits for the first TCP port.
+// ready waits until the service says so itself, or else for the first TCP port.
 func (s *service) ready(r *group, ports []port) {
+	kind, _ := s.unit.Last("Service", "Type")
+	own := len(s.known.Argv) > 0 // a command of the table's own may leave out what makes it speak
+	notify := !own && (kind.Value == "notify" || kind.Value == "notify-reload")
 	i := slices.IndexFunc(ports, func(p port) bool { return p.protocol == "tcp" })
 	v, ok := s.unit.Last("Service", "TimeoutStartSec")
-	if i < 0 || !s.known.Ready && s.known.Why != "" {
+	if !notify && (i < 0 || !s.known.Ready && s.known.Why != "") {
 		return
 	}
 	var ready group
-	ready.add("tcp", number(ports[i].number), "")
+	why := "Type=" + kind.Value + " of the unit: it says itself when it is"
+	if notify {
+		ready.add("notify", ast.NewBool(true), "")
+	} else {
+		ready.add("tcp", number(ports[i].number), "")
+		why = "up waits until it answers there"
+	}
 	if ok && span(v.Value) != "" {
 		ready.add("timeout", text(span(v.Value)), "")
 		s.done("TimeoutStartSec")
 	}
-	r.add("ready", ready.inline(), "up waits until it answers there")
+	r.add("ready", ready.inline(), why)
 }
 
 // searchPath is the PATH that systemd gives every service.

@@ -83,6 +83,9 @@ func (m *Maker) run() schema.Run {
 	probe := pick(m, schema.Probe{TCP: 80}, schema.Probe{File: "/ok"}, schema.Probe{Exec: []string{"/bin/ok", "-q"}}, schema.Probe{HTTP: &schema.HTTP{Port: 80, Path: "/"}})
 	if m.odds(3) {
 		r.Ready = &schema.Ready{Probe: probe, Timeout: schema.Duration(10 * time.Second)}
+		if m.odds(4) {
+			r.Ready.Probe, r.Ready.Notify = schema.Probe{}, true
+		}
 	}
 	if m.odds(3) {
 		r.Health = &schema.Health{Probe: probe, Every: schema.Duration(time.Second), Failures: 1 + m.IntN(3)}

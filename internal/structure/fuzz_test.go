@@ -28,6 +28,7 @@ var hostile = []struct{ bytes, target string }{
 	{"a DHCP server's answer, to sbx-init", "initramfs/init/network FuzzLease"},
 	{"a sandbox's users and groups, to sbx-init", "internal/accounts FuzzLookup"},
 	{"what programs write by syslog", "initramfs/init/syslog FuzzLine"},
+	{"what a service says by sd_notify", "initramfs/init/notify FuzzRead"},
 	{"dpkg's database", "internal/dpkg FuzzDatabase"},
 	{"a unit, to draft a profile of", "internal/draft FuzzUnit"},
 	{"a unit's lines", "internal/unitfile FuzzUnit"},

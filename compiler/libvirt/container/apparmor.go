@@ -92,7 +92,7 @@ func allowKernel(p *apparmor.Profile) {
 	p.For("the kernel's files")
 	p.File("r", "/proc/{,**}", "/sys/{,**}", "/dev/", "/dev/pts/")
 	p.File("rwk", "/proc/[0-9]*/{,**}", "/proc/sys/net/{,**}")
-	p.File("rwk", "/dev/{log,null,zero,full,random,urandom,tty,tty[0-9]*,console,ptmx}", "/dev/pts/*")
+	p.File("rwk", "/dev/{log,sbx-notify,null,zero,full,random,urandom,tty,tty[0-9]*,console,ptmx}", "/dev/pts/*")
 	p.Allow(`deny "/proc/{kcore,kmem,mem,kmsg,sysrq-trigger}" rwklx`)
 	p.Allow(`deny "/sys/kernel/{security,debug,tracing}/{,**}" rwklx`) // the host's: its own are empty
 }

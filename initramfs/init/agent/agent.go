@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/initramfs/init/notify"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
 	"github.com/sbx-dev/sbx/initramfs/init/service"
 	"github.com/sbx-dev/sbx/initramfs/init/syslog"
@@ -78,6 +79,9 @@ func (a *Agent) prepareService() {
 		a.broken = err
 		return
 	}
+	if ready := a.manifest.Run.Ready; ready != nil && ready.Notify {
+		spec.Env = environment(spec.Env, []string{notify.Variable + "=" + notify.Path})
+	}
 	a.service = service.New(a.table, spec, a.manifest.Run, a.stop, a.log, a.board)
 }
 
@@ -89,6 +93,14 @@ func (a *Agent) Log(messages *syslog.Messages) {
 	}
 	messages.Serve(func(line []byte) { a.log.Add(2, line) })
 	a.service.BeforeEnd(messages.Drain)
+}
+
+// Hear has the service take what its command says of itself by sd_notify, if it can.
+// It comes before Start.
+func (a *Agent) Hear(socket *notify.Socket) {
+	if socket != nil && a.service != nil {
+		a.service.Hear(socket)
+	}
 }
 
 // AwaitHost has the service start when the first host comes, which by then has

@@ -21,6 +21,9 @@ const (
 // time for others.
 func (s *Service) awaitReady(ctx context.Context, r *manifest.Ready) error {
 	limit := time.Duration(r.Timeout) * time.Millisecond
+	if r.Notify {
+		return s.awaitNotice(ctx, limit)
+	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var last error // of a probe that the end has not cut short

@@ -35,7 +35,9 @@ type Service struct {
 	log    *Log
 	board  *Board
 	orders chan order
-	last   func() // takes in the rest of what has been written otherwise than to the command's output
+	last   []func() // take in the rest of what has been said otherwise than on the command's output
+
+	notices notices
 }
 
 // order is what somebody wants of the service; done is closed when it is so.
@@ -51,7 +53,7 @@ func New(table *proc.Table, spec proc.Spec, run manifest.Run, stop syscall.Signa
 
 // BeforeEnd has last called whenever the command has ended, before anybody is told. It
 // comes before Run.
-func (s *Service) BeforeEnd(last func()) { s.last = last }
+func (s *Service) BeforeEnd(last func()) { s.last = append(s.last, last) }
 
 // Stop ends the service for good and returns when it has ended.
 func (s *Service) Stop(ctx context.Context) error { return s.order(ctx, false) }
@@ -121,13 +123,14 @@ func (s *Service) pause(d time.Duration) (again, ordered bool) {
 // whether somebody ordered that.
 func (s *Service) once() (again, ordered bool) {
 	from, kills, began := s.log.Coming(), memoryKills(), time.Now()
+	s.newNotices()
 	run, err := s.start()
 	if err != nil {
 		return s.notStarted(err), false
 	}
 	s.board.Set(func(b *channel.Status) {
 		b.State, b.PID, b.Output = channel.Starting, run.process.PID, from
-		b.Message, b.Reason, b.OOM = "", "", false
+		b.Message, b.Reason, b.OOM, b.Text = "", "", false, ""
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -147,8 +150,8 @@ func (s *Service) once() (again, ordered bool) {
 	}
 	cancel()
 	exit := run.finish()
-	if s.last != nil {
-		s.last()
+	for _, last := range s.last {
+		last()
 	}
 	s.board.Set(func(b *channel.Status) {
 		b.Ran, b.OOM = time.Since(began).Milliseconds(), memoryKills() > kills

@@ -5,78 +5,40 @@ package syslog
 import (
 	"bytes"
 	"fmt"
-	"net"
-	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/sbx-dev/sbx/initramfs/init/datagram"
 )
 
 // Path is where syslog(3) of every C library sends its messages.
 const Path = "/dev/log"
 
-// maxMessage is the most bytes of a message that are kept.
-const maxMessage = 8 << 10
-
 // Messages are those that programs send.
-type Messages struct {
-	conn *net.UnixConn
-
-	mu  sync.Mutex // held from taking a message to having handed it on
-	add func(line []byte)
-}
+type Messages struct{ socket *datagram.Socket }
 
 // Listen makes the socket, which everyone inside may write to.
 func Listen(path string) (*Messages, error) {
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	socket, err := datagram.Listen(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(path, 0o666); err != nil { // whatever the umask
-		conn.Close()
-		return nil, err
-	}
-	return &Messages{conn: conn}, nil
+	return &Messages{socket}, nil
 }
 
 // Serve calls add with each message, as a line of text, from now on.
 func (m *Messages) Serve(add func(line []byte)) {
-	m.add = add
-	go func() {
-		raw, err := m.conn.SyscallConn()
-		for err == nil {
-			err = raw.Read(func(fd uintptr) bool { return m.take(int(fd)) })
+	m.socket.Serve(0, func(messages [][]byte) {
+		for _, message := range messages {
+			add(line(message))
 		}
-	}()
+	})
 }
 
 // Drain hands on all that has been sent until now: a program's last words may come a
 // moment before its end.
-func (m *Messages) Drain() {
-	raw, err := m.conn.SyscallConn()
-	if err == nil {
-		_ = raw.Control(func(fd uintptr) {
-			for m.take(int(fd)) {
-			}
-		})
-	}
-}
-
-// take hands on the next message, if there is one.
-func (m *Messages) take(fd int) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	message := make([]byte, maxMessage)
-	n, _, err := unix.Recvfrom(fd, message, unix.MSG_DONTWAIT)
-	if err != nil {
-		return false
-	}
-	m.add(line(message[:n]))
-	return true
-}
+func (m *Messages) Drain() { m.socket.Drain() }
 
 // The names of logger(1), by their numbers in RFC 3164.
 var (

@@ -15,7 +15,6 @@ func TestMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.conn.Close()
 	var got []string
 	m.Serve(func(line []byte) { got = append(got, string(line)) })
 	c, err := net.Dial("unixgram", path)
@@ -38,8 +37,6 @@ func TestMessages(t *testing.T) {
 		want = append(want, is)
 	}
 	m.Drain()
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}

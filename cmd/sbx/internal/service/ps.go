@@ -27,7 +27,8 @@ func (Ps) Help() string {
 	return `Lists the sandboxes that sbx made, with what each uses of the host now: memory,
 and processor time in percent of one processor. SERVICE is the state of its
 command: starting, ready, restarting (it has ended and is started again; RESTARTS
-counts), stopping. An ADDRESS with a question mark is what the sandbox says that
+counts), reloading, stopping. SAYS, where any does, is what it says of its state by
+sd_notify(3). An ADDRESS with a question mark is what the sandbox says that
 somebody else's DHCP server gave it. USER is the host's user that it runs as: whom
 QEMU runs as, for a machine, and the command itself, for a container; never root,
 unless a container's profile says so. DRIFTED is what somebody else has changed;
@@ -72,7 +73,12 @@ func markDrifted(a *verb.App, host *runtime.Runtime, list []runtime.Sandbox) {
 
 func printSandboxes(a *verb.App, list []runtime.Sandbox) error {
 	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
-	say.Row(w, "NAME", "BACKEND", "STATE", "SERVICE", "ADDRESS", "USER", "UPTIME", "MEMORY", "CPU", "RESTARTS", "PROFILE", "DRIFTED")
+	header := []string{"NAME", "BACKEND", "STATE", "SERVICE", "ADDRESS", "USER", "UPTIME", "MEMORY", "CPU", "RESTARTS", "PROFILE", "DRIFTED"}
+	talk := slices.ContainsFunc(list, func(s runtime.Sandbox) bool { return s.Says != "" })
+	if talk {
+		header = append(header, "SAYS")
+	}
+	say.Row(w, header...)
 	for _, s := range list {
 		columns := []string{s.Name, string(s.Backend), s.State, serviceWord(s.Service), orDash(strings.Join(addressWords(s), ","))}
 		columns = append(columns, measurements(s)...)
@@ -80,7 +86,11 @@ func printSandboxes(a *verb.App, list []runtime.Sandbox) error {
 		if s.Drifted {
 			drifted = "yes"
 		}
-		say.Row(w, append(columns, shortDigest(s.Profile), drifted)...)
+		columns = append(columns, shortDigest(s.Profile), drifted)
+		if talk {
+			columns = append(columns, orDash(s.Says))
+		}
+		say.Row(w, columns...)
 	}
 	return w.Flush()
 }
