@@ -80,6 +80,9 @@ func HostID(p *schema.Profile, id uint32) uint32 { return identity.HostID(p, id)
 // sandbox.
 func HelperID(sandbox string) uint32 { return identity.HelperID(sandbox) }
 
+// Categories are the two of SELinux's that the named sandbox has, as "c12,c345".
+func Categories(sandbox string) string { return identity.Categories(sandbox) }
+
 // AppArmorName is the name of a sandbox's profile for AppArmor.
 func AppArmorName(sandbox string) string { return domain.AppArmorName(sandbox) }
 

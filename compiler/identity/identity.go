@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"net"
 
 	"github.com/google/uuid"
@@ -97,6 +98,21 @@ const (
 // the runtime refuses that when it applies the second.
 func HelperID(sandbox string) uint32 {
 	return HelperFirst + binary.BigEndian.Uint32(Hash("helper", sandbox)[:4])%(HelperLast+1-HelperFirst)
+}
+
+// Categories are the two of SELinux's that the named sandbox has, as "c12,c345": who
+// has them comes at what it has made, now and after it has started again. Two names may
+// meet; ids keep them apart all the same.
+func Categories(sandbox string) string {
+	const all = 1024 // c0.c1023, as Debian's and Fedora's policies have them
+	h := Hash("categories", sandbox)
+	low, high := binary.BigEndian.Uint32(h[:4])%all, binary.BigEndian.Uint32(h[4:8])%(all-1)
+	if high >= low {
+		high++
+	} else {
+		low, high = high, low
+	}
+	return fmt.Sprintf("c%d,c%d", low, high)
 }
 
 // HostID is the host's id for an id inside the profile's sandbox.

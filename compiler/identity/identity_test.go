@@ -16,6 +16,7 @@ func TestDerivedNamesAreStable(t *testing.T) {
 		{"bridge", Bridge("sbx-web"), "sbxbrb44d5d92fd"},
 		{"ids", fmt.Sprint(IDBase("apache")), "1835925504"},
 		{"helpers", fmt.Sprint(HelperID("apache")), "1941218457"},
+		{"categories", Categories("apache"), "c101,c769"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: got %s, want %s", c.what, c.got, c.want)
@@ -44,6 +45,10 @@ func TestDerivedNamesFitTheirFields(t *testing.T) {
 		}
 		if id := HelperID(name); id < HelperFirst || id > HelperLast {
 			t.Errorf("%s: helpers as %#x", name, id)
+		}
+		var low, high int
+		if _, err := fmt.Sscanf(Categories(name), "c%d,c%d", &low, &high); err != nil || low >= high || high > 1023 {
+			t.Errorf("%s: categories %s", name, Categories(name))
 		}
 		for _, v := range []string{MAC(name, "").String(), Device(name, ""), UUID("domain", name)} {
 			if other, ok := seen[v]; ok {

@@ -1,7 +1,9 @@
-// Package mac speaks with AppArmor, the kernel's mandatory access control on Debian
-// and Ubuntu: which profiles it holds, and to load and remove them. The
+// Package mac speaks with the kernel's mandatory access control. Of AppArmor, on Debian
+// and Ubuntu, which profiles it holds, and to load and remove them: the
 // kernel's side is read from its own files (Documentation/admin-guide/LSM/apparmor.rst);
-// profiles are compiled and loaded by AppArmor's own parser.
+// profiles are compiled and loaded by AppArmor's own parser. Of SELinux, whether it is
+// there and enforces, and what its policy knows and allows: the kernel's side is
+// selinuxfs (security/selinux/selinuxfs.c).
 package mac
 
 import (

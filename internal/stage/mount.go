@@ -83,13 +83,17 @@ func attach(tree, point *os.File) error {
 	return tell("move_mount", unix.MoveMount(int(tree.Fd()), "", int(point.Fd()), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
 }
 
-// newMemory makes a file system in memory that is mounted nowhere yet.
-func newMemory(options map[string]string) (*os.File, error) {
+// newMemory makes a file system in memory that is mounted nowhere yet, and in which all
+// has a SELinux context, where one is given.
+func newMemory(context string, options map[string]string) (*os.File, error) {
 	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return nil, tell("fsopen", err)
 	}
 	defer unix.Close(fs)
+	if context != "" {
+		options["context"] = context
+	}
 	for key, value := range options {
 		if err := unix.FsconfigSetString(fs, key, value); err != nil {
 			return nil, fmt.Errorf("tmpfs with %s=%s: %w", key, value, err)

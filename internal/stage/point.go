@@ -154,7 +154,7 @@ func (s *Stage) rebuild(old *os.File, without string) (*os.File, error) {
 	if err := unix.Fstat(int(old.Fd()), &info); err != nil {
 		return nil, err
 	}
-	memory, err := newMemory(map[string]string{
+	memory, err := newMemory(s.contexts.Own, map[string]string{
 		"size": limit, "mode": fmt.Sprintf("%#o", info.Mode&0o7777), "uid": fmt.Sprint(info.Uid), "gid": fmt.Sprint(info.Gid),
 	})
 	if err != nil {

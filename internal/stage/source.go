@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -102,6 +103,16 @@ func (s *Source) look() error {
 
 // descriptor is the name by which this process finds an open file again.
 func descriptor(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
+
+// Context is what SELinux knows of it; empty where it knows nothing.
+func (s *Source) Context() string {
+	text := make([]byte, 256)
+	n, err := unix.Getxattr(descriptor(s.file), "security.selinux", text)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimRight(string(text[:n]), "\x00")
+}
 
 // IsDir says whether it is a folder.
 func (s *Source) IsDir() bool { return s.mode&unix.S_IFMT == unix.S_IFDIR }

@@ -34,21 +34,29 @@ import (
 // limit bounds the memory of a stage's own folders and mount points.
 const limit = "16m"
 
+// Contexts are what SELinux knows of a stage's own memory, empty where it is not on:
+// else that depends on who makes the stage.
+type Contexts struct {
+	Own     string // of what is read-only
+	Written string // of a Memory
+}
+
 // Stage is a stage that is being made.
 type Stage struct {
-	dir    string
-	root   *os.File
-	memory []*os.File // folders that the stage has put together, read-only once it is sealed
-	covers int
+	dir      string
+	contexts Contexts
+	root     *os.File
+	memory   []*os.File // folders that the stage has put together, read-only once it is sealed
+	covers   int
 }
 
 // New makes an empty stage at dir, whose parent must be there and root's own. The
 // host's user reader may enter it.
-func New(dir string, reader int) (*Stage, error) {
+func New(dir string, reader int, contexts Contexts) (*Stage, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	memory, err := newMemory(map[string]string{"size": limit, "mode": "0500", "uid": fmt.Sprint(reader), "gid": "0"})
+	memory, err := newMemory(contexts.Own, map[string]string{"size": limit, "mode": "0500", "uid": fmt.Sprint(reader), "gid": "0"})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
@@ -70,7 +78,7 @@ func New(dir string, reader int) (*Stage, error) {
 		root.Close()
 		return nil, errors.Join(err, Remove(dir))
 	}
-	return &Stage{dir: real, root: root}, nil
+	return &Stage{dir: real, contexts: contexts, root: root}, nil
 }
 
 // Close gives back the descriptors; the mounts stay.
@@ -161,7 +169,7 @@ func (p *Place) MemoryAt(path string, m Memory) error {
 		return err
 	}
 	defer point.Close()
-	memory, err := newMemory(map[string]string{
+	memory, err := newMemory(p.stage.contexts.Written, map[string]string{
 		"size": fmt.Sprint(m.Size), "mode": fmt.Sprintf("%#o", m.Mode), "uid": fmt.Sprint(m.UID), "gid": fmt.Sprint(m.GID),
 	})
 	if err != nil {

@@ -94,7 +94,7 @@ func read(path string) (content string) {
 // mounted stages a source at stage/NAME and lets f add to it.
 func mounted(t *testing.T, dir, source string, o stage.Options, f func(*stage.Place)) {
 	t.Helper()
-	s, err := stage.New(dir, reader)
+	s, err := stage.New(dir, reader, stage.Contexts{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,7 +350,7 @@ func TestRemove(t *testing.T) {
 	dir := host(t)
 	write(t, dir+"/src/file", "content")
 	for range 2 { // the second covers the first
-		s, err := stage.New(dir+"/stage", reader)
+		s, err := stage.New(dir+"/stage", reader, stage.Contexts{})
 		if err != nil {
 			t.Fatal(err)
 		}

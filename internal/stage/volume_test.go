@@ -49,7 +49,7 @@ func openVolume(t *testing.T, path string, size int64) *stage.Source {
 // onStage mounts the source on a stage in a folder, writable, and gives its path.
 func onStage(t *testing.T, dir string, source *stage.Source) string {
 	t.Helper()
-	st, err := stage.New(filepath.Join(dir, "stage"), reader)
+	st, err := stage.New(filepath.Join(dir, "stage"), reader, stage.Contexts{})
 	if err != nil {
 		t.Fatal(err)
 	}

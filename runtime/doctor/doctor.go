@@ -35,7 +35,8 @@ type host struct {
 	runtime *runtime.Runtime
 }
 
-// probe makes one check; it leaves the backend and the name to its caller.
+// probe makes one check; it leaves the backend and the name to its caller. One without a
+// state is of what this kind of host does not have, and is not shown.
 type probe func(context.Context, host) Check
 
 // probes are all checks, in the order in which they are shown.
@@ -51,6 +52,7 @@ var probes = []struct {
 	{schema.LXC, "user namespaces", userNamespaces},
 	{schema.LXC, "user ids", subordinateIDs},
 	{schema.LXC, "apparmor", appArmor(schema.LXC)},
+	{schema.LXC, "selinux", selinux(containersMay)},
 	{schema.LXC, "firewall tools", firewallTools},
 	{schema.LXC, "bridge filtering", bridgeFiltering},
 	{schema.LXC, "ipv6", ipv6},
@@ -64,6 +66,7 @@ var probes = []struct {
 	{schema.KVM, "qemu user", qemuUser},
 	{schema.KVM, "qboot", qboot},
 	{schema.KVM, "apparmor", appArmor(schema.KVM)},
+	{schema.KVM, "selinux", selinux(machinesMay)},
 	{schema.KVM, "firewall tools", firewallTools},
 	{schema.KVM, "bridge filtering", bridgeFiltering},
 	{schema.KVM, "ipv6", ipv6},
@@ -78,6 +81,9 @@ func Examine(ctx context.Context, r *runtime.Runtime, backends ...schema.Backend
 				continue
 			}
 			c := p.probe(ctx, host{"/", r})
+			if c.State == "" {
+				continue
+			}
 			c.Backend, c.Name = b, p.name
 			checks = append(checks, c)
 		}

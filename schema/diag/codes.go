@@ -103,10 +103,11 @@ const (
 	AppArmor     = "SBX0535" // a sandbox cannot be confined by AppArmor
 	OtherArch    = "SBX0536" // something is of another architecture than the machine
 	AddressTaken = "SBX0537" // an address is another one's
+	SELinux      = "SBX0538" // SELinux's policy does not let a sandbox be what its profile says
 )
 
 // OfHost says whether a code is of what keeps a profile from being run on a host.
-func OfHost(code string) bool { return NoLibvirt <= code && code <= AddressTaken }
+func OfHost(code string) bool { return NoLibvirt <= code && code <= SELinux }
 
 // Explanation is what `sbx help CODE` says.
 type Explanation struct {

@@ -42,6 +42,8 @@ type Sandbox struct {
 	// nil where libvirt does not confine by AppArmor.
 	Confinement []byte
 
+	SELinux string // its processes' type in sbx's module of SELinux's policy; "" is libvirt's own
+
 	Host map[string]*stage.Source // the host paths that it sees, by their targets, while they are open
 	Swap *stage.IDMap             // by which a machine's are mounted, while they are open
 	Kept []*stage.IDMap           // by which a container's are that keep the host's ids, the same

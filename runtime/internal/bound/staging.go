@@ -15,6 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/internal/within"
 	"github.com/sbx-dev/sbx/runtime/internal/rootfs"
+	"github.com/sbx-dev/sbx/runtime/internal/selinux"
 )
 
 // A sandbox's stage holds what it sees of the host: a container's whole root, by
@@ -173,7 +174,10 @@ func mountPlace(st *stage.Stage, name string, source *stage.Source, o stage.Opti
 // onStage makes a stage that a user of the host may enter, and takes it away again
 // where that fails.
 func (s *Sandbox) onStage(reader int, fill func(*stage.Stage) error) (err error) {
-	st, err := stage.New(s.StageDir(), reader)
+	if err := s.checkPolicy(); err != nil {
+		return err
+	}
+	st, err := stage.New(s.StageDir(), reader, selinux.Contexts(s.Domain))
 	if err != nil {
 		return err
 	}
@@ -185,4 +189,18 @@ func (s *Sandbox) onStage(reader int, fill func(*stage.Stage) error) (err error)
 		_ = stage.Remove(s.StageDir()) // clear does it otherwise
 	}
 	return err
+}
+
+// checkPolicy refuses what SELinux's policy would keep from the sandbox.
+func (s *Sandbox) checkPolicy() error {
+	for _, m := range s.Manifest.Mounts {
+		source := s.Host[m.Target]
+		if source == nil || m.Kind != manifest.Export {
+			continue
+		}
+		if err := selinux.Check(selinux.Of(s.Domain), source, m.Writable); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,5 +1,5 @@
 // Package confinement has sandboxes run in AppArmor profiles of their own, where libvirt
-// confines by AppArmor.
+// confines by AppArmor, and in contexts of their own where it does by SELinux.
 package confinement
 
 import (
@@ -15,6 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/embed"
 	"github.com/sbx-dev/sbx/runtime/internal/qemu"
+	"github.com/sbx-dev/sbx/runtime/internal/selinux"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -32,11 +33,19 @@ func Holds(conn *libvirt.Connect) (bool, error) {
 	return found.Model == model, nil
 }
 
-// Bind has the domain run in the bundle's own AppArmor profile where libvirt
+// Bind has the domain run in a SELinux context or an AppArmor profile of its own.
+func Bind(s *bound.Sandbox, conn *libvirt.Connect, own *embed.Driver) error {
+	if err := selinux.Label(conn, s.Domain, s.Name, s.SELinux); err != nil {
+		return err
+	}
+	return bindProfile(s, conn, own)
+}
+
+// bindProfile has the domain run in the bundle's own AppArmor profile where libvirt
 // confines domains by AppArmor: libvirt then asks its virt-aa-helper for none, whose
 // profiles allow more and which refuses what machines of sbx need. Elsewhere the
 // domain is left as it is.
-func Bind(s *bound.Sandbox, conn *libvirt.Connect, own *embed.Driver) error {
+func bindProfile(s *bound.Sandbox, conn *libvirt.Connect, own *embed.Driver) error {
 	confines, err := Holds(conn)
 	if !confines || err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sbx-dev/sbx/internal/mac"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -53,6 +54,9 @@ func MkdirOwned(path string, uid, gid int, mode fs.FileMode) error {
 	return SetOwner(path, uid, gid, mode)
 }
 
+// thisHost is where SELinux is asked.
+const thisHost = mac.Host("/")
+
 // ListenUnix makes a socket that only its owner can connect to, from its first
 // moment and whatever the umask: the file gets the mode of the socket (bind in the
 // kernel's net/unix/af_unix.c).
@@ -62,11 +66,24 @@ func ListenUnix(path string) (*net.UnixListener, error) {
 		err := c.Control(func(fd uintptr) { chmodErr = unix.Fchmod(int(fd), 0o600) })
 		return errors.Join(err, chmodErr)
 	}}
-	l, err := own.Listen(context.Background(), "unix", path)
+	var l net.Listener
+	err := thisHost.PlainSockets(func() (err error) {
+		l, err = own.Listen(context.Background(), "unix", path)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	return l.(*net.UnixListener), nil
+}
+
+// DialUnix connects to a socket at which a sandbox may answer.
+func DialUnix(path string) (conn net.Conn, err error) {
+	err = thisHost.PlainSockets(func() error {
+		conn, err = net.Dial("unix", path)
+		return err
+	})
+	return conn, err
 }
 
 // SetOwner changes the owner first: a change of owner clears mode bits.

@@ -91,9 +91,8 @@ const dialLimit = 30 * time.Second
 // dialSocket connects to a socket, and tries again for as long as ctx lasts where too
 // many others wait for it: QEMU has one connection at a time, and lets one wait.
 func dialSocket(ctx context.Context, path string) (net.Conn, error) {
-	var d net.Dialer
 	for {
-		conn, err := d.DialContext(ctx, "unix", path)
+		conn, err := hostfile.DialUnix(path)
 		if !errors.Is(err, unix.EAGAIN) {
 			return conn, err
 		}

@@ -142,7 +142,7 @@ func (k backend) StartTransient(s *bound.Sandbox, conn *libvirt.Connect) (*libvi
 			return dom, nil, err
 		}
 	}
-	channel, err := net.Dial("unix", filepath.Join(s.Dir, state.Channel))
+	channel, err := hostfile.DialUnix(filepath.Join(s.Dir, state.Channel))
 	return dom, channel, err
 }
 

@@ -167,7 +167,7 @@ func (l backend) StartTransient(s *bound.Sandbox, conn *libvirt.Connect) (dom *l
 		return nil, nil, err
 	}
 	defer socket.Close()
-	first, err = net.Dial("unix", filepath.Join(s.Dir, state.Channel))
+	first, err = hostfile.DialUnix(filepath.Join(s.Dir, state.Channel))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/cgroup"
 	"github.com/sbx-dev/sbx/runtime/internal/kinds"
+	"github.com/sbx-dev/sbx/runtime/internal/selinux"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -23,7 +24,7 @@ var Kind = kinds.Kind{
 	Name:    schema.LXC,
 	Driver:  "lxc",
 	Backend: func(h *kinds.Host) kinds.Backend { return backend{h} },
-	Bind:    func(_ *kinds.Host, s *bound.Sandbox) error { s.StageRoot(); return nil },
+	Bind:    bindContainer,
 
 	Made:     []string{state.Root, state.Own, state.Files},
 	Manifest: state.Own,
@@ -39,6 +40,13 @@ var Kind = kinds.Kind{
 	First:   firstChild,
 	Kills:   groupKills,
 	Memory:  groupMemory,
+}
+
+// bindContainer has the domain name the stage, and SELinux's type of containers.
+func bindContainer(_ *kinds.Host, s *bound.Sandbox) error {
+	s.StageRoot()
+	s.SELinux = selinux.ContainerType
+	return nil
 }
 
 // controllerID is libvirt's controller of a container, which is also the domain's

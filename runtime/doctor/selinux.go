@@ -1,0 +1,45 @@
+package doctor
+
+import (
+	"context"
+
+	"github.com/sbx-dev/sbx/internal/mac"
+	policy "github.com/sbx-dev/sbx/runtime/internal/selinux"
+)
+
+// selinux finds out what the kernel's policy lets sandboxes be, which may says of one with
+// sbx's module; where the kernel has no policy there is nothing to say.
+func selinux(may func(kernel mac.Host, mode string) Check) probe {
+	return func(_ context.Context, h host) Check {
+		kernel := mac.Host(h.root)
+		switch {
+		case !kernel.HasSELinux():
+			return Check{}
+		case !policy.HasModule(kernel) && !kernel.SELinuxEnforces():
+			return warn(policy.Remedy, "it only warns; when it enforces, sandboxes will not start, as its policy has not sbx's module")
+		case !policy.HasModule(kernel):
+			return fail(policy.Remedy, "it enforces, and its policy has not sbx's module: sandboxes do not start")
+		case kernel.SELinuxEnforces():
+			return may(kernel, "it enforces")
+		}
+		return may(kernel, "it only warns")
+	}
+}
+
+// machinesMay says what the policy lets machines do.
+func machinesMay(_ mac.Host, mode string) Check {
+	return ok("%s: machines run as svirt_t, and see of what their profiles expose what Debian's policy lets svirt_t read: /usr and most of /etc, but no service's own files", mode)
+}
+
+// containersMay says what the policy lets containers be.
+func containersMay(kernel mac.Host, mode string) Check {
+	const unknown = "%s, and its policy does not know %s, as which libvirt mounts a container's /dev"
+	mounted := policy.UnknownOfContainers(kernel)
+	switch {
+	case mounted == "":
+		return ok("%s: containers run as %s", mode, policy.ContainerType)
+	case kernel.SELinuxEnforces():
+		return fail("machines run (-b kvm); Debian 13's policy knows it", unknown+": containers do not start", mode, mounted)
+	}
+	return ok(unknown+": containers are not confined by it", mode, mounted)
+}
