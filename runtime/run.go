@@ -77,6 +77,9 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 	if err := run.checkName(); err != nil {
 		return exit, err
 	}
+	if err := r.checkAddresses(s); err != nil { // before its name server hears of them
+		return exit, err
+	}
 	defer func() {
 		if end := run.remove(err == nil); end != nil {
 			err = errors.Join(err, fmt.Errorf("%s: cannot clean up: %w", s.Name, end))

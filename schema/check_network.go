@@ -26,6 +26,10 @@ func (c *checker) networks() {
 func (c *checker) network(at string, n *Network, gateways map[string]string) {
 	var own []netip.Prefix
 	for i, a := range n.Address {
+		if a == Auto {
+			c.auto(c.entry(at, "address", i), n)
+			continue
+		}
 		if p, ok := c.hostAddress(c.entry(at, "address", i), a); ok {
 			own = append(own, p)
 		}
@@ -45,6 +49,17 @@ func (c *checker) network(at string, n *Network, gateways map[string]string) {
 	for i, r := range n.Allow {
 		c.rule(Elem(Field(at, "allow"), i), r)
 	}
+}
+
+// auto reports an "auto" for which no address was found.
+func (c *checker) auto(at string, n *Network) {
+	if n.Create == nil {
+		c.fail(diag.HostAddress, at, `write the number, as in "192.168.122.80/24", or give the network's addresses with create`,
+			"the network's addresses are not known, from which %q takes one", Auto)
+		return
+	}
+	c.note(c.fail(diag.HostAddress, at, `write the number, or give the network more addresses`,
+		"the network has no address left that %q could stand for: each of its families has one, or has room for none", Auto), Field(Enclosing(FieldOf(at)), "create"), "the network is created here")
 }
 
 // entry is the path of an element of a list that may be written as one word.

@@ -40,10 +40,11 @@ func (p *Profile) fill() {
 		}
 	}
 	if p.Network != nil {
-		p.Network.fill()
+		p.Network.fill(p.Name, "")
 	}
-	for _, n := range p.Networks {
-		n.fill()
+	for key, n := range p.Networks {
+		n.fill(p.Name, key)
+		p.Networks[key] = n
 	}
 	for at, m := range p.Mounts {
 		m.fill(at)
@@ -51,7 +52,8 @@ func (p *Profile) fill() {
 	}
 }
 
-func (n *Network) fill() {
+func (n *Network) fill(sandbox, key string) {
+	n.fillAddresses(sandbox, key)
 	for i := range n.Publish {
 		if n.Publish[i].To == 0 {
 			n.Publish[i].To = n.Publish[i].TCP

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"net"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/guestkernel"
 	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/schema"
 )
 
 // hosted is a service of Debian's as it is installed, behind the walls of a profile.
@@ -78,7 +80,11 @@ func (s *hosted) run(t *testing.T, file string) {
 		kept = append(kept, onTmpfs(t, string(m[1])))
 	}
 	before := owners(t, kept)
-	address := string(insideAddress.FindSubmatch(profile)[1])
+	var drafted schema.Profile
+	if err := json.Unmarshal([]byte(mustSbx(t, "export", file)), &drafted); err != nil {
+		t.Fatal(err)
+	}
+	address, _, _ := strings.Cut(drafted.Network.Address[0], "/")
 	if s.edit != nil {
 		s.edit(t, address)
 	}
@@ -115,10 +121,7 @@ func (s *hosted) run(t *testing.T, file string) {
 	}
 }
 
-var (
-	mountWithIDs  = regexp.MustCompile(`\{host: "([^"]+)",[^\n]* ids: `)
-	insideAddress = regexp.MustCompile(`\n\t\taddress: "([0-9.]+)/24"`)
-)
+var mountWithIDs = regexp.MustCompile(`\{host: "([^"]+)",[^\n]* ids: `)
 
 // onTmpfs puts a folder, or that of a file, on a file system that can be mounted with
 // other ids: a test host's folders are overlays, which cannot.

@@ -15,7 +15,7 @@ import (
 // host only one can have it: a name, an address on a network, a network, a port of
 // the host, host ids. A profile that was read twice is one.
 func Together(profiles []*schema.Profile) diag.List {
-	t := &together{}
+	t := &together{given: given(profiles)}
 	for _, p := range profiles {
 		if slices.ContainsFunc(t.names, func(c claim) bool { return c.profile.Name == p.Name && c.pos() == p.Source.Pos("name") }) {
 			continue
@@ -31,7 +31,29 @@ type together struct {
 	addresses  []addressClaim
 	networks   []networkClaim
 	ports      []portClaim
+	given      map[onLink]bool
 	faults     diag.List
+}
+
+// onLink is an address on a link.
+type onLink struct {
+	link    Link
+	address netip.Addr
+}
+
+// given are the addresses of all profiles.
+func given(profiles []*schema.Profile) map[onLink]bool {
+	all := map[onLink]bool{}
+	for _, p := range profiles {
+		for _, i := range Interfaces(p) {
+			for _, text := range i.Address {
+				if a, err := netip.ParsePrefix(text); err == nil {
+					all[onLink{i.link(), a.Addr()}] = true
+				}
+			}
+		}
+	}
+	return all
 }
 
 // claim is a place of a profile that takes something.
@@ -45,9 +67,8 @@ func (c claim) pos() diag.Pos { return c.profile.Source.Pos(c.path) }
 // addressClaim takes an address on a link.
 type addressClaim struct {
 	claim
-	link    Link
-	address netip.Addr
-	host    bool // it is the host's own there
+	onLink
+	of *Interface // nil: it is the host's own there
 }
 
 // networkClaim makes a network.
@@ -66,6 +87,8 @@ type portClaim struct {
 
 // Link is what an interface is on: one of both is given.
 type Link struct{ Network, Bridge string }
+
+func (i *Interface) link() Link { return Link{Network: i.Attach, Bridge: i.Bridge} }
 
 func (l Link) String() string {
 	if l.Bridge != "" {
@@ -87,13 +110,12 @@ func (t *together) add(p *schema.Profile) {
 	}
 	t.hostIDs(claim{p, "users"})
 	for _, i := range Interfaces(p) {
-		link := Link{Network: i.Attach, Bridge: i.Bridge}
 		if i.Create != nil {
 			t.network(networkClaim{claim{p, i.Path + ".create"}, i.Attach, i.Create})
 		}
 		for n, text := range i.Address {
 			if a, err := netip.ParsePrefix(text); err == nil { // else the schema has refused it
-				t.address(addressClaim{claim{p, schema.Elem(i.Path+".address", n)}, link, a.Addr(), false})
+				t.address(addressClaim{claim{p, schema.Elem(i.Path+".address", n)}, onLink{i.link(), a.Addr()}, &i})
 			}
 		}
 		for n, one := range i.Publish {
@@ -134,25 +156,40 @@ func (t *together) hostIDs(c claim) {
 
 func (t *together) address(c addressClaim) {
 	for _, first := range t.addresses {
-		if first.link != c.link || first.address != c.address {
+		if first.onLink != c.onLink {
 			continue
 		}
-		switch {
-		case first.host && c.host:
-			return // the network is compared as a whole
-		case first.host:
-			t.fail(c.claim, first.claim, "it is given to the host here", "give it another one",
-				"%s's address %s on the %s is the host's own there", c.profile.Name, c.address, c.link)
-		case c.host:
-			t.fail(first.claim, c.claim, "it is given to the host here", "give it another one",
-				"%s's address %s on the %s is the host's own there", first.profile.Name, c.address, c.link)
-		default:
-			t.fail(c.claim, first.claim, first.profile.Name+" has it here", "give one of them another one",
+		if first.of != nil && c.of != nil {
+			t.fail(c.claim, first.claim, first.profile.Name+" has it here", "give one of them another one"+t.free(c),
 				"%s's address %s on the %s is also that of %s", c.profile.Name, c.address, c.link, first.profile.Name)
+			return
+		}
+		if c.of == nil {
+			first, c = c, first
+		}
+		if c.of != nil { // else both are the host's, and the networks are compared as a whole
+			t.fail(c.claim, first.claim, "it is given to the host here", "give it another one"+t.free(c),
+				"%s's address %s on the %s is the host's own there", c.profile.Name, c.address, c.link)
 		}
 		return
 	}
 	t.addresses = append(t.addresses, c)
+}
+
+// free names an address that none of the profiles has, where the profile says which
+// the network has.
+func (t *together) free(c addressClaim) string {
+	if c.of.Create == nil {
+		return ""
+	}
+	for _, host := range prefixesOf(c.of.Create) {
+		taken := func(a netip.Addr) bool { return t.given[onLink{c.link, a}] }
+		own, ok := c.of.Create.Derive(host, c.profile.Name, c.of.Key, taken)
+		if ok && host.Masked().Contains(c.address) {
+			return fmt.Sprintf(", such as %q", own)
+		}
+	}
+	return ""
 }
 
 // network compares the networks that profiles make. Those of one profile the schema
@@ -173,7 +210,7 @@ func (t *together) network(c networkClaim) {
 	}
 	t.networks = append(t.networks, c)
 	for n, p := range prefixes {
-		t.address(addressClaim{claim{c.profile, schema.Elem(c.path+".address", n)}, Link{Network: c.name}, p.Addr(), true})
+		t.address(addressClaim{claim{c.profile, schema.Elem(c.path+".address", n)}, onLink{Link{Network: c.name}, p.Addr()}, nil})
 	}
 }
 

@@ -1,9 +1,9 @@
 package draft
 
 import (
-	"fmt"
 	"hash/fnv"
 	"io/fs"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -11,6 +11,8 @@ import (
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/token"
+
+	"github.com/sbx-dev/sbx/schema"
 )
 
 // port is one that the service listens on.
@@ -104,15 +106,22 @@ func (s *service) running() []port {
 	return nil
 }
 
-// subnet is the network of a profile's own: the host's address on it and the
-// sandbox's. It comes from the name, and may be another's too: up says so.
-func subnet(name string) (host, inside string) {
+// subnet is the network of a profile's own: the host's address on it, and the
+// sandbox's, which "auto" stands for. It comes from the name, and may be another's
+// too: up says so.
+func subnet(name string) (host, inside netip.Addr) {
 	h := fnv.New32a()
 	h.Write([]byte(name))
 	sum := h.Sum32()
-	base := fmt.Sprintf("10.%d.%d.", 128+sum>>8&0x7f, sum&0xff)
-	return base + "1", base + "2"
+	host = netip.AddrFrom4([4]byte{10, byte(128 + sum>>8&0x7f), byte(sum), 1})
+	prefix := netip.PrefixFrom(host, subnetBits)
+	own := &schema.Subnet{Address: schema.List{prefix.String()}}
+	derived, _ := own.Derive(prefix, name, "", func(netip.Addr) bool { return false })
+	return host, derived.Addr()
 }
+
+// subnetBits is how many bits a subnet's addresses have in common.
+const subnetBits = 24
 
 // network is the interface and its rules, with remarks before it; nil where there is
 // none.
@@ -133,18 +142,18 @@ func (s *service) network(ports []port) (expr ast.Expr, remarks []string) {
 		kind = "nat"
 	}
 	create.add("mode", text(kind), "")
-	create.add("address", text(host+"/24"), "")
+	create.add("address", text(netip.PrefixFrom(host, subnetBits).String()), "")
 	n.add("attach", text("sbx-"+s.name), "")
 	n.add("create", create.inline(), "")
-	n.add("address", text(inside+"/24"), "")
+	n.add("address", text(schema.Auto), "")
 	if len(s.known.Out) > 0 {
-		n.add("gateway", text(host), "")
+		n.add("gateway", text(host.String()), "")
 	}
 	var rules []item
 	for _, p := range ports {
 		from := ""
 		if s.known.Own != "" {
-			from = host
+			from = host.String()
 		}
 		rules = append(rules, item{rule("in", p.protocol, []int{p.number}, from), p.why})
 	}
@@ -157,7 +166,7 @@ func (s *service) network(ports []port) (expr ast.Expr, remarks []string) {
 		}
 	}
 	n.add("allow", lines(rules), "")
-	remarks = []string{"a network of its own with the host, which reaches it at " + inside}
+	remarks = []string{"a network of its own with the host, which reaches it at " + inside.String()}
 	if s.known.Own != "" {
 		remarks = append(remarks, "the host alone may connect: "+s.known.Own)
 	}

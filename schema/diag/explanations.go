@@ -129,7 +129,7 @@ var Explanations = []Explanation{
 		"network is the short form for one interface; with several, all of them stand under networks.",
 		"network: attach: \"a\"\nnetworks: b: attach: \"b\"", "networks: a: attach: \"a\"\nnetworks: b: attach: \"b\""},
 	{HostAddress, "the address cannot be an interface's own",
-		"The address of the network itself, its broadcast address, loopback, multicast and the unspecified address belong to no single interface.",
+		"The address of the network itself, its broadcast address, loopback, multicast and the unspecified address belong to no single interface. \"auto\" takes one of the network that the profile creates: of another one it does not know the addresses.",
 		`address: "10.0.0.0/24"`, `address: "10.0.0.5/24"`},
 	{Gateway, "the gateway cannot be reached, or is the second one",
 		"A default route leads to a router on one of the interface's own networks, and there is one for IPv4 and one for IPv6, in one interface.",
