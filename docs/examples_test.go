@@ -27,6 +27,7 @@ var situations = map[string]string{
 	"logs":       "sbx up apache",
 	"attach":     "sbx up apache",
 	"wait":       "sbx up apache",
+	"kill":       "sbx up apache",
 	"restart":    "sbx up apache",
 	"stop":       "sbx up apache",
 	"inspect":    "sbx up apache",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,6 +32,7 @@ func TestNamesThatAreNoneAreRefused(t *testing.T) {
 		},
 		"stop":    func(ctx context.Context, name string) error { _, err := r.Stop(ctx, name); return err },
 		"restart": r.Restart,
+		"signal":  func(ctx context.Context, name string) error { return r.Signal(ctx, name, syscall.SIGHUP) },
 		"wait":    func(ctx context.Context, name string) error { _, err := r.Wait(ctx, name); return err },
 	} {
 		for _, name := range []string{"", ".", "../x", "a/b", ".all", ".run", "A", "-x", "a\x00b", "a\nb"} {

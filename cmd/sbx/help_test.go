@@ -74,7 +74,6 @@ func TestUnknownVerbs(t *testing.T) {
 		{[]string{"enter", "web"}, "sbx exec -t NAME -- /bin/bash "},
 		{[]string{"start", "web"}, "sbx up PROFILE "},
 		{[]string{"status"}, "sbx inspect NAME "},
-		{[]string{"kill", "web"}, "sbx stop NAME "},
 		{[]string{"build"}, "sbx compile PROFILE "},
 		{[]string{"check"}, "sbx vet PROFILE "},
 		{[]string{"validate"}, "sbx vet PROFILE "},

@@ -43,7 +43,6 @@ var meant = map[string][]try{
 	"remove":  {{"down NAME", ""}},
 	"delete":  {{"down NAME", ""}},
 	"destroy": {{"down NAME", ""}},
-	"kill":    {{"stop NAME", ""}, {"down NAME", ""}},
 	"pause":   {{"stop NAME", ""}},
 	"prune":   {{"apply --prune PROFILES", "Also take down what none of the profiles is of."}, {"cache clear", "Remove the kept kernels and initrds."}},
 	"clean":   {{"down NAME", ""}, {"cache clear", "Remove the kept kernels and initrds."}},

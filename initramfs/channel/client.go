@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/yamux"
@@ -173,6 +174,14 @@ func (c *Client) Stop(ctx context.Context) error {
 // Restart stops the service by its stop signal and starts it again.
 func (c *Client) Restart(ctx context.Context) error {
 	return c.control(ctx, Request{Op: OpRestart})
+}
+
+// Signal sends a signal to the first process of the sandbox's own command. Where none
+// runs just then, it is a *Failure.
+func (c *Client) Signal(ctx context.Context, signal syscall.Signal) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, replyTimeout, fmt.Errorf("the sandbox did not pass it on within %v", replyTimeout))
+	defer cancel()
+	return c.control(ctx, Request{Op: OpSignal, Signal: int(signal)})
 }
 
 // SendSecret has the sandbox write a secret to its file.

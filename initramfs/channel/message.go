@@ -25,6 +25,7 @@ const (
 	OpOutput  Op = "output"  // send the service's output
 	OpStop    Op = "stop"    // stop the service and end the sandbox
 	OpRestart Op = "restart" // stop the service and start it again
+	OpSignal  Op = "signal"  // signal the sandbox's own command
 	OpSecret  Op = "secret"  // write a secret to its file; nothing runs before all are there
 )
 
@@ -33,6 +34,7 @@ type Request struct {
 	Op      Op       `json:"op"`
 	Command *Command `json:"command,omitempty"` // of OpRun and OpExec
 	Secret  *Secret  `json:"secret,omitempty"`  // of OpSecret
+	Signal  int      `json:"signal,omitempty"`  // of OpSignal: its number
 	From    uint64   `json:"from,omitempty"`    // of OpOutput: the first record's number
 	Follow  bool     `json:"follow,omitempty"`  // of OpOutput: go on with what comes
 }

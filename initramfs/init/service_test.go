@@ -176,3 +176,39 @@ func TestASandboxThatCannotBeSetUpRunsNothing(t *testing.T) {
 		})
 	}
 }
+
+// A signal is the command's alone to answer, and one to a command that does not run is
+// refused.
+func TestAServiceIsSignalled(t *testing.T) {
+	t.Parallel()
+	s := start(t, manifest.Manifest{Service: true, Run: manifest.Run{
+		Argv: shell("trap 'touch /tmp/reloaded' HUP; trap 'exit 5' USR1; touch /tmp/set; while :; do sleep 0.05; done"), Restart: "on-failure", StopTimeout: 1,
+		Ready: &manifest.Ready{Probe: manifest.Probe{File: "/tmp/set"}, Timeout: patience.Milliseconds()},
+	}})
+	before := s.await(t, "ready", func(now channel.Status) bool { return now.State == channel.Ready })
+	if f := failure(t, s.Signal(t.Context(), 65)); f.Reason != channel.ReasonRefused {
+		t.Error(f)
+	}
+	if err := s.Signal(t.Context(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	_, exit, err := s.exec(t, channel.Command{Argv: shell("for i in $(seq 1000); do [ -e /tmp/reloaded ] && exit 0; sleep 0.05; done; exit 1")})
+	if err != nil || exit.Status() != 0 {
+		t.Errorf("it has not had it: %v, %v", exit, err)
+	}
+	if now, err := s.Status(t.Context()); err != nil || now.PID != before.PID || now.State != channel.Ready {
+		t.Errorf("%+v, %v", now, err)
+	}
+	if err := s.Signal(t.Context(), syscall.SIGUSR1); err != nil {
+		t.Fatal(err)
+	}
+	s.await(t, "started again", func(now channel.Status) bool { return now.Restarts == 1 && now.Exit != nil && now.Exit.Code == 5 })
+}
+
+func TestNothingThatDoesNotRunIsSignalled(t *testing.T) {
+	t.Parallel()
+	s := start(t, manifest.Manifest{Service: true, Secrets: []string{"key"}, Run: manifest.Run{Argv: idle, Restart: "never", StopTimeout: 1}})
+	if f := failure(t, s.Signal(t.Context(), syscall.SIGHUP)); !strings.Contains(f.Message, "does not run now") {
+		t.Error(f)
+	}
+}

@@ -1,6 +1,9 @@
 package agent
 
 import (
+	"context"
+	"syscall"
+
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
 	"github.com/sbx-dev/sbx/initramfs/init/session"
@@ -40,6 +43,8 @@ func (h *Host) Handle(r channel.Request, s *channel.Stream) {
 		answer(s, a.Stop)
 	case channel.OpRestart:
 		answer(s, a.Restart)
+	case channel.OpSignal:
+		answer(s, func(context.Context) error { return a.signal(syscall.Signal(r.Signal)) })
 	case channel.OpSecret:
 		a.takeSecret(r, s)
 	default:

@@ -38,6 +38,7 @@ type Service struct {
 	last   []func() // take in the rest of what has been said otherwise than on the command's output
 
 	notices notices
+	present atomic.Pointer[proc.Process] // that runs now
 }
 
 // order is what somebody wants of the service; done is closed when it is so.
@@ -54,6 +55,9 @@ func New(table *proc.Table, spec proc.Spec, run manifest.Run, stop syscall.Signa
 // BeforeEnd has last called whenever the command has ended, before anybody is told. It
 // comes before Run.
 func (s *Service) BeforeEnd(last func()) { s.last = append(s.last, last) }
+
+// Running is the command's process; nil while there is none.
+func (s *Service) Running() *proc.Process { return s.present.Load() }
 
 // Stop ends the service for good and returns when it has ended.
 func (s *Service) Stop(ctx context.Context) error { return s.order(ctx, false) }
@@ -128,6 +132,8 @@ func (s *Service) once() (again, ordered bool) {
 	if err != nil {
 		return s.notStarted(err), false
 	}
+	s.present.Store(run.process)
+	defer s.present.Store(nil)
 	s.board.Set(func(b *channel.Status) {
 		b.State, b.PID, b.Output = channel.Starting, run.process.PID, from
 		b.Message, b.Reason, b.OOM, b.Text = "", "", false, ""
