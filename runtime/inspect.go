@@ -26,6 +26,8 @@ type Inspection struct {
 	Mounts     []Mount       `json:"mounts"`
 	IDs        *IDs          `json:"ids,omitempty"` // of a container with a user namespace
 	Run        *manifest.Run `json:"run,omitempty"` // what the first process was told to run
+
+	Display *manifest.Display `json:"display,omitempty"` // the screen that it was told to have
 }
 
 // Interface is one of the sandbox's network cards.
@@ -68,6 +70,9 @@ func (r *Runtime) Inspect(ctx context.Context, name string) (*Inspection, error)
 	one := []Sandbox{*s}
 	r.Measure(ctx, one)
 	found := &Inspection{Sandbox: one[0], Run: r.runOf(name, kind)}
+	if told := r.manifestOf(name, kind); told != nil {
+		found.Display = told.Display
+	}
 	m, err := virt.Metadata(dom)
 	if m == nil || err != nil {
 		return nil, lostMeanwhile(name, err)

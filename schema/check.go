@@ -24,6 +24,7 @@ func (p *Profile) Check() diag.List {
 	c.run()
 	c.users()
 	c.files()
+	c.display()
 	c.machine()
 	c.networks()
 	c.twice("capabilities", p.Capabilities)

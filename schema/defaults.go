@@ -46,6 +46,9 @@ func (p *Profile) fill() {
 		n.fill(p.Name, key)
 		p.Networks[key] = n
 	}
+	if p.Display != nil {
+		p.Display.fill()
+	}
 	for at, m := range p.Mounts {
 		m.fill(at)
 		p.Mounts[at] = m

@@ -39,6 +39,7 @@ var firstVerbs = []firstVerb{
 	{"run -- true", "", `a container \(backend lxc\) needs root and libvirtd: run sbx as root; a machine \(--backend kvm\) needs neither`},
 	{"exec first -- true", nothing, asRoot},
 	{"cp first:/file .", nothing, asRoot},
+	{"view first", nothing, asRoot},
 	{"logs first", nothing, asRoot},
 	{"attach first", nothing, asRoot},
 	{"wait first", nothing, asRoot},

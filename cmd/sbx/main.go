@@ -31,6 +31,7 @@ import (
 type cli struct {
 	Run  command.Run  `cmd:"" topic:"Run one command" help:"Run a command in a sandbox of its own that is gone afterwards."`
 	Exec command.Exec `cmd:"" topic:"Run one command" help:"Run a command in a sandbox that runs."`
+	View command.View `cmd:"" topic:"Run one command" help:"Show the screen of a sandbox that runs."`
 	Cp   command.Cp   `cmd:"" topic:"Run one command" help:"Copy files into a sandbox or out of it."`
 
 	Up      service.Up      `cmd:"" topic:"Services" help:"Make sandboxes run as their profiles say."`

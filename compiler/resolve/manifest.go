@@ -25,12 +25,17 @@ func newManifest(s *Sandbox, o Options) (*manifest.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
+	display, err := manifestDisplay(s.Profile)
+	if err != nil {
+		return nil, err
+	}
 	m := &manifest.Manifest{
 		Version:  manifest.Version,
 		Name:     s.Name,
 		Hostname: s.Hostname,
 		Root:     root,
 		Mounts:   mounts,
+		Display:  display,
 		Secrets:  slices.Sorted(maps.Keys(s.Secrets)),
 		Service:  !o.Ephemeral,
 		Run:      run,

@@ -31,6 +31,9 @@ func mountsOf(p *schema.Profile) ([]manifest.Mount, error) {
 	if len(p.Secrets) > 0 {
 		mounts = append(mounts, manifest.Mount{Kind: manifest.Tmpfs, Target: manifest.SecretsDir, Size: secretsSize, Mode: 0o755})
 	}
+	if p.Display != nil {
+		mounts = append(mounts, displayMount)
+	}
 	if _, own := p.Mounts[resolvConf]; !own {
 		mounts = append(mounts, nameServers(p)...)
 	}

@@ -35,6 +35,7 @@ var everyField = []string{`{
 		"back": {"bridge": "br0", "dhcp": true}},
 	"secrets": {"key": {"file": "/etc/key"}, "word": {"env": "WORD"}, "token": {"command": ["/bin/token", "-n"]}},
 	"resources": {"memory": "1GiB", "cpus": 2, "pids": 100, "cpuWeight": 200, "ioWeight": 200},
+	"display": {"size": "1280x800", "clipboard": "in", "resize": true},
 	"capabilities": ["chown", "kill"],
 	"syscalls": {"nested": true, "allow": ["bpf", "io_uring"]},
 	"users": {"namespace": true, "base": 655360},

@@ -70,7 +70,7 @@ func (c *comparer) items() {
 	for _, compare := range []struct {
 		d    Dimension
 		list func(*schema.Profile) []item
-	}{{Secrets, secrets}, {Devices, devices}, {Capabilities, capabilities}, {Syscalls, openSyscalls}, {Users, users}, {Machine, machine}, {Command, command}, {Files, files}} {
+	}{{Secrets, secrets}, {Devices, devices}, {Display, display}, {Capabilities, capabilities}, {Syscalls, openSyscalls}, {Users, users}, {Machine, machine}, {Command, command}, {Files, files}} {
 		c.set(compare.d, compare.list(c.old), compare.list(c.new))
 	}
 }
@@ -104,6 +104,26 @@ func devices(p *schema.Profile) (out []item) {
 			text += ", writable"
 		}
 		out = append(out, item{text: text, path: schema.Field("mounts", at)})
+	}
+	return out
+}
+
+// display lists what a screen lets through. Its size is what it is without a window
+// that changes it.
+func display(p *schema.Profile) (out []item) {
+	d := p.Display
+	if d == nil {
+		return nil
+	}
+	out = append(out, item{text: "a screen of " + d.Size + ", which sbx view shows", path: "display"})
+	if d.Clipboard.In() {
+		out = append(out, item{text: "text that the viewer's user copies passes in", path: "display.clipboard"})
+	}
+	if d.Clipboard.Out() {
+		out = append(out, item{text: "text that is copied inside passes out to the viewer's user", path: "display.clipboard"})
+	}
+	if d.Resize {
+		out = append(out, item{text: "the viewer changes the screen's size", path: "display.resize"})
 	}
 	return out
 }

@@ -15,7 +15,7 @@ type Kind byte
 const (
 	// From the host.
 	KindRequest     Kind = 1 // JSON Request
-	KindStdin       Kind = 2 // bytes of standard input
+	KindStdin       Kind = 2 // bytes of standard input, or of a viewer
 	KindStdinEOF    Kind = 3 // no more standard input
 	KindSignal      Kind = 4 // one byte: a signal's number
 	KindResize      Kind = 5 // JSON Size: the terminal has a new size
@@ -25,7 +25,7 @@ const (
 	// From the guest.
 	KindStarted Kind = 32 // the request is granted, the command runs
 	KindFailed  Kind = 33 // JSON Failure: the last frame
-	KindStdout  Kind = 34 // bytes of standard output, or of the terminal
+	KindStdout  Kind = 34 // bytes of standard output, of the terminal, or for a viewer
 	KindStderr  Kind = 35 // bytes of standard error
 	KindTaken   Kind = 36 // eight bytes: how much of standard input the command has read, in bytes since its start
 	KindExit    Kind = 37 // JSON Exit: the last frame

@@ -27,6 +27,7 @@ const (
 	OpRestart Op = "restart" // stop the service and start it again
 	OpSignal  Op = "signal"  // signal the sandbox's own command
 	OpSecret  Op = "secret"  // write a secret to its file; nothing runs before all are there
+	OpDisplay Op = "display" // connect a viewer to the sandbox's screen
 )
 
 // Request opens a stream.
@@ -37,6 +38,7 @@ type Request struct {
 	Signal  int      `json:"signal,omitempty"`  // of OpSignal: its number
 	From    uint64   `json:"from,omitempty"`    // of OpOutput: the first record's number
 	Follow  bool     `json:"follow,omitempty"`  // of OpOutput: go on with what comes
+	Shared  bool     `json:"shared,omitempty"`  // of OpDisplay: beside other viewers; else there may be none
 }
 
 // Secret is one of the files that the manifest names.

@@ -123,7 +123,10 @@ func supervise(m *manifest.Manifest, links links, group *os.File, ears ears, bro
 		a.AwaitHost() // which has taken the control groups back by then
 	}
 	stopOnSignals(a)
-	a.Start(cmp.Or(broken, setUp(m, table, group)))
+	if broken = cmp.Or(broken, setUp(m, table, group)); broken == nil {
+		broken = a.OpenDisplay()
+	}
+	a.Start(broken)
 	go links.serve(a)
 	<-a.Ended()
 	if links.any() {

@@ -35,6 +35,7 @@ type Manifest struct {
 	Mounts     []Mount     `json:"mounts"`            // in the order in which they are mounted, parents first
 	Interfaces []Interface `json:"interfaces,omitempty"`
 	Ping       bool        `json:"ping,omitempty"`    // any process may send echo requests and receive their replies, without CAP_NET_RAW
+	Display    *Display    `json:"display,omitempty"` // the screen that a viewer on the host sees
 	Secrets    []string    `json:"secrets,omitempty"` // names of files in SecretsDir, whose content the host sends before Run may start
 	Service    bool        `json:"service"`           // start Run at once and keep it by its restart policy; else wait for the host to attach
 	Run        Run         `json:"run"`
@@ -45,6 +46,19 @@ const SecretsDir = "/run/secrets"
 
 // MaxSecret is the most bytes that a secret may hold.
 const MaxSecret = 32 << 10
+
+// DisplayDir is where a sandbox's X server keeps its sockets and keys, in memory.
+const DisplayDir = "/run/display"
+
+// Display is a screen, drawn by an X server that the first process starts before Run
+// and that ends with the sandbox.
+type Display struct {
+	Width        int  `json:"width"` // in pixels
+	Height       int  `json:"height"`
+	ClipboardIn  bool `json:"clipboardIn,omitempty"`  // copied text passes from the viewer into the sandbox
+	ClipboardOut bool `json:"clipboardOut,omitempty"` // and out of it
+	Resize       bool `json:"resize,omitempty"`       // a viewer may change the size
+}
 
 // Mode is permission bits, with set-id and sticky bits, as in chmod(2). It is
 // written in octal: "0755".

@@ -27,6 +27,7 @@ var hostile = []struct{ bytes, target string }{
 	{"a sandbox's greeting", "initramfs/channel FuzzGreeting"},
 	{"a DHCP server's answer, to sbx-init", "initramfs/init/network FuzzLease"},
 	{"a sandbox's users and groups, to sbx-init", "internal/accounts FuzzLookup"},
+	{"what a sandbox's screen sends, to be a picture", "internal/rfb FuzzScreenshot"},
 	{"what programs write by syslog", "initramfs/init/syslog FuzzLine"},
 	{"what a service says by sd_notify", "initramfs/init/notify FuzzRead"},
 	{"dpkg's database", "internal/dpkg FuzzDatabase"},

@@ -20,7 +20,7 @@ func TestStructsMatchTheSchema(t *testing.T) {
 	for name, v := range map[string]any{
 		"#Profile": schema.Profile{}, "#Run": schema.Run{}, "#Ready": schema.Ready{}, "#HTTP": schema.HTTP{}, "#Stop": schema.Stop{}, "#Mount": schema.Mount{},
 		"#Network": schema.Network{}, "#Subnet": schema.Subnet{}, "#Route": schema.Route{}, "#Rule": schema.Rule{}, "#Match": schema.Match{},
-		"#Resources": schema.Resources{}, "#Users": schema.Users{}, "#Machine": schema.Machine{}, "#Syscalls": schema.Syscalls{},
+		"#Resources": schema.Resources{}, "#Users": schema.Users{}, "#Machine": schema.Machine{}, "#Syscalls": schema.Syscalls{}, "#Display": schema.Display{},
 	} {
 		var fields []string
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {

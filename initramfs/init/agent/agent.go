@@ -26,6 +26,7 @@ type Agent struct {
 	stop     syscall.Signal
 	service  *service.Service // nil where a host says what runs
 	secrets  *secrets
+	screen   screen
 
 	mu      sync.Mutex
 	broken  error // why the sandbox cannot run anything
@@ -136,7 +137,10 @@ func (a *Agent) Start(broken error) {
 // Ended is closed when the sandbox's command has ended for good.
 func (a *Agent) Ended() <-chan struct{} { return a.ended }
 
-func (a *Agent) end() { a.endOnce.Do(func() { close(a.ended) }) }
+func (a *Agent) end() {
+	a.leaveDisplay()
+	a.endOnce.Do(func() { close(a.ended) })
+}
 
 // The time that hosts have at the end of a sandbox.
 const (

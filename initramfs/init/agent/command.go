@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/initramfs/init/display"
 	"github.com/sbx-dev/sbx/initramfs/init/privilege"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
@@ -16,11 +17,15 @@ import (
 // commands makes specs out of what hosts ask for and the manifest's defaults.
 type commands struct {
 	run   manifest.Run
+	env   []string      // by which programs find what the sandbox has for them
 	holds privilege.Set // what the run's own user holds, if it is not root
 }
 
 func newCommands(m *manifest.Manifest) (c commands, stop syscall.Signal, err error) {
 	c.run = m.Run
+	if m.Display != nil {
+		c.env = display.Env()
+	}
 	if c.holds, err = privilege.ParseSet(m.Run.UserHolds); err != nil {
 		return c, 0, err
 	}
@@ -52,7 +57,7 @@ func (c commands) spec(command channel.Command) (proc.Spec, error) {
 	}
 	s := proc.Spec{
 		Argv: command.Argv,
-		Env:  environment(defaults(user), c.run.Env, command.Env),
+		Env:  environment(defaults(user), c.env, c.run.Env, command.Env),
 		Dir:  or(command.Workdir, c.run.Workdir, "/"),
 		User: user,
 	}

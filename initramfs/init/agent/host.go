@@ -47,6 +47,8 @@ func (h *Host) Handle(r channel.Request, s *channel.Stream) {
 		answer(s, func(context.Context) error { return a.signal(syscall.Signal(r.Signal)) })
 	case channel.OpSecret:
 		a.takeSecret(r, s)
+	case channel.OpDisplay:
+		a.view(r, s)
 	default:
 		_ = s.Fail(channel.ReasonRefused, "this sbx-init does not know the request "+string(r.Op))
 	}
@@ -82,7 +84,7 @@ func (h *Host) run(r channel.Request, s *channel.Stream) {
 	a.own = own
 	a.mu.Unlock()
 	a.board.Set(func(b *channel.Status) { b.State, b.PID = channel.Ready, own.PID })
-	exit := started.Serve(a.killAll)
+	exit := started.Serve(func() { a.leaveDisplay(); a.killAll() })
 	a.board.Set(func(b *channel.Status) { b.State, b.PID, b.Exit = channel.Ended, 0, &exit })
 	a.end() // the host has but the time of the farewell
 	started.AwaitHost()

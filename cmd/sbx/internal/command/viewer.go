@@ -1,0 +1,121 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
+	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
+)
+
+// tigerVNC are the names of TigerVNC's viewer, which takes a unix socket's path and can
+// be told what it is to pass on.
+var tigerVNC = []string{"xtigervncviewer", "vncviewer"}
+
+// viewer is the command that is given the socket's path.
+func (c *View) viewer(d *manifest.Display) ([]string, error) {
+	if c.Viewer == "" {
+		for _, name := range tigerVNC {
+			if path, err := exec.LookPath(name); err == nil {
+				return append([]string{path}, c.told(d)...), nil
+			}
+		}
+		return nil, errors.New("there is no VNC viewer on this host: install TigerVNC's (Debian's tigervnc-viewer, Fedora's tigervnc), name another with --viewer, or take a picture with --screenshot FILE.png")
+	}
+	argv := strings.Fields(c.Viewer)
+	if len(argv) == 0 {
+		return nil, errors.New("--viewer names no command")
+	}
+	if slices.Contains(tigerVNC, filepath.Base(argv[0])) {
+		return append(argv, c.told(d)...), nil
+	}
+	if c.ViewOnly {
+		return nil, fmt.Errorf("--view-only: sbx knows how to tell that to TigerVNC's viewer alone; give %s its own flag for it, in --viewer", argv[0])
+	}
+	return argv, nil
+}
+
+// told are the flags by which TigerVNC's viewer keeps to the profile, whatever the
+// sandbox sends: its server has the same from sbx, but what runs inside may be no
+// server of ours.
+func (c *View) told(d *manifest.Display) []string {
+	flag := func(name string, on bool) string {
+		if on {
+			return "-" + name + "=1"
+		}
+		return "-" + name + "=0"
+	}
+	return []string{
+		flag("AcceptClipboard", d.ClipboardOut), flag("SetPrimary", d.ClipboardOut),
+		flag("SendClipboard", d.ClipboardIn), flag("SendPrimary", d.ClipboardIn),
+		flag("RemoteResize", d.Resize), flag("ViewOnly", c.ViewOnly),
+	}
+}
+
+// open runs the viewer on a socket that only the user can reach, and passes on what it
+// and the sandbox say.
+func (c *View) open(a *verb.App, client *channel.Client, argv []string) error {
+	dir, err := os.MkdirTemp("", "sbx-view-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	socket := filepath.Join(dir, "vnc")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	if err := os.Chmod(socket, 0o600); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(a.Ctx)
+	defer cancel(nil)
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		cancel(c.serve(ctx, client, l)) // which ends the viewer
+	}()
+	command := exec.CommandContext(ctx, argv[0], append(argv[1:], socket)...)
+	command.Stdout, command.Stderr = a.Stderr, a.Stderr
+	err = command.Run()
+	over := context.Cause(ctx) // before we end it ourselves
+	l.Close()
+	cancel(nil)
+	<-served
+	switch {
+	case a.Ctx.Err() != nil:
+		return nil // Ctrl-C
+	case errors.Is(over, errLeft):
+		return nil
+	case over != nil:
+		return fmt.Errorf("%s: %w", c.Name, over)
+	case err != nil:
+		return fmt.Errorf("the viewer %s: %w", argv[0], err)
+	}
+	return nil
+}
+
+// errLeft is the end of a viewer that has closed its connection, or of its sandbox.
+var errLeft = errors.New("the viewer has left")
+
+// serve connects the one viewer that comes, and gives why it ended.
+func (c *View) serve(ctx context.Context, client *channel.Client, l net.Listener) error {
+	conn, err := l.Accept()
+	if err != nil {
+		return err
+	}
+	l.Close() // nobody else
+	if err := client.View(ctx, c.Shared, conn); err != nil {
+		return err
+	}
+	return errLeft
+}
