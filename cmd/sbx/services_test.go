@@ -11,6 +11,11 @@ import (
 // What more clients ask. Those of databases make an account for themselves from inside.
 const (
 	askMemcached = `printf 'set a 0 0 1\r\nb\r\nget a\r\nquit\r\n' | socat -t60 - TCP:$A:11211`
+	memcachedHas = `VALUE a 0 1\s+b`
+	askDNS       = "dig +time=60 +tries=1 @$A localhost +short"
+	isLocal      = `^127\.0\.0\.1\n$`
+	askPHP       = "curl -fsS -m 60 http://$A/sbx-shelf.php"
+	isRun        = `^42 as www-data$`
 	askMosquitto = "mosquitto_pub -h $A -t a -m b -r && mosquitto_sub -h $A -t a -C 1 -W 60"
 	askSSH       = `d=$(mktemp -d) && trap 'rm -r $d' EXIT && ssh-keygen -qt ed25519 -N "" -f $d/key &&
 		sbx up ../../profiles/sshd.cue --tag key="$(cat $d/key.pub)" &&
@@ -26,7 +31,7 @@ const (
 // Further services of Debian 12's, whose packages `make test-services` installs.
 func init() {
 	draftedServices = append(draftedServices, []hosted{
-		{unit: "memcached", client: askMemcached, wants: `VALUE a 0 1\s+b`},
+		{unit: "memcached", client: askMemcached, wants: memcachedHas},
 		{unit: "mosquitto", client: askMosquitto, wants: `^b\n$`},
 		{unit: "postgresql", says: "pg_hba.conf", edit: letPostgresIn, client: `psql "host=$A user=postgres connect_timeout=60" -Atc 'select 6*7'`, wants: `^42\n$`},
 		{unit: "mariadb", says: "CREATE USER", client: "! mariadb -h $A -u nobody -e 'select 1' 2>&1", wants: `not allowed to connect`},
@@ -36,29 +41,42 @@ func init() {
 		{unit: "prometheus-node-exporter", says: "the sandbox's processes", client: "curl -fsS -m 60 http://$A:9100/metrics", wants: `node_exporter_build_info`},
 		{unit: "rsyslog", says: "keeps what it writes", client: "logger -n $A -P 514 -T hello-rsyslog && echo sent", wants: `sent`},
 		{unit: "vsftpd", says: "passive connections", client: "(sleep 1; echo QUIT) | socat -t60 - TCP:$A:21", wants: `220 .*vsFTPd`},
-		{unit: "dnsmasq", client: "dig +time=60 +tries=1 @$A localhost +short", wants: `^127\.0\.0\.1\n$`},
-		{unit: "named", client: "dig +time=60 +tries=1 @$A localhost +short", wants: `^127\.0\.0\.1\n$`},
+		{unit: "dnsmasq", client: askDNS, wants: isLocal},
+		{unit: "named", client: askDNS, wants: isLocal},
 		{unit: "smbd", client: "smbclient -N -L //$A", wants: `IPC\$`},
 		{unit: "php8.2-fpm", client: "socat -u OPEN:/dev/null TCP:$A:9000 && echo open", wants: `open`},
 	}...)
 	shelf = append(shelf, []hosted{
 		{profile: "postgresql", client: askPostgres, wants: `^42\n$`},
 		{profile: "haproxy", behind: "nginx", client: askNginx, wants: isAPage},
-		{profile: "memcached", client: askMemcached, wants: `VALUE a 0 1\s+b`},
+		{profile: "memcached", client: askMemcached, wants: memcachedHas},
 		{profile: "mosquitto", client: askMosquitto, wants: `^b\n$`},
-		{profile: "php-web", behind: "php-fpm", edit: aScript, client: "curl -fsS -m 60 http://$A/sbx-shelf.php", wants: `^42 as www-data$`},
+		{profile: "php-web", behind: "php-fpm", edit: aScript, client: askPHP, wants: isRun},
 		{profile: "sshd", client: askSSH, wants: `(?s)there\n$`},
-		{profile: "dnsmasq", client: "dig +time=60 +tries=1 @$A localhost +short", wants: `^127\.0\.0\.1\n$`},
+		{profile: "dnsmasq", client: askDNS, wants: isLocal},
+		{profile: "vsftpd", edit: aFile, client: "curl -fsS -m 60 ftp://$A/sbx-shelf && ! curl -sS -m 60 -T /etc/hostname ftp://$A/", wants: `^42\n`},
 		{profile: "mariadb", client: askMariadb, wants: `^42\n$`},
 		{profile: "nginx", machine: true, client: askNginx, wants: isAPage},
 		{profile: "redis", machine: true, client: askRedis, wants: redisKeeps},
+		{profile: "haproxy", machine: true, behind: "nginx", client: askNginx, wants: isAPage},
+		{profile: "memcached", machine: true, client: askMemcached, wants: memcachedHas},
+		{profile: "php-web", machine: true, behind: "php-fpm", edit: aScript, client: askPHP, wants: isRun},
+		{profile: "php-fpm", machine: true, client: "! socat -u OPEN:/dev/null TCP:$A:9000,connect-timeout=2 && echo closed", wants: `closed\n$`},
+		{profile: "vsftpd", machine: true, edit: aFile, client: "curl -fsS -m 60 ftp://$A/sbx-shelf", wants: `^42\n`},
+		{profile: "dnsmasq", machine: true, client: askDNS, wants: isLocal},
 	}...)
 }
 
-// aScript is one of the host's that PHP is to run.
+// aScript is one of the host's that PHP is to run, and aFile one to fetch.
 func aScript(t *testing.T, _ string) {
-	const name = "/var/www/html/sbx-shelf.php"
-	if err := os.WriteFile(name, []byte(`<?php echo 6*7, " as ", posix_getpwuid(posix_geteuid())["name"];`), 0o644); err != nil {
+	place(t, "/var/www/html/sbx-shelf.php", `<?php echo 6*7, " as ", posix_getpwuid(posix_geteuid())["name"];`)
+}
+
+func aFile(t *testing.T, _ string) { place(t, "/srv/ftp/sbx-shelf", "42\n") }
+
+// place makes a file of the host's, for as long as the test takes.
+func place(t *testing.T, name, content string) {
+	if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.Remove(name) })
