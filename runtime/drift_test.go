@@ -26,8 +26,8 @@ schema.#Profile & {
 	mounts: "/srv/tampered/conf/mine": file: "mine"
 	network: {
 		attach: "tampered"
-		create: {mode: "isolated", address: ["10.89.0.1/24"]}
-		address: "10.89.0.2/24"
+		create: {mode: "isolated", address: ["10.89.0.1/24", "fd89::1/64"]}
+		address: ["10.89.0.2/24", "fd89::2/64"]
 		allow: [{in: tcp: [80]}]
 	}
 	resources: {memory: "64MiB", cpus: 1}

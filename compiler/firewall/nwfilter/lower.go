@@ -37,7 +37,9 @@ type lowering struct {
 
 // write writes the policy as an nwfilter: default deny both ways for every kind
 // of frame, IPv4 and IPv6, and nothing out that does not carry the card's own
-// MAC and IP addresses.
+// MAC and IP addresses. Layer B has rules of the families that the policy speaks
+// only: libvirt starts some forty programs to make the chains of each, and what
+// passes without a rule, such as neighbour discovery, layer A tells as exactly.
 func write(p *firewall.Policy) *libvirtxml.NWFilter {
 	l := &lowering{policy: p, a: firstInA, b: firstInB,
 		filter: &libvirtxml.NWFilter{Name: p.Interface().Filter, UUID: p.Interface().UUID, Chain: "root"}}
@@ -57,8 +59,12 @@ func write(p *firewall.Policy) *libvirtxml.NWFilter {
 		l.comment = comment(r)
 		l.ruleB(r)
 	}
-	l.add("drop", "inout", dropAllV4InB, libvirtxml.NWFilterRule{All: &libvirtxml.NWFilterRuleAll{}})
-	l.add("drop", "inout", dropAllV6InB, libvirtxml.NWFilterRule{AllIPv6: &libvirtxml.NWFilterRuleAllIPv6{}})
+	if p.Speaks(false) {
+		l.add("drop", "inout", dropAllV4InB, libvirtxml.NWFilterRule{All: &libvirtxml.NWFilterRuleAll{}})
+	}
+	if p.Speaks(true) {
+		l.add("drop", "inout", dropAllV6InB, libvirtxml.NWFilterRule{AllIPv6: &libvirtxml.NWFilterRuleAllIPv6{}})
+	}
 	return l.filter
 }
 

@@ -27,13 +27,13 @@ type segment struct {
 // connection is RELATED, which no stateful accept of libvirt's includes.
 func (l *lowering) infrastructureB() {
 	p := l.policy
-	if p.Interface().DHCP {
+	if p.Interface().DHCP && p.Speaks(false) {
 		l.comment = "dhcp"
 		port := libvirtxml.NWFilterRuleCommonPort{SrcPortStart: text("68"), DstPortStart: text("67")}
 		l.addB("accept", "out", libvirtxml.NWFilterRule{StateMatch: "false",
 			UDP: &libvirtxml.NWFilterRuleUDP{NWFilterRuleCommonPort: port, Comment: l.comment}})
 	}
-	if p.Has(true) {
+	if p.Speaks(true) {
 		l.comment = "neighbour discovery"
 		for _, t := range firewall.DiscoveryOut {
 			l.icmpB("out", segment{v6: true, stateless: true, icmp: t, code: -1})

@@ -199,3 +199,36 @@ func TestPrefixesCoverARangeExactly(t *testing.T) {
 		}
 	}
 }
+
+// Making the chains of a family costs libvirt some forty programs: a filter has
+// rules of layer B in the families that its rules speak, and in no other.
+func TestLayerBOnlyWhereUsed(t *testing.T) {
+	leasing := card("fd00::80")
+	leasing.DHCP = true
+	for name, c := range map[string]struct {
+		card   firewall.Interface
+		rules  firewall.Rules
+		v4, v6 bool
+	}{
+		"no rule":              {card("10.0.0.80", "fd00::80"), allow(), false, false},
+		"a lease and no rule":  {leasing, allow(), false, false},
+		"no address of IPv6":   {card("10.0.0.80"), allow(schema.Rule{In: &schema.Match{TCP: port(80)}}), true, false},
+		"no address of IPv4":   {card("fd00::80"), allow(schema.Rule{In: &schema.Match{TCP: port(80)}}), false, true},
+		"both, rules of IPv4":  {card("10.0.0.80", "fd00::80"), allow(schema.Rule{In: &schema.Match{TCP: port(80)}, From: []string{"10.0.0.0/8"}}), true, false},
+		"a lease, rules of v6": {leasing, allow(schema.Rule{In: &schema.Match{TCP: port(80)}, From: []string{"fd00::/8"}}), false, true},
+		"both":                 {card("10.0.0.80", "fd00::80"), allow(schema.Rule{In: &schema.Match{TCP: port(80)}}), true, true},
+	} {
+		compiled, err := Compile(c.card, c.rules)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var v4, v6 bool
+		for s, clauses := range compiled.Model.b {
+			v4 = v4 || s.Kind == space.KindV4 && len(clauses) > 0
+			v6 = v6 || s.Kind == space.KindV6 && len(clauses) > 0
+		}
+		if v4 != c.v4 || v6 != c.v6 {
+			t.Errorf("%s: layer B has rules of IPv4: %t, of IPv6: %t, want %t and %t", name, v4, v6, c.v4, c.v6)
+		}
+	}
+}

@@ -96,9 +96,15 @@ var guards = []string{
 	"ip6tables -A INPUT -j libvirt-host-in",
 }
 
-// MissingGuards are the guards that are not there.
-func (k Rules) MissingGuards() []string {
-	return slices.DeleteFunc(slices.Clone(guards), func(g string) bool { return slices.Contains(k, g) })
+// MissingGuards are the guards that are not there, of the tables in which some of
+// the rules of any interface stand behind them. libvirt makes none in the others:
+// the filter of an interface without IPv6 has no rule in ip6tables.
+func (k Rules) MissingGuards(of Rules) []string {
+	return slices.DeleteFunc(slices.Clone(guards), func(g string) bool {
+		table, _, _ := strings.Cut(g, " ")
+		used := slices.ContainsFunc(of, func(line string) bool { return strings.HasPrefix(line, table+" -A libvirt-") })
+		return !used || slices.Contains(k, g)
+	})
 }
 
 // Of gives the rules that stand between an interface and others: those of the

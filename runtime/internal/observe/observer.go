@@ -68,7 +68,7 @@ func (o *Observer) kernelRules() (rules kernelrules.Rules, err error) {
 		if rules, err = kernelrules.Read(); err != nil {
 			return nil, err
 		}
-		if len(rules.MissingGuards()) == 0 || time.Now().After(deadline) {
+		if len(rules.MissingGuards(rules)) == 0 || time.Now().After(deadline) {
 			o.rules = rules
 		}
 	}
@@ -200,7 +200,8 @@ func (o *Observer) interfaces(conn *libvirt.Connect, found *Observed) error {
 		if err != nil {
 			return err
 		}
-		card := card{device: i.Target.Dev, bridge: bridgeOf(i), rules: rules.Of(i.Target.Dev).Fingerprint(rules.MissingGuards())}
+		own := rules.Of(i.Target.Dev)
+		card := card{device: i.Target.Dev, bridge: bridgeOf(i), rules: own.Fingerprint(rules.MissingGuards(own))}
 		if card.bridge != "" {
 			master, err := os.Readlink("/sys/class/net/" + card.device + "/master")
 			card.loose = err != nil || master[strings.LastIndexByte(master, '/')+1:] != card.bridge
