@@ -35,7 +35,7 @@ func (c *Compile) Run(a *verb.App) error {
 	if err != nil {
 		return err
 	}
-	bundles, err := verb.Compile(profiles)
+	bundles, err := c.Compile(a, profiles, nil)
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,11 @@ func (c *Explain) firewall(a *verb.App) (*schema.Profile, *compiler.Firewall, er
 	if err != nil {
 		return nil, nil, err
 	}
-	walls, err := compiler.Firewalls(profile, compiler.Peers(append(others, profile)))
+	peers, err := c.Peers(a, append(others, profile), nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	walls, err := compiler.Firewalls(profile, peers)
 	if err != nil {
 		return nil, nil, err
 	}

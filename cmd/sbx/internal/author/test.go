@@ -3,6 +3,7 @@ package author
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -64,9 +65,13 @@ func (c *Test) Run(a *verb.App) error {
 	if err != nil {
 		return err
 	}
+	peers, err := c.Peers(a, profiles, nil)
+	if err != nil {
+		return err
+	}
 	results := []testResult{}
 	for _, p := range profiles {
-		more, err := testProfile(p, profiles)
+		more, err := testProfile(p, peers)
 		if err != nil {
 			return err
 		}
@@ -83,8 +88,7 @@ func (c *Test) Run(a *verb.App) error {
 	return err
 }
 
-func testProfile(p *schema.Profile, all []*schema.Profile) ([]testResult, error) {
-	peers := compiler.Peers(all)
+func testProfile(p *schema.Profile, peers map[string][]netip.Addr) ([]testResult, error) {
 	walls, err := compiler.Firewalls(p, peers)
 	if err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ func (c *Vet) Run(a *verb.App) error {
 	if err != nil && !ok {
 		return err
 	}
-	lowered, err := lower(found)
+	lowered, err := c.lower(a, found)
 	if err != nil {
 		return err
 	}
@@ -66,9 +66,15 @@ func (c *Vet) Run(a *verb.App) error {
 
 // lower compiles profiles for what only that finds: what a backend cannot do, rules
 // that change nothing, and what two of them cannot both have.
-func lower(profiles []*schema.Profile) (list diag.List, err error) {
+func (c *Vet) lower(a *verb.App, profiles []*schema.Profile) (list diag.List, err error) {
 	list = compiler.Together(profiles)
-	peers := compiler.Peers(profiles)
+	peers, err := c.Peers(a, profiles, nil)
+	if wrong, ok := diag.From(err); ok && err != nil {
+		return append(list, wrong...), nil
+	}
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range profiles {
 		b, err := compiler.Compile(p, compiler.Options{Peers: peers})
 		if err == nil {

@@ -83,7 +83,11 @@ func (c *Run) Run(a *verb.App) error {
 		return verb.WithCode(verb.ExitSbx, err)
 	}
 	return session(a, c.sessionFlags, func(ctx context.Context, t *terminal) (channel.Exit, error) {
-		bundle, err := compiler.Compile(p, compiler.Options{Ephemeral: true, Peers: compiler.Peers(append(others, p))})
+		peers, err := (&verb.ProfileFlags{Tag: c.Tag}).Peers(a, append(others, p), host)
+		if err != nil {
+			return channel.Exit{}, err
+		}
+		bundle, err := compiler.Compile(p, compiler.Options{Ephemeral: true, Peers: peers})
 		if err != nil {
 			return channel.Exit{}, err
 		}

@@ -32,18 +32,18 @@ Examples:
 }
 
 func (c *Drift) Run(a *verb.App) error {
+	host := c.Open(a)
+	defer host.Close()
 	var bundles []*compiler.Bundle
 	if len(c.Profiles) > 0 {
 		profiles, err := c.Load(a, c.Profiles...)
 		if err != nil {
 			return err
 		}
-		if bundles, err = verb.Compile(profiles); err != nil {
+		if bundles, err = c.Compile(a, profiles, host); err != nil {
 			return err
 		}
 	}
-	host := c.Open(a)
-	defer host.Close()
 	found, err := host.Drift(bundles)
 	if err != nil {
 		return err

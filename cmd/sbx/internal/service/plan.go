@@ -72,7 +72,7 @@ func planFor(a *verb.App, flags *verb.ProfileFlags, host *runtime.Runtime, args 
 	if err != nil {
 		return nil, nil, err
 	}
-	bundles, err := verb.Compile(profiles)
+	bundles, err := flags.Compile(a, profiles, host)
 	if err != nil {
 		return nil, nil, err
 	}

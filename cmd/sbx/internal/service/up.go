@@ -57,12 +57,12 @@ func (c *Up) Run(a *verb.App) error {
 	if err != nil {
 		return err
 	}
-	bundles, err := verb.Compile(profiles)
+	host := c.Open(a)
+	defer host.Close()
+	bundles, err := c.Compile(a, profiles, host)
 	if err != nil {
 		return err
 	}
-	host := c.Open(a)
-	defer host.Close()
 	var failed []error
 	for i, b := range bundles {
 		result, err := host.Up(a.Ctx, b, c.options()...)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/profiles"
+	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 	"github.com/sbx-dev/sbx/schema/load"
@@ -99,12 +100,16 @@ func Exists(path string) bool {
 	return err == nil
 }
 
-// Compile compiles the profiles; their rules may name each other.
-func Compile(profiles []*schema.Profile) ([]*compiler.Bundle, error) {
+// Compile compiles the profiles; their rules may name each other, and others that
+// Peers finds.
+func (f *ProfileFlags) Compile(a *App, profiles []*schema.Profile, host *runtime.Runtime) ([]*compiler.Bundle, error) {
 	if err := compiler.Together(profiles).Err(); err != nil {
 		return nil, err
 	}
-	peers := compiler.Peers(profiles)
+	peers, err := f.Peers(a, profiles, host)
+	if err != nil {
+		return nil, err
+	}
 	var bundles []*compiler.Bundle
 	for _, p := range profiles {
 		b, err := compiler.Compile(p, compiler.Options{Peers: peers})
