@@ -49,6 +49,7 @@ var firstVerbs = []firstVerb{
 	{"apply first.cue", "", asRoot},
 	{"drift", "", asRoot},
 	{"stop first", nothing, asRoot},
+	{"kill first", nothing, asRoot},
 	{"restart first", nothing, asRoot},
 	{"ps", "", ""},
 	{"inspect first", nothing, asRoot},
