@@ -43,10 +43,15 @@ func Bind(s *bound.Sandbox, conn *libvirt.Connect, own *embed.Driver) error {
 
 // bindProfile has the domain run in the bundle's own AppArmor profile where libvirt
 // confines domains by AppArmor: libvirt then asks its virt-aa-helper for none, whose
-// profiles allow more and which refuses what machines of sbx need. Elsewhere the
-// domain is left as it is.
+// profiles allow more and which refuses what machines of sbx need. So does a machine
+// of the embedded driver where libvirt's daemon would confine it, whatever that driver
+// does: [Start] sees to it. Elsewhere the domain is left as it is.
 func bindProfile(s *bound.Sandbox, conn *libvirt.Connect, own *embed.Driver) error {
-	confines, err := Holds(conn)
+	driver, err := Holds(conn)
+	confines := driver
+	if err == nil && !driver && own.Is(conn) {
+		confines, err = daemonsConfine()
+	}
 	if !confines || err != nil {
 		return err
 	}
@@ -58,6 +63,9 @@ func bindProfile(s *bound.Sandbox, conn *libvirt.Connect, own *embed.Driver) err
 		return fmt.Errorf("%s: %w", s.Name, err)
 	}
 	s.Confinement = apparmor.Bind(s.Profile, values)
+	if !driver {
+		return nil
+	}
 	s.Domain.SecLabel = append(s.Domain.SecLabel, libvirtxml.DomainSecLabel{
 		Type: "static", Model: model, Relabel: "no", Label: compiler.AppArmorName(s.Name),
 	})

@@ -13,8 +13,10 @@ import (
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
+	"github.com/sbx-dev/sbx/runtime/internal/embed"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/runtime/internal/kinds"
+	"github.com/sbx-dev/sbx/runtime/internal/proc"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -133,9 +135,13 @@ func (k backend) StartTransient(s *bound.Sandbox, conn *libvirt.Connect) (*libvi
 	if err != nil {
 		return nil, nil, err
 	}
-	dom, err := conn.DomainCreateXML(text, flags)
+	var dom *libvirt.Domain
+	err = confinement.Start(s, func() (err error) {
+		dom, err = conn.DomainCreateXML(text, flags)
+		return err
+	}, func() int { return proc.ReadPID(embed.PIDFile(k.host.Embed.Dir(), s.Name)) })
 	if err != nil {
-		return nil, nil, refused(s, err)
+		return dom, nil, refused(s, err)
 	}
 	if k.host.Embed.Is(conn) {
 		if err := k.host.Embed.Tether(s.Name); err != nil {
