@@ -14,6 +14,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
+	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/publish"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
@@ -64,7 +65,19 @@ func (r *Runtime) down(ctx context.Context, conn *libvirt.Connect, name string, 
 	if err := r.stopGently(ctx, dom, name, kind); err != nil {
 		return true, err
 	}
-	return true, r.remove(conn, name, kind, m)
+	return true, r.removeAll(conn, name, kind, m)
+}
+
+// removeAll takes a sandbox away with libvirt's log of it, which a failed start
+// leaves to be read.
+func (r *Runtime) removeAll(conn *libvirt.Connect, name string, kind schema.Backend, m *compiler.Metadata) error {
+	if err := r.remove(conn, name, kind, m); err != nil || !r.drivers.Local() {
+		return err
+	}
+	if err := known.Of(kind).RemoveLog(name); err != nil {
+		return fmt.Errorf("all of it is removed but libvirt's log: %w", err)
+	}
+	return nil
 }
 
 // cleanLimit is how long cleaning up, which no signal ends, waits for others to let go

@@ -13,6 +13,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/claims"
 	"github.com/sbx-dev/sbx/runtime/internal/embed"
+	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/proc"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -49,8 +50,11 @@ func (r *Runtime) removeLeft(name string, c claims.Claim) error {
 			return err
 		}
 	}
-	if err := r.remove(conn, name, c.Backend, c.Metadata); err != nil || c.Embed == "" {
+	if err := r.remove(conn, name, c.Backend, c.Metadata); err != nil {
 		return err
+	}
+	if c.Embed == "" {
+		return known.Of(c.Backend).RemoveLog(name)
 	}
 	return embed.RemoveLog(c.Embed, name)
 }

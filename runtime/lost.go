@@ -111,7 +111,7 @@ func (r *Runtime) downLost(name string) (bool, error) {
 			return true, err
 		}
 	}
-	return true, r.remove(conn, name, kind, left)
+	return true, r.removeAll(conn, name, kind, left)
 }
 
 // madeAt is when prepare made the sandbox's files; empty if it did not.

@@ -87,6 +87,7 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 	}()
 	client, leave, err := run.start(ctx)
 	if err != nil {
+		run.failed = ctx.Err() == nil
 		return exit, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	defer leave()
@@ -105,6 +106,8 @@ type ephemeral struct {
 	conn *libvirt.Connect
 	s    *bound.Sandbox
 	dom  *libvirt.Domain // nil until it has started
+
+	failed bool // to start: libvirt's log may say more of it than the error
 }
 
 // checkName refuses a name that another sandbox has, whoever made it.
@@ -183,8 +186,9 @@ func (e *ephemeral) create(ctx context.Context, backend kinds.Backend) (first ne
 // remove takes the sandbox away; ended says that its command has ended, and
 // thereby the sandbox. Such a domain is gone some 0.2 seconds later, which
 // nobody has to wait for: it is transient, and goes with the connection at the
-// latest. A filter can only be removed after it, as can an AppArmor profile, and a
-// machine that writes to the host must have written all. By the embedded driver, nobody else ends it.
+// latest. A filter can only be removed after it, as can an AppArmor profile and a log
+// that libvirt writes its end into, and a machine that writes to the host must have
+// written all. By the embedded driver, nobody else ends it.
 func (e *ephemeral) remove(ended bool) error {
 	if e.dom != nil {
 		defer e.dom.Free()
@@ -192,15 +196,24 @@ func (e *ephemeral) remove(ended bool) error {
 	m, written := e.s.Metadata, !machineWrites(e.s)
 	switch {
 	case !ended, written && e.r.host.Embed.Is(e.conn):
-	case written && len(m.Filters) == 0 && len(m.Networks) == 0 && e.s.Confinement == nil:
-		return e.r.removeDir(e.s.Name, e.s.Backend) // sbx-init stays for the next one
+	case written && len(m.Filters) == 0 && len(m.Networks) == 0 && e.s.Confinement == nil && !known.Of(e.s.Backend).LogsEnd:
+		return errors.Join(e.r.removeDir(e.s.Name, e.s.Backend), e.removeLog()) // sbx-init stays for the next one
 	default:
 		e.awaitEnd()
 	}
-	if err := e.r.remove(e.conn, e.s.Name, e.s.Backend, e.s.Metadata); err != nil || !e.r.host.Embed.Is(e.conn) {
-		return err
+	return errors.Join(e.r.remove(e.conn, e.s.Name, e.s.Backend, e.s.Metadata), e.removeLog())
+}
+
+// removeLog removes libvirt's log of the sandbox, of which nobody would ever ask: names
+// of sbx run differ each time.
+func (e *ephemeral) removeLog() error {
+	switch {
+	case e.r.host.Embed.Is(e.conn):
+		return embed.RemoveLog(e.r.host.Embed.Dir(), e.s.Name)
+	case e.failed:
+		return nil
 	}
-	return embed.RemoveLog(e.r.host.Embed.Dir(), e.s.Name)
+	return known.Of(e.s.Backend).RemoveLog(e.s.Name)
 }
 
 // awaitEnd waits until the domain has ended by itself, which is gentler than

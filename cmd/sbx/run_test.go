@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -235,11 +236,12 @@ func TestRunLeavesNothing(t *testing.T) {
 		for limit := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) { // the other backend may be at it yet
 			ps := call(t, nil, "ps")
 			left, err := os.ReadDir("/var/lib/sbx/.run")
-			if _, stat := os.Stat("/var/lib/sbx/" + name); err == nil && len(left) == 0 && stat != nil && !strings.Contains(ps.stdout, name) {
+			logs, glob := filepath.Glob("/var/log/libvirt/*/" + name + ".log*")
+			if _, stat := os.Stat("/var/lib/sbx/" + name); err == nil && glob == nil && len(left) == 0 && len(logs) == 0 && stat != nil && !strings.Contains(ps.stdout, name) {
 				return
 			}
 			if time.Now().After(limit) {
-				t.Fatalf("left: %v\n%s", left, ps.stdout)
+				t.Fatalf("left: %v %v\n%s", left, logs, ps.stdout)
 			}
 		}
 	})

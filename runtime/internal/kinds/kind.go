@@ -35,6 +35,7 @@ type Kind struct {
 	Limited   bool          // limits stand outside of it that libvirt does not set
 	Mapped    bool          // its processes are the host's own, under ids that its domain maps
 	HoldsBack bool          // it can hold what it has written and the host does not have yet
+	LogsEnd   bool          // libvirtd writes into its log when it has ended, too
 	StopGrace time.Duration // what its first process may take to stop beyond the service's time
 
 	Process func(dom *libvirt.Domain, name string) int                // the process that it is on the host; 0 when that cannot be found

@@ -24,6 +24,7 @@ var Kind = kinds.Kind{
 
 	Embedded:  true,
 	HoldsBack: true,
+	LogsEnd:   true,
 	StopGrace: writeLimit,
 
 	Process: func(_ *libvirt.Domain, name string) int { return proc.ReadPID("/run/libvirt/qemu/" + name + ".pid") },

@@ -1,0 +1,52 @@
+package kinds
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// logs is where libvirtd's drivers have a folder of logs each.
+const logs = "/var/log/libvirt"
+
+// RemoveLog removes the log that libvirtd keeps of the named sandbox for ever, and
+// what virtlogd and logrotate have moved aside of it. The sandbox has ended.
+func (k *Kind) RemoveLog(name string) error {
+	if os.Geteuid() != 0 {
+		return nil // another user's libvirtd is not that of these logs
+	}
+	folder, err := os.OpenRoot(filepath.Join(logs, k.Driver))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	entries, err := fs.ReadDir(folder.FS(), ".")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !isLogOf(e.Name(), name) {
+			continue
+		}
+		if err := folder.Remove(e.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// isLogOf says whether a file's name is that of a sandbox's log: NAME.log, or what was
+// moved aside, NAME.log.0 and NAME.log.1.gz.
+func isLogOf(file, name string) bool {
+	rest, ok := strings.CutPrefix(file, name+".log")
+	if !ok || rest == "" {
+		return ok
+	}
+	number, ok := strings.CutPrefix(strings.TrimSuffix(rest, ".gz"), ".")
+	return ok && number != "" && strings.Trim(number, "0123456789") == ""
+}
