@@ -103,22 +103,6 @@ func (h *Host) find(name string, m *compiler.Metadata, a compiler.AddressMetadat
 	return h.ofNetwork(m, a, ip, skip)
 }
 
-// Holds says whether the named sandbox has one of the addresses now.
-func (h *Host) Holds(sandbox string, m *compiler.Metadata) bool {
-	for _, a := range m.Address {
-		link, err := h.link(a.Network, a.Bridge)
-		if err != nil {
-			continue // which Check reports
-		}
-		for _, o := range h.held {
-			if o.ours && o.domain == sandbox && o.link == link && o.ip.String() == a.IP {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // link is one word for what is on one link: a network of libvirt's is the bridge that
 // it has, by which others may name it.
 func (h *Host) link(network, bridge string) (string, error) {
