@@ -29,6 +29,7 @@ var situations = map[string]string{
 	"wait":       "sbx up apache",
 	"kill":       "sbx up apache",
 	"restart":    "sbx up apache",
+	"view":       "printf 'package pdf\\n\\nimport \"github.com/sbx-dev/sbx/schema\"\\n\\nschema.#Desktop & {name: \"pdf\", backend: \"lxc\", run: argv: [\"/usr/bin/xlogo\"], display: {}}\\n' >pdf.cue && sbx up pdf.cue",
 	"stop":       "sbx up apache",
 	"inspect":    "sbx up apache",
 	"ps":         "sbx up apache",
@@ -46,6 +47,8 @@ var situations = map[string]string{
 var notRun = map[string]string{
 	"sbx man vet | man -l -":                                       "man pages through a program of its own package; TestManualPages has groff read them",
 	"sbx man -o /usr/local/share/man/man1":                         "/usr/local is the machine's in a test host",
+	"sbx view pdf":                                                 "a viewer needs somebody's screen; runtime's TestDisplay connects to that of the sandbox",
+	`sbx view --viewer "xtigervncviewer -FullScreen" pdf`:          "the same",
 	"sbx completion zsh >/usr/local/share/zsh/site-functions/_sbx": "/usr/local is the machine's in a test host",
 }
 
@@ -72,7 +75,7 @@ func TestExamples(t *testing.T) {
 	testhost.Need(t)
 	env := append(os.Environ(), "PATH="+path(build(t)), "HOME="+home(t))
 	serveExample(t)
-	t.Cleanup(func() { shell(t, env, t.TempDir(), "sbx down apache") })
+	t.Cleanup(func() { shell(t, env, t.TempDir(), "sbx down apache pdf") })
 	seen := 0
 	for _, verb := range strings.Fields(output(t, env, "sbx", "__complete", "--", "")) {
 		examples := examplesOf(output(t, env, "sbx", verb, "--help"))
