@@ -25,6 +25,7 @@ func bind(s *bound.Sandbox, forced string) error {
 	if s.Metadata.Machine == nil {
 		return fault.New(diag.OtherVersion, "%s: domain.xml is a machine's, but its metadata is not: compile it again", s.Name)
 	}
+	tellOfMemory(s)
 	if err := bindArch(s); err != nil {
 		return fmt.Errorf("%s: %w", s.Name, err)
 	}
