@@ -89,6 +89,7 @@ ip link set far0 up
 ip -n far addr add 192.0.2.2/24 dev far1
 ip -n far link set far1 up
 ip -n far link set lo up
+install -d /run/apache2
 (set +u; . /etc/apache2/envvars; ip netns exec far apache2 -k start)
 sbx exec client -- curl -fsS --connect-timeout 20 -o /dev/null http://192.0.2.2/
 (set +u; . /etc/apache2/envvars; ip netns exec far apache2 -k stop)
