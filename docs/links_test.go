@@ -39,7 +39,7 @@ func TestLinks(t *testing.T) {
 // other.
 func TestContributingNamesPackages(t *testing.T) {
 	rows := map[string]bool{}
-	for _, m := range regexp.MustCompile("(?m)^\\| `(internal/[a-z]+)` \\|").FindAllStringSubmatch(string(read(t, "../CONTRIBUTING.md")), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `(internal/[a-z0-9]+)` \\|").FindAllStringSubmatch(string(read(t, "../CONTRIBUTING.md")), -1) {
 		rows[m[1]] = true
 	}
 	packages, err := filepath.Glob("../internal/*")

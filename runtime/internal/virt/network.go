@@ -91,7 +91,15 @@ func startNetwork(network *libvirt.Network, outdated bool) error {
 	if ErrorCode(err) == libvirt.ERR_OPERATION_INVALID { // another sbx was faster
 		return nil
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	bridge, err := network.GetBridgeName()
+	if err != nil {
+		return err
+	}
+	skipDetection(bridge)
+	return nil
 }
 
 // OwnNetwork finds a network that sbx made; nil when there is none. A network of
