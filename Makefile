@@ -13,7 +13,7 @@ export VERSION
 PLAIN = -trimpath -buildvcs=false
 TOOL = $(GO) tool -modfile=scripts/tools.mod
 
-# With libvirt_dlopen, sbx looks for libvirt when it starts: it compiles and
+# With libvirt_dlopen, sbx looks for libvirt when it first calls it: it compiles and
 # checks profiles where there is none.
 build:
 	$(GO) build $(PLAIN) -tags libvirt_dlopen -ldflags '-s -w -X github.com/sbx-dev/sbx/cmd/sbx/internal/verb.release=$(VERSION)' -o $(BIN)/sbx ./cmd/sbx

@@ -15,7 +15,7 @@ func BenchmarkAgainstCue(b *testing.B) {
 	sbx, cue := filepath.Join(dir, "sbx"), filepath.Join(dir, "cue")
 	for _, build := range [][]string{
 		{"build", "-tags", "libvirt_dlopen", "-o", sbx, "."},
-		{"build", "-o", cue, "cuelang.org/go/cmd/cue"},
+		{"build", "-modfile=../../scripts/tools.mod", "-o", cue, "cuelang.org/go/cmd/cue"},
 	} {
 		if out, err := exec.Command("go", build...).CombinedOutput(); err != nil {
 			b.Fatalf("%v\n%s", err, out)

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/runtime/internal/latelibvirt"
 )
 
 // ErrorCode is libvirt's code for the error; ERR_OK when it is not libvirt's.
@@ -41,6 +43,9 @@ func withoutWarnings(message string) string {
 func Plain(err error) error {
 	var e libvirt.Error
 	if errors.As(err, &e) {
+		if missing := latelibvirt.Missing(); missing != nil {
+			return missing // the binding says it of the first function alone
+		}
 		return plainError{e}
 	}
 	return err
