@@ -55,6 +55,7 @@ const (
 // see package domain.
 const (
 	AppArmorFile     = domain.AppArmorFile
+	SELinuxFile      = domain.SELinuxFile
 	SandboxVariable  = domain.SandboxVariable
 	EmulatorVariable = domain.EmulatorVariable
 	FirmwareVariable = domain.FirmwareVariable

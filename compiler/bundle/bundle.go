@@ -35,7 +35,7 @@ type Bundle struct {
 
 // File is one document of a bundle.
 type File struct {
-	Name string // "domain.xml", "filter.xml", "network.xml", "initrd.json", "apparmor"; a second interface's are "filter-NAME.xml", "network-NAME.xml"
+	Name string // "domain.xml", "filter.xml", "network.xml", "initrd.json", "apparmor", "policy.cil"; a second interface's are "filter-NAME.xml", "network-NAME.xml"
 	Data []byte
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // Kind is the containers.
-var Kind = domain.Kind{Backend: schema.LXC, Domain: lower, AppArmor: appArmor}
+var Kind = domain.Kind{Backend: schema.LXC, Domain: lower, AppArmor: appArmor, SELinux: policy}
 
 // lower lowers a profile to a container: an empty read-only root with one
 // mount for each path, in namespaces of its own. Everything that it leaves out

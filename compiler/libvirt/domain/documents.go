@@ -23,6 +23,13 @@ func (k Kind) Lower(s *Sandbox, b *bundle.Bundle) error {
 		return err
 	}
 	b.Add(AppArmorFile, confined)
+	if s.Manifest.Service {
+		policy, err := k.SELinux(s)
+		if err != nil {
+			return err
+		}
+		b.Add(SELinuxFile, policy)
+	}
 	b.Index.Filters = map[string]string{}
 	for _, f := range s.Filters {
 		b.Warnings = append(b.Warnings, nwfilter.Remarks(f.Policy)...)

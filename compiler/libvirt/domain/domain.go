@@ -28,6 +28,10 @@ type Kind struct {
 	// AppArmor is the profile that confines the sandbox where libvirt confines by
 	// AppArmor.
 	AppArmor func(*Sandbox) ([]byte, error)
+
+	// SELinux is the policy that does so where libvirt confines by SELinux, and the
+	// sandbox stays.
+	SELinux func(*Sandbox) ([]byte, error)
 }
 
 // Sandbox is a resolved profile with what is libvirt's of it.

@@ -16,7 +16,7 @@ import (
 )
 
 // Kind is the machines.
-var Kind = domain.Kind{Backend: schema.KVM, Domain: lower, AppArmor: appArmor}
+var Kind = domain.Kind{Backend: schema.KVM, Domain: lower, AppArmor: appArmor, SELinux: policy}
 
 // kernelArguments keep the guest's kernel silent and quick: it has no console,
 // it skips the self-tests of its cryptography, and it ends rather than hang when

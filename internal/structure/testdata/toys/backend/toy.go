@@ -8,7 +8,7 @@ import (
 )
 
 // Kind is the toys.
-var Kind = domain.Kind{Backend: "toy", Domain: lower, AppArmor: confine}
+var Kind = domain.Kind{Backend: "toy", Domain: lower, AppArmor: confine, SELinux: confine}
 
 func lower(s *domain.Sandbox) (*libvirtxml.Domain, error) {
 	d, err := s.Base()

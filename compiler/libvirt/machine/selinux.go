@@ -1,0 +1,22 @@
+package machine
+
+import (
+	"github.com/sbx-dev/sbx/compiler/libvirt/domain"
+	"github.com/sbx-dev/sbx/compiler/selinux"
+)
+
+// policy confines QEMU by SELinux: what a guest that has broken out of its machine can
+// do on the host. It reads what the sandbox sees, runs nothing, and holds no capability
+// but those that libvirt gives up in its type.
+func policy(s *domain.Sandbox) ([]byte, error) {
+	p := selinux.New(s.Name, selinux.Machine)
+	for _, m := range s.Manifest.Mounts {
+		if _, err := mountOf(m); err != nil {
+			return nil, err
+		}
+	}
+	open := selinux.Opened{}
+	open.Speaks = domain.AllowFiles(p, s, false)
+	p.Wall(open)
+	return p.Encode(), nil
+}
