@@ -25,7 +25,7 @@ var hostile = []struct{ bytes, target string }{
 	{"a sandbox's frames, to the host", "initramfs/channel FuzzHost"},
 	{"a sandbox's frames, passed on", "initramfs/channel FuzzGuard"},
 	{"a sandbox's greeting", "initramfs/channel FuzzGreeting"},
-	{"a DHCP server's answer, to sbx-init", "initramfs/init/network FuzzLease"},
+	{"a DHCP server's answer, to sbx-init", "initramfs/init/network/dhcp FuzzLease"},
 	{"a sandbox's users and groups, to sbx-init", "internal/accounts FuzzLookup"},
 	{"what a sandbox's screen sends, to be a picture", "internal/rfb FuzzScreenshot"},
 	{"what programs write by syslog", "initramfs/init/syslog FuzzLine"},

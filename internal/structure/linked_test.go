@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -50,39 +49,6 @@ func TestWhatIsLinkedStandsInAList(t *testing.T) {
 		if d := cmp.Diff(string(want), got); d != "" {
 			t.Errorf("%s links something else than testdata/linked says; if it is to, run with -update:\n%s", program, d)
 		}
-	}
-}
-
-// unpacks are functions of decompressors that read what is packed.
-var unpacks = regexp.MustCompile(`^(github\.com/(klauspost/compress|ulikunitz/xz|pierrec/lz4)|compress/).*(\.\(\*?\w*(Reader|Decoder|decompressor)\)\.Read|[Uu]ncompress|decodeBlock|DecodeAll)`)
-
-// A guest's first process has no decompressor in it, which would be one more reader of
-// hostile bytes. The package of lz4 stands in its list all the same: the DHCP client
-// that it uses reads buffers with u-root's uio, which has a reader of lz4, too.
-func TestTheFirstProcessUnpacksNothing(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "init")
-	build := exec.Command("go", "build", "-o", program, "../../initramfs/init")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	symbols, err := exec.Command("go", "tool", "nm", program).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	functions := 0
-	for line := range strings.Lines(string(symbols)) {
-		fields := strings.Fields(line)
-		if len(fields) < 3 {
-			continue
-		}
-		functions++
-		if name := strings.Join(fields[2:], " "); unpacks.MatchString(name) {
-			t.Errorf("sbx-init links %s", name)
-		}
-	}
-	if functions < 1000 {
-		t.Errorf("the program has %d symbols", functions)
 	}
 }
 

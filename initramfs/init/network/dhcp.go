@@ -5,17 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"time"
 
-	"github.com/insomniacslk/dhcp/dhcpv4"
-	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
 	"github.com/vishvananda/netlink"
 
+	"github.com/sbx-dev/sbx/initramfs/init/network/dhcp"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 const (
-	// leaseLimit is how long servers have to offer a first lease.
+	// leaseLimit is how long servers have to give a lease, or to renew one.
 	leaseLimit = 30 * time.Second
 	// renewPause is between attempts to renew one after half its time is over.
 	renewPause = 30 * time.Second
@@ -61,13 +61,11 @@ func Leased(interfaces []manifest.Interface) (list []string) {
 }
 
 func lease(name string) error {
-	client, err := nclient4.New(name)
+	client, err := dhcp.Open(name)
 	if err != nil {
 		return fmt.Errorf("cannot ask for an address: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), leaseLimit)
-	defer cancel()
-	got, err := client.Request(ctx)
+	got, err := within(leaseLimit, client.Request)
 	if err != nil {
 		client.Close()
 		return fmt.Errorf("no DHCP server gave it an address: %w", err)
@@ -80,85 +78,68 @@ func lease(name string) error {
 	return nil
 }
 
+// within gives what asks for a lease a time for it.
+func within(limit time.Duration, ask func(context.Context) (dhcp.Lease, error)) (dhcp.Lease, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	return ask(ctx)
+}
+
 // renew keeps the address. One that a server takes back, or that runs out while
 // no server answers, is left to the kernel, which removes it in time.
-func renew(name string, client *nclient4.Client, held *nclient4.Lease) {
+func renew(name string, client *dhcp.Client, held dhcp.Lease) {
 	defer client.Close()
 	for {
-		time.Sleep(max(leaseTime(held)/2, renewPause))
+		time.Sleep(max(held.Time/2, renewPause))
 		for {
-			got, err := client.Renew(context.Background(), held)
+			got, err := within(leaseLimit, func(ctx context.Context) (dhcp.Lease, error) { return client.Renew(ctx, held) })
+			if errors.Is(err, dhcp.ErrRefused) || err != nil && time.Since(held.Given) > held.Time {
+				got, err = within(leaseLimit, client.Request)
+			}
 			if err == nil && apply(name, got) == nil {
 				held = got
 				break
-			}
-			var refused *nclient4.ErrNak
-			if errors.As(err, &refused) || time.Since(held.CreationTime) > leaseTime(held) {
-				if got, err = client.Request(context.Background()); err == nil && apply(name, got) == nil {
-					held = got
-					break
-				}
 			}
 			time.Sleep(renewPause)
 		}
 	}
 }
 
-func leaseTime(l *nclient4.Lease) time.Duration {
-	return l.ACK.IPAddressLeaseTime(time.Hour)
-}
-
 // apply sets what a lease gives: the address, for as long as the lease lasts,
 // and the routes.
-func apply(name string, l *nclient4.Lease) error {
+func apply(name string, l dhcp.Lease) error {
 	link, err := netlink.LinkByName(name)
 	if err != nil {
 		return err
 	}
-	address, err := leasedAddress(l.ACK)
-	if err != nil {
-		return err
-	}
-	seconds := int(leaseTime(l).Seconds())
+	seconds := int(l.Time.Seconds())
 	err = netlink.AddrReplace(link, &netlink.Addr{
-		IPNet:       address,
+		IPNet:       network(l.Address),
 		ValidLft:    seconds,
 		PreferedLft: seconds,
 	})
 	if err != nil {
-		return fmt.Errorf("address %v: %w", address, err)
+		return fmt.Errorf("address %v: %w", l.Address, err)
 	}
-	for _, r := range routes(l.ACK) {
-		r.LinkIndex = link.Attrs().Index
-		if err := netlink.RouteReplace(&r); err != nil {
-			return fmt.Errorf("route to %v: %w", r.Dst, err)
+	for _, r := range l.Routes {
+		if err := netlink.RouteReplace(route(r, link.Attrs().Index)); err != nil {
+			return fmt.Errorf("route to %v: %w", r.To, err)
 		}
 	}
 	return nil
 }
 
-// leasedAddress is a lease's address, with its mask. Whoever answers first on the
-// network is the server, and says what it likes.
-func leasedAddress(ack *dhcpv4.DHCPv4) (*net.IPNet, error) {
-	ip, mask := ack.YourIPAddr.To4(), ack.SubnetMask()
-	if mask == nil {
-		mask = ip.DefaultMask()
+// route is a lease's, as the kernel takes it.
+func route(r dhcp.Route, index int) *netlink.Route {
+	way := &netlink.Route{LinkIndex: index, Dst: network(r.To)}
+	if r.By.IsValid() {
+		way.Gw = r.By.AsSlice()
+	} else {
+		way.Scope = netlink.SCOPE_LINK
 	}
-	if ones, bits := mask.Size(); !ip.IsGlobalUnicast() || ones == 0 || bits != 8*net.IPv4len {
-		return nil, fmt.Errorf("the DHCP server %v gave it %v with the mask %v, which is no address of a host", ack.ServerIPAddr, ip, mask)
-	}
-	return &net.IPNet{IP: ip, Mask: mask}, nil
+	return way
 }
 
-// routes are a lease's: the classless ones in place of the router, where there
-// are both (RFC 3442).
-func routes(ack *dhcpv4.DHCPv4) []netlink.Route {
-	var list []netlink.Route
-	for _, r := range ack.ClasslessStaticRoute() {
-		list = append(list, netlink.Route{Dst: r.Dest, Gw: r.Router})
-	}
-	if routers := ack.Router(); len(list) == 0 && len(routers) > 0 {
-		list = append(list, netlink.Route{Gw: routers[0]})
-	}
-	return list
+func network(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }

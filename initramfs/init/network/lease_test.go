@@ -1,34 +1,28 @@
 package network
 
 import (
+	"context"
+	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/insomniacslk/dhcp/dhcpv4"
-	"github.com/insomniacslk/dhcp/dhcpv4/server4"
 	"github.com/vishvananda/netlink"
 
+	"github.com/sbx-dev/sbx/initramfs/init/network/dhcp"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
-// offers are what servers give besides the address.
-var offers = map[string][]dhcpv4.Modifier{
-	"router": {
-		dhcpv4.WithNetmask(net.CIDRMask(25, 32)),
-		dhcpv4.WithRouter(net.IPv4(192, 0, 2, 1)),
-	},
-	"routes": {
-		dhcpv4.WithNetmask(net.CIDRMask(25, 32)),
-		dhcpv4.WithRouter(net.IPv4(192, 0, 2, 9)),
-		dhcpv4.WithOption(dhcpv4.OptClasslessStaticRoute(&dhcpv4.Route{
-			Dest:   &net.IPNet{IP: net.IPv4(203, 0, 113, 0).To4(), Mask: net.CIDRMask(24, 32)},
-			Router: net.IPv4(192, 0, 2, 1),
-		})),
-	},
-	"address": nil,
+// offers are what a server gives besides the address, as dnsmasq's options. By itself
+// it gives its own address as the router's, and the mask of its interface.
+var offers = map[string][]string{
+	"router":  {"1,255.255.255.128"},
+	"routes":  {"1,255.255.255.128", "3,192.0.2.9", "121,203.0.113.0/24,192.0.2.1"},
+	"address": {"1", "3"},
 }
 
 // leaseTask gets an address from a server at the other end of a card's cable.
@@ -50,11 +44,9 @@ func leaseTask() error {
 	if err := addAddress(link, "192.0.2.1/24"); err != nil {
 		return err
 	}
-	server, err := server4.NewServer("server", nil, serve(offers[os.Args[1]]))
-	if err != nil {
+	if err := startServer(offers[os.Args[1]]); err != nil {
 		return err
 	}
-	go server.Serve()
 	interfaces := []manifest.Interface{{Name: "none"}, {Name: "eth0", DHCP: true}}
 	if err := Lease(interfaces); err != nil {
 		return tell(err)
@@ -62,30 +54,52 @@ func leaseTask() error {
 	if got := Leased(interfaces); !slices.Equal(got, []string{"192.0.2.77"}) {
 		return tell(&net.AddrError{Err: "leased", Addr: strings.Join(got, " ")})
 	}
-	return tell(nil)
+	return tell(renewOnce())
 }
 
-// serve offers 192.0.2.77 to whoever asks.
-func serve(offer []dhcpv4.Modifier) server4.Handler {
-	return func(conn net.PacketConn, peer net.Addr, m *dhcpv4.DHCPv4) {
-		kind := dhcpv4.MessageTypeOffer
-		if m.MessageType() == dhcpv4.MessageTypeRequest {
-			kind = dhcpv4.MessageTypeAck
-		}
-		reply, err := dhcpv4.NewReplyFromRequest(m, append([]dhcpv4.Modifier{
-			dhcpv4.WithMessageType(kind),
-			dhcpv4.WithYourIP(net.IPv4(192, 0, 2, 77)),
-			dhcpv4.WithLeaseTime(3600),
-			dhcpv4.WithOption(dhcpv4.OptServerIdentifier(net.IPv4(192, 0, 2, 1))),
-		}, offer...)...)
-		if err == nil {
-			_, _ = conn.WriteTo(reply.ToBytes(), peer) // the client asks again
-		}
+// renewOnce gets the same address once more, and has its server renew it.
+func renewOnce() error {
+	client, err := dhcp.Open("eth0")
+	if err != nil {
+		return err
 	}
+	defer client.Close()
+	first, err := within(leaseLimit, client.Request)
+	if err != nil {
+		return err
+	}
+	next, err := within(leaseLimit, func(ctx context.Context) (dhcp.Lease, error) { return client.Renew(ctx, first) })
+	if err != nil {
+		return err
+	}
+	if next.Address != first.Address || next.Time != time.Hour || !next.Given.After(first.Given) {
+		return fmt.Errorf("%+v is renewed to %+v", first, next)
+	}
+	return nil
 }
 
-// What a lease gives is set, and the classless routes in place of the router.
+// startServer has dnsmasq, which libvirt's networks have too, give 192.0.2.77 to whoever
+// asks. It ends with this process, the first of its namespace.
+func startServer(options []string) error {
+	argv := []string{
+		"--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--user=root", "--leasefile-ro", "--log-facility=-",
+		"--port=0", "--interface=server", "--bind-interfaces", "--no-ping", "--dhcp-authoritative",
+		"--dhcp-range=192.0.2.77,192.0.2.77,255.255.255.0,3600",
+	}
+	for _, o := range options {
+		argv = append(argv, "--dhcp-option-force="+o)
+	}
+	server := exec.Command("dnsmasq", argv...)
+	server.Stderr = os.Stderr
+	return server.Start()
+}
+
+// What a lease gives is set, and the classless routes in place of the router; and it is
+// renewed.
 func TestLease(t *testing.T) {
+	if _, err := exec.LookPath("dnsmasq"); err != nil {
+		t.Skip("the server is dnsmasq: ", err)
+	}
 	for name, want := range map[string]seen{
 		"router":  {Addresses: []string{"eth0 192.0.2.77/25"}, Routes: []string{"0.0.0.0/0 by 192.0.2.1 on eth0"}},
 		"routes":  {Addresses: []string{"eth0 192.0.2.77/25"}, Routes: []string{"203.0.113.0/24 by 192.0.2.1 on eth0"}},
