@@ -14,6 +14,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
+	"github.com/sbx-dev/sbx/runtime/internal/kinds"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/publish"
@@ -74,7 +75,7 @@ func (r *Runtime) removeAll(conn *libvirt.Connect, name string, kind schema.Back
 	if err := r.remove(conn, name, kind, m); err != nil || !r.drivers.Local() {
 		return err
 	}
-	if err := known.Of(kind).RemoveLog(name); err != nil {
+	if err := known.Of(kind).RemoveLog(kinds.Logs, name); err != nil {
 		return fmt.Errorf("all of it is removed but libvirt's log: %w", err)
 	}
 	return nil

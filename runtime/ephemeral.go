@@ -13,6 +13,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/claims"
 	"github.com/sbx-dev/sbx/runtime/internal/embed"
+	"github.com/sbx-dev/sbx/runtime/internal/kinds"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/proc"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
@@ -53,10 +54,11 @@ func (r *Runtime) removeLeft(name string, c claims.Claim) error {
 	if err := r.remove(conn, name, c.Backend, c.Metadata); err != nil {
 		return err
 	}
-	if c.Embed == "" {
-		return known.Of(c.Backend).RemoveLog(name)
+	logs := kinds.Logs
+	if c.Embed != "" {
+		logs = embed.Logs(c.Embed)
 	}
-	return embed.RemoveLog(c.Embed, name)
+	return known.Of(c.Backend).RemoveLog(logs, name)
 }
 
 // listEmbedded are the machines that processes of sbx run by an embedded driver

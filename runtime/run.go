@@ -207,13 +207,14 @@ func (e *ephemeral) remove(ended bool) error {
 // removeLog removes libvirt's log of the sandbox, of which nobody would ever ask: names
 // of sbx run differ each time.
 func (e *ephemeral) removeLog() error {
+	logs := kinds.Logs
 	switch {
 	case e.r.host.Embed.Is(e.conn):
-		return embed.RemoveLog(e.r.host.Embed.Dir(), e.s.Name)
+		logs = embed.Logs(e.r.host.Embed.Dir())
 	case e.failed:
 		return nil
 	}
-	return known.Of(e.s.Backend).RemoveLog(e.s.Name)
+	return known.Of(e.s.Backend).RemoveLog(logs, e.s.Name)
 }
 
 // awaitEnd waits until the domain has ended by itself, which is gentler than

@@ -103,7 +103,7 @@ func valuesFor(s *bound.Sandbox, conn *libvirt.Connect, own *embed.Driver) (map[
 // libvirtFolders are where the driver has a folder for each machine, and QEMU's logs.
 func libvirtFolders(conn *libvirt.Connect, own *embed.Driver) (domains, logs string) {
 	if own.Is(conn) {
-		return filepath.Join(own.Dir(), "lib/qemu"), filepath.Join(own.Dir(), "log/qemu")
+		return filepath.Join(own.Dir(), "lib/qemu"), filepath.Join(embed.Logs(own.Dir()), "qemu")
 	}
 	return qemu.LibvirtFolder, "/var/log/libvirt/qemu"
 }

@@ -8,7 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/internal/tether"
-	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/runtime/internal/proc"
 )
 
@@ -34,8 +33,5 @@ func PIDFile(root, name string) string {
 	return filepath.Join(root, "run/qemu", name+".pid")
 }
 
-// RemoveLog removes what the named machine's QEMU said, of which the
-// embedded driver keeps a file for each name.
-func RemoveLog(root, name string) error {
-	return hostfile.RemoveFile(filepath.Join(root, "log/qemu", name+".log"))
-}
+// Logs is where the embedded driver with the root folder keeps a log of each machine.
+func Logs(root string) string { return filepath.Join(root, "log") }

@@ -8,13 +8,14 @@ import (
 	"strings"
 )
 
-// logs is where libvirtd's drivers have a folder of logs each.
-const logs = "/var/log/libvirt"
+// Logs is where libvirtd's drivers have a folder of logs each.
+const Logs = "/var/log/libvirt"
 
-// RemoveLog removes the log that libvirtd keeps of the named sandbox for ever, and
-// what virtlogd and logrotate have moved aside of it. The sandbox has ended.
-func (k *Kind) RemoveLog(name string) error {
-	if os.Geteuid() != 0 {
+// RemoveLog removes the log that a libvirt keeps of the named sandbox for ever, and
+// what virtlogd and logrotate have moved aside of it. The drivers of that libvirt have
+// a folder each below logs. The sandbox has ended.
+func (k *Kind) RemoveLog(logs, name string) error {
+	if logs == Logs && os.Geteuid() != 0 {
 		return nil // another user's libvirtd is not that of these logs
 	}
 	folder, err := os.OpenRoot(filepath.Join(logs, k.Driver))
