@@ -4,6 +4,9 @@
 #: install, but for the udev rule, which comes into force below
 apt-get install -y /lab/package/sbx_*_amd64.deb
 mv /usr/lib/udev/rules.d/70-sbx-kvm.rules /root/
+# udevd reads its rules anew three seconds later at the earliest, and the kernel tells
+# it of a change of /dev/kvm with each machine that starts or ends.
+udevadm control --reload
 udevadm settle
 setfacl -b /dev/kvm
 cat >either.cue <<'END'
@@ -22,6 +25,9 @@ schema.#Profile & {
 END
 
 #: QEMU is libvirt's user where /dev/kvm is for its group alone
+sbx run -b kvm -- true
+udevadm settle
+getfacl -cp /dev/kvm
 sbx doctor --backend kvm | grep 'for all machines'
 
 #: exit codes, standard input and output
