@@ -112,4 +112,5 @@ func TestAarch64Service(t *testing.T) {
 	if err != nil || len(changes.Changes) != 0 {
 		t.Errorf("a second Up would do %+v, %v", changes, err)
 	}
+	pressPowerButton(t, "aarch64")
 }

@@ -138,15 +138,18 @@ func (s machineSessions) severalAtOnce(t *testing.T) {
 	all.Wait()
 }
 
-// powerButton presses it, as libvirt-guests does at the host's shutdown: the machine
-// ends.
-func (s machineSessions) powerButton(t *testing.T) {
+func (s machineSessions) powerButton(t *testing.T) { pressPowerButton(t, "plain") }
+
+// pressPowerButton presses it, as libvirt-guests does at the host's shutdown: the
+// machine ends.
+func pressPowerButton(t *testing.T, name string) {
+	t.Helper()
 	pressed := time.Now()
-	if out, err := exec.Command("virsh", "-c", "qemu:///system", "shutdown", "plain").CombinedOutput(); err != nil {
+	if out, err := exec.Command("virsh", "-c", "qemu:///system", "shutdown", name).CombinedOutput(); err != nil {
 		t.Fatalf("virsh shutdown: %v: %s", err, out)
 	}
 	for {
-		state, err := exec.Command("virsh", "-q", "-c", "qemu:///system", "domstate", "plain").CombinedOutput()
+		state, err := exec.Command("virsh", "-q", "-c", "qemu:///system", "domstate", name).CombinedOutput()
 		if err != nil || strings.TrimSpace(string(state)) == "shut off" {
 			break // a transient one is gone
 		}

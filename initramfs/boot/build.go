@@ -83,7 +83,7 @@ func (b *Builder) PlaceInitrd(ctx context.Context, m *manifest.Manifest, dest st
 	if err != nil {
 		return err
 	}
-	files, err := closure(tree, withButton(tree, m.Modules))
+	files, err := closure(tree, withButton(b.Kernel, tree, m.Modules))
 	if err != nil {
 		return err
 	}
@@ -96,16 +96,26 @@ func (b *Builder) PlaceInitrd(ctx context.Context, m *manifest.Manifest, dest st
 	})
 }
 
-// buttonModule tells a machine that its power button was pressed, which is how
-// virDomainShutdown asks it to end.
-const buttonModule = "button"
-
-// withButton adds it where the kernel has one: without, only sbx can stop the machine.
-func withButton(tree *modules.Tree, wanted []manifest.Module) []manifest.Module {
-	if _, err := tree.Closure(buttonModule); err != nil {
-		return wanted
+// buttonModules tell a machine that its power button was pressed, which is how
+// virDomainShutdown asks it to end: by ACPI, or where a machine has none, by a key on
+// one of its lines.
+func buttonModules(of string) []string {
+	if of == arch.ARM {
+		return []string{"gpio_keys", "evdev"}
 	}
-	return append(slices.Clip(wanted), manifest.Module{Name: buttonModule, For: "the power button"})
+	return []string{"button"}
+}
+
+// withButton adds those that the kernel has: one may be a part of the kernel itself,
+// and without them only sbx can stop the machine.
+func withButton(k *kernel.Kernel, tree *modules.Tree, wanted []manifest.Module) []manifest.Module {
+	wanted = slices.Clip(wanted)
+	for _, name := range buttonModules(k.Arch) {
+		if _, err := tree.Closure(name); err == nil {
+			wanted = append(wanted, manifest.Module{Name: name, For: "the power button"})
+		}
+	}
+	return wanted
 }
 
 // closure finds the files of all modules. What is missing is told with the part

@@ -30,6 +30,10 @@ func serveMachine() error {
 		return err
 	}
 	broken := machine.Boot()
+	keys, err := machine.OpenKeys()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "sbx-init: the machine's keys:", err)
+	}
 	port, err := machine.OpenPort(manifest.PortName, m.Service)
 	if err != nil {
 		return errors.Join(broken, err)
@@ -37,7 +41,7 @@ func serveMachine() error {
 	var group *os.File
 	var ears ears
 	if broken == nil {
-		group, ears, broken = setUpMachine(m)
+		group, ears, broken = setUpMachine(m, keys)
 	}
 	supervise(m, links{one: port}, group, ears, broken)
 	port.AwaitLeave(leaveLimit)
@@ -46,7 +50,7 @@ func serveMachine() error {
 
 // setUpMachine does what the host does for a container. The control group is
 // the commands'.
-func setUpMachine(m *manifest.Manifest) (*os.File, ears, error) {
+func setUpMachine(m *manifest.Manifest, keys machine.Keys) (*os.File, ears, error) {
 	if err := machine.Assemble(m); err != nil {
 		return nil, ears{}, err
 	}
@@ -62,7 +66,7 @@ func setUpMachine(m *manifest.Manifest) (*os.File, ears, error) {
 	if err != nil {
 		return nil, ears{}, err
 	}
-	listenForPowerButton()
+	listenForPowerButton(keys)
 	e, err := listen(m) // before nothing more can be made
 	if err != nil {
 		return group, e, err
@@ -72,8 +76,8 @@ func setUpMachine(m *manifest.Manifest) (*os.File, ears, error) {
 
 // listenForPowerButton makes the power button the signal that a container gets in its
 // place. A machine whose button nobody hears runs all the same.
-func listenForPowerButton() {
-	err := machine.ListenForPowerButton(func() { _ = syscall.Kill(os.Getpid(), syscall.SIGPWR) })
+func listenForPowerButton(keys machine.Keys) {
+	err := machine.ListenForPowerButton(keys, func() { _ = syscall.Kill(os.Getpid(), syscall.SIGPWR) })
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sbx-init:", err)
 	}

@@ -19,6 +19,7 @@ import (
 type Kernel struct {
 	Image   string // path of a kernel in one of the forms that distributions ship
 	Modules string // the folder that holds modules.dep
+	Arch    string // what it is for, "" where the image does not tell
 }
 
 // Find chooses a kernel of an architecture below root ("/" but in tests); "" is
@@ -33,7 +34,8 @@ func Find(root, image, modules, wanted string) (*Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	if of := ArchOf(head); !fits(of, wanted) {
+	of := ArchOf(head)
+	if !fits(of, wanted) {
 		return nil, wrongArch(image, of, wanted)
 	}
 	if modules == "" {
@@ -45,7 +47,7 @@ func Find(root, image, modules, wanted string) (*Kernel, error) {
 			return nil, err
 		}
 	}
-	return &Kernel{Image: image, Modules: modules}, nil
+	return &Kernel{Image: image, Modules: modules, Arch: of}, nil
 }
 
 // fits says whether a kernel may boot the wanted machine. Of one that does not tell
@@ -69,7 +71,9 @@ func findInstalled(root, modules, wanted string) (*Kernel, error) {
 			filepath.Join(root, "lib/modules", release, "vmlinuz"),
 			filepath.Join(root, "usr/lib/modules", release, "vmlinuz"),
 		} {
-			if head, err := readHead(image); errors.Is(err, fs.ErrNotExist) || err == nil && !fits(ArchOf(head), wanted) {
+			head, err := readHead(image)
+			of := ArchOf(head)
+			if errors.Is(err, fs.ErrNotExist) || err == nil && !fits(of, wanted) {
 				continue
 			}
 			if modules == "" {
@@ -77,7 +81,7 @@ func findInstalled(root, modules, wanted string) (*Kernel, error) {
 					return nil, err
 				}
 			}
-			return &Kernel{Image: image, Modules: modules}, nil
+			return &Kernel{Image: image, Modules: modules, Arch: of}, nil
 		}
 	}
 	return nil, noneInstalled(root, wanted)

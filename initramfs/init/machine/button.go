@@ -23,13 +23,15 @@ const (
 )
 
 // ListenForPowerButton has pressed called whenever somebody presses the machine's
-// power button, as virDomainShutdown and libvirt-guests do. A kernel without ACPI has
-// none. It comes before Seal.
-func ListenForPowerButton(pressed func()) error {
+// power button, as virDomainShutdown and libvirt-guests do. Without ACPI it is one of
+// the keys. It comes before Seal.
+func ListenForPowerButton(keys Keys, pressed func()) error {
 	family, err := netlink.GenlFamilyGet(acpiFamily)
 	if errors.Is(err, unix.ENOENT) {
+		keys.listen(pressed)
 		return nil
 	}
+	keys.close() // the same press
 	if err != nil {
 		return fmt.Errorf("the machine's power button: %w", err)
 	}
