@@ -22,6 +22,7 @@ var Hosts = []Host{
 	{Name: "bookworm-variants", Suite: "bookworm", Packages: variants, Setup: asleep},
 	{Name: "trixie-variants", Suite: "trixie", Packages: variants, Setup: asleep},
 	{Name: "trixie-selinux", Suite: "trixie", Packages: selinux, Kernel: []string{"security=selinux", "selinux=1"}, Setup: labelled},
+	{Name: "bookworm-selinux", Suite: "bookworm", Packages: selinux, Kernel: []string{"security=selinux", "selinux=1"}, Setup: labelled},
 	{Name: "trixie-noipv6", Suite: "trixie", Kernel: []string{"ipv6.disable=1"}},
 }
 
