@@ -30,8 +30,9 @@
 // In the machine /lab is a folder shared with the outside. It holds
 // sbx as it is here: the packages in /lab/package, those of a later version in
 // /lab/package-next, and what make install installs below /lab/root; the shipped
-// profiles in /lab/profiles, the programs of this package's folder tools in
-// /lab/tools, and the files of a folder that the run is given with -share. There is no network. Processors are emulated
+// profiles in /lab/profiles, the probe of the walls with its profile in /lab/tests,
+// the programs of this package's folder tools in /lab/tools, and the files of a folder
+// that the run is given with -share. There is no network. Processors are emulated
 // where this machine has no usable KVM: allow for ten times the time that a command
 // takes, and use no bounds of seconds. Software emulation has AMD's virtualisation
 // inside, so that such a machine has a /dev/kvm that works, slowly.

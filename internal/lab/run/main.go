@@ -135,7 +135,8 @@ func (c command) on(ctx context.Context, name string, s *lab.Scenario) (*lab.Res
 }
 
 // build makes in folder what machines are given of sbx as it is here: what make
-// install installs, the deb, one of a later version, and the profiles that ship.
+// install installs, the deb, one of a later version, the profiles that ship, and the
+// program by which tests try a sandbox's walls from inside.
 func build(ctx context.Context, folder string) error {
 	if err := do(ctx, nil, "make", "-s", "install", "DESTDIR="+filepath.Join(folder, "root")); err != nil {
 		return err
@@ -150,7 +151,22 @@ func build(ctx context.Context, folder string) error {
 			return err
 		}
 	}
-	return os.CopyFS(filepath.Join(folder, "profiles"), os.DirFS("profiles"))
+	if err := os.CopyFS(filepath.Join(folder, "profiles"), os.DirFS("profiles")); err != nil {
+		return err
+	}
+	return buildProbe(ctx, filepath.Join(folder, "tests"))
+}
+
+// buildProbe makes the probe with the profile that it runs in.
+func buildProbe(ctx context.Context, folder string) error {
+	if err := do(ctx, []string{"CGO_ENABLED=0"}, "go", "build", "-o", filepath.Join(folder, "probe"), "./internal/probe"); err != nil {
+		return err
+	}
+	profile, err := os.ReadFile("runtime/testdata/probe.cue")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(folder, "probe.cue"), profile, 0o644)
 }
 
 // do runs a command with what it needs in its environment besides.
