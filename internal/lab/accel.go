@@ -6,10 +6,16 @@ import (
 	"strings"
 )
 
+// What QEMU emulates processors with: each in a thread of its own, or, slower, all in
+// one, so that none changes code that another is about to run.
+const (
+	emulated = "tcg,thread=multi,tb-size=512"
+	inTurns  = "tcg,thread=single,tb-size=512"
+)
+
 // accelerator is QEMU's -accel for this machine. KVM is used where the processor
 // has the extension: a nested host may have a /dev/kvm that crawls.
 func accelerator() string {
-	const emulated = "tcg,thread=multi,tb-size=512"
 	device, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
 	if err != nil {
 		return emulated
