@@ -51,3 +51,9 @@ func Peers(profiles []*schema.Profile) map[string][]netip.Addr { return resolve.
 // Together lists what more than one of the profiles wants for itself, though on one
 // host only one can have it, such as an address on a network.
 func Together(profiles []*schema.Profile) diag.List { return resolve.Together(profiles) }
+
+// Order gives the profiles in the order in which their sandboxes start, and by name
+// which of the others come before each.
+func Order(profiles []*schema.Profile) (sorted []*schema.Profile, before map[string][]string) {
+	return resolve.Order(profiles)
+}

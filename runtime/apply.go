@@ -1,11 +1,14 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/internal/sequence"
 	"github.com/sbx-dev/sbx/runtime/plan"
 )
 
@@ -36,7 +39,7 @@ type Outcome struct {
 }
 
 // Apply makes the changes of a plan, which was made for the bundles. One
-// sandbox's error does not stop the others. The outcomes are in the order of the
+// sandbox's error stops none but those that the plan has come after it. The outcomes are in the order of the
 // names; sandboxes that need nothing have none.
 func (r *Runtime) Apply(ctx context.Context, p *plan.Plan, bundles []*compiler.Bundle, o ApplyOptions) []Outcome {
 	byName := map[string]*compiler.Bundle{}
@@ -50,18 +53,22 @@ func (r *Runtime) Apply(ctx context.Context, p *plan.Plan, bundles []*compiler.B
 		}
 	}
 	a := &applying{r: r, plan: p, bundles: byName, options: o}
-	outcomes := make([]Outcome, len(names))
-	slots := make(chan struct{}, max(o.Parallel, 1))
-	var all sync.WaitGroup
-	for i, name := range names {
-		slots <- struct{}{}
-		all.Go(func() {
-			outcomes[i] = a.one(ctx, name)
-			<-slots
-		})
-	}
-	all.Wait()
+	var outcomes []Outcome
+	sequence.Run(names, p.Before, o.Parallel, func(name string, stopped error) error {
+		o := a.one(ctx, name, stopped)
+		a.told.Lock()
+		defer a.told.Unlock()
+		outcomes = append(outcomes, o)
+		return o.Err
+	})
+	slices.SortFunc(outcomes, func(a, b Outcome) int { return cmp.Compare(a.Name, b.Name) })
 	return outcomes
+}
+
+// NotBegun is the error of a sandbox that comes after one that failed; nil where none
+// did.
+func NotBegun(name string, before []string, failed map[string]bool) error {
+	return sequence.NotBegun(name, before, failed)
 }
 
 // applying is one Apply under way.
@@ -73,7 +80,8 @@ type applying struct {
 	told    sync.Mutex
 }
 
-func (a *applying) one(ctx context.Context, name string) (o Outcome) {
+// one works on one sandbox, unless it is not to begin.
+func (a *applying) one(ctx context.Context, name string, stopped error) (o Outcome) {
 	a.tell(func() {
 		if a.options.Started != nil {
 			a.options.Started(name)
@@ -86,7 +94,10 @@ func (a *applying) one(ctx context.Context, name string) (o Outcome) {
 			}
 		})
 	}()
-	o = Outcome{Name: name}
+	o = Outcome{Name: name, Err: stopped}
+	if stopped != nil {
+		return o
+	}
 	if o.Err = context.Cause(ctx); o.Err != nil {
 		o.Err = fmt.Errorf("%s: not begun: %w", name, o.Err)
 		return o

@@ -18,6 +18,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/publish"
+	"github.com/sbx-dev/sbx/runtime/internal/sequence"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -187,6 +188,15 @@ func (r *Runtime) removeDir(name string, kind schema.Backend) error {
 	return nil
 }
 
+// DownOrder gives the names in the order in which their sandboxes are to be taken down:
+// who starts after another one, or is on its network, goes before it.
+func (r *Runtime) DownOrder(names []string) ([]string, error) {
+	if len(names) < 2 {
+		return names, nil
+	}
+	return sequence.Down(names, r.drivers.EachKind)
+}
+
 // DownAll takes all sandboxes down that sbx made, those of sbx run and what is left
 // of lost and interrupted ones among them, and calls done for each. One that fails
 // does not stop the others.
@@ -207,7 +217,11 @@ func (r *Runtime) DownAll(ctx context.Context, done func(name string, err error)
 			done(name, err)
 		}
 	}
-	take(names)
+	sorted, err := r.DownOrder(names)
+	if err != nil {
+		return err
+	}
+	take(sorted)
 	if !r.drivers.Local() {
 		return errors.Join(failed...)
 	}

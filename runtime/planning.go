@@ -3,6 +3,7 @@ package runtime
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"libvirt.org/go/libvirt"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/observe"
+	"github.com/sbx-dev/sbx/runtime/internal/sequence"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
@@ -34,17 +36,25 @@ func (r *Runtime) Plan(bundles []*compiler.Bundle, prune bool) (*plan.Plan, erro
 	o := observe.New(r.state())
 	var failed []error
 	var planned []*bound.Sandbox
+	var steps []sequence.Step
 	for _, b := range bundles {
-		s, err := r.plan(o, p, b)
+		s, had, err := r.plan(o, p, b)
 		planned, failed = append(planned, s), append(failed, err)
+		if err == nil {
+			steps = append(steps, sequence.Step{Name: s.Name, Has: had, Wants: s.Metadata, Networks: sequence.Networks(s.Domain)})
+		}
 	}
 	stays := func(sandbox string) bool { _, wanted := p.Bundles[sandbox]; return !wanted && !prune }
 	failed = append(failed, r.checkPlanned(planned, stays))
 	if prune {
-		failed = append(failed, r.planRemovals(o, p))
+		gone, err := r.planRemovals(o, p)
+		steps, failed = append(steps, gone...), append(failed, err)
 	}
 	plan.Sort(p.Changes)
-	return p, errors.Join(failed...)
+	steps = slices.DeleteFunc(steps, func(s sequence.Step) bool { return len(p.Of(s.Name)) == 0 })
+	var err error
+	p.Before, err = sequence.Before(steps)
+	return p, errors.Join(append(failed, err)...)
 }
 
 // needLocal refuses another machine's libvirt, whose files and kernel cannot be
@@ -56,46 +66,48 @@ func (r *Runtime) needLocal(verb string) error {
 	return fault.New(diag.Elsewhere, "%s is another machine's libvirt, and its firewall and files are seen on that machine only: run sbx %s there", r.options.URI, verb)
 }
 
-func (r *Runtime) plan(o *observe.Observer, p *plan.Plan, b *compiler.Bundle) (*bound.Sandbox, error) {
+// plan adds what a bundle would change, and gives it bound to this host, and what sbx
+// has noted of its sandbox.
+func (r *Runtime) plan(o *observe.Observer, p *plan.Plan, b *compiler.Bundle) (*bound.Sandbox, *compiler.Metadata, error) {
 	conn, err := r.drivers.Connect(schema.Backend(b.Index.Backend))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s, err := r.bind(b)
 	if err == nil {
 		err = confinement.Bind(s, conn, r.host.Embed)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := r.checkKind(s.Name, s.Backend); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	p.Bundles[s.Name] = s.Digest
 	have, err := o.Observe(conn, s.Name, s.Backend, s.Metadata)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if p.Live[s.Name], err = have.Fingerprints(); err != nil {
-		return nil, fmt.Errorf("%s: %w", s.Name, err)
+		return nil, nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	changes, err := observe.Compare(s, have)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.Name, err)
+		return nil, nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	p.Changes = append(p.Changes, changes...)
-	return s, nil
+	return s, have.Metadata, nil
 }
 
 // planRemovals adds the sandboxes of sbx that the plan has no bundle for, and
 // what is left of those whose domain somebody has removed.
-func (r *Runtime) planRemovals(o *observe.Observer, p *plan.Plan) error {
+func (r *Runtime) planRemovals(o *observe.Observer, p *plan.Plan) (steps []sequence.Step, err error) {
 	seen := map[string]bool{}
 	remove := func(name string, live map[string]string) {
 		p.Live[name] = live
 		p.Changes = append(p.Changes, plan.Change{Sandbox: name, Object: observe.StateObject, Live: live[observe.StateObject], Effect: plan.Remove, Why: observe.WhyGone})
 	}
-	err := r.eachOwn(func(conn *libvirt.Connect, name string, kind schema.Backend) error {
+	err = r.eachOwn(func(conn *libvirt.Connect, name string, kind schema.Backend) error {
 		seen[name] = true
 		if _, wanted := p.Bundles[name]; wanted {
 			return nil
@@ -109,7 +121,9 @@ func (r *Runtime) planRemovals(o *observe.Observer, p *plan.Plan) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		remove(name, live)
-		return nil
+		step, err := sequence.StepDown(conn, name)
+		steps = append(steps, step)
+		return err
 	})
 	lost, lostErr := r.lost(seen)
 	for _, c := range lost {
@@ -117,7 +131,7 @@ func (r *Runtime) planRemovals(o *observe.Observer, p *plan.Plan) error {
 			remove(c.Sandbox, map[string]string{observe.StateObject: c.Live})
 		}
 	}
-	return errors.Join(err, lostErr)
+	return steps, errors.Join(err, lostErr)
 }
 
 // eachOwn calls f for each persistent sandbox that sbx made; those of sbx run

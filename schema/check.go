@@ -26,6 +26,7 @@ func (p *Profile) Check() diag.List {
 	c.files()
 	c.display()
 	c.machine()
+	c.after()
 	c.networks()
 	c.twice("capabilities", p.Capabilities)
 	c.syscalls()
@@ -67,6 +68,16 @@ func (c *checker) run() {
 	c.duration("run.stop.timeout", c.Run.Stop.Timeout)
 	c.runCapabilities()
 	c.idsInside("run.user", c.Run.User)
+}
+
+// after checks that a sandbox names others, each once.
+func (c *checker) after() {
+	c.twice("after", c.After)
+	for i, name := range c.After {
+		if name != "" && name == c.Name {
+			c.fail(diag.Circle, Elem("after", i), "remove it", "%s cannot start after itself", name)
+		}
+	}
 }
 
 // runCapabilities checks what a user other than root is to hold: it is among what

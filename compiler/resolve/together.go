@@ -22,6 +22,7 @@ func Together(profiles []*schema.Profile) diag.List {
 		}
 		t.add(p)
 	}
+	t.circle(profiles)
 	return t.faults
 }
 

@@ -16,7 +16,7 @@ import (
 
 // everyField is two profiles that between them set every field there is.
 var everyField = []string{`{
-	"name": "web", "description": "a web server", "backend": "lxc", "hostname": "www", "labels": {"team": "a"},
+	"name": "web", "description": "a web server", "after": ["db", "queue"], "backend": "lxc", "hostname": "www", "labels": {"team": "a"},
 	"run": {"argv": ["/bin/web", "-f"], "env": {"A": "1"}, "workdir": "/srv", "user": "www-data", "capabilities": ["chown", "kill"], "umask": "022", "restart": "on-failure",
 		"ready": {"http": {"port": 80, "path": "/up"}, "timeout": "10s"}, "health": {"exec": ["/bin/ok", "-q"], "every": "10s", "failures": 3},
 		"stop": {"signal": "TERM", "timeout": "10s"}},
@@ -73,6 +73,7 @@ var unreviewed = map[string]string{
 	"kvm Users":                          "the schema gives it to lxc alone",
 
 	"IDs reversed":          "each counts by itself",
+	"After reversed":        "all of them come first",
 	"Expose reversed":       "each stands at its own path",
 	"Capabilities reversed": "a set",
 	"Gateway reversed":      "one a family",

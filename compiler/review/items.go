@@ -212,6 +212,9 @@ func command(p *schema.Profile) (out []item) {
 	if p.Hostname != p.Name {
 		add("hostname "+p.Hostname, "hostname")
 	}
+	for i, name := range p.After {
+		add("starts after "+name, schema.Elem("after", i))
+	}
 	return out
 }
 

@@ -19,6 +19,9 @@ type Plan struct {
 	Bundles map[string]string            `json:"bundles"` // by sandbox: the digest of its bundle's index
 	Live    map[string]map[string]string `json:"live"`    // by sandbox and object: what tells it from a changed one
 	Changes []Change                     `json:"changes"`
+
+	// Before are, by sandbox, the others that come before it, where both change.
+	Before map[string][]string `json:"before,omitempty"`
 }
 
 // Encode writes the plan as JSON: the same bytes for the same plan.

@@ -53,6 +53,7 @@ const (
 	Syscalls        = "SBX0055" // a word of syscalls.allow opens nothing
 
 	Together = "SBX0056" // two profiles want the same for themselves
+	Circle   = "SBX0057" // sandboxes wait for each other, so that none can start first
 )
 
 // The codes of what is wrong with an allow-list that is well-formed.

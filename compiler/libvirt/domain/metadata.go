@@ -25,6 +25,7 @@ type Metadata struct {
 	Networks []string          `xml:"network"` // those that the profile owns
 	Address  []AddressMetadata `xml:"address"` // where the sandbox is reached
 
+	After   []string         `xml:"after"` // the sandboxes that come before it
 	Publish []Published      `xml:"publish"`
 	Machine *MachineMetadata `xml:"machine"` // only of a machine
 	Sources []SourceMetadata `xml:"source"`  // set when it starts
@@ -94,7 +95,7 @@ type MachineMetadata struct {
 
 // newMetadata collects what the runtime needs to find again by itself.
 func newMetadata(s *resolve.Sandbox) *Metadata {
-	m := &Metadata{Profile: s.Digest}
+	m := &Metadata{Profile: s.Digest, After: s.After}
 	if s.Backend.BootsKernel() {
 		m.Machine = &MachineMetadata{
 			Accel:   s.Machine.Accel,

@@ -34,7 +34,8 @@ type Apply struct {
 func (Apply) Help() string {
 	return `Makes what runs the same as what the profiles say. What can change while a
 sandbox runs does so; sbx plan shows beforehand what cannot. A sandbox that fails
-does not stop the others. Profiles that cannot be read or compiled change nothing.
+stops none but those that come after it, by their after or by a network that it
+creates. Profiles that cannot be read or compiled change nothing.
 
 With --prune, sandboxes that sbx made and that no profile is of are taken down.
 Nothing is ever taken down that sbx did not make.

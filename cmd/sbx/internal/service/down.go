@@ -17,7 +17,8 @@ type Down struct {
 func (Down) Help() string {
 	return `Stops the sandboxes, each in the way that its profile asks for, and removes what
 sbx made for them: domain, firewall, network, folders. The files that a sandbox
-wrote to its writable mounts stay. A sandbox that is not there is no error.
+wrote to its writable mounts stay. A sandbox that is not there is no error. Of
+several, those that started after others go before them.
 
 Examples:
   sbx down apache
@@ -38,8 +39,12 @@ func (c *Down) Run(a *verb.App) error {
 			}
 		})
 	}
+	names, err := host.DownOrder(c.Names)
+	if err != nil {
+		return err
+	}
 	var failed []error
-	for _, name := range c.Names {
+	for _, name := range names {
 		found, err := host.Down(a.Ctx, name)
 		switch {
 		case err != nil:

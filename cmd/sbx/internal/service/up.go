@@ -11,6 +11,7 @@ import (
 
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/say"
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
+	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/runtime/plan"
 	"github.com/sbx-dev/sbx/schema"
@@ -39,7 +40,8 @@ func (k keepFlags) options() []runtime.UpOption {
 
 func (Up) Help() string {
 	return `Compiles the profiles and makes their sandboxes run, each behind its firewall,
-and waits until they are ready. A sandbox that runs as its profile says is left
+and waits until they are ready, one after the other, in the order that their after
+and their networks ask for. A sandbox that runs as its profile says is left
 as it is. What can change while it runs does so, and everything else starts it
 anew: sbx plan shows which. When a step fails, what it did before is undone.
 
@@ -57,6 +59,7 @@ func (c *Up) Run(a *verb.App) error {
 	if err != nil {
 		return err
 	}
+	profiles, before := compiler.Order(profiles)
 	host := c.Open(a)
 	defer host.Close()
 	bundles, err := c.Compile(a, profiles, host)
@@ -64,10 +67,16 @@ func (c *Up) Run(a *verb.App) error {
 		return err
 	}
 	var failed []error
+	notUp := map[string]bool{}
 	for i, b := range bundles {
+		name := profiles[i].Name
+		if err := runtime.NotBegun(name, before[name], notUp); err != nil {
+			failed, notUp[name] = append(failed, err), true
+			continue
+		}
 		result, err := host.Up(a.Ctx, b, c.options()...)
 		if err != nil {
-			failed = append(failed, placed(err, profiles))
+			failed, notUp[name] = append(failed, placed(err, profiles)), true
 			continue
 		}
 		say.Fprintln(a.Stdout, describeUp(result, profiles[i]))

@@ -1,0 +1,83 @@
+package resolve
+
+import (
+	"fmt"
+
+	"github.com/sbx-dev/sbx/internal/order"
+	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// Order gives the profiles in the order in which their sandboxes start, and by name
+// which of the others come before each.
+func Order(profiles []*schema.Profile) (sorted []*schema.Profile, before map[string][]string) {
+	byName, names := map[string]*schema.Profile{}, []string{}
+	for _, p := range profiles {
+		if byName[p.Name] == nil {
+			names = append(names, p.Name)
+		}
+		byName[p.Name] = p
+	}
+	before = order.Before(inOrder(profiles))
+	for _, name := range order.Sort(names, before) {
+		sorted = append(sorted, byName[name])
+	}
+	return sorted, before
+}
+
+// inOrder is what the profiles' order follows from.
+func inOrder(profiles []*schema.Profile) []order.Sandbox {
+	list := make([]order.Sandbox, 0, len(profiles))
+	for _, p := range profiles {
+		s := order.Sandbox{Name: p.Name, After: p.After}
+		for _, i := range Interfaces(p) {
+			if i.Create != nil {
+				s.Creates = append(s.Creates, i.Attach)
+			} else if i.Attach != "" {
+				s.Uses = append(s.Uses, i.Attach)
+			}
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// circle reports sandboxes that wait for each other.
+func (t *together) circle(profiles []*schema.Profile) {
+	sorted, before := Order(profiles)
+	byName, names := map[string]*schema.Profile{}, []string{}
+	for _, p := range sorted {
+		byName[p.Name] = p
+		names = append(names, p.Name)
+	}
+	round := order.Circle(names, before)
+	var d *diag.Diagnostic
+	for i, name := range round {
+		path, why := waits(byName[name], byName[round[(i+1)%len(round)]])
+		pos := byName[name].Source.Pos(path)
+		if d == nil {
+			d = &diag.Diagnostic{Pos: pos, Severity: diag.Error, Code: diag.Circle, Path: path, Help: "remove one of these reasons to wait",
+				Message: fmt.Sprintf("none of the sandboxes that wait for each other can start first: %s", why)}
+			t.faults = append(t.faults, d)
+			continue
+		}
+		d.Notes = append(d.Notes, diag.Note{Pos: pos, Message: why})
+	}
+}
+
+// waits says where and why a profile's sandbox waits for another one.
+func waits(p, first *schema.Profile) (path, why string) {
+	for i, name := range p.After {
+		if name == first.Name {
+			return schema.Elem("after", i), fmt.Sprintf("%s starts after %s", p.Name, name)
+		}
+	}
+	for _, i := range Interfaces(p) {
+		for _, made := range Interfaces(first) {
+			if i.Attach != "" && i.Attach == made.Attach && made.Create != nil && i.Create == nil {
+				path, why = i.Path+".attach", fmt.Sprintf("%s is on the network %q, which %s creates", p.Name, i.Attach, first.Name)
+			}
+		}
+	}
+	return path, why
+}

@@ -1,0 +1,51 @@
+package sequence
+
+import (
+	"fmt"
+
+	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/internal/order"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// Down gives the names in the order in which their sandboxes are to be taken down, as
+// the connections know them.
+func Down(names []string, each func(func(*libvirt.Connect, schema.Backend) (bool, error)) error) ([]string, error) {
+	var steps []Step
+	for _, name := range names {
+		err := each(func(conn *libvirt.Connect, _ schema.Backend) (bool, error) {
+			step, err := StepDown(conn, name)
+			if step.Has != nil {
+				steps = append(steps, step)
+			}
+			return true, virt.UnlessForeign(err)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	before, err := Before(steps)
+	return order.Sort(names, before), err
+}
+
+// StepDown is the way of a sandbox that is to be taken down; that of one that is not
+// there has nothing.
+func StepDown(conn *libvirt.Connect, name string) (Step, error) {
+	step := Step{Name: name}
+	dom, m, err := virt.LookupOwn(conn, name)
+	if dom == nil || err != nil {
+		return step, err
+	}
+	defer dom.Free()
+	d, err := virt.Describe(dom, libvirt.DOMAIN_XML_INACTIVE)
+	if virt.IsGone(err) {
+		return step, nil
+	}
+	if err != nil {
+		return step, fmt.Errorf("%s: %w", name, virt.Plain(err))
+	}
+	step.Has, step.Networks = m, Networks(d)
+	return step, nil
+}
