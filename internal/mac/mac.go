@@ -106,14 +106,13 @@ const parserName = "apparmor_parser"
 // ErrNoParser says that AppArmor's parser is not installed.
 var ErrNoParser = errors.New(parserName + " is not there")
 
-// Parser finds it. Root's PATH may lack its folder, as su leaves it.
+// Parser finds it.
 func Parser() (string, error) {
-	for _, name := range []string{parserName, "/usr/sbin/" + parserName, "/sbin/" + parserName} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
-		}
+	path, err := findProgram(parserName)
+	if err != nil {
+		return "", ErrNoParser
 	}
-	return "", ErrNoParser
+	return path, nil
 }
 
 // Load compiles a profile and has the kernel enforce it from now on, in place of one

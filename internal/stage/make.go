@@ -16,6 +16,7 @@ import (
 type Folder struct {
 	UID, GID int
 	Mode     uint32
+	Context  string // what SELinux is to know of it; "" leaves that to its policy
 }
 
 // MakeFolder makes a folder of the host that is missing, and gives it to a user of
@@ -34,7 +35,7 @@ func MakeFolder(path string, f Folder) error {
 		return fmt.Errorf("%s: %w", parent, err)
 	}
 	defer around.Close()
-	err = create(around, name, node{dir: true, uid: f.UID, gid: f.GID, mode: f.Mode})
+	err = create(around, name, node{dir: true, uid: f.UID, gid: f.GID, mode: f.Mode, context: f.Context})
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		return nil
 	}
@@ -46,6 +47,7 @@ type node struct {
 	dir      bool
 	uid, gid int
 	mode     uint32 // 0 is 0755 of a folder, 0644 of a file
+	context  string
 }
 
 // create makes it in an open folder, in which somebody else may be able to rename
@@ -64,6 +66,11 @@ func create(around *os.File, name string, n node) error {
 		mode = 0o755
 	default:
 		mode = 0o644
+	}
+	if n.context != "" {
+		if err := unix.Fsetxattr(int(made.Fd()), "security.selinux", []byte(n.context), 0); err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+			return fmt.Errorf("label it %s: %w", n.context, err)
+		}
 	}
 	if err := unix.Fchown(int(made.Fd()), n.uid, n.gid); err != nil { // first: it clears mode bits
 		return err

@@ -55,8 +55,9 @@ func TestProbes(t *testing.T) {
 		{"no SELinux", selinux(containersMay), nil, "", ""},
 		{"SELinux without sbx's module", selinux(containersMay), map[string]string{"sys/fs/selinux/enforce": "1"}, Fail, "sandboxes do not start"},
 		{"SELinux that only warns, without it", selinux(machinesMay), map[string]string{"sys/fs/selinux/enforce": "0"}, Warn, "when it enforces"},
-		{"SELinux with it", selinux(containersMay), map[string]string{"sys/fs/selinux/enforce": "1", "sys/fs/selinux/context": ""}, OK, "sbx_container_t"},
-		{"SELinux and machines", selinux(machinesMay), map[string]string{"sys/fs/selinux/enforce": "1", "sys/fs/selinux/context": ""}, OK, "svirt_t"},
+		{"SELinux without what loads policies", selinux(containersMay), map[string]string{"sys/fs/selinux/enforce": "1", "sys/fs/selinux/context": ""}, Fail, "semodule"},
+		{"SELinux with it", selinux(containersMay), map[string]string{"sys/fs/selinux/enforce": "1", "sys/fs/selinux/context": "", "usr/sbin/semodule": ""}, OK, "sbx_container_t"},
+		{"SELinux and machines", selinux(machinesMay), map[string]string{"sys/fs/selinux/enforce": "1", "sys/fs/selinux/context": "", "usr/sbin/semodule": ""}, OK, "svirt_t"},
 		{"no qboot", qboot, nil, Warn, "slower"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

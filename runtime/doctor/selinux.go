@@ -19,6 +19,8 @@ func selinux(may func(kernel mac.Host, mode string) Check) probe {
 			return warn(policy.Remedy, "it only warns; when it enforces, sandboxes will not start, as its policy has not sbx's module")
 		case !policy.HasModule(kernel):
 			return fail(policy.Remedy, "it enforces, and its policy has not sbx's module: sandboxes do not start")
+		case !kernel.CanLoadModules():
+			return fail("apt install policycoreutils", "services have policies of their own, and semodule, which loads them, is not there: they do not start")
 		case kernel.SELinuxEnforces():
 			return may(kernel, "it enforces")
 		}
@@ -28,7 +30,7 @@ func selinux(may func(kernel mac.Host, mode string) Check) probe {
 
 // machinesMay says what the policy lets machines do.
 func machinesMay(_ mac.Host, mode string) Check {
-	return ok("%s: machines run as svirt_t, and see of what their profiles expose what Debian's policy lets svirt_t read: /usr and most of /etc, but no service's own files", mode)
+	return ok("%s: a service's machine runs in types of its own, and that of sbx run as svirt_t, which sees of what is exposed /usr and most of /etc, but no service's own files", mode)
 }
 
 // containersMay says what the policy lets containers be.
@@ -37,7 +39,7 @@ func containersMay(kernel mac.Host, mode string) Check {
 	mounted := policy.UnknownOfContainers(kernel)
 	switch {
 	case mounted == "":
-		return ok("%s: containers run as %s", mode, policy.ContainerType)
+		return ok("%s: a service's container runs in types of its own, and that of sbx run as %s", mode, policy.ContainerType)
 	case kernel.SELinuxEnforces():
 		return fail("machines run (-b kvm); Debian 13's policy knows it", unknown+": containers do not start", mode, mounted)
 	}

@@ -285,6 +285,6 @@ var Explanations = []Explanation{
 		"On one network, an address is one's alone: of two that have it, either gets what is meant for the other. The message names who has it: a sandbox or a domain of libvirt's, of whichever kind, the host itself, or a reservation of the network's. One that is stopped keeps its address until it is taken down.",
 		"sbx: error[SBX0537]: web.cue:9:12: web: its address 10.83.0.80 on the network web is that of db, a container that runs", "sbx ps\nsbx down db"},
 	{SELinux, "SELinux's policy does not let the sandbox be what its profile says",
-		"Where SELinux enforces, the host's policy decides what a sandbox may do, too: a container runs as sbx_container_t, of sbx's own module, and a machine's QEMU as libvirt's svirt_t. A machine that cannot read what its profile exposes is not started; docs/running.md says how to let it.",
+		"Where SELinux enforces, the host's policy decides what a sandbox may do, too: what sbx up starts has types of its own, in a policy that it puts into the host's, the container of an sbx run is sbx_container_t, of sbx's module, and its machine's QEMU libvirt's svirt_t. A sandbox that could not read what its profile exposes, or write what is to be writable, is not started; docs/running.md says more.",
 		"sbx: error[SBX0538]: web: SELinux's policy does not know system_u:system_r:sbx_container_t:s0:c12,c345, in which it would run", "semodule -i /usr/share/sbx/selinux/sbx.cil\nrestorecon -R /var/lib/sbx"},
 }

@@ -65,18 +65,55 @@ grep -q system_u:system_r:svirt_t:s0:c said
 #: enforcing: a machine, from a terminal
 enforced terminal sbx run -b kvm -- id
 
-#: enforcing: apache in a container, from a terminal
-enforced terminal bash -c 'sbx up profiles/apache.cue && curl -fsS -o page http://10.83.0.80/ && sbx exec apache -- cat /proc/self/attr/current'
+#: enforcing: apache in a container, from a terminal, in types of its own
+enforced terminal bash -c 'sbx up profiles/apache.cue && curl -fsS -o page http://10.83.0.80/ && sbx exec apache -- cat /proc/self/attr/current' | tee said
 grep -q html page
-ls -Z /var/log/sbx/apache
+grep -q system_u:system_r:sbx_apache.process:s0:c said
+ls -Z /var/log/sbx/apache | tee said
+grep -q system_u:object_r:sbx_apache.content:s0:c said
+sbx drift apache
+
+#: a process in the container's types and outside of its walls
+# Nobody may enter them while they are enforced, so it waits for that.
+mkdir -p /srv/secret /var/log/sbx/other /home/somebody
+for file in /srv/secret/file /root/.bashrc /var/log/sbx/other/log /home/somebody/file; do echo secret >$file; done
+cp -L /usr/bin/env /srv/secret/program
+install -m 0755 /lab/tools/taken-over /usr/local/bin/
+restorecon -R /srv /root /home /usr/local/bin
+chcon -l s0:c1,c2 /var/log/sbx/other/log
+chmod a+w /var/log/sbx/apache/access.log # the process is root without its namespace, and so not its owner
+context=$(sbx exec apache -- cat /proc/self/attr/current | tr -d '\0')
+dmesg --clear
+(until [ "$(getenforce)" = Enforcing ]; do sleep 1; done; echo) |
+	runcon "$context" perl /usr/local/bin/taken-over --container "$context" \
+		/etc/shadow /root/.bashrc /home/somebody/file /srv/secret/file /var/log/sbx/other/log /proc/1/environ /proc/1/mem /dev/vda /sys/kernel/security/lsm \
+		-- /etc/apache2/apache2.conf +/var/log/sbx/apache/access.log | cat >/run/said &
+sleep 5
+setenforce 1
+code=0; wait $! || code=$?
+setenforce 0
+cat /run/said
+dmesg | grep -o 'avc: *denied.*permissive=0' | grep -v -e "scontext=$context" && exit 1
+exit $code
+
+#: a policy that somebody has taken away or changed is drift, and up puts it back
+semodule -r sbx_apache
+sbx drift apache >said && exit 1
+grep 'selinux policy' said
+enforced sbx up profiles/apache.cue
+sbx drift apache
+curl -fsS -o page http://10.83.0.80/
 
 #: enforcing: it is started anew, and writes its log again
 enforced bash -c 'sbx stop apache && sbx up profiles/apache.cue && curl -fsS -o page http://10.83.0.80/'
 ls -lZ /var/log/sbx/apache
 enforced sbx down apache
+semodule -l | grep sbx_apache && exit 1
 
-#: enforcing: apache in a machine is refused, with the reason
-# Debian's policy lets no machine read what is httpd_config_t.
-if enforced sbx up --tag backend=kvm profiles/apache.cue >said 2>&1; then exit 1; fi
-cat said
-grep -q 'SBX0538.*/etc/apache2 is httpd_config_t' said
+#: enforcing: apache in a machine, in types of its own
+enforced bash -c 'sbx up --tag backend=kvm profiles/apache.cue && curl -fsS --max-time 300 -o page http://10.83.0.80/'
+grep -q html page
+ps -eo label,comm | grep qemu-system | tee said
+grep -q system_u:system_r:sbx_apache.process:s0:c said
+sbx drift apache
+enforced sbx down apache

@@ -14,6 +14,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/internal/within"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/selinux"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -111,7 +112,7 @@ func (s *Sandbox) MakeWritable(ownerOf func(manifest.Mount) (Owner, error)) erro
 		if err != nil {
 			return err
 		}
-		folder := stage.Folder{UID: to.UID, GID: to.GID, Mode: uint32(m.Mode)}
+		folder := stage.Folder{UID: to.UID, GID: to.GID, Mode: uint32(m.Mode), Context: selinux.Contexts(s.Domain).Written}
 		if IsVolume(m) {
 			if s.Host[m.Target], err = s.openVolume(m, folder); err != nil {
 				return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/compiler/apparmor"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/embed"
@@ -35,10 +36,22 @@ func Holds(conn *libvirt.Connect) (bool, error) {
 
 // Bind has the domain run in a SELinux context or an AppArmor profile of its own.
 func Bind(s *bound.Sandbox, conn *libvirt.Connect, own *embed.Driver) error {
-	if err := selinux.Label(conn, s.Domain, s.Name, s.SELinux); err != nil {
+	want := selinux.Wanted{Name: s.Name, Shared: s.SELinux, Policy: s.Policy, Seen: seen(s.Manifest)}
+	var err error
+	if s.Module, err = selinux.Label(conn, s.Domain, want); err != nil {
 		return err
 	}
 	return bindProfile(s, conn, own)
+}
+
+// seen are the paths of the host that are read-only in the sandbox.
+func seen(m *manifest.Manifest) (paths []string) {
+	for _, mount := range m.Mounts {
+		if bound.IsOfHost(mount) && !mount.Writable {
+			paths = append(paths, mount.Source)
+		}
+	}
+	return paths
 }
 
 // bindProfile has the domain run in the bundle's own AppArmor profile where libvirt

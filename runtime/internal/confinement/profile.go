@@ -15,6 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/runtime/internal/selinux"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -65,9 +66,12 @@ func enforce(s *bound.Sandbox) error {
 	return nil
 }
 
-// Offer has the kernel have the sandbox's profile where it has none of that
-// name: libvirt defines no domain otherwise.
+// Offer has the kernel have the sandbox's types, and its profile where it has none of
+// that name: libvirt defines no domain otherwise.
 func Offer(s *bound.Sandbox) error {
+	if err := selinux.Load(s.Name, s.Module); err != nil {
+		return err
+	}
 	if s.Confinement == nil {
 		return nil
 	}
@@ -81,9 +85,13 @@ func Offer(s *bound.Sandbox) error {
 // File is where the text is kept.
 func File(dir string) string { return filepath.Join(dir, state.AppArmor) }
 
-// Unload takes the sandbox's profile from the kernel, where it has one. What
-// ran in it must have ended: it would not be confined any more.
+// Unload takes the sandbox's profile from the kernel, and its types, where it has them.
+// What ran in them must have ended: it would not be confined any more.
 func Unload(name string) error {
+	return errors.Join(unloadProfile(name), selinux.Unload(name))
+}
+
+func unloadProfile(name string) error {
 	if !ThisHost.Enabled() || os.Geteuid() != 0 {
 		return nil
 	}

@@ -36,6 +36,7 @@ const (
 	whyLoose       = "libvirt puts an interface on its bridge when the sandbox starts"
 	whyBinding     = "libvirt puts an interface behind its filter when the sandbox starts"
 	whyAppArmor    = "the kernel takes a profile in place of the older one at once"
+	whyPolicy      = "SELinux's policy takes a module in place of the older one at once"
 	whyUnconfined  = "nothing confines a process that runs already"
 	whyProfile     = "only sbx's own notes change"
 	whySource      = "a sandbox keeps what stood at the path when it started"
@@ -62,6 +63,7 @@ func Compare(want *bound.Sandbox, have *Observed) ([]plan.Change, error) {
 	if err := errors.Join(c.domain(), c.manifest(), c.filters(), c.networks(), c.profile()); err != nil {
 		return nil, err
 	}
+	c.policy()
 	c.names()
 	if desired := publish.Show(publish.Ports(c.want.Metadata)); c.have.Active && desired != c.have.ports {
 		c.add(portsObject, plan.Difference{Live: c.have.ports, Desired: desired}, plan.Live, whyPorts)

@@ -40,11 +40,30 @@ func (c *comparison) profile() error {
 	return nil
 }
 
-// rules are the lines of a profile that say something.
+// policy compares the module of SELinux's policy that the sandbox is to have here with
+// what that policy has, rule by rule: whoever changed it.
+func (c *comparison) policy() {
+	if c.want.Module == nil {
+		return
+	}
+	if c.have.policy == nil {
+		c.add(policyObject, plan.Difference{Desired: "loaded"}, plan.Live, whyPolicy)
+		return
+	}
+	desired, live := rules(c.want.Module), rules(c.have.policy)
+	for _, rule := range Gone(live, desired) {
+		c.add(policyObject, plan.Difference{Live: rule}, plan.Live, whyPolicy)
+	}
+	for _, rule := range Gone(desired, live) {
+		c.add(policyObject, plan.Difference{Desired: rule}, plan.Live, whyPolicy)
+	}
+}
+
+// rules are the lines of a profile, or of a policy, that say something.
 func rules(profile []byte) (lines []string) {
 	for line := range strings.Lines(string(profile)) {
 		line = strings.TrimSpace(line)
-		if line != "" && !strings.HasPrefix(line, "#") {
+		if line != "" && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, ";") {
 			lines = append(lines, strings.TrimSuffix(line, ","))
 		}
 	}

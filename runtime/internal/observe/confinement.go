@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"errors"
 	"fmt"
 
 	"libvirt.org/go/libvirt"
@@ -10,18 +11,32 @@ import (
 	"github.com/sbx-dev/sbx/internal/mac"
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
+	"github.com/sbx-dev/sbx/runtime/internal/selinux"
 	"github.com/sbx-dev/sbx/schema"
 )
 
-// lookAtConfinement finds out what the kernel has of the sandbox's profile, and
-// whether it is that profile that confines the sandbox.
+// lookAtConfinement finds out what confines the sandbox.
 func (o *Observed) lookAtConfinement(dom *libvirt.Domain, kind schema.Backend) error {
-	if !confinement.ThisHost.Enabled() {
-		return nil
-	}
 	d := new(libvirtxml.Domain)
-	if err := d.Unmarshal(o.defined); err != nil || !confinement.Is(d, o.name) {
+	if err := d.Unmarshal(o.defined); err != nil {
 		return err
+	}
+	return errors.Join(o.lookAtProfile(dom, d, kind), o.lookAtPolicy(d))
+}
+
+// lookAtPolicy finds out what SELinux's policy has of the sandbox's own.
+func (o *Observed) lookAtPolicy(d *libvirtxml.Domain) (err error) {
+	if o.policed = selinux.IsOwn(d, o.name); o.policed {
+		o.policy, err = selinux.Module(confinement.ThisHost, o.name)
+	}
+	return err
+}
+
+// lookAtProfile finds out what the kernel has of the sandbox's profile for AppArmor, and
+// whether it is that profile that confines the sandbox.
+func (o *Observed) lookAtProfile(dom *libvirt.Domain, d *libvirtxml.Domain, kind schema.Backend) error {
+	if !confinement.ThisHost.Enabled() || !confinement.Is(d, o.name) {
+		return nil
 	}
 	loaded, err := confinement.ThisHost.Find(compiler.AppArmorName(o.name))
 	if err != nil {

@@ -35,6 +35,7 @@ const (
 	metadataObject = "metadata"
 	portsObject    = "published ports"
 	ProfileObject  = "apparmor profile"
+	policyObject   = "selinux policy"
 )
 
 func FilterObject(name string) string         { return "filter " + name }
@@ -82,6 +83,9 @@ func (o *Observed) Fingerprints() (map[string]string, error) {
 	objects[filesObject] = o.files
 	if o.profile != "" {
 		objects[ProfileObject] = o.confinement()
+	}
+	if o.policed {
+		put(policyObject, string(o.policy), func(text string) (string, error) { return compiler.Digest([]byte(text)), nil })
 	}
 	return objects, failed
 }

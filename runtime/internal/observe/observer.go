@@ -37,6 +37,8 @@ type Observed struct {
 	files    string            // a fingerprint
 	profile  string            // what the kernel has of its AppArmor profile; empty: it is to have none
 	loose    bool              // it runs, and not in that profile
+	policy   []byte            // what SELinux's policy has of its module; nil: none
+	policed  bool              // it is to have one
 	sources  map[string]string // what stands now at the host paths that it sees, by object, while it runs
 }
 

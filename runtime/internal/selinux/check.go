@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sbx-dev/sbx/compiler/selinux"
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -31,16 +32,22 @@ func Check(process string, source *stage.Source, writable bool) error {
 		}
 		if !allowed {
 			return fault.New(diag.SELinux, "%s is %s to SELinux, whose policy does not let %s %s it: %s",
-				source.Path, kindOf(of), kindOf(process), verb, mend(verb, source))
+				source.Path, kindOf(of), kindOf(process), verb, mend(process, verb, source))
 		}
 	}
 	return nil
 }
 
 // mend is what lets a sandbox do so.
-func mend(verb string, source *stage.Source) string {
-	if verb == "read" {
-		return "run it as a container (-b lxc), which may read more, or allow it: docs/running.md, SELinux"
+func mend(process, verb string, source *stage.Source) string {
+	own := strings.HasSuffix(kindOf(process), "."+selinux.Process)
+	switch {
+	case own && verb == "write":
+		return fmt.Sprintf("its policy says that this is its own, and the host has not given it yet: restorecon -RF %s", source.Real)
+	case own:
+		return "no sandbox sees secrets of the host, homes, or what is another sandbox's: docs/running.md, SELinux"
+	case verb == "read":
+		return "run it as a container (-b lxc), which may read more, or as a service (sbx up), which has a policy of its own"
 	}
 	below := ""
 	if source.IsDir() {

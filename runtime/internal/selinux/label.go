@@ -10,6 +10,7 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/compiler/selinux"
 	"github.com/sbx-dev/sbx/internal/mac"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
@@ -22,31 +23,49 @@ const thisHost = mac.Host("/")
 // model is libvirt's name of SELinux.
 const model = "selinux"
 
+// Wanted is what a sandbox is to be to SELinux.
+type Wanted struct {
+	Name   string
+	Shared string   // its type where it has no policy of its own, of sbx's module; "" is libvirt's
+	Policy []byte   // its own, as it was compiled; nil for none
+	Seen   []string // the paths of the host that it sees, read-only
+}
+
 // Label has the domain run in a context with the sandbox's own categories, where libvirt
 // confines by SELinux: libvirt would choose others at each start, and the sandbox would
-// not come at what it has written before. The type is own, of sbx's module, or libvirt's
-// where that is empty. Elsewhere the domain is left as it is; so it is where the policy
-// has no such type and does not enforce.
-func Label(conn *libvirt.Connect, d *libvirtxml.Domain, name, own string) error {
+// not come at what it has written before. Where it has a policy of its own, that is
+// completed for this host and returned, for Load. Elsewhere the domain is left as it is;
+// so it is where the policy has not what sbx needs and does not enforce.
+func Label(conn *libvirt.Connect, d *libvirtxml.Domain, w Wanted) (module []byte, err error) {
 	if !thisHost.HasSELinux() {
-		return nil
+		return nil, nil
 	}
 	base, err := libvirts(conn, d.Type)
 	if base == nil || err != nil {
-		return err
+		return nil, err
 	}
-	if own != "" {
-		base.kind = own
+	if w.Shared != "" {
+		base.kind = w.Shared
 	}
-	label := base.with(compiler.Categories(name))
-	if err := known(label, own != ""); err != nil {
+	if w.Policy != nil {
+		base.kind = ContainerType // which stands for sbx's module
+	}
+	if err := known(base.with(compiler.Categories(w.Name)), w.Shared != ""); err != nil {
 		if thisHost.SELinuxEnforces() {
-			return fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", w.Name, err)
 		}
-		return nil
+		return nil, nil
 	}
-	d.SecLabel = append(d.SecLabel, libvirtxml.DomainSecLabel{Type: "static", Model: model, Relabel: "yes", Label: label})
-	return nil
+	if w.Policy != nil {
+		base.kind = selinux.Type(w.Name, selinux.Process)
+		if module, err = own(w.Name, w.Policy, w.Seen); err != nil {
+			return nil, fmt.Errorf("%s: %w", w.Name, err)
+		}
+	}
+	d.SecLabel = append(d.SecLabel, libvirtxml.DomainSecLabel{
+		Type: "static", Model: model, Relabel: "yes", Label: base.with(compiler.Categories(w.Name)),
+	})
+	return module, nil
 }
 
 // known refuses a context that the policy does not know, or in which libvirt could not

@@ -6,6 +6,7 @@ import (
 
 	"libvirt.org/go/libvirtxml"
 
+	"github.com/sbx-dev/sbx/compiler/selinux"
 	"github.com/sbx-dev/sbx/internal/stage"
 )
 
@@ -25,14 +26,23 @@ func Of(d *libvirtxml.Domain) string {
 	return d.SecLabel[i].Label
 }
 
+// IsOwn says whether the domain is to run in types of the sandbox's own.
+func IsOwn(d *libvirtxml.Domain, sandbox string) bool {
+	return kindOf(Of(d)) == selinux.Type(sandbox, selinux.Process)
+}
+
 // Contexts are those of a sandbox's stage, whose domain Label has labelled or not.
 func Contexts(d *libvirtxml.Domain) stage.Contexts {
 	words := strings.SplitN(Of(d), ":", 5)
 	if len(words) < 5 {
 		return stage.Contexts{}
 	}
+	written := image
+	if policy, own := strings.CutSuffix(words[2], "."+selinux.Process); own {
+		written = policy + "." + selinux.Content
+	}
 	return stage.Contexts{
 		Own:     strings.Join([]string{words[0], "object_r", content, words[3]}, ":"),
-		Written: strings.Join([]string{words[0], "object_r", image, words[3], words[4]}, ":"),
+		Written: strings.Join([]string{words[0], "object_r", written, words[3], words[4]}, ":"),
 	}
 }

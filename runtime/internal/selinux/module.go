@@ -1,0 +1,89 @@
+package selinux
+
+import (
+	"bytes"
+	"compress/bzip2"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/sbx-dev/sbx/compiler/selinux"
+	"github.com/sbx-dev/sbx/internal/mac"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// maxModule is the most bytes of a module that are read: a sandbox's has some ten
+// thousand.
+const maxModule = 1 << 20
+
+// Module is the text of the sandbox's own module as the host's policy has it; nil where
+// it has none. Somebody else's of that name is read all the same.
+func Module(host mac.Host, sandbox string) ([]byte, error) {
+	f, err := os.Open(filepath.Join(moduleFolder(host, sandbox), "cil"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	packed, err := io.ReadAll(io.LimitReader(f, maxModule))
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.HasPrefix(packed, []byte("BZh")) { // as semanage.conf may have it
+		return packed, nil
+	}
+	return io.ReadAll(io.LimitReader(bzip2.NewReader(bytes.NewReader(packed)), maxModule))
+}
+
+// moduleFolder is where libsemanage keeps a module that semodule has brought, without a
+// priority of its own (semodule(8): 400).
+func moduleFolder(host mac.Host, sandbox string) string {
+	policy := value(host, "etc/selinux/config", "SELINUXTYPE")
+	return filepath.Join(string(host), "var/lib/selinux", policy, "active/modules/400", selinux.Module(sandbox))
+}
+
+// Load has the host's policy contain the sandbox's module, unless it has that already.
+func Load(sandbox string, module []byte) error {
+	if module == nil {
+		return nil
+	}
+	have, err := Module(thisHost, sandbox)
+	if err != nil || bytes.Equal(have, module) {
+		return err
+	}
+	if err := mac.LoadModule(selinux.Module(sandbox), module); err != nil {
+		return fault.New(diag.SELinux, "its policy cannot be put into SELinux's: %w", err)
+	}
+	return nil
+}
+
+// Unload takes the sandbox's module from the host's policy, where it has one. What ran in
+// its types must have ended.
+func Unload(sandbox string) error {
+	if !thisHost.HasSELinux() || os.Geteuid() != 0 {
+		return nil
+	}
+	have, err := Module(thisHost, sandbox)
+	if have == nil || err != nil {
+		return err
+	}
+	if err := mac.UnloadModule(selinux.Module(sandbox)); err != nil {
+		return fault.New(diag.SELinux, "its policy cannot be taken from SELinux's: %w", err)
+	}
+	return nil
+}
+
+// own completes the sandbox's policy with the types of what it sees of this host.
+func own(sandbox string, policy []byte, seen []string) ([]byte, error) {
+	types, err := typesBelow(seen)
+	if err != nil {
+		return nil, fmt.Errorf("cannot learn what SELinux calls that which it sees: %w", err)
+	}
+	return selinux.Bind(policy, sandbox, types), nil
+}
