@@ -219,7 +219,7 @@ var restarts = []struct {
 	{failed{"with an error", runtime.Looping, []string{"5 times in a row", "exit code 3", "| its last line"}}, "echo its last line >&2; exit 3"},
 	{failed{"with success", runtime.Looping, []string{"exit code 0", "| forked", "stay in the foreground"}}, "echo forked"},
 	{failed{"a library", runtime.Looping, []string{"exit code 127", "libz.so.6", "ldd"}}, "exec /broken/library"},
-	{failed{"memory", runtime.Looping, []string{"SIGKILL", "| filling", "resources.memory gives it MEMORY"}}, `echo filling; exec perl -e '$x .= "x" x 1000000 while 1'`},
+	{failed{"memory", runtime.Looping, []string{"SIGKILL", "| filling", "resources.memory gives it MEMORY"}}, `echo filling; exec tail /dev/zero`},
 	{failed{"a signal", runtime.Looping, []string{"killed by signal 11 SIGSEGV", "| boom"}}, "echo boom; kill -SEGV $$"},
 	{failed{"never ready", runtime.NotReady, []string{"not ready within 6s", "| still loading"}}, "echo still loading; exec sleep 100"},
 	{failed{"an end before it is ready", runtime.Looping, []string{"5 times in a row before it was ready", "exit code 4", "| nearly there"}}, "sleep 0.2; echo nearly there; exit 4"},

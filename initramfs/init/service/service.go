@@ -159,23 +159,27 @@ func (s *Service) once() (again, ordered bool) {
 	for _, last := range s.last {
 		last()
 	}
-	s.board.Set(func(b *channel.Status) {
+	switch {
+	case order != nil:
+		again = order.restart
+	case message != "":
+		again = s.run.Restart != "never" && s.run.Restart != ""
+	default:
+		again = s.run.Restart == "always" || s.run.Restart == "on-failure" && exit != proc.Success
+	}
+	s.settle(again, func(b *channel.Status) {
+		b.Exit, b.Message = &exit, message
 		b.Ran, b.OOM = time.Since(began).Milliseconds(), memoryKills() > kills
 		b.Failures++
 		if order != nil || ready.Load() {
 			b.Failures = 0
 		}
 	})
-	switch {
-	case order != nil:
-		again = s.settle(&exit, "", order.restart)
-		close(order.done)
-		return again, order.restart
-	case message != "":
-		return s.settle(&exit, message, s.run.Restart != "never" && s.run.Restart != ""), false
+	if order == nil {
+		return again, false
 	}
-	failed := exit != proc.Success
-	return s.settle(&exit, "", s.run.Restart == "always" || s.run.Restart == "on-failure" && failed), false
+	close(order.done)
+	return again, order.restart
 }
 
 // notStarted shows why there is no command, and says whether to try again: a
@@ -185,20 +189,25 @@ func (s *Service) notStarted(err error) (again bool) {
 	if failure := new(channel.Failure); errors.As(err, &failure) {
 		reason = failure.Reason
 	}
-	s.board.Set(func(b *channel.Status) { b.Reason = reason; b.Failures++ })
-	return s.settle(nil, err.Error(), s.run.Restart == "always" || s.run.Restart == "on-failure")
+	again = s.run.Restart == "always" || s.run.Restart == "on-failure"
+	s.settle(again, func(b *channel.Status) {
+		b.Exit, b.Message, b.Reason = nil, err.Error(), reason
+		b.Failures++
+	})
+	return again
 }
 
-// settle shows how the command ended and whether it starts again.
-func (s *Service) settle(exit *channel.Exit, message string, again bool) bool {
+// settle shows how the command ended and whether it starts again, all at once: whoever
+// watches takes what it sees for the state of one end.
+func (s *Service) settle(again bool, end func(*channel.Status)) {
 	s.table.KillOrphans()
 	s.board.Set(func(b *channel.Status) {
-		b.State, b.PID, b.Exit, b.Message = channel.Ended, 0, exit, message
+		b.State, b.PID = channel.Ended, 0
 		if again {
 			b.State = channel.Backoff
 		}
+		end(b)
 	})
-	return again
 }
 
 // watch shows when the service is ready, and sends why it is not or no longer
