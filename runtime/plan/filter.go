@@ -13,8 +13,8 @@ const RuleField = "rule"
 
 // Filter compares an nwfilter with the desired one: their rules in the order of
 // their priorities, whatever the numbers are, and without comments. A rule that
-// differs is one that is not there and another that is too much. Those that a rule
-// of a profile became are told in its words.
+// differs is one that is not there and another that is too much. Those that rules
+// of a profile became are told in its words: what they open, less what is open already.
 func Filter(desired, live string) ([]Difference, error) {
 	want, have, err := parseBoth(desired, live)
 	if err != nil {
@@ -41,12 +41,27 @@ func rulesFound(list []edit) (found []Difference) {
 		groups[key(e)] = append(groups[key(e)], e.entry)
 	}
 	plainly := map[*element]bool{} // what words do not cover
-	words := map[together][]string{}
+	openings := map[together][]opening{}
+	all := map[bool][]opening{} // of what came, and of what went
 	for of, entries := range groups {
-		lines, rest := told(of.comment, entries)
-		words[of] = lines
+		opens, rest := openingsOf(of.comment, entries)
+		openings[of] = opens
+		all[of.added] = append(all[of.added], opens...)
 		for _, e := range rest {
 			plainly[e] = true
+		}
+	}
+	words := map[together][]string{}
+	for of, opens := range openings {
+		var changed []opening
+		for _, o := range opens {
+			changed = append(changed, o.without(all[!of.added])...)
+		}
+		words[of] = told(of.comment, changed)
+	}
+	if len(plainly) == 0 && !slices.ContainsFunc(slices.Collect(maps.Values(words)), func(lines []string) bool { return len(lines) > 0 }) {
+		for of, opens := range openings { // the same, in other rules
+			words[of] = told(of.comment, opens)
 		}
 	}
 	for _, e := range list {

@@ -17,9 +17,21 @@ import (
 // does. The words are read off the rules and not off their comments, which anybody
 // may write; what does not belong to such a rule is told as libvirt writes it.
 
-// ofProfile is the comment of a rule that a profile's rule became: its path, and
-// where it was written.
-var ofProfile = regexp.MustCompile(`^networks?[^ ]*\.allow\[\d+\](?: (.+))?$`)
+// ofProfile is a part of the comment of a rule that rules of a profile became: the
+// path of one of them. Behind each stands where it was written.
+var ofProfile = regexp.MustCompile(`networks?[^ ]*\.allow\[\d+\] ?`)
+
+// written says whether a comment is that of rules of a profile, and where those were
+// written.
+func written(comment string) (places string, ok bool) {
+	at := ofProfile.FindStringIndex(comment)
+	if at == nil || at[0] != 0 {
+		return "", false
+	}
+	list := strings.Split(ofProfile.ReplaceAllString(comment, ""), ", ")
+	list = slices.Compact(slices.DeleteFunc(list, func(place string) bool { return place == "" }))
+	return strings.Join(list, ", "), true
+}
 
 // opening is a rule of the layer that knows connections: who opens what.
 type opening struct {
@@ -31,6 +43,7 @@ type opening struct {
 
 	where [4]string // addr, mask, start and end, as libvirt writes them
 	proto string    // as the other layer names it
+	rules string    // those of the profile: the comment
 }
 
 // protocols are the elements of the layer that knows connections.
@@ -155,16 +168,15 @@ func (o *opening) covers(entry *element) bool {
 		knows(match, "protocol", remote+"ipaddr", remote+"ipmask", own+"ipaddr", port+"portstart", port+"portend", "type", "state", "comment")
 }
 
-// told says what a filter's rules of one comment come to, all of which have come
-// or gone: the words of the profile's rule, and the entries that are more.
-func told(comment string, entries []*element) (lines []string, rest []*element) {
-	place := ofProfile.FindStringSubmatch(comment)
-	if place == nil {
+// openingsOf reads a filter's rules of one comment, all of which have come or gone:
+// what the profile's rules open, and the entries that are more.
+func openingsOf(comment string, entries []*element) (openings []opening, rest []*element) {
+	if _, ok := written(comment); !ok {
 		return nil, entries
 	}
-	var openings []opening
 	for _, e := range entries {
 		if o, ok := openingOf(e); ok {
+			o.rules = comment
 			openings = append(openings, o)
 		} else {
 			rest = append(rest, e)
@@ -173,13 +185,69 @@ func told(comment string, entries []*element) (lines []string, rest []*element) 
 	rest = slices.DeleteFunc(rest, func(e *element) bool {
 		return slices.ContainsFunc(openings, func(o opening) bool { return o.covers(e) })
 	})
-	for _, line := range words(openings) {
-		if place[1] != "" {
-			line += " (" + place[1] + ")"
+	return openings, rest
+}
+
+// without leaves out of an opening what others open, too. A profile's rules that touch
+// become one of the filter, so that a port more is one rule gone and a wider one come.
+func (o opening) without(others []opening) []opening {
+	left := []opening{o}
+	for _, other := range others {
+		var next []opening
+		for _, one := range left {
+			next = append(next, one.less(other)...)
 		}
-		lines = append(lines, line)
+		left = next
 	}
-	return lines, rest
+	return left
+}
+
+// less is the opening in the pieces around another one.
+func (o opening) less(other opening) (pieces []opening) {
+	if !o.comparable(&other) || o.remote.To.Less(other.remote.From) || other.remote.To.Less(o.remote.From) ||
+		o.service.High < other.service.Low || other.service.High < o.service.Low {
+		return []opening{o}
+	}
+	add := func(change func(*opening)) {
+		piece := o
+		change(&piece)
+		pieces = append(pieces, piece)
+	}
+	if o.remote.From.Less(other.remote.From) {
+		add(func(p *opening) { p.remote.To = other.remote.From.Prev() })
+		o.remote.From = other.remote.From
+	}
+	if other.remote.To.Less(o.remote.To) {
+		add(func(p *opening) { p.remote.From = other.remote.To.Next() })
+		o.remote.To = other.remote.To
+	}
+	if o.service.Low < other.service.Low {
+		add(func(p *opening) { p.service.High = other.service.Low - 1 })
+	}
+	if other.service.High < o.service.High {
+		add(func(p *opening) { p.service.Low = other.service.High + 1 })
+	}
+	return pieces
+}
+
+// comparable says whether one opening is told less another. One that is bounded is not,
+// nor one of any protocol; nor the same rules of the profile where they name others
+// than before, which reads better as it is written.
+func (o *opening) comparable(other *opening) bool {
+	return o.in == other.in && !o.any && !other.any && o.most == 0 && other.most == 0 && o.service.Proto == other.service.Proto &&
+		o.remote.From.Is4() == other.remote.From.Is4() && (o.rules != other.rules || o.remote == other.remote)
+}
+
+// told writes openings of one comment in the profile's words, with their lines.
+func told(comment string, openings []opening) []string {
+	places, _ := written(comment)
+	lines := words(openings)
+	if places != "" {
+		for i := range lines {
+			lines[i] += " (" + places + ")"
+		}
+	}
+	return lines
 }
 
 // words joins openings that agree in their services, and then those that agree in

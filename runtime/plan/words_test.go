@@ -42,6 +42,8 @@ func filterOf(t *testing.T, rules string) string {
 // words, each with its line.
 func TestFilterInWords(t *testing.T) {
 	const ssh = `{"in": {"tcp": [22]}}`
+	// so many that rules which touch are joined
+	many := ssh + strings.Repeat(`, {"in": {"tcp": [24]}, "from": ["10.0.0.1-10.0.0.254"]}`, 2)
 	for _, c := range []struct {
 		what, old, new string
 		want           []string
@@ -55,6 +57,14 @@ func TestFilterInWords(t *testing.T) {
 			[]string{"- in sctp 1, 5 from 10.0.0.0/9 (web.cue:1:1)", "+ in sctp 1, 5 from 10.0.0.0/8 (web.cue:1:1)"}},
 		{"a bound", ssh + `, {"in": {"tcp": [80]}, "from": ["10.0.0.0/8"]}`, ssh + `, {"in": {"tcp": [80]}, "from": ["10.0.0.0/8"], "connections": 3}`,
 			[]string{"+ in tcp 80 from 10.0.0.0/8: at most 3 connections at once from one address (web.cue:1:1)"}},
+		{"a port beside another", `{"in": {"tcp": [80, 82]}}`, `{"in": {"tcp": [80, 81, 82]}}`, []string{"+ in tcp 81 from anyone (web.cue:1:1)"}},
+		{"a rule that touches another", ssh, ssh + `, {"in": {"tcp": [23]}}`, []string{"+ in tcp 23 from anyone (web.cue:1:1)"}},
+		{"a rule that is joined with another", many, many + `, {"in": {"tcp": [23]}}`, []string{"+ in tcp 23 from anyone (web.cue:1:1)"}},
+		{"a rule that parts two", many + `, {"in": {"tcp": [23]}}`, many, []string{"- in tcp 23 from anyone (web.cue:1:1)"}},
+		{"a rule between two", `{"in": {"tcp": [22]}, "from": ["10.0.0.0/26"]}, {"in": {"tcp": [22]}, "from": ["10.0.0.128/25"]}`,
+			`{"in": {"tcp": [22]}, "from": ["10.0.0.0/26"]}, {"in": {"tcp": [22]}, "from": ["10.0.0.64/26"]}, {"in": {"tcp": [22]}, "from": ["10.0.0.128/25"]}`,
+			[]string{"+ in tcp 22 from 10.0.0.64/26 (web.cue:1:1)"}},
+		{"a rule out of the middle", `{"in": {"tcp": [1, 2, 3]}}`, `{"in": {"tcp": [1]}}, {"in": {"tcp": [3]}}`, []string{"- in tcp 2 from anyone (web.cue:1:1)"}},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			got, err := Filter(filterOf(t, c.new), filterOf(t, c.old))
@@ -115,5 +125,21 @@ func TestAnswersGoOneWay(t *testing.T) {
 		if err != nil || len(got) != told {
 			t.Errorf("%s: %v, %v", direction, got, err)
 		}
+	}
+}
+
+// Who writes a rule of a filter as two that open the same has changed it all the same.
+func TestTheSameInOtherRulesIsToldOf(t *testing.T) {
+	want := filterOf(t, `{"in": {"tcp": [22, 23]}, "from": ["10.0.0.1"]}`)
+	const joined = `<tcp srcipaddr="10.0.0.1" dstportstart="22" dstportend="23" comment="network.allow[0] web.cue:1:1"></tcp>`
+	if strings.Count(want, joined) != 1 {
+		t.Fatalf("the filter has no rule of both ports:\n%s", want)
+	}
+	one := strings.Replace(joined, ` dstportend="23"`, "", 1)
+	live := strings.Replace(want, joined, one, 1)
+	live = strings.Replace(live, "</filter>", `<rule action="accept" direction="in" priority="101">`+strings.Replace(one, `"22"`, `"23"`, 1)+"</rule></filter>", 1)
+	got, err := Filter(want, live)
+	if err != nil || len(got) == 0 {
+		t.Errorf("%v, %v", got, err)
 	}
 }

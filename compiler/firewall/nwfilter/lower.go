@@ -40,24 +40,24 @@ type lowering struct {
 // MAC and IP addresses. Layer B has rules of the families that the policy speaks
 // only: libvirt starts some forty programs to make the chains of each, and what
 // passes without a rule, such as neighbour discovery, layer A tells as exactly.
-func write(p *firewall.Policy) *libvirtxml.NWFilter {
+func write(p *firewall.Policy, parts []firewall.Part) *libvirtxml.NWFilter {
 	l := &lowering{policy: p, a: firstInA, b: firstInB,
 		filter: &libvirtxml.NWFilter{Name: p.Interface().Filter, UUID: p.Interface().UUID, Chain: "root"}}
 	l.comment = "no frame under another MAC address"
 	l.addA("drop", "out", libvirtxml.NWFilterRule{MAC: &libvirtxml.NWFilterRuleMAC{Match: "no",
 		NWFilterRuleCommonMAC: libvirtxml.NWFilterRuleCommonMAC{SrcMACAddr: text(p.Interface().MAC.String())}, Comment: l.comment}})
 	l.infrastructureA()
-	for _, r := range p.Rules() {
-		l.comment = comment(r)
-		l.ruleA(r)
+	for _, part := range parts {
+		l.comment = comment(p, part)
+		l.ruleA(part.Rule)
 	}
 	l.comment = ""
 	l.add("drop", "inout", dropAllInA, libvirtxml.NWFilterRule{})
 
 	l.infrastructureB()
-	for _, r := range p.Rules() {
-		l.comment = comment(r)
-		l.ruleB(r)
+	for _, part := range parts {
+		l.comment = comment(p, part)
+		l.ruleB(part.Rule)
 	}
 	if p.Speaks(false) {
 		l.add("drop", "inout", dropAllV4InB, libvirtxml.NWFilterRule{All: &libvirtxml.NWFilterRuleAll{}})
@@ -83,34 +83,50 @@ func (l *lowering) addB(action, direction string, r libvirtxml.NWFilterRule) {
 	l.b = min(l.b+1, lastInB)
 }
 
-// size is how many rules the allow-list becomes, without the fixed ones.
-func size(p *firewall.Policy) int {
+// size is how many rules the parts become, without the fixed ones.
+func size(p *firewall.Policy, parts []firewall.Part) int {
 	n := 0
-	for _, r := range p.Rules() {
-		services := len(r.Services)
-		if r.Any {
-			services = 1
-		}
-		for _, v6 := range []bool{false, true} {
-			n += len(prefixes(r.Remotes, v6)) * services * (2*len(p.Locals(v6)) + 1)
-		}
+	for _, part := range parts {
+		n += part.Pairs() * (2*len(p.Locals(part.V6)) + 1)
 	}
 	return n
 }
 
-// comment says which line of the profile asked for a rule.
-func comment(r firewall.Rule) string {
+// andMore ends a comment that has no room for all lines of the profile.
+const andMore = ", and more"
+
+// comment says which lines of the profile asked for a part.
+func comment(p *firewall.Policy, part firewall.Part) string {
+	s, room := "", maxComment
+	if len(part.From) > 1 {
+		room -= len(andMore)
+	}
+	for n, i := range part.From {
+		one := place(p.Rules()[i])
+		if n == 0 {
+			s = one[max(0, len(one)-room):]
+			continue
+		}
+		if len(s)+len(", ")+len(one) > room {
+			return s + andMore
+		}
+		s += ", " + one
+	}
+	return s
+}
+
+// place is a rule's path in the profile and where that was written.
+func place(r firewall.Rule) string {
 	s := r.Path
 	if r.Pos.File != "" {
 		s += " " + r.Pos.String()
 	}
-	s = strings.Map(func(c rune) rune {
+	return strings.Map(func(c rune) rune {
 		if c < ' ' || c > '~' {
 			return '_'
 		}
 		return c
 	}, s)
-	return s[max(0, len(s)-maxComment):]
 }
 
 func text(s string) libvirtxml.NWFilterField { return libvirtxml.NWFilterField{Str: s} }

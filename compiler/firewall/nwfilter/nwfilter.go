@@ -53,10 +53,11 @@ func Compile(i firewall.Interface, r firewall.Rules) (*Compiled, error) {
 // Lower lowers a policy and proves the result. An error holds a diag.List when the
 // rules are too many.
 func Lower(p *firewall.Policy) (*Compiled, error) {
-	if n := size(p); n > MaxFilterRules {
+	parts := p.Smallest()
+	if n := size(p, parts); n > MaxFilterRules {
 		return nil, tooMuch(p, "the rules become %d rules of a packet filter, of which sbx takes %d", n, MaxFilterRules)
 	}
-	filter := write(p)
+	filter := write(p, parts)
 	text, err := filter.Marshal()
 	if err != nil {
 		return nil, fmt.Errorf("firewall: cannot write filter %s: %w", p.Interface().Filter, err)

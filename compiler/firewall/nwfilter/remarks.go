@@ -16,7 +16,7 @@ const slowFilter = 1500
 // expect.
 func Remarks(p *firewall.Policy) diag.List {
 	var out diag.List
-	if n := size(p); n > slowFilter {
+	if n := size(p, p.Smallest()); n > slowFilter {
 		pos, path := p.Place()
 		out = append(out, &diag.Diagnostic{Pos: pos, Severity: diag.Warning, Code: diag.SlowFilter, Path: path,
 			Message: fmt.Sprintf("the rules become %d rules of a packet filter, which libvirt takes minutes to install", n),
