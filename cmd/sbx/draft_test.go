@@ -28,6 +28,7 @@ type hosted struct {
 	profile string // or it ships, under this name
 	machine bool   // as a machine
 	behind  string // the profile of another sandbox, which it asks
+	tag     string // of both
 
 	// edit is the edit that the profile's text or the host needs, which sbx init names
 	// in a line with the word says; most need none.
@@ -77,6 +78,9 @@ func (s *hosted) run(t *testing.T, file string) {
 	}
 	var kept []string
 	for _, m := range mountWithIDs.FindAllSubmatch(profile, -1) {
+		if _, err := os.Stat(string(m[1])); os.IsNotExist(err) {
+			continue // it is for another tag
+		}
 		kept = append(kept, onTmpfs(t, string(m[1])))
 	}
 	before := owners(t, kept)
@@ -89,11 +93,15 @@ func (s *hosted) run(t *testing.T, file string) {
 		s.edit(t, address)
 	}
 	name := strings.TrimSuffix(filepath.Base(file), ".cue")
+	var tags []string
+	if s.tag != "" {
+		tags = []string{"--tag", s.tag}
+	}
 	if s.behind != "" {
-		mustSbx(t, "up", filepath.Join("../../profiles", s.behind+".cue"))
+		mustSbx(t, append([]string{"up", filepath.Join("../../profiles", s.behind+".cue")}, tags...)...)
 		t.Cleanup(func() { mustSbx(t, "down", s.behind) })
 	}
-	up := []string{"up", file}
+	up := append([]string{"up", file}, tags...)
 	if s.machine {
 		kernel, modules := guestkernel.Get(t)
 		up = append(up, "--tag", "backend=kvm", "--accel", "tcg", "--kernel", kernel, "--modules", modules)

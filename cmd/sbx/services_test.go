@@ -16,6 +16,11 @@ const (
 	isLocal      = `^127\.0\.0\.1\n$`
 	askPHP       = "curl -fsS -m 60 http://$A/sbx-shelf.php"
 	isRun        = `^42 as www-data$`
+	// what is no port of the web's it refuses itself, as it does what it cannot reach
+	askSquid = "curl -sS -m 60 -x http://$A:3128 http://$A:1/ -o /dev/null -w '%{http_code}'"
+	// who reads may not write, and what is not there is no answer
+	askSamba     = "smbclient -N //$A/public -t 60 -c 'get sbx-shelf -' 2>/dev/null && ! smbclient -N //$A/public -t 60 -c 'put /etc/hostname written'"
+	askRsyslog   = `logger -n $A -P 514 -T hello-rsyslog && for n in $(seq 120); do grep -h hello-rsyslog /var/log/sbx/rsyslog/*.log 2>/dev/null && exit; sleep 0.5; done; exit 1`
 	askMosquitto = "mosquitto_pub -h $A -t a -m b -r && mosquitto_sub -h $A -t a -C 1 -W 60"
 	askSSH       = `d=$(mktemp -d) && trap 'rm -r $d' EXIT && ssh-keygen -qt ed25519 -N "" -f $d/key &&
 		sbx up ../../profiles/sshd.cue --tag key="$(cat $d/key.pub)" &&
@@ -56,6 +61,15 @@ func init() {
 		{profile: "dnsmasq", client: askDNS, wants: isLocal},
 		{profile: "vsftpd", edit: aFile, client: "curl -fsS -m 60 ftp://$A/sbx-shelf && ! curl -sS -m 60 -T /etc/hostname ftp://$A/", wants: `^42\n`},
 		{profile: "mariadb", client: askMariadb, wants: `^42\n$`},
+		{profile: "php-web", behind: "php-fpm", tag: "over=unix", edit: aScriptByASocket, client: askPHP, wants: isRun},
+		{profile: "unbound", client: askDNS, wants: isLocal},
+		{profile: "squid", client: askSquid, wants: `^403$`},
+		{profile: "samba", edit: aSharedFile, client: askSamba, wants: `(?s)^42\n.*(DENIED|denied)`},
+		{profile: "rsyslog", client: askRsyslog, wants: `hello-rsyslog`},
+		{profile: "node-exporter", client: "curl -fsS -m 60 http://$A:9100/metrics", wants: `(?s)node_cpu_seconds_total\{.*node_load1 `},
+		{profile: "unbound", machine: true, client: askDNS, wants: isLocal},
+		{profile: "rsyslog", machine: true, client: askRsyslog, wants: `hello-rsyslog`},
+		{profile: "node-exporter", machine: true, client: "curl -fsS -m 60 http://$A:9100/metrics", wants: `node_memory_MemTotal_bytes`},
 		{profile: "nginx", machine: true, client: askNginx, wants: isAPage},
 		{profile: "redis", machine: true, client: askRedis, wants: redisKeeps},
 		{profile: "haproxy", machine: true, behind: "nginx", client: askNginx, wants: isAPage},
@@ -70,6 +84,29 @@ func init() {
 // aScript is one of the host's that PHP is to run, and aFile one to fetch.
 func aScript(t *testing.T, _ string) {
 	place(t, "/var/www/html/sbx-shelf.php", `<?php echo 6*7, " as ", posix_getpwuid(posix_geteuid())["name"];`)
+}
+
+// aScriptByASocket is the same where PHP is asked by a socket, in a folder of the host's
+// user that both know.
+func aScriptByASocket(t *testing.T, address string) {
+	aScript(t, address)
+	const folder = "/var/lib/sbx-php"
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(folder) })
+	const wwwData = 33
+	if err := os.Chown(folder, wwwData, wwwData); err != nil {
+		t.Fatal(err)
+	}
+	onTmpfs(t, folder)
+}
+
+func aSharedFile(t *testing.T, _ string) {
+	if err := os.MkdirAll("/srv/samba", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	place(t, "/srv/samba/sbx-shelf", "42\n")
 }
 
 func aFile(t *testing.T, _ string) { place(t, "/srv/ftp/sbx-shelf", "42\n") }

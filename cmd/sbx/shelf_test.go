@@ -31,6 +31,9 @@ func TestShelf(t *testing.T) {
 		if s.machine {
 			name += ", a machine"
 		}
+		if s.tag != "" {
+			name += ", " + s.tag
+		}
 		t.Run(name, func(t *testing.T) { s.run(t, filepath.Join("../../profiles", s.profile+".cue")) })
 	}
 }
