@@ -140,17 +140,16 @@ func abiAttempts() []attempt {
 
 // run32 runs a 32-bit program; a kernel that takes none is as good.
 func run32() error {
-	fd, err := unix.MemfdCreate("program32", 0)
+	f, err := os.CreateTemp("", "program32-") // AppArmor runs none that has no path
 	if err != nil {
 		return err
 	}
-	f := os.NewFile(uintptr(fd), "program32")
-	defer f.Close()
-	if _, err := f.Write(program32); err != nil {
+	defer os.Remove(f.Name())
+	_, err = f.Write(program32)
+	if err := errors.Join(err, f.Chmod(0o700), f.Close()); err != nil {
 		return err
 	}
-	command := exec.Command(fmt.Sprintf("/proc/self/fd/%d", fd))
-	err = command.Run()
+	err = exec.Command(f.Name()).Run()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		status := exit.Sys().(syscall.WaitStatus)
