@@ -156,8 +156,8 @@ func TestAPolicyAllowsWhatTheProfileNames(t *testing.T) {
 			"read":  append(slices.Concat(own, exposed), "anon_inodefs_t", "cgroup_t", "container_file_t", "cpu_online_t", "fusefs_t", "ld_so_cache_t", "ld_so_t", "lib_t", "nsfs_t", "proc_net_t", "proc_t", "sysctl_kernel_t", "sysctl_net_t", "sysctl_vm_overcommit_t", "sysctl_vm_t", "sysfs_t", "textrel_shlib_t", "tmpfs_t", "virt_content_t", "virt_var_lib_t"),
 		},
 		schema.KVM: {
-			"write": append(own, "svirt_image_t", "svirt_tmp_t", "tmpfs_t"),
-			"read":  append(slices.Concat(own, exposed), "cpu_online_t", "ld_so_cache_t", "ld_so_t", "lib_t", "locale_t", "proc_t", "qemu_exec_t", "svirt_image_t", "svirt_tmp_t", "sysctl_vm_overcommit_t", "sysctl_vm_t", "sysfs_t", "textrel_shlib_t", "tmpfs_t", "virt_content_t", "virt_var_lib_t"),
+			"write": append(own, "svirt_image_t", "svirt_runtime_t", "svirt_tmp_t", "tmpfs_t"),
+			"read":  append(slices.Concat(own, exposed), "cpu_online_t", "ld_so_cache_t", "ld_so_t", "lib_t", "locale_t", "proc_t", "qemu_exec_t", "svirt_image_t", "svirt_runtime_t", "svirt_tmp_t", "sysctl_vm_overcommit_t", "sysctl_vm_t", "sysfs_t", "textrel_shlib_t", "tmpfs_t", "virt_content_t", "virt_var_lib_t"),
 		},
 	} {
 		p, err := shelf.Load("apache", backend)
