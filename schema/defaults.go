@@ -16,6 +16,7 @@ func Defaults() *Profile {
 		Resources: Resources{Memory: 512 << 20, CPUs: 1, Pids: 1024},
 		Users:     Users{Namespace: true},
 		Machine:   Machine{Accel: "require"},
+		MAC:       MACPreferred,
 	}
 }
 

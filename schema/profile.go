@@ -25,6 +25,7 @@ type Profile struct {
 	After        []string           `json:"after,omitempty"`    // sandboxes that start before this one, where they start together
 	Resources    Resources          `json:"resources"`
 	Capabilities []string           `json:"capabilities,omitempty"` // lower case, without "cap_"
+	MAC          MAC                `json:"mac"`
 	Syscalls     Syscalls           `json:"syscalls,omitzero"`
 	Users        Users              `json:"users"`
 	Machine      Machine            `json:"machine"`
@@ -39,6 +40,16 @@ type Profile struct {
 	// profile's meaning and takes no part in its digest.
 	Source Source `json:"-"`
 }
+
+// MAC is what the host's mandatory access control is to do.
+type MAC string
+
+// What a profile can say of it.
+const (
+	MACRequired  MAC = "require" // no start where libvirt confines by neither AppArmor nor SELinux
+	MACPreferred MAC = "prefer"  // one wall less there
+	MACNone      MAC = "none"    // no profile and no policy of the sandbox's own
+)
 
 // Source finds the place in the user's files that gave a value. A path is
 // written as CUE writes it: `network.allow[2]`, `mounts."/run".tmpfs`. Where

@@ -48,6 +48,7 @@ type Index struct {
 	Target   string            `json:"target,omitempty"` // who can carry it out; "" is libvirt
 	Profile  string            `json:"profile"`          // the digest of the evaluated profile
 	Domain   string            `json:"domain"`           // its name in libvirt
+	MAC      schema.MAC        `json:"mac,omitempty"`    // what AppArmor or SELinux is to do
 	Filters  map[string]string `json:"filters"`          // name in libvirt → file
 	Networks map[string]string `json:"networks"`         // the same, only those that the profile owns
 	Files    map[string]string `json:"files"`            // name → digest

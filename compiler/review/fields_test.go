@@ -37,6 +37,7 @@ var everyField = []string{`{
 	"resources": {"memory": "1GiB", "cpus": 2, "pids": 100, "cpuWeight": 200, "ioWeight": 200},
 	"display": {"size": "1280x800", "clipboard": "in", "resize": true},
 	"capabilities": ["chown", "kill"],
+	"mac": "require",
 	"syscalls": {"nested": true, "allow": ["bpf", "io_uring"]},
 	"users": {"namespace": true, "base": 655360},
 	"tests": {"open": {"accept": ["in tcp 10.0.0.7 -> :80"]}}
@@ -146,7 +147,7 @@ func meaning(p *schema.Profile) (string, error) {
 	for _, f := range b.Files {
 		fmt.Fprintln(&all, f.Name, strings.ReplaceAll(string(f.Data), b.Index.Profile, ""))
 	}
-	fmt.Fprintln(&all, b.Index.Secrets)
+	fmt.Fprintln(&all, b.Index.Secrets, b.Index.MAC)
 	return all.String(), nil
 }
 

@@ -175,6 +175,12 @@ func machine(p *schema.Profile) (out []item) {
 		return nil
 	}
 	out = append(out, item{text: "backend " + string(p.Backend), path: "backend"})
+	if p.MAC != schema.MACRequired {
+		out = append(out, item{text: "may run where neither AppArmor nor SELinux confines it", path: "mac"})
+	}
+	if p.MAC == schema.MACNone {
+		out = append(out, item{text: "has no AppArmor profile and no SELinux policy of its own", path: "mac"})
+	}
 	if !p.Backend.BootsKernel() {
 		return out
 	}

@@ -41,6 +41,7 @@ func (m *Maker) Profile(name string) *schema.Profile {
 		Mounts:    m.mounts(name),
 		Users:     schema.Users{Namespace: true},
 		Machine:   schema.Machine{Accel: "require"},
+		MAC:       schema.MACPreferred,
 		Resources: schema.Resources{Memory: schema.Size(64+64*m.IntN(3)) << 20, CPUs: pick(m, 0.5, 1, 1.5), Pids: pick(m, 64, 128), CPUWeight: pick(m, 0, 50, 100), IOWeight: pick(m, 0, 100)},
 		Run:       m.run(),
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler/bundle"
 	"github.com/sbx-dev/sbx/compiler/firewall/nwfilter"
 	"github.com/sbx-dev/sbx/compiler/identity"
+	"github.com/sbx-dev/sbx/schema"
 )
 
 // Lower writes what libvirt is given of a sandbox of this kind.
@@ -17,13 +18,13 @@ func (k Kind) Lower(s *Sandbox, b *bundle.Bundle) error {
 	if err := addXML(b, "domain.xml", d); err != nil {
 		return err
 	}
-	b.Index.Domain = s.Name
+	b.Index.Domain, b.Index.MAC = s.Name, s.MAC
 	confined, err := k.AppArmor(s)
 	if err != nil {
 		return err
 	}
 	b.Add(AppArmorFile, confined)
-	if s.Manifest.Service {
+	if s.Manifest.Service && s.MAC != schema.MACNone {
 		policy, err := k.SELinux(s)
 		if err != nil {
 			return err

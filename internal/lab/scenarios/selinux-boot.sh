@@ -68,7 +68,7 @@ tail -n 5 at-boot/apache at-boot/unit at-boot/inside
 journalctl -b -u sbx@apache --no-pager | tail -n 20
 test "$(cat at-boot/apache.code at-boot/unit.code at-boot/inside.code | tr '\n' ' ')" = '0 0 0 '
 grep -q html at-boot/page
-grep -q sbx_container_t at-boot/inside
+grep -q sbx_apache.process at-boot/inside
 
 #: a command in a container
 cat at-boot/container

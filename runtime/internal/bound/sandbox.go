@@ -42,9 +42,10 @@ type Sandbox struct {
 	// nil where libvirt does not confine by AppArmor.
 	Confinement []byte
 
-	SELinux string // its processes' type in sbx's module of SELinux's policy, where it has none of its own; "" is libvirt's
-	Policy  []byte // the bundle's for SELinux; nil: it has none
-	Module  []byte // the same, bound to this host; nil where libvirt does not confine by SELinux
+	MAC     schema.MAC // what of the host's is to confine it
+	SELinux string     // its processes' type in sbx's module of SELinux's policy, where it has none of its own; "" is libvirt's
+	Policy  []byte     // the bundle's for SELinux; nil: it has none
+	Module  []byte     // the same, bound to this host; nil where libvirt does not confine by SELinux
 
 	Host map[string]*stage.Source // the host paths that it sees, by their targets, while they are open
 	Swap *stage.IDMap             // by which a machine's are mounted, while they are open
@@ -73,6 +74,7 @@ func Read(b *compiler.Bundle, folder state.Folder, log func(line string)) (*Sand
 		sources: b.Index.Secrets,
 		Profile: b.File(compiler.AppArmorFile),
 		Policy:  b.File(compiler.SELinuxFile),
+		MAC:     b.Index.MAC,
 		Log:     log,
 	}
 	if err := s.Domain.Unmarshal(string(b.File("domain.xml"))); err != nil {

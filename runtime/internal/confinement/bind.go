@@ -18,6 +18,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/runtime/internal/selinux"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
+	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -41,7 +42,13 @@ func Bind(s *bound.Sandbox, conn *libvirt.Connect, own *embed.Driver) error {
 	if s.Module, err = selinux.Label(conn, s.Domain, want); err != nil {
 		return err
 	}
-	return bindProfile(s, conn, own)
+	if err := bindProfile(s, conn, own); err != nil {
+		return err
+	}
+	if s.MAC == schema.MACRequired && s.Confinement == nil && !(selinux.Of(s.Domain) != "" && ThisHost.SELinuxEnforces()) {
+		return fault.New(diag.AppArmor, "%s: its profile has mac: %q, and neither AppArmor nor SELinux confines sandboxes of libvirt's here: sbx doctor says what is missing", s.Name, s.MAC)
+	}
+	return nil
 }
 
 // seen are the paths of the host that are read-only in the sandbox.
@@ -67,6 +74,12 @@ func bindProfile(s *bound.Sandbox, conn *libvirt.Connect, own *embed.Driver) err
 	}
 	if !confines || err != nil {
 		return err
+	}
+	if s.MAC == schema.MACNone {
+		if driver { // else libvirt asks its own helper
+			s.Domain.SecLabel = append(s.Domain.SecLabel, libvirtxml.DomainSecLabel{Type: "none", Model: model})
+		}
+		return nil
 	}
 	if s.Profile == nil {
 		return fault.New(diag.OtherVersion, "%s: the bundle has no %s: compile it again", s.Name, compiler.AppArmorFile)
