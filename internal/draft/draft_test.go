@@ -32,9 +32,9 @@ func TestDrafts(t *testing.T) {
 			}
 			host, parts := hostOf(t, archive)
 			profile, edits := "", ""
-			d, err := From(host, strings.TrimSpace(parts["from"]), "")
-			if d != nil {
-				profile = string(d.Source)
+			all, err := From(host, strings.TrimSpace(parts["from"]), "")
+			for _, d := range all {
+				profile += string(d.Source)
 				for _, e := range d.Edits {
 					edits += e + "\n"
 				}
@@ -167,8 +167,8 @@ func TestThisProcess(t *testing.T) {
 	rule := fmt.Sprintf("{in: tcp: [%d]}, // it listens there now", address.(*syscall.SockaddrInet4).Port)
 	program, _ := os.Executable()
 	for _, want := range []string{rule, strconv.Quote(program), "package self"} {
-		if !strings.Contains(string(d.Source), want) {
-			t.Errorf("no %s in\n%s", want, d.Source)
+		if !strings.Contains(string(d[0].Source), want) {
+			t.Errorf("no %s in\n%s", want, d[0].Source)
 		}
 	}
 }
@@ -203,8 +203,21 @@ func FuzzUnit(f *testing.F) {
 			return
 		}
 		again, err := From(host, "unit:x", "")
-		if err != nil || string(first.Source) != string(again.Source) {
-			t.Errorf("drafted again, it is another: %v\n%s\n%s", err, first.Source, again.Source)
+		if err != nil || string(first[0].Source) != string(again[0].Source) {
+			t.Errorf("drafted again, it is another: %v\n%s\n%s", err, first[0].Source, again[0].Source)
+		}
+	})
+}
+
+// FuzzCompose drafts profiles of compose files that anybody may have written.
+func FuzzCompose(f *testing.F) {
+	f.Add([]byte("services: {web: {command: [x], ports: ['80:80/udp', 1], volumes: [a:b, {type: tmpfs}]}}"))
+	f.Add([]byte("a: &a {<<: *a}\nservices: {web: *a}"))
+	f.Add([]byte("services: {web: {environment: [A, 'B=${C:-d}'], healthcheck: {test: [CMD, x]}, depends_on: [web]}}"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		all, err := From(fstest.MapFS{"c.yaml": {Data: text}}, "compose:c.yaml", "")
+		if err == nil && len(all) == 0 {
+			t.Error("neither a profile nor an error")
 		}
 	})
 }

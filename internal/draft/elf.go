@@ -1,11 +1,11 @@
 package draft
 
 import (
-	"debug/elf"
-	"io"
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/sbx-dev/sbx/internal/draft/needs"
 )
 
 // maxObjects is how many programs and libraries are looked into.
@@ -69,38 +69,16 @@ func (s *service) objects() (all []place) {
 	return all
 }
 
-// needs are the libraries that a program or library names, and the folders where it
-// wants them looked for. A script has none.
+// needs are the libraries that a file names, and the folders where it wants them.
 func (s *service) needs(name string) (libraries, folders []string) {
-	e, ok := s.stat(name)
-	if !ok || !e.mode.IsRegular() {
+	if e, ok := s.stat(name); !ok || !e.mode.IsRegular() {
 		return nil, nil
 	}
-	f, err := s.host.Open(strings.TrimPrefix(name, "/"))
-	if err != nil {
-		return nil, nil
-	}
-	defer f.Close()
-	r, ok := f.(io.ReaderAt)
-	if !ok {
-		return nil, nil
-	}
-	object, err := elf.NewFile(r)
-	if err != nil {
-		return nil, nil
-	}
-	libraries, _ = object.ImportedLibraries()
-	for _, tag := range []elf.DynTag{elf.DT_RUNPATH, elf.DT_RPATH} {
-		values, _ := object.DynString(tag)
-		for _, v := range values {
-			for folder := range strings.SplitSeq(v, ":") {
-				folder = strings.ReplaceAll(folder, "$ORIGIN", path.Dir(name))
-				if folder = clean(strings.ReplaceAll(folder, "${ORIGIN}", path.Dir(name))); folder != "" {
-					folders = append(folders, folder)
-				}
-			}
+	libraries, wanted := needs.Libraries(s.host, name)
+	for _, folder := range wanted {
+		if folder = clean(folder); folder != "" {
+			folders = append(folders, folder)
 		}
 	}
-	// a path is no name that is looked for
-	return slices.DeleteFunc(libraries, func(n string) bool { return strings.Contains(n, "/") }), folders
+	return libraries, folders
 }

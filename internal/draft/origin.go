@@ -13,7 +13,16 @@ import (
 )
 
 // Origins says what a profile can be drafted from.
-const Origins = "unit:NAME.service, package:NAME, command:'/usr/bin/PROGRAM ARGUMENT…' or pid:NUMBER"
+const Origins = "unit:NAME.service, package:NAME, command:'/usr/bin/PROGRAM ARGUMENT…', pid:NUMBER, compose:FILE or quadlet:FILE"
+
+// OfFile is the file that an origin names; "" where it is of another kind.
+func OfFile(from string) string {
+	kind, file, _ := strings.Cut(from, ":")
+	if kind == "compose" || kind == "quadlet" {
+		return file
+	}
+	return ""
+}
 
 // origin is what somebody asked for.
 type origin struct {
@@ -21,10 +30,22 @@ type origin struct {
 	name string // the profile's, "" to have one made
 }
 
-// From drafts a profile of what from names, in the files of a host. name is what the
-// profile is to be called; "" makes one of it.
-func From(host fs.FS, from, name string) (*Draft, error) {
+// From drafts a profile of what from names, in the files of a host, whose root they are
+// named from. name is what the profile is to be called; "" makes one of it. A compose
+// file holds several; there, name is which of them is wanted, and "" is all.
+func From(host fs.FS, from, name string) ([]*Draft, error) {
 	o := origin{from, name}
+	if file, ok := strings.CutPrefix(from, "compose:"); ok && file != "" {
+		return fromCompose(host, path.Clean(file), o)
+	}
+	d, err := fromOne(host, from, o)
+	if d == nil {
+		return nil, err
+	}
+	return []*Draft{d}, err
+}
+
+func fromOne(host fs.FS, from string, o origin) (*Draft, error) {
 	kind, what, ok := strings.Cut(from, ":")
 	if ok && what != "" {
 		switch kind {
@@ -36,6 +57,8 @@ func From(host fs.FS, from, name string) (*Draft, error) {
 			return fromCommand(host, what, o)
 		case "pid":
 			return fromProcess(host, what, o)
+		case "quadlet":
+			return fromQuadlet(host, path.Clean(what), o)
 		}
 	}
 	return nil, fmt.Errorf("%q is nothing that a profile can be made from: want %s", from, Origins)

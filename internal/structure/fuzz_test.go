@@ -28,6 +28,7 @@ var hostile = []struct{ bytes, target string }{
 	{"a DHCP server's answer, to sbx-init", "initramfs/init/network/dhcp FuzzLease"},
 	{"a sandbox's users and groups, to sbx-init", "internal/accounts FuzzLookup"},
 	{"what a sandbox's screen sends, to be a picture", "internal/rfb FuzzScreenshot"},
+	{"a compose file, to be a profile", "internal/draft FuzzCompose"},
 	{"what programs write by syslog", "initramfs/init/syslog FuzzLine"},
 	{"what a service says by sd_notify", "initramfs/init/notify FuzzRead"},
 	{"dpkg's database", "internal/dpkg FuzzDatabase"},

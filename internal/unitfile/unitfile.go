@@ -203,6 +203,15 @@ func (u *Unit) add(host fs.FS, file string) error {
 	return nil
 }
 
+// ReadFile reads one file in a unit's form, which need be none of systemd's.
+func ReadFile(host fs.FS, file string) (*Unit, error) {
+	u := &Unit{Name: path.Base(file)}
+	if err := u.add(host, file); err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
 // parse is the maintained parser, which knows no comment between continued lines.
 func parse(data []byte) ([]*unit.UnitOption, error) {
 	return unit.DeserializeOptions(bytes.NewReader(withoutComments(data)))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/say"
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
@@ -17,12 +18,30 @@ func (c *Init) draft(a *verb.App) error {
 			return err
 		}
 	}
-	d, err := draft.From(os.DirFS("/"), c.From, c.Name)
+	from := c.From
+	if file := draft.OfFile(from); file != "" {
+		whole, err := filepath.Abs(file)
+		if err != nil {
+			return err
+		}
+		from = strings.TrimSuffix(from, file) + whole
+	}
+	all, err := draft.From(os.DirFS("/"), from, c.Name)
 	if err != nil {
 		return err
 	}
+	for _, d := range all {
+		if err := c.put(a, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put writes one profile that has been drafted, and says what is left to decide.
+func (c *Init) put(a *verb.App, d *draft.Draft) error {
 	if c.Print {
-		_, err = a.Stdout.Write(d.Source)
+		_, err := a.Stdout.Write(d.Source)
 		return err
 	}
 	if err := c.project(a); err != nil {

@@ -19,7 +19,7 @@ import (
 type Init struct {
 	Name  string `arg:"" optional:"" help:"What the first profile is called (default: hello, or the service of --from)."`
 	Dir   string `short:"C" default:"." help:"The project's folder."`
-	From  string `placeholder:"ORIGIN" help:"Draft the profile of a service of this host: unit:NAME, package:NAME, command:LINE or pid:NUMBER."`
+	From  string `placeholder:"ORIGIN" help:"Draft the profile of a service of this host: unit:NAME, package:NAME, command:LINE or pid:NUMBER; or of a container: compose:FILE, quadlet:FILE."`
 	Print bool   `help:"Print the profile that --from drafts, and write nothing."`
 }
 
@@ -34,6 +34,10 @@ with its drop-ins, what dpkg knows of its packages, whose its files are, and wha
 known of services that no unit says (/etc/sbx/services/*.cue adds to it). Each line
 has its reason. What is left to decide is printed, and stands in the profile. A
 command's line is read as ExecStart= is.
+
+A compose file gives a profile for each of its services, or for the one that NAME
+names, and a quadlet one: with the host's programs in place of the image's. What is
+not said in the profile stands in a comment, with its line.
 
 Examples:
   sbx init web

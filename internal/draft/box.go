@@ -1,0 +1,392 @@
+package draft
+
+import (
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/token"
+
+	"github.com/sbx-dev/sbx/internal/unitfile"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// box is a container as a file of a container engine describes it, whose image holds
+// programs of its own: here they are the host's.
+type box struct {
+	origin
+	file    string // that describes it
+	project string // what those that stand there together have in common
+
+	shared bool // those that stand there together reach each other
+
+	description, image, argvWhy        string
+	argv                               []string
+	env                                []reasoned // Why is the value
+	workdir, user, hostname            string
+	restart, signal, timeout           string
+	ports                              []boxPort
+	mounts                             []boxMount
+	capabilities, after                []string
+	memory, cpus, pids                 string
+	health                             []string
+	healthEvery, healthFailures, notes string
+
+	left  []string // what no line of the profile says
+	edits []string
+}
+
+// boxPort is a port that it offers, and the host's that leads there; 0 for none.
+type boxPort struct {
+	on            string
+	host, inside  int
+	protocol, why string
+}
+
+// boxMount is what stands at a path inside.
+type boxMount struct {
+	inside, host  string // host is "" for one in memory
+	readOnly      bool
+	size, why     string
+	volumeOfTheir string // the engine's name for it, where it keeps it
+}
+
+func (b *box) edit(format string, args ...any) {
+	b.edits = append(b.edits, fmt.Sprintf(format, args...))
+}
+
+// leave notes what no line of the profile says.
+func (b *box) leave(where, key, value string) {
+	b.left = append(b.left, strings.TrimSpace(fmt.Sprintf("%s: %s %s", where, key, value)))
+}
+
+// searched is where the host's program of a name may be.
+var searched = []string{"usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin"}
+
+// findProgram has the command be the host's program.
+func (b *box) findProgram(host fs.FS) {
+	if len(b.argv) == 0 {
+		b.argv, b.argvWhy = []string{b.name}, "no more than a guess: the image says what starts"
+		b.edit("run.argv: the image %s says what starts; write the host's program and its arguments here", b.image)
+	}
+	if strings.HasPrefix(b.argv[0], "/") {
+		if _, err := fs.Stat(host, strings.TrimPrefix(path.Clean(b.argv[0]), "/")); err != nil {
+			b.edit("run.argv: there is no %s on this host: it stands in the image %s", b.argv[0], b.image)
+		}
+		return
+	}
+	for _, dir := range searched {
+		if _, err := fs.Stat(host, dir+"/"+b.argv[0]); err == nil {
+			b.argv[0] = "/" + dir + "/" + b.argv[0]
+			return
+		}
+	}
+	b.edit("run.argv: there is no program %s on this host: install its package, or write another one's path", b.argv[0])
+	b.argv[0] = "/usr/bin/" + path.Base(b.argv[0])
+}
+
+// addPort reads a port as engines write them: "80", "8080:80", "127.0.0.1:8080:80/udp".
+func (b *box) addPort(text, why string) {
+	number, protocol, _ := strings.Cut(text, "/")
+	if protocol == "" {
+		protocol = "tcp"
+	}
+	p := boxPort{protocol: protocol, why: why}
+	parts := strings.Split(number, ":")
+	if i := strings.LastIndexByte(number, ']'); i >= 0 && strings.HasPrefix(number, "[") {
+		parts = append([]string{number[1:i]}, strings.Split(strings.TrimPrefix(number[i+1:], ":"), ":")...)
+	}
+	var err error
+	p.inside, err = strconv.Atoi(parts[len(parts)-1])
+	if err == nil && len(parts) > 1 && parts[len(parts)-2] != "" {
+		p.host, err = strconv.Atoi(parts[len(parts)-2])
+	}
+	if err == nil && len(parts) == 3 && parts[0] != "0.0.0.0" {
+		var on netip.Addr
+		on, err = netip.ParseAddr(parts[0])
+		p.on = on.String()
+	}
+	right := func(n int) bool { return 0 <= n && n < 1<<16 }
+	if err != nil || len(parts) > 3 || p.inside == 0 || !right(p.inside) || !right(p.host) || protocol != "tcp" && protocol != "udp" {
+		b.edit("network: the port %q is not said here: write it in network.allow and network.publish", text)
+		return
+	}
+	if p.host != 0 && protocol != "tcp" {
+		b.edit("network.publish: %s leads the host's udp port %d there, and publish knows tcp alone", why, p.host)
+		p.host = 0
+	}
+	b.ports = append(b.ports, p)
+}
+
+// addVolume reads a volume: "HOST:INSIDE:ro,Z", "NAME:INSIDE" or "INSIDE".
+func (b *box) addVolume(text, why string) {
+	parts := strings.Split(text, ":")
+	m := boxMount{why: why}
+	switch len(parts) {
+	case 1:
+		m.inside, m.size = parts[0], "64MiB"
+		b.edit("mounts: %s is kept by the engine under no name; here it is in memory, and gone when it stops", parts[0])
+	case 2, 3:
+		m.host, m.inside = parts[0], parts[1]
+		m.readOnly = len(parts) == 3 && slices.Contains(strings.Split(parts[2], ","), "ro")
+	default:
+		m.inside = ""
+	}
+	b.addMount(m)
+}
+
+func (b *box) addMount(m boxMount) {
+	m.inside = clean(m.inside)
+	switch {
+	case m.inside == "":
+		b.edit("mounts: the volume of %s is not said here", m.why)
+		return
+	case m.host == "":
+	case strings.HasPrefix(m.host, "."):
+		m.host = path.Join(path.Dir(b.file), m.host)
+	case !strings.HasPrefix(m.host, "/"):
+		m.volumeOfTheir = m.host
+		m.host = "/srv/" + profileName(b.project) + "/" + profileName(m.host)
+		b.edit("mounts: the volume %s is the engine's; copy what is in it to %s, which sbx makes", m.volumeOfTheir, m.host)
+	}
+	if m.host != "" {
+		if m.host = clean(m.host); m.host == "" {
+			b.edit("mounts: the host's folder for %s is no path", m.inside)
+			return
+		}
+		if m.host == "/run/docker.sock" || m.host == "/run/podman/podman.sock" {
+			b.edit("mounts: %s is left out: whoever speaks with it controls the host", m.host)
+			b.leave(m.why, "volume", m.host)
+			return
+		}
+	}
+	b.mounts = append(b.mounts, m)
+}
+
+// addCapability is one of Linux's, by any of its names.
+func (b *box) addCapability(name string) {
+	name = strings.TrimPrefix(strings.ToLower(name), "cap_")
+	if name == "all" {
+		b.edit("capabilities: all of them are asked for; name those that it needs")
+		return
+	}
+	b.capabilities = append(b.capabilities, name)
+}
+
+// setRestart has the engine's word for when it starts again.
+func (b *box) setRestart(word string) bool {
+	word, _, _ = strings.Cut(word, ":")
+	said := map[string]string{"no": "never", "never": "never", "always": "always", "unless-stopped": "always", "on-failure": "on-failure"}[word]
+	b.restart = said
+	return said != ""
+}
+
+var engineSize = regexp.MustCompile(`^(?i)([0-9]+)([kmg])i?b?$`)
+
+// sizeOf is an engine's size in a profile's words; "" where it has none for it.
+func sizeOf(text string) string {
+	m := engineSize.FindStringSubmatch(text)
+	if m == nil {
+		return ""
+	}
+	return m[1] + strings.ToUpper(m[2]) + "iB"
+}
+
+// durationOf is a time as Go writes them, or in seconds; "" where it is neither.
+func durationOf(text string) string {
+	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+		return d.Round(time.Second).String()
+	}
+	return span(text)
+}
+
+// draft writes the profile.
+func (b *box) draft(host fs.FS) (*Draft, error) {
+	b.findProgram(host)
+	var p group
+	p.add("name", text(b.name), "")
+	if b.description != "" {
+		p.add("description", text(printable(b.description)), "")
+	}
+	p.add("backend", text("lxc"), `a container; "kvm" is a machine of its own`)
+	if b.hostname != "" && b.hostname != b.name {
+		p.add("hostname", text(b.hostname), "")
+	}
+	if len(b.after) > 0 {
+		p.add("after", texts(b.after), b.notes)
+	}
+	p.section("run", b.run())
+	p.section("expose", texts([]string{"/usr", "/etc/passwd", "/etc/group", "/etc/ld.so.cache"}), "the host's files that are there, read-only: its programs, in place of "+b.image)
+	p.section("mounts", b.mountsExpr())
+	if network := b.network(); network != nil {
+		p.section("network", network)
+	}
+	if len(b.capabilities) > 0 {
+		p.section("capabilities", texts(b.capabilities))
+	}
+	if r := b.resources(); !r.empty() {
+		p.section("resources", r.expr())
+	}
+	source, err := file(b.name, b.header(), &p)
+	if err != nil {
+		return nil, fmt.Errorf("writing the profile: %w", err)
+	}
+	d := &Draft{b.name, source, b.edits}
+	return d, check(d)
+}
+
+func (b *box) header() []string {
+	list := []string{fmt.Sprintf("Drafted by sbx init --from %s", b.text)}
+	if b.image != "" {
+		list = append(list, "with the host's programs in place of the image "+b.image)
+	}
+	if len(b.edits) > 0 {
+		list = append(list, "", "Edit:")
+		for _, e := range b.edits {
+			list = append(list, "  "+e)
+		}
+	}
+	if len(b.left) > 0 {
+		list = append(list, "", "Not said here:")
+		for _, l := range b.left {
+			list = append(list, "  "+l)
+		}
+	}
+	return list
+}
+
+func (b *box) run() ast.Expr {
+	var r group
+	r.noted("argv", texts(b.argv), b.argvWhy)
+	if len(b.env) > 0 {
+		var env group
+		for _, v := range b.env {
+			env.add(v.Name, text(v.Why), "")
+		}
+		r.add("env", env.expr(), "")
+	}
+	for _, one := range []struct{ field, value string }{{"workdir", clean(b.workdir)}, {"user", b.user}, {"restart", b.restart}} {
+		if one.value != "" {
+			r.add(one.field, text(one.value), "")
+		}
+	}
+	if b.user != "" && b.user != "root" && len(b.capabilities) > 0 {
+		r.add("capabilities", texts(b.capabilities), "")
+	}
+	if i := slices.IndexFunc(b.ports, func(p boxPort) bool { return p.protocol == "tcp" }); i >= 0 {
+		var ready group
+		ready.add("tcp", number(b.ports[i].inside), "")
+		r.add("ready", ready.inline(), "up waits until it answers there")
+	}
+	if len(b.health) > 0 {
+		var health group
+		health.add("exec", texts(b.health), "")
+		if b.healthEvery != "" {
+			health.add("every", text(b.healthEvery), "")
+		}
+		if n, err := strconv.Atoi(b.healthFailures); err == nil && n > 0 {
+			health.add("failures", number(n), "")
+		}
+		r.add("health", health.inline(), "")
+	}
+	var stop group
+	if b.signal != "" {
+		stop.add("signal", text(strings.TrimPrefix(strings.ToUpper(b.signal), "SIG")), "")
+	}
+	if b.timeout != "" {
+		stop.add("timeout", text(b.timeout), "")
+	}
+	if !stop.empty() {
+		r.add("stop", stop.inline(), "")
+	}
+	return r.expr()
+}
+
+func (b *box) mountsExpr() ast.Expr {
+	var all group
+	usual := []boxMount{{inside: "/run", size: "16MiB"}, {inside: "/tmp", size: "64MiB"}}
+	for _, m := range append(usual, b.mounts...) {
+		if m.size != "" && m.why == "" && slices.ContainsFunc(b.mounts, func(n boxMount) bool { return n.inside == m.inside }) {
+			continue
+		}
+		var one group
+		if m.host == "" {
+			one.add("tmpfs", text(m.size), "")
+		} else {
+			one.add("host", text(m.host), "")
+		}
+		if m.host != "" && !m.readOnly {
+			one.add("writable", ast.NewBool(true), "")
+		}
+		all.add(m.inside, one.inline(), m.why)
+	}
+	return all.expr()
+}
+
+// network is one that all of the file's are on; who may ask whom, the file does not say.
+func (b *box) network() ast.Expr {
+	if len(b.ports) == 0 && len(b.after) == 0 && !b.shared {
+		b.edit("network: it offers no port, and gets no network; write one where it asks others")
+		return nil
+	}
+	host, _ := subnet(profileName(b.project))
+	var n, create group
+	create.add("mode", text("isolated"), "")
+	create.add("address", text(netip.PrefixFrom(host, subnetBits).String()), "")
+	n.add("attach", text("sbx-"+profileName(b.project)), "")
+	n.add("create", create.inline(), "")
+	n.add("address", text(schema.Auto), "")
+	var rules, published []item
+	for _, p := range b.ports {
+		rules = append(rules, item{rule("in", p.protocol, []int{p.inside}, ""), p.why})
+		if p.host != 0 {
+			var one group
+			one.add("tcp", number(p.host), "")
+			one.add("to", number(p.inside), "")
+			if p.on != "" {
+				one.add("on", text(p.on), "")
+			}
+			published = append(published, item{one.inline(), p.why})
+		}
+	}
+	if len(rules) > 0 {
+		n.add("allow", lines(rules), "")
+	}
+	if len(published) > 0 {
+		n.add("publish", lines(published), "")
+	}
+	for _, other := range b.after {
+		b.edit("network.allow: if it asks %s, say so here, {out: tcp: [PORT], to: %q}, and there, {in: tcp: [PORT], from: %q}", other, other, b.name)
+	}
+	return n.expr()
+}
+
+func (b *box) resources() *group {
+	var r group
+	if b.memory != "" {
+		r.add("memory", text(b.memory), "")
+	}
+	if n, err := strconv.ParseFloat(b.cpus, 64); err == nil && n > 0 && n <= 512 {
+		r.add("cpus", ast.NewLit(token.FLOAT, strconv.FormatFloat(n, 'f', -1, 64)), "")
+	}
+	if n, err := strconv.Atoi(b.pids); err == nil && n > 0 {
+		r.add("pids", number(n), "")
+	}
+	return &r
+}
+
+// commandWords splits a command as a unit's ExecStart is split.
+func commandWords(text string) []string {
+	words, err := unitfile.Words(text)
+	if err != nil {
+		return nil
+	}
+	return words
+}

@@ -1,0 +1,189 @@
+package draft
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/sbx-dev/sbx/internal/draft/compose"
+)
+
+// fromCompose drafts a profile of each service of a compose file, or of the one that
+// has the wanted name.
+func fromCompose(host fs.FS, name string, o origin) ([]*Draft, error) {
+	data, err := readFile(host, strings.TrimPrefix(name, "/"), maxConfigFile)
+	if err != nil {
+		return nil, err
+	}
+	f, err := compose.Read(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if f.Project == "" {
+		f.Project = path.Base(path.Dir(name))
+	}
+	var all []*Draft
+	var names []string
+	for _, s := range f.Services {
+		names = append(names, s.Name)
+		if o.name != "" && o.name != profileName(s.Name) {
+			continue
+		}
+		b := &box{origin: o, file: name, project: f.Project, shared: len(f.Services) > 1}
+		b.compose(s)
+		d, err := b.draft(host)
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", name, s.Line, err)
+		}
+		all = append(all, d)
+	}
+	switch {
+	case len(names) == 0:
+		return nil, fmt.Errorf("%s has no services", name)
+	case len(all) == 0:
+		return nil, fmt.Errorf("%s has no service %s; it has %s", name, o.name, strings.Join(names, ", "))
+	}
+	return all, nil
+}
+
+// compose reads one of a compose file's services.
+func (b *box) compose(service compose.Service) {
+	b.name = profileName(service.Name)
+	var entrypoint, command []string
+	for _, s := range service.Settings {
+		where := fmt.Sprintf("line %d", s.Line)
+		for i := range s.Values {
+			s.Values[i] = b.interpolated(s.Values[i], where)
+		}
+		why := s.Key + ", " + where
+		switch s.Key {
+		case "command":
+			command, b.argvWhy = composeCommand(s), why
+		case "entrypoint":
+			entrypoint, b.argvWhy = composeCommand(s), why
+		default:
+			if !b.composeSetting(s, strings.Join(s.Values, " "), why) {
+				b.leave(where, s.Key, strings.Join(s.Values, " "))
+			}
+		}
+	}
+	b.argv = append(entrypoint, command...)
+}
+
+// composeSetting reads a setting, whose values are also given as one text, and says
+// whether the profile says it.
+func (b *box) composeSetting(s compose.Setting, text, why string) bool {
+	switch s.Key {
+	case "image", "build":
+		b.image = text
+	case "environment":
+		b.addEnvironment(s.Values)
+	case "working_dir":
+		b.workdir = text
+	case "user":
+		b.user = text
+	case "hostname":
+		b.hostname = text
+	case "container_name", "init", "read_only", "cap_drop", "tty", "stdin_open":
+		return true // all of that is so, or is nothing here
+	case "restart":
+		return b.setRestart(text)
+	case "stop_signal":
+		b.signal = text
+	case "stop_grace_period":
+		b.timeout = durationOf(text)
+		return b.timeout != ""
+	case "ports", "expose":
+		for _, v := range s.Values {
+			b.addPort(v, why)
+		}
+	case "volumes":
+		for _, v := range s.Values {
+			b.addVolume(v, why)
+		}
+	case "tmpfs":
+		for _, v := range s.Values {
+			at, _, _ := strings.Cut(v, ":")
+			b.addMount(boxMount{inside: at, size: "64MiB", why: why})
+		}
+	case "cap_add":
+		for _, v := range s.Values {
+			b.addCapability(v)
+		}
+	case "depends_on":
+		for _, v := range s.Values {
+			b.after = append(b.after, profileName(v))
+		}
+		b.notes = why
+	case "mem_limit":
+		b.memory = sizeOf(text)
+		return b.memory != ""
+	case "cpus":
+		b.cpus = text
+	case "pids_limit":
+		b.pids = text
+	case "healthcheck.test":
+		return b.composeHealth(s)
+	case "healthcheck.interval":
+		b.healthEvery = durationOf(text)
+	case "healthcheck.retries":
+		b.healthFailures = text
+	default:
+		return false
+	}
+	return true
+}
+
+// composeCommand is a list, or a line of which words are made.
+func composeCommand(s compose.Setting) []string {
+	if s.Scalar {
+		return commandWords(s.Values[0])
+	}
+	return s.Values
+}
+
+// composeHealth reads a command, as it is or for a shell.
+func (b *box) composeHealth(s compose.Setting) bool {
+	switch {
+	case s.Scalar:
+		b.health = []string{"/bin/sh", "-c", s.Values[0]}
+	case len(s.Values) == 2 && s.Values[0] == "CMD-SHELL":
+		b.health = []string{"/bin/sh", "-c", s.Values[1]}
+	case len(s.Values) > 1 && s.Values[0] == "CMD":
+		b.health = append([]string{"/usr/bin/env", "--"}, s.Values[1:]...) // it need be no path
+	default:
+		return false
+	}
+	return true
+}
+
+func (b *box) addEnvironment(words []string) {
+	for _, w := range words {
+		name, value, ok := strings.Cut(w, "=")
+		if !ok {
+			b.edit("run.env: %s comes from the caller's environment, and nothing of that is passed on: give it a value", name)
+			continue
+		}
+		if !slices.ContainsFunc(b.env, func(v reasoned) bool { return v.Name == name }) {
+			b.env = append(b.env, reasoned{Name: name, Why: value})
+		}
+	}
+}
+
+// variable is one of the caller's environment, as compose has them.
+var variable = regexp.MustCompile(`\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))`)
+
+// interpolated puts a variable's default in its place; each is told of.
+func (b *box) interpolated(text, where string) string {
+	return variable.ReplaceAllStringFunc(text, func(found string) string {
+		if found == "$$" {
+			return "$"
+		}
+		m := variable.FindStringSubmatch(found)
+		b.edit("%s: %s is a variable of the caller's, and here it is %q", where, m[1]+m[3], m[2])
+		return m[2]
+	})
+}

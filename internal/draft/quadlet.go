@@ -1,0 +1,110 @@
+package draft
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/sbx-dev/sbx/internal/unitfile"
+)
+
+// fromQuadlet drafts a profile of a container that podman makes a unit of.
+func fromQuadlet(host fs.FS, name string, o origin) (*Draft, error) {
+	unit, err := unitfile.ReadFile(host, strings.TrimPrefix(name, "/"))
+	if err != nil {
+		return nil, err
+	}
+	base := strings.TrimSuffix(path.Base(name), ".container")
+	b := &box{origin: o, file: name, project: base}
+	if b.name == "" {
+		b.name = profileName(base)
+	}
+	settings := 0
+	for _, section := range []string{"Unit", "Container", "Service", "Install"} {
+		for _, key := range unit.Names(section) {
+			for _, s := range unit.All(section, key) {
+				if section == "Container" {
+					settings++
+				}
+				if !b.quadlet(section, key, s.Value) {
+					b.leave(section, key+"=", s.Value)
+				}
+			}
+		}
+	}
+	if settings == 0 {
+		return nil, fmt.Errorf("%s has no section Container: it is no quadlet of a container", name)
+	}
+	return b.draft(host)
+}
+
+// quadlet reads one setting, and says whether the profile says it.
+func (b *box) quadlet(section, key, value string) bool {
+	why := key + "="
+	switch section + " " + key {
+	case "Container Image":
+		b.image = value
+	case "Container Exec":
+		b.argv, b.argvWhy = append(b.argv, commandWords(value)...), why
+	case "Container Entrypoint":
+		b.argv, b.argvWhy = append(commandWords(value), b.argv...), why
+	case "Container Environment":
+		b.addEnvironment(commandWords(value))
+	case "Container WorkingDir":
+		b.workdir = value
+	case "Container User":
+		b.user = value
+	case "Container HostName":
+		b.hostname = value
+	case "Container ContainerName", "Container ReadOnly", "Container NoNewPrivileges", "Container DropCapability", "Install WantedBy":
+		return true // all of that is so, or is nothing here
+	case "Container AddCapability":
+		for _, name := range strings.Fields(value) {
+			b.addCapability(name)
+		}
+	case "Container PublishPort", "Container ExposeHostPort":
+		b.addPort(value, why)
+	case "Container Volume":
+		b.addVolume(strings.TrimSuffix(value, ".volume"), why)
+	case "Container Tmpfs":
+		at, _, _ := strings.Cut(value, ":")
+		b.addMount(boxMount{inside: at, size: "64MiB", why: why})
+	case "Container HealthCmd":
+		b.health = []string{"/bin/sh", "-c", value}
+	case "Container HealthInterval":
+		b.healthEvery = durationOf(value)
+	case "Container HealthRetries":
+		b.healthFailures = value
+	case "Container StopTimeout":
+		b.timeout = durationOf(value)
+	case "Container StopSignal":
+		b.signal = value
+	case "Container PidsLimit":
+		b.pids = value
+	case "Container Memory":
+		b.memory = sizeOf(value)
+		return b.memory != ""
+	case "Service Restart":
+		return b.setRestart(value)
+	case "Unit Description":
+		b.description = value
+	case "Unit After":
+		b.quadletAfter(value)
+	default:
+		return false
+	}
+	return true
+}
+
+// quadletAfter has the profile start after services; what is none is left.
+func (b *box) quadletAfter(value string) {
+	for _, name := range strings.Fields(value) {
+		other, ok := strings.CutSuffix(name, ".service")
+		if !ok {
+			b.leave("Unit", "After=", name)
+			continue
+		}
+		b.after, b.notes = append(b.after, profileName(other)), "After="
+	}
+}
