@@ -13,6 +13,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/internal/arrivals"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
@@ -38,7 +39,19 @@ const endLimit = 2 * time.Second
 // A command that does not start is a *channel.Failure. The end of ctx ends the
 // command. From the first machine that runs without libvirtd until Close, this process's
 // umask is 0022: libvirt's driver makes folders by it.
-func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.Command, stdio channel.Stdio) (exit channel.Exit, err error) {
+func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.Command, stdio channel.Stdio) (channel.Exit, error) {
+	return r.RunWatched(ctx, b, command, stdio, func(Watched) error { return nil })
+}
+
+// Watched is a sandbox that has been made and in which no command runs yet.
+type Watched struct {
+	First int             // the host's number of its first process; 0 where that runs under another kernel
+	Cards []arrivals.Card // of the sandbox
+}
+
+// RunWatched is Run for somebody who looks on from outside: watch is called when the
+// sandbox stands with all its walls, before its command starts, which waits for it.
+func (r *Runtime) RunWatched(ctx context.Context, b *compiler.Bundle, command channel.Command, stdio channel.Stdio, watch func(Watched) error) (exit channel.Exit, err error) {
 	s, err := r.bind(b)
 	if err != nil {
 		return exit, err
@@ -97,7 +110,26 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 	if err := kernelrules.WaitForLeases(ctx, r.options.AnswerLimit, s.Domain, client); err != nil {
 		return exit, fmt.Errorf("%s: %w", s.Name, err)
 	}
+	if err := watch(run.watched()); err != nil {
+		return exit, fmt.Errorf("%s: %w", s.Name, err)
+	}
 	return client.Run(ctx, command, stdio)
+}
+
+// watched is the sandbox for who looks on.
+func (e *ephemeral) watched() (w Watched) {
+	if kind := known.Of(e.s.Backend); kind.Mapped {
+		w.First = kind.First(kind.Process(e.dom, e.s.Name))
+	}
+	for _, i := range e.s.Domain.Devices.Interfaces {
+		if i.Target == nil || i.MAC == nil {
+			continue
+		}
+		if mac, err := net.ParseMAC(i.MAC.Address); err == nil {
+			w.Cards = append(w.Cards, arrivals.Card{Name: i.Target.Dev, MAC: mac})
+		}
+	}
+	return w
 }
 
 // ephemeral is the sandbox of one Run.

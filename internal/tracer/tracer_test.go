@@ -1,0 +1,138 @@
+package tracer
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/internal/observed"
+)
+
+// patience is how long anything may take that these tests wait for.
+const patience = 2 * time.Minute
+
+// TestMain is also the program that tests watch: what it does under a name of doings.
+func TestMain(m *testing.M) {
+	if do := doings[os.Getenv("SBX_TEST_DO")]; do != nil {
+		do()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+var doings = map[string]func(){
+	"listen": func() {
+		l, err := net.Listen("tcp", os.Getenv("SBX_TEST_AT"))
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		l.Close()
+	},
+	"connect": func() {
+		if conn, err := net.Dial("tcp", os.Getenv("SBX_TEST_AT")); err == nil {
+			conn.Close()
+		}
+	},
+	"chown": func() { _ = os.Chown(os.Getenv("SBX_TEST_AT"), 0, 0) },
+}
+
+// watch has a shell run the script once it is watched, as a first process runs commands.
+func watch(t *testing.T, script string, env ...string) observed.Record {
+	t.Helper()
+	first := exec.Command("/bin/sh", "-c", "read go\n"+script)
+	first.Env = append(os.Environ(), env...)
+	first.Stderr = os.Stderr
+	begin, err := first.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	tracer, err := Follow(first.Process.Pid)
+	begin.Close()
+	if err != nil {
+		_ = first.Process.Kill()
+		t.Fatal(err)
+	}
+	select {
+	case <-tracer.done:
+	case <-time.After(patience):
+		_ = first.Process.Kill()
+		t.Errorf("what is watched has not ended: %s", script)
+	}
+	_ = first.Wait() // not before: it would take what is the tracer's to wait for
+	return tracer.Record(patience)
+}
+
+// Paths are noted with what the kernel said, as absolute ones whatever they are relative
+// to, for all that comes from a command; what the first process itself does is not.
+func TestPaths(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"there", "own"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := watch(t, `read line <"$DIR/own"
+		/bin/sh -c 'cd "$DIR"; cat there ../absent; : >new/file; exit 0'; :`, "DIR="+dir)
+	for _, want := range []observed.Path{
+		{Program: "cat", Call: "openat", Path: filepath.Join(dir, "there")},
+		{Program: "cat", Call: "openat", Path: filepath.Join(filepath.Dir(dir), "absent"), Error: "ENOENT"},
+		{Program: "sh", Call: "openat", Path: filepath.Join(dir, "new/file"), Write: true, Error: "ENOENT"},
+	} {
+		if !slices.Contains(seen.Paths, want) {
+			t.Errorf("not seen: %+v in %+v", want, seen.Paths)
+		}
+	}
+	for _, p := range seen.Paths {
+		if p.Path == filepath.Join(dir, "own") {
+			t.Errorf("the first process's own: %+v", p)
+		}
+	}
+}
+
+// Addresses are noted where a program listens and where it sends to.
+func TestSockets(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := watch(t, `SBX_TEST_DO=listen SBX_TEST_AT=127.0.0.1:0 "$SELF"; SBX_TEST_DO=connect SBX_TEST_AT=127.0.0.1:1 "$SELF"; :`, "SELF="+self)
+	if len(seen.Sockets) != 1 || !seen.Sockets[0].Listens || seen.Sockets[0].Addr.Addr().String() != "127.0.0.1" || seen.Sockets[0].Proto != "tcp" {
+		t.Errorf("want one that listens, and none to the own machine: %+v", seen.Sockets)
+	}
+}
+
+// A call whose success takes a capability is noted, and one that is refused.
+func TestCalls(t *testing.T) {
+	if unix.Geteuid() != 0 {
+		t.Skip("root's: it changes an owner")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	seen := watch(t, `SBX_TEST_DO=chown SBX_TEST_AT="$FILE" "$SELF"; SBX_TEST_DO=chown SBX_TEST_AT="$FILE" setpriv --bounding-set -chown --no-new-privs --inh-caps -chown "$SELF"; :`, "SELF="+self, "FILE="+file)
+	var answers []string
+	for _, c := range seen.Calls {
+		if c.Name == "fchownat" || c.Name == "chown" {
+			answers = append(answers, c.Error)
+		}
+	}
+	if !slices.Contains(answers, "") {
+		t.Errorf("no change of the owner is seen: %+v", seen.Calls)
+	}
+}
