@@ -30,6 +30,7 @@ var situations = map[string]string{
 	"kill":       "sbx up apache",
 	"restart":    "sbx up apache",
 	"view":       "printf 'package pdf\\n\\nimport \"github.com/sbx-dev/sbx/schema\"\\n\\nschema.#Desktop & {name: \"pdf\", backend: \"lxc\", run: argv: [\"/usr/bin/xlogo\"], display: {}}\\n' >pdf.cue && sbx up pdf.cue",
+	"learn":      "sbx down apache || true",
 	"stop":       "sbx up apache",
 	"inspect":    "sbx up apache",
 	"ps":         "sbx up apache",

@@ -59,6 +59,7 @@ var firstVerbs = []firstVerb{
 	{`explain first.cue "in tcp 192.0.2.1 -> :80"`, "has no network: nothing can reach it", "has no network: nothing can reach it"},
 	{"review first.cue second.cue", "", ""},
 	{"test first.cue", "", ""},
+	{"learn first.cue --for 1s", "", `a container \(backend lxc\) needs root and libvirtd: run sbx as root`},
 	{"export first.cue", "", ""},
 	{"fmt first.cue", "", ""},
 	{"schema", "", ""},

@@ -90,6 +90,12 @@ func all(more observed.Record) observed.Record {
 
 func from(t *testing.T, record observed.Record) learn.Result {
 	t.Helper()
+	return learn.From(caseOf(t, record))
+}
+
+// caseOf is a case of the profile and the host.
+func caseOf(t *testing.T, record observed.Record) learn.Case {
+	t.Helper()
 	profiles, err := (&load.Config{FS: fstest.MapFS{"web.cue": {Data: []byte(profile)}}}).Load("web.cue")
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +104,7 @@ func from(t *testing.T, record observed.Record) learn.Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return learn.From(learn.Case{Profile: profiles[0], Policies: policies, Record: record, Host: host, Architecture: "amd64"})
+	return learn.Case{Profile: profiles[0], Policies: policies, Record: record, Host: host, Architecture: "amd64"}
 }
 
 // told is a result in short: what is to be opened, what can be closed, and what is noted.
@@ -133,6 +139,7 @@ func TestWhatIsLearned(t *testing.T) {
 		"a file of somebody's home":     {all(observed.Record{Paths: []observed.Path{ask("/home/ann/.webrc", "ENOENT")}}), `+ expose "/home/ann/.webrc"`},
 		"where a link leads":            {all(observed.Record{Paths: []observed.Path{ask("/etc/web/far.conf", "ENOENT")}}), `+ expose "/etc/elsewhere"`},
 		"a link between two":            {all(observed.Record{Paths: []observed.Path{ask("/usr/bin/awk", "ENOENT")}}), `+ expose "/etc/alternatives/awk"`},
+		"a name of no letters":          {all(observed.Record{Paths: []observed.Path{ask("/etc/\x1b[2J", "ENOENT"), ask("/etc/\xff", "EACCES")}}), ""},
 		"a socket":                      {all(observed.Record{Paths: []observed.Path{ask("/run/dbus/bus", "ENOENT")}}), "? /run/dbus/bus"},
 		"the kernel's own files":        {all(observed.Record{Paths: []observed.Path{ask("/proc/kcore", "EACCES"), ask("/sys/x", "ENOENT")}}), ""},
 		"an owner's no":                 {all(observed.Record{Paths: []observed.Path{ask("/etc/web/web.conf", "EACCES")}}), "? /etc/web/web.conf"},
@@ -168,15 +175,13 @@ func TestWhatIsLearned(t *testing.T) {
 	}
 }
 
-// What a command did not use that failed says nothing of what it would have used.
+// What a command did not use that failed says nothing of what it would have used, and
+// that nobody came to it nothing of who would have.
 func TestAFailure(t *testing.T) {
-	profiles, err := (&load.Config{FS: fstest.MapFS{"web.cue": {Data: []byte(profile)}}}).Load("web.cue")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := learn.From(learn.Case{Profile: profiles[0], Host: host, Architecture: "amd64", Failed: true})
-	if got := told(r); got != "? it failed" {
-		t.Errorf("learned %s", got)
+	c := caseOf(t, observed.Record{Sockets: []observed.Socket{listens("tcp", "[::]:81")}})
+	c.Failed = true
+	if got, want := told(learn.From(c)), "+ network.allow {in: tcp: [81]}\n? it failed"; got != want {
+		t.Errorf("learned\n%s\nwant\n%s", got, want)
 	}
 }
 

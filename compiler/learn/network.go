@@ -70,11 +70,16 @@ func (s *student) learnPackets() {
 			"%s listens there, and %v tried to reach it and was dropped (\"from\" would narrow it)", listener.Program, o.From)
 	}
 	for _, o := range s.Record.Sockets {
-		what := fmt.Sprintf("%s %d", o.Proto, o.Addr.Port())
-		if o.Listens && !o.Addr.Addr().IsLoopback() && len(s.Policies) > 0 && !s.admits(o) {
-			if _, tried := s.open[s.Policies[0].Path+".allow\x00"+fmt.Sprintf("{in: %s: [%d]}", o.Proto, o.Addr.Port())]; !tried && o.Proto == "tcp" {
-				s.note(what, "%s listens there and no rule lets anybody in, which nobody tried either", o.Program)
-			}
+		if !o.Listens || o.Proto != "tcp" || o.Addr.Addr().IsLoopback() || len(s.Policies) == 0 || s.admits(o) { // what a client of UDP sends from looks the same
+			continue
+		}
+		at, rule := s.of(o.Addr.Addr()).Path+".allow", fmt.Sprintf("{in: %s: [%d]}", o.Proto, o.Addr.Port())
+		switch {
+		case s.open[at+"\x00"+rule] != nil:
+		case s.Failed:
+			s.propose(at, rule, "%s listened there, no rule lets anybody in, and it ended before anybody could try (\"from\" would narrow it)", o.Program)
+		default:
+			s.note(fmt.Sprintf("%s %d", o.Proto, o.Addr.Port()), "%s listens there and no rule lets anybody in, which nobody tried either", o.Program)
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/sbx-dev/sbx/internal/observed"
 	"github.com/sbx-dev/sbx/internal/within"
@@ -73,6 +75,9 @@ func plain(p string) string {
 func (s *student) learnPaths() {
 	for _, p := range s.Record.Paths {
 		at := plain(p.Path)
+		if strings.ContainsFunc(at, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) {
+			continue // no profile can name it
+		}
 		if at == "/" || slices.ContainsFunc(kernels, func(dir string) bool { return within.Dir(at, dir) }) {
 			continue
 		}
@@ -212,7 +217,7 @@ func (s *student) refused(p observed.Path, at string) {
 		if p.Write {
 			how = "write"
 		}
-		s.note(p.Path, "%s may not %s it: its owner and mode say so, not the profile; see docs/ownership.md and the mount's field ids", p.Program, how)
+		s.note(p.Path, "%s may not %s it: its owner and mode say so, not the profile; see docs/users.md, and the field ids of mounts", p.Program, how)
 	}
 }
 

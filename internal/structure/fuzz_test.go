@@ -31,6 +31,7 @@ var hostile = []struct{ bytes, target string }{
 	{"a compose file, to be a profile", "internal/draft FuzzCompose"},
 	{"what programs write by syslog", "initramfs/init/syslog FuzzLine"},
 	{"what a service says by sd_notify", "initramfs/init/notify FuzzRead"},
+	{"packets to a sandbox", "internal/arrivals FuzzParse"},
 	{"dpkg's database", "internal/dpkg FuzzDatabase"},
 	{"a unit, to draft a profile of", "internal/draft FuzzUnit"},
 	{"a unit's lines", "internal/unitfile FuzzUnit"},

@@ -56,9 +56,8 @@ says what these cannot see. That takes a container: a machine's profile is learn
 one where it has a tag for that (--tag backend=lxc).
 
 Examples:
-  sbx learn apache --for 10s
   sbx learn apache -- curl -s -m 5 http://10.83.0.80/
-  sbx learn --json ./web.cue --for 1m >learned.json`
+  sbx learn apache --for 5s --json >learned.json`
 }
 
 func (c *Learn) Run(a *verb.App) error {
@@ -254,7 +253,9 @@ func (l *lesson) use(over <-chan struct{}) error {
 		}
 		return nil
 	}
-	l.settle(over)
+	if !l.settle(over) {
+		return nil // what has ended is used by nobody
+	}
 	work := exec.CommandContext(l.a.Ctx, l.workload[0], l.workload[1:]...)
 	work.Stdout, work.Stderr = l.a.Stderr, l.a.Stderr
 	if err := work.Start(); err != nil {
@@ -274,16 +275,17 @@ func (l *lesson) use(over <-chan struct{}) error {
 	return nil
 }
 
-// settle waits until the service can be used.
-func (l *lesson) settle(over <-chan struct{}) {
+// settle waits until the service can be used, and says whether it is still there.
+func (l *lesson) settle(over <-chan struct{}) bool {
 	limit := time.After(settleTime)
 	for !l.tracer.Listens() {
 		select {
 		case <-limit:
-			return
+			return true
 		case <-over:
-			return
+			return false
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+	return true
 }
