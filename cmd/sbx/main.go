@@ -50,7 +50,7 @@ type cli struct {
 	Explain author.Explain `cmd:"" topic:"Write and review profiles" help:"Say what becomes of a packet, and by which line of the profile."`
 	Test    author.Test    `cmd:"" topic:"Write and review profiles" help:"Check what profiles claim about their firewalls."`
 	Review  author.Review  `cmd:"" topic:"Write and review profiles" help:"Show what a change to profiles opens, and what it closes."`
-	Learn   command.Learn  `cmd:"" topic:"Write and review profiles" help:"Watch a profile's command behind its walls, and propose what the profile lacks."`
+	Learn   command.Learn  `cmd:"" topic:"Write and review profiles" help:"Watch a profile's command, and propose what the profile lacks."`
 	Fmt     author.Fmt     `cmd:"" topic:"Write and review profiles" help:"Write CUE files in their usual form."`
 	Export  author.Export  `cmd:"" topic:"Write and review profiles" help:"Print a profile with all defaults filled in."`
 	Compile author.Compile `cmd:"" topic:"Write and review profiles" help:"Show what a profile becomes: libvirt XML, a firewall, a manifest."`

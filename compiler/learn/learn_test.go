@@ -185,7 +185,7 @@ func TestAFailure(t *testing.T) {
 	}
 }
 
-// A reason names the program, what it asked for and the call; of many, the first stand
+// A reason names the program and what it asked for; of many, the first stand
 // there with how many there are.
 func TestReasons(t *testing.T) {
 	var paths []observed.Path
@@ -197,7 +197,7 @@ func TestReasons(t *testing.T) {
 		}
 	}
 	open := from(t, all(observed.Record{Paths: paths})).Open
-	want := "one asked for /etc/other/a.conf (openat) and it does not exist inside; the host has it; two asked"
+	want := "one asked for /etc/other/a.conf, which does not exist inside and the host has; two asked"
 	if len(open) != 1 || !strings.HasPrefix(open[0].Reason, want) || !strings.HasSuffix(open[0].Reason, "; and 3 more") {
 		t.Errorf("%+v", open)
 	}

@@ -114,7 +114,7 @@ func (s *student) missing(p observed.Path, at string) {
 		s.note(at, "%s asked for it (%s): it is no plain file, and a mount with \"host\" and \"sockets: true\" would share it", p.Program, p.Call)
 		return
 	}
-	s.propose(exposeList, strconv.Quote(s.unit(at, info)), "%s asked for %s (%s) and it does not exist inside; the host has it", p.Program, p.Path, p.Call)
+	s.propose(exposeList, strconv.Quote(s.unit(at, info)), "%s asked for %s, which does not exist inside and the host has", p.Program, p.Path)
 }
 
 // removing are calls that find nothing to take away where there is nothing.
