@@ -25,13 +25,14 @@ var printers = map[string]string{
 	"completion.go":                   "the words are sbx's own",
 	"internal/service/logs.go: plain": "RawFlag gives it a writer",
 	"internal/service/attach.go: Run": "RawFlag gives it a writer",
-	"internal/author/compile.go: printBundles": "data for a program",
-	"internal/author/draft.go: draft":          "a profile whose comments and literals are cleaned as it is written",
-	"internal/author/export.go: Run":           "data for a program",
-	"internal/author/fmt.go: file":             "a file's own text, or a patch of it",
-	"internal/service/plan.go: Run":            "data for a program",
-	"internal/command/run.go: Run":             "a profile made of the user's own flags",
-	"internal/author/schema.go":                "the words are sbx's own",
+	"internal/author/compile.go: printBundles":      "data for a program",
+	"internal/author/draft.go: draft":               "a profile whose comments and literals are cleaned as it is written",
+	"internal/author/export.go: Run":                "data for a program",
+	"internal/author/fmt.go: file":                  "a file's own text, or a patch of it",
+	"internal/service/plan.go: Run":                 "data for a program",
+	"internal/command/run.go: Run":                  "a profile made of the user's own flags",
+	"internal/author/schema.go":                     "the words are sbx's own",
+	"internal/command/learn_print.go: printChanges": "a patch of a file's own text",
 }
 
 // All that is printed goes through package say, or stands in the list.

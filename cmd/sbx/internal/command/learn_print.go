@@ -71,7 +71,7 @@ func (c *Learn) printChanges(a *verb.App, p *schema.Profile, list []learn.Propos
 			continue // what is proposed has been said
 		}
 		changed, _ := amend.Apply(string(text), edits[file])
-		out := diff.Diff("a/"+file, text, "b/"+file, []byte(changed))
+		out := diff.Diff("a/"+plain.Line(file), text, "b/"+plain.Line(file), []byte(changed))
 		_, _ = io.WriteString(a.Stdout, plain.Text(string(out))) // as patch(1) takes it
 	}
 }
