@@ -5,15 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"time"
 
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
-	"github.com/sbx-dev/sbx/initramfs/manifest"
-	"github.com/sbx-dev/sbx/internal/arrivals"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
@@ -25,6 +22,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
+	"github.com/sbx-dev/sbx/runtime/internal/watching"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -44,10 +42,7 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 }
 
 // Watched is a sandbox that has been made and in which no command runs yet.
-type Watched struct {
-	First int             // the host's number of its first process; 0 where that runs under another kernel
-	Cards []arrivals.Card // of the sandbox
-}
+type Watched = watching.Sandbox
 
 // RunWatched is Run for somebody who looks on from outside: watch is called when the
 // sandbox stands with all its walls, before its command starts, which waits for it.
@@ -110,26 +105,10 @@ func (r *Runtime) RunWatched(ctx context.Context, b *compiler.Bundle, command ch
 	if err := kernelrules.WaitForLeases(ctx, r.options.AnswerLimit, s.Domain, client); err != nil {
 		return exit, fmt.Errorf("%s: %w", s.Name, err)
 	}
-	if err := watch(run.watched()); err != nil {
+	if err := watch(watching.Of(s, run.dom)); err != nil {
 		return exit, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	return client.Run(ctx, command, stdio)
-}
-
-// watched is the sandbox for who looks on.
-func (e *ephemeral) watched() (w Watched) {
-	if kind := known.Of(e.s.Backend); kind.Mapped {
-		w.First = kind.First(kind.Process(e.dom, e.s.Name))
-	}
-	for _, i := range e.s.Domain.Devices.Interfaces {
-		if i.Target == nil || i.MAC == nil {
-			continue
-		}
-		if mac, err := net.ParseMAC(i.MAC.Address); err == nil {
-			w.Cards = append(w.Cards, arrivals.Card{Name: i.Target.Dev, MAC: mac})
-		}
-	}
-	return w
 }
 
 // ephemeral is the sandbox of one Run.
@@ -225,7 +204,7 @@ func (e *ephemeral) remove(ended bool) error {
 	if e.dom != nil {
 		defer e.dom.Free()
 	}
-	m, written := e.s.Metadata, !machineWrites(e.s)
+	m, written := e.s.Metadata, !known.WritesLate(e.s)
 	switch {
 	case !ended, written && e.r.host.Embed.Is(e.conn):
 	case written && len(m.Filters) == 0 && len(m.Networks) == 0 && e.s.Confinement == nil && !known.Of(e.s.Backend).LogsEnd:
@@ -253,7 +232,7 @@ func (e *ephemeral) removeLog() error {
 // what remove would do.
 func (e *ephemeral) awaitEnd() {
 	limit := time.Now().Add(endLimit)
-	if machineWrites(e.s) {
+	if known.WritesLate(e.s) {
 		limit = time.Now().Add(known.Of(e.s.Backend).StopGrace)
 	}
 	for pause := time.Millisecond; time.Now().Before(limit); pause = min(2*pause, 20*time.Millisecond) {
@@ -262,10 +241,4 @@ func (e *ephemeral) awaitEnd() {
 		}
 		time.Sleep(pause)
 	}
-}
-
-// machineWrites says whether this is a machine that can write to the host, and
-// so may hold what is not yet written there.
-func machineWrites(s *bound.Sandbox) bool {
-	return known.Of(s.Backend).HoldsBack && slices.ContainsFunc(s.Manifest.Mounts, func(m manifest.Mount) bool { return m.Writable })
 }

@@ -2,7 +2,10 @@ package known
 
 import (
 	"fmt"
+	"slices"
 
+	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/kinds"
 	"github.com/sbx-dev/sbx/runtime/internal/kvm"
 	"github.com/sbx-dev/sbx/runtime/internal/lxc"
@@ -42,4 +45,10 @@ func Of(name schema.Backend) *kinds.Kind {
 		panic(err) // whoever reads one from outside asks Named
 	}
 	return k
+}
+
+// WritesLate says whether this is a sandbox that can write to the host, and so may hold
+// what is not yet written there.
+func WritesLate(s *bound.Sandbox) bool {
+	return Of(s.Backend).HoldsBack && slices.ContainsFunc(s.Manifest.Mounts, func(m manifest.Mount) bool { return m.Writable })
 }
