@@ -11,6 +11,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/internal/arrivals"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
@@ -38,15 +39,12 @@ const endLimit = 2 * time.Second
 // command. From the first machine that runs without libvirtd until Close, this process's
 // umask is 0022: libvirt's driver makes folders by it.
 func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.Command, stdio channel.Stdio) (channel.Exit, error) {
-	return r.RunWatched(ctx, b, command, stdio, func(Watched) error { return nil })
+	return r.RunWatched(ctx, b, command, stdio, func(int, []arrivals.Card) error { return nil })
 }
 
-// Watched is a sandbox that has been made and in which no command runs yet.
-type Watched = watching.Sandbox
-
-// RunWatched is Run for somebody who looks on from outside: watch is called when the
-// sandbox stands with all its walls, before its command starts, which waits for it.
-func (r *Runtime) RunWatched(ctx context.Context, b *compiler.Bundle, command channel.Command, stdio channel.Stdio, watch func(Watched) error) (exit channel.Exit, err error) {
+// RunWatched is Run for somebody who looks on: watch is called with watching.Of the
+// sandbox when all its walls stand, before its command starts, which waits for it.
+func (r *Runtime) RunWatched(ctx context.Context, b *compiler.Bundle, command channel.Command, stdio channel.Stdio, watch func(first int, cards []arrivals.Card) error) (exit channel.Exit, err error) {
 	s, err := r.bind(b)
 	if err != nil {
 		return exit, err

@@ -11,24 +11,19 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 )
 
-// Sandbox is one that has been made and in which no command runs yet.
-type Sandbox struct {
-	First int             // the host's number of its first process; 0 where that runs under another kernel
-	Cards []arrivals.Card // that it has
-}
-
-// Of is what somebody needs of a sandbox that has started.
-func Of(s *bound.Sandbox, dom *libvirt.Domain) (w Sandbox) {
+// Of gives, of a sandbox that has started, the host's number of its first process, which
+// is 0 where that runs under another kernel, and its cards.
+func Of(s *bound.Sandbox, dom *libvirt.Domain) (first int, cards []arrivals.Card) {
 	if kind := known.Of(s.Backend); kind.Mapped {
-		w.First = kind.First(kind.Process(dom, s.Name))
+		first = kind.First(kind.Process(dom, s.Name))
 	}
 	for _, i := range s.Domain.Devices.Interfaces {
 		if i.Target == nil || i.MAC == nil {
 			continue
 		}
 		if mac, err := net.ParseMAC(i.MAC.Address); err == nil {
-			w.Cards = append(w.Cards, arrivals.Card{Name: i.Target.Dev, MAC: mac})
+			cards = append(cards, arrivals.Card{Name: i.Target.Dev, MAC: mac})
 		}
 	}
-	return w
+	return first, cards
 }

@@ -150,8 +150,8 @@ func (l *lesson) run(host *runtime.Runtime, bundle *compiler.Bundle) (observed.R
 	defer end(nil)
 	signals, over := make(chan syscall.Signal), make(chan struct{})
 	used, asked := make(chan error, 1), make(chan bool, 1)
-	watch := func(w runtime.Watched) error {
-		if err := l.watch(w); err != nil {
+	watch := func(first int, cards []arrivals.Card) error {
+		if err := l.watch(first, cards); err != nil {
 			return err
 		}
 		go func() {
@@ -225,14 +225,14 @@ func (l *lesson) notStarted(failure *channel.Failure, record *observed.Record) {
 }
 
 // watch begins to look on.
-func (l *lesson) watch(w runtime.Watched) (err error) {
-	if w.First == 0 {
+func (l *lesson) watch(first int, cards []arrivals.Card) (err error) {
+	if first == 0 {
 		return fmt.Errorf("a machine's processes run under a kernel of its own and cannot be watched from here: learn from it as a container, whose walls mean the same")
 	}
-	if l.tracer, err = tracer.Follow(w.First); err != nil {
+	if l.tracer, err = tracer.Follow(first); err != nil {
 		return err
 	}
-	l.packets, err = arrivals.Watch(w.Cards)
+	l.packets, err = arrivals.Watch(cards)
 	return err
 }
 
