@@ -17,7 +17,6 @@ var byCall = map[string]string{
 	"setuid": "setuid", "setreuid": "setuid", "setresuid": "setuid",
 	"mknod": "mknod", "mknodat": "mknod",
 	"bind": "net_bind_service",
-	"kill": "kill", "tgkill": "kill",
 }
 
 // survived are capabilities whose refusal programs take in their stride: they ask for
@@ -26,6 +25,7 @@ var survived = map[string]string{
 	"setpriority": "sys_nice", "sched_setscheduler": "sys_nice", "sched_setattr": "sys_nice",
 	"prlimit64": "sys_resource", "setrlimit": "sys_resource",
 	"mlock": "ipc_lock", "mlockall": "ipc_lock",
+	"kill": "kill", "tgkill": "kill", // of another user's processes, as a service does that hurries its workers
 }
 
 // privilegedPorts end before this one, if the sandbox's own namespace does not say

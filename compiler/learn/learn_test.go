@@ -162,6 +162,7 @@ func TestWhatIsLearned(t *testing.T) {
 		"one that programs do without": {all(observed.Record{Calls: []observed.Call{{Program: "web", Name: "clone3", Error: "ENOSYS"}}}), "? clone3"},
 		"one that is open and says no": {all(observed.Record{Calls: []observed.Call{{Program: "web", Name: "ioctl", Error: "EPERM"}}}), ""},
 		"a limit that stays as it is":  {all(observed.Record{Calls: []observed.Call{{Program: "web", Name: "prlimit64", Error: "EPERM"}}}), "? prlimit64"},
+		"another user's process":       {all(observed.Record{Calls: []observed.Call{{Program: "web", Name: "kill", Error: "EPERM"}}}), "? kill"},
 		"nothing was used":             {observed.Record{}, "- expose[0]\n- mounts.\"/run/web\"\n- expose[1]\n- network.allow[0]\n- network.allow[1]\n- capabilities[0]\n- capabilities[1]"},
 		"one port was not":             {observed.Record{Paths: all(observed.Record{}).Paths, Sockets: []observed.Socket{listens("tcp", "[::]:80"), sends("udp", "10.0.0.1:53")}, Calls: all(observed.Record{}).Calls}, "- network.allow[0].in.tcp[1]"},
 		"more than a record holds":     {observed.Record{Paths: all(observed.Record{}).Paths, Sockets: all(observed.Record{}).Sockets, Calls: all(observed.Record{}).Calls, Lost: 7}, "? more happened than was kept"},

@@ -168,7 +168,6 @@ func (s *student) unusedCapabilities() {
 	for _, capability := range byCall {
 		shows[capability] = true
 	}
-	delete(shows, "kill") // most that may be signalled may be without it
 	for _, c := range s.Record.Calls {
 		if c.Error == "" {
 			used[capabilityOf(c)] = true
