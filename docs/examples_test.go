@@ -50,6 +50,8 @@ var notRun = map[string]string{
 	"sbx man -o /usr/local/share/man/man1":                         "/usr/local is the machine's in a test host",
 	"sbx view pdf":                                                 "a viewer needs somebody's screen; runtime's TestDisplay connects to that of the sandbox",
 	`sbx view --viewer "xtigervncviewer -FullScreen" pdf`:          "the same",
+	"sbx view --web pdf":                                           "a page until Ctrl-C; TestView opens one in a browser",
+	"sbx run --display -- xterm":                                   "a viewer needs somebody's screen; TestRunDisplay gives it one",
 	"sbx completion zsh >/usr/local/share/zsh/site-functions/_sbx": "/usr/local is the machine's in a test host",
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"io"
@@ -15,6 +16,8 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/rfb"
 	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/runtime"
+	"github.com/sbx-dev/sbx/schema"
 )
 
 // screenLimit is how long anything of a screen's may take in these tests.
@@ -27,20 +30,26 @@ func TestDisplay(t *testing.T) {
 	for _, backend := range sandboxes {
 		t.Run(backend, func(t *testing.T) {
 			r := newRuntime(t)
-			name := "window-" + backend
-			up(t, r, compile(t, "window.cue", "name="+name, "backend="+backend))
-			client, err := r.Attach(t.Context(), name)
-			if err != nil {
-				t.Fatal(err)
+			// each direction of the clipboard, and either answer to a wish for a size
+			clipboard, resize := schema.ClipboardIn, true
+			if backend != "lxc" {
+				clipboard, resize = schema.ClipboardOut, false
 			}
-			defer client.Close()
-			w := window{client}
+			w := upWindow(t, r, "window-"+backend, backend, clipboard, resize)
 			t.Run("is seen", w.isSeen)
 			t.Run("one viewer", w.oneViewer)
 			t.Run("walls", w.walls)
+			t.Run("keys and clicks", w.keysAndClicks)
+			t.Run("size", w.size)
+			t.Run("copied text", w.copiedText)
 			t.Run("its server dies", w.serverDies) // the screen's end
 		})
 	}
+	t.Run("copied text out", func(t *testing.T) {
+		w := upWindow(t, newRuntime(t), "window-out", "lxc", schema.ClipboardOut, false)
+		w.copiedText(t)
+		w.size(t)
+	})
 	t.Run("no X server", func(t *testing.T) {
 		r := newRuntime(t)
 		b := compile(t, "blind.cue")
@@ -53,7 +62,22 @@ func TestDisplay(t *testing.T) {
 }
 
 // window is a sandbox of testdata/window.cue.
-type window struct{ client *channel.Client }
+type window struct {
+	client    *channel.Client
+	clipboard schema.Clipboard
+	resize    bool
+}
+
+func upWindow(t *testing.T, r *runtime.Runtime, name, backend string, clipboard schema.Clipboard, resize bool) window {
+	t.Helper()
+	up(t, r, compile(t, "window.cue", "name="+name, "backend="+backend, "clipboard="+string(clipboard), fmt.Sprintf("resize=%v", resize)))
+	client, err := r.Attach(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	return window{client, clipboard, resize}
+}
 
 // view connects a viewer, whose end says why View has ended.
 func (w window) view(ctx context.Context, shared bool) (ours net.Conn, ended <-chan error) {
@@ -143,6 +167,7 @@ func (w window) oneViewer(t *testing.T) {
 func (w window) walls(t *testing.T) {
 	for _, test := range []struct{ what, script string }{
 		{"nothing listens on TCP", `test "$(cat /proc/net/tcp /proc/net/tcp6 | grep -c ' 0A ')" = 0`},
+		{"no program of its own opens the clipboard", `for p in SendCutText AcceptCutText; do was=$(tigervncconfig -get $p) && for to in 0 1; do tigervncconfig -set $p=$to; test "$(tigervncconfig -get $p)" = "$was" || exit 1; done; done`},
 		{"the user finds the screen", `xwd -root -silent >/dev/null`},
 		{"the server's key is closed", `! cat /run/display/server 2>/dev/null`},
 		{"the viewers' socket is closed", `! test -w /run/display/viewers`},

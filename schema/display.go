@@ -13,6 +13,13 @@ type Display struct {
 	Resize    bool      `json:"resize,omitempty"` // a viewer may change the size
 }
 
+// NewDisplay is a screen as a profile has it that says nothing of it.
+func NewDisplay() *Display {
+	d := new(Display)
+	d.fill()
+	return d
+}
+
 // Clipboard is the direction in which copied text passes.
 type Clipboard string
 

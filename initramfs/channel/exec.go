@@ -14,6 +14,10 @@ type Stdio struct {
 	Stderr  io.Writer
 	Resize  <-chan Size           // the terminal's new sizes
 	Signals <-chan syscall.Signal // to be sent to the command
+
+	// Beside, if it is not nil, speaks with the sandbox while the command of Run runs,
+	// with which its context ends. An error of it ends the command, and is what Run gives.
+	Beside func(context.Context, *Client) error
 }
 
 // Exec runs a command beside the sandbox's own and waits for its end. A command
@@ -25,7 +29,22 @@ func (c *Client) Exec(ctx context.Context, command Command, stdio Stdio) (Exit, 
 
 // Run starts the sandbox's own command, as Exec does; the sandbox ends with it.
 func (c *Client) Run(ctx context.Context, command Command, stdio Stdio) (Exit, error) {
-	return c.session(ctx, Request{Op: OpRun, Command: &command}, stdio)
+	r := Request{Op: OpRun, Command: &command}
+	if stdio.Beside == nil {
+		return c.session(ctx, r, stdio)
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := stdio.Beside(ctx, c); err != nil {
+			end(err)
+		}
+	}()
+	exit, err := c.session(ctx, r, stdio)
+	end(nil)
+	<-done
+	return exit, err
 }
 
 func (c *Client) session(ctx context.Context, r Request, stdio Stdio) (Exit, error) {

@@ -56,6 +56,7 @@ var probes = []struct {
 	{schema.LXC, "firewall tools", firewallTools},
 	{schema.LXC, "bridge filtering", bridgeFiltering},
 	{schema.LXC, "ipv6", ipv6},
+	{schema.LXC, "screens", screens},
 	{schema.KVM, "libvirt", reachMachines},
 	{schema.KVM, "state folder", stateFolder(schema.KVM)},
 	{schema.KVM, "sbx", otherSbx},
@@ -70,6 +71,7 @@ var probes = []struct {
 	{schema.KVM, "firewall tools", firewallTools},
 	{schema.KVM, "bridge filtering", bridgeFiltering},
 	{schema.KVM, "ipv6", ipv6},
+	{schema.KVM, "screens", screens},
 }
 
 // Examine makes all checks of the given backends.

@@ -120,6 +120,7 @@ func arguments(program string, d manifest.Display) []string {
 		"-geometry", fmt.Sprintf("%dx%d", d.Width, d.Height), "-depth", "24",
 		flag("AcceptCutText", d.ClipboardIn), flag("SendCutText", d.ClipboardOut), flag("SendPrimary", d.ClipboardOut),
 		flag("AcceptSetDesktopSize", d.Resize),
+		"-AllowOverride=", // else every program inside may set these anew (vncconfig(1))
 	}
 }
 

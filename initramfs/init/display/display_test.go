@@ -33,7 +33,7 @@ func TestArguments(t *testing.T) {
 				t.Errorf("%+v: %s is not in %q", test.d, want, got)
 			}
 		}
-		for _, want := range []string{"-nolisten tcp", "-rfbport -1", "-auth /run/display/server"} {
+		for _, want := range []string{"-nolisten tcp", "-rfbport -1", "-auth /run/display/server", "-AllowOverride="} {
 			if !strings.Contains(strings.Join(got, " "), want) {
 				t.Errorf("%+v: %s is not in %q", test.d, want, got)
 			}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/load"
 )
@@ -24,8 +26,9 @@ type Run struct {
 
 	runFlags
 
-	With []string `sep:"none" placeholder:"PATH" help:"Profiles of the sandboxes that the rules name."`
-	Name string   `placeholder:"NAME" help:"Call the sandbox this. (default: the profile's name and random letters)"`
+	With    []string `sep:"none" placeholder:"PATH" help:"Profiles of the sandboxes that the rules name."`
+	Display bool     `help:"Give it a screen, and open a VNC viewer on that: the sandbox ends with the viewer, too."`
+	Name    string   `placeholder:"NAME" help:"Call the sandbox this. (default: the profile's name and random letters)"`
 	sessionFlags
 	Print bool `help:"Print the profile that the flags amount to, as CUE, and run nothing."`
 }
@@ -53,6 +56,7 @@ Examples:
   sbx run --network default --allow "out udp:53" --allow "out tcp:80" \
     -- curl http://example.org
   sbx run -t -- /bin/bash
+  sbx run --display -- xterm
   sbx run --name data --rw /srv/data --print > data.cue`
 }
 
@@ -82,6 +86,10 @@ func (c *Run) Run(a *verb.App) error {
 	if err != nil {
 		return verb.WithCode(verb.ExitSbx, err)
 	}
+	beside, err := c.viewer(a, p)
+	if err != nil {
+		return verb.WithCode(verb.ExitSbx, err)
+	}
 	return session(a, c.sessionFlags, func(ctx context.Context, t *terminal) (channel.Exit, error) {
 		peers, err := (&verb.ProfileFlags{Tag: c.Tag}).Peers(a, append(others, p), host)
 		if err != nil {
@@ -91,12 +99,17 @@ func (c *Run) Run(a *verb.App) error {
 		if err != nil {
 			return channel.Exit{}, err
 		}
-		return host.Run(ctx, bundle, channel.Command{
+		t.stdio.Beside = beside
+		exit, err := host.Run(ctx, bundle, channel.Command{
 			Argv:    a.Command,
 			Env:     append(t.env(), c.bytes.env...),
 			Workdir: c.bytes.workdir,
 			TTY:     t.size,
 		}, t.stdio)
+		if errors.Is(err, errLeft) {
+			return channel.Exit{}, nil
+		}
+		return exit, err
 	})
 }
 
@@ -126,6 +139,9 @@ func (c *Run) profile(a *verb.App) (*schema.Profile, error) {
 	changed, err := c.apply(p)
 	if err != nil {
 		return nil, err
+	}
+	if c.Display && p.Display == nil {
+		p.Display, changed = schema.NewDisplay(), true
 	}
 	if p.Backend.BootsKernel() { // the environment may name a kernel for all machines
 		set(&changed, &p.Machine.Kernel, c.Kernel)
@@ -178,4 +194,24 @@ func hostEnv(list []string) []string {
 		env = append(env, entry)
 	}
 	return env
+}
+
+// viewer opens one on the screen of --display, beside the command. Nothing is started
+// where there is none to open.
+func (c *Run) viewer(a *verb.App, p *schema.Profile) (func(context.Context, *channel.Client) error, error) {
+	if !c.Display {
+		return nil, nil
+	}
+	view := View{Name: p.Name}
+	argv, err := view.viewer(&manifest.Display{ClipboardIn: p.Display.Clipboard.In(), ClipboardOut: p.Display.Clipboard.Out(), Resize: p.Display.Resize})
+	if err != nil {
+		return nil, fmt.Errorf("--display: %w", err)
+	}
+	return func(ctx context.Context, client *channel.Client) error {
+		err := view.open(ctx, a.Stderr, client, argv)
+		if errors.Is(err, errOver) {
+			return nil // how its command has ended is to be told
+		}
+		return err
+	}, nil
 }

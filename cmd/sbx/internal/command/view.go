@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"image/png"
@@ -20,7 +21,8 @@ type View struct {
 	verb.HostFlags
 	Screenshot string `placeholder:"FILE.png" xor:"what" help:"Write what the screen shows now to a file, and open no viewer."`
 	Viewer     string `placeholder:"COMMAND" xor:"what" help:"The VNC viewer, which is given the path of a unix socket. (default: TigerVNC's)"`
-	ViewOnly   bool   `name:"view-only" help:"Send no keys and no clicks; only TigerVNC's viewer can be told."`
+	Web        bool   `xor:"what" help:"Print the address of a page that shows it in a browser of this host, and serve that until Ctrl-C or the sandbox's end."`
+	ViewOnly   bool   `name:"view-only" help:"Send no keys and no clicks; only TigerVNC's viewer and the page of --web can be told."`
 	Shared     bool   `help:"View it beside others, who are not disturbed."`
 	Name       string `arg:"" help:"The sandbox, as sbx ps lists it."`
 }
@@ -34,8 +36,13 @@ What comes from the sandbox is the sandbox's: sbx passes it on and the viewer re
 TigerVNC's viewer is told which way copied text may pass, as the profile says; of
 another the X server inside is told alone.
 
+With --web it is a page of noVNC on 127.0.0.1, for whoever has its whole address:
+what stands behind its # is a secret, and never leaves the browser's own memory and
+its connection to sbx.
+
 Examples:
   sbx view pdf
+  sbx view --web pdf
   sbx view --screenshot pdf.png pdf
   sbx view --viewer "xtigervncviewer -FullScreen" pdf`
 }
@@ -58,11 +65,18 @@ func (c *View) Run(a *verb.App) error {
 	if found.Display == nil {
 		return fmt.Errorf("%s has no screen: give its profile a display", c.Name)
 	}
+	if c.Web {
+		return c.serveWeb(a, client, found.Display)
+	}
 	argv, err := c.viewer(found.Display)
 	if err != nil {
 		return err
 	}
-	return c.open(a, client, argv)
+	err = c.open(a.Ctx, a.Stderr, client, argv)
+	if a.Ctx.Err() != nil || errors.Is(err, errLeft) || errors.Is(err, errOver) {
+		return nil // Ctrl-C, or an end that is no fault
+	}
+	return err
 }
 
 // shotLimit is how long a sandbox may take to give a picture of its screen.

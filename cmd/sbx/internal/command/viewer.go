@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"time"
 
-	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
@@ -61,8 +63,9 @@ func (c *View) told(d *manifest.Display) []string {
 }
 
 // open runs the viewer on a socket that only the user can reach, and passes on what it
-// and the sandbox say.
-func (c *View) open(a *verb.App, client *channel.Client, argv []string) error {
+// and the sandbox say: until the viewer has left, which is errLeft, the sandbox has
+// ended, which is errOver, or ctx ends.
+func (c *View) open(ctx context.Context, stderr io.Writer, client *channel.Client, argv []string) error {
 	dir, err := os.MkdirTemp("", "sbx-view-")
 	if err != nil {
 		return err
@@ -77,35 +80,42 @@ func (c *View) open(a *verb.App, client *channel.Client, argv []string) error {
 	if err := os.Chmod(socket, 0o600); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(a.Ctx)
+	viewing, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		cancel(c.serve(ctx, client, l)) // which ends the viewer
+		cancel(c.serve(viewing, client, l)) // which ends the viewer
 	}()
-	command := exec.CommandContext(ctx, argv[0], append(argv[1:], socket)...)
-	command.Stdout, command.Stderr = a.Stderr, a.Stderr
+	command := exec.CommandContext(viewing, argv[0], append(argv[1:], socket)...)
+	command.Stdout, command.Stderr = stderr, stderr
+	command.WaitDelay = viewerTime
 	err = command.Run()
-	over := context.Cause(ctx) // before we end it ourselves
+	over := context.Cause(viewing) // before we end it ourselves
 	l.Close()
 	cancel(nil)
 	<-served
 	switch {
-	case a.Ctx.Err() != nil:
-		return nil // Ctrl-C
-	case errors.Is(over, errLeft):
-		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(over, errLeft), errors.Is(over, errOver):
+		return over
 	case over != nil:
 		return fmt.Errorf("%s: %w", c.Name, over)
 	case err != nil:
 		return fmt.Errorf("the viewer %s: %w", argv[0], err)
 	}
-	return nil
+	return errLeft
 }
 
-// errLeft is the end of a viewer that has closed its connection, or of its sandbox.
-var errLeft = errors.New("the viewer has left")
+// viewerTime is how long what a viewer has started may hold its output open after it.
+const viewerTime = time.Second
+
+// How a viewer ends.
+var (
+	errLeft = errors.New("the viewer has left")
+	errOver = errors.New("the sandbox has ended")
+)
 
 // serve connects the one viewer that comes, and gives why it ended.
 func (c *View) serve(ctx context.Context, client *channel.Client, l net.Listener) error {
@@ -114,8 +124,26 @@ func (c *View) serve(ctx context.Context, client *channel.Client, l net.Listener
 		return err
 	}
 	l.Close() // nobody else
-	if err := client.View(ctx, c.Shared, conn); err != nil {
+	seen := &seen{Conn: conn}
+	switch err := client.View(ctx, c.Shared, seen); {
+	case err != nil:
 		return err
+	case seen.left.Load():
+		return errLeft
 	}
-	return errLeft
+	return errOver
+}
+
+// seen is a viewer's connection, which knows whether it is the viewer that has ended it.
+type seen struct {
+	net.Conn
+	left atomic.Bool
+}
+
+func (s *seen) Read(b []byte) (int, error) {
+	n, err := s.Conn.Read(b)
+	if errors.Is(err, io.EOF) {
+		s.left.Store(true)
+	}
+	return n, err
 }
