@@ -28,6 +28,7 @@ var situations = map[string]string{
 	"attach":     "sbx up apache",
 	"wait":       "sbx up apache",
 	"kill":       "sbx up apache",
+	"reload":     "sbx up apache",
 	"restart":    "sbx up apache",
 	"view":       "printf 'package pdf\\n\\nimport \"github.com/sbx-dev/sbx/schema\"\\n\\nschema.#Desktop & {name: \"pdf\", backend: \"lxc\", run: argv: [\"/usr/bin/xlogo\"], display: {}}\\n' >pdf.cue && sbx up pdf.cue",
 	"learn":      "sbx down apache || true",

@@ -32,6 +32,7 @@ func TestNamesThatAreNoneAreRefused(t *testing.T) {
 		},
 		"stop":    func(ctx context.Context, name string) error { _, err := r.Stop(ctx, name); return err },
 		"restart": r.Restart,
+		"reload":  func(ctx context.Context, name string) error { return r.Reload(ctx, name) },
 		"signal":  func(ctx context.Context, name string) error { return r.Signal(ctx, name, syscall.SIGHUP) },
 		"wait":    func(ctx context.Context, name string) error { _, err := r.Wait(ctx, name); return err },
 	} {

@@ -2,13 +2,19 @@ package runtime_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // A container has as many processes as its profile allows, and its root has no
@@ -29,6 +35,8 @@ func TestLimits(t *testing.T) {
 		{"the control groups, mounted anew", "mount -t cgroup2 cgroup2 /dev/shm", "mount: /dev/shm: permission denied.\n"},
 		{"a user namespace, to mount them in", "unshare --map-root-user --mount --cgroup true", "unshare: unshare failed: Operation not permitted\n"},
 		{"a sandbox of its own", ownSandbox + " | cut -d, -f1", "bwrap: No permissions to create new namespace\n"},
+		{"its own limits", "ulimit -n; ulimit -Hn; ulimit -c; ulimit -Hn 700", "500\n600\n0\n/bin/sh: 1: ulimit: error setting limit (Operation not permitted)\n"},
+		{"its own settings", "cd /proc/sys; cat net/core/somaxconn net/ipv4/tcp_fin_timeout kernel/sem fs/mqueue/msg_max", "999\n31\n250\t32000\t100\t200\n20\n"},
 		{"too many processes", "for i in $(seq 30); do sleep 1000 & done; echo done", "/bin/sh: 0: Cannot fork\n"},
 	} {
 		var said bytes.Buffer
@@ -39,6 +47,48 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%s: %q, want %q", attempt.what, got, attempt.want)
 		}
 	}
+}
+
+// The host gives a container more than libvirt's own limit, where it may, and starts
+// nothing that would have less; what the host keeps for all is refused by its name.
+func TestLimitsBeyondTheHosts(t *testing.T) {
+	testhost.Need(t)
+	r := newRuntime(t)
+	const files = 1 << 20
+	b := compile(t, "limits.cue", "name=beyond", fmt.Sprint("files=", files))
+	var now unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &now); err != nil {
+		t.Fatal(err)
+	}
+	now.Max = files
+	if err := unix.Prlimit(sleeper(t), unix.RLIMIT_NOFILE, &now, nil); err != nil {
+		_, err := r.Up(t.Context(), b)
+		if err == nil || !strings.Contains(err.Error(), "resources.ulimits.nofile: it cannot be raised from ") || fault.Code(err) != diag.Limits {
+			t.Error(err)
+		}
+		return
+	}
+	up(t, r, b)
+	client, err := r.Attach(t.Context(), "beyond")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	var said bytes.Buffer
+	if _, err := client.Exec(t.Context(), channel.Command{Argv: []string{"/bin/sh", "-c", "ulimit -n; ulimit -Hn"}}, channel.Stdio{Stdout: &said, Stderr: &said}); err != nil || said.String() != "500\n1048576\n" {
+		t.Errorf("%v, %q", err, &said)
+	}
+}
+
+// sleeper is a process whose limits nobody misses.
+func sleeper(t *testing.T) (pid int) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "/usr/bin/sleep", "infinity")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Wait() })
+	return cmd.Process.Pid
 }
 
 // What a container has in memory stays there: beside a limit of memory, it could have

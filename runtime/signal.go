@@ -19,3 +19,17 @@ func (r *Runtime) Signal(ctx context.Context, name string, signal syscall.Signal
 	}
 	return nil
 }
+
+// Reload has the sandbox's service read its configuration anew, in the way that its
+// profile says by run.reload, and waits until it answers again.
+func (r *Runtime) Reload(ctx context.Context, name string) error {
+	client, err := r.Attach(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := client.Reload(ctx); err != nil {
+		return fmt.Errorf("%s: not reloaded: %w", name, err)
+	}
+	return nil
+}

@@ -13,7 +13,6 @@ import (
 	"github.com/sbx-dev/sbx/internal/forward"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
-	"github.com/sbx-dev/sbx/runtime/internal/cgroup"
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/ids"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
@@ -137,8 +136,8 @@ func (u *up) apply(ctx context.Context) error {
 	if err := u.checkFilters(); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
-	if !u.renews() && known.Of(u.s.Backend).Limited { // or an earlier Up was killed before it came to it
-		if err := cgroup.Limit(dom, u.s.Name, u.s.Manifest.Run.Pids); err != nil {
+	if limit := known.Of(u.s.Backend).Limit; limit != nil && !u.renews() { // or an earlier Up was killed before it came to it
+		if err := limit(u.s, dom); err != nil {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
 	}

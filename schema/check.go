@@ -30,6 +30,7 @@ func (p *Profile) Check() diag.List {
 	c.networks()
 	c.twice("capabilities", p.Capabilities)
 	c.syscalls()
+	c.ulimits()
 	return c.list
 }
 
@@ -66,6 +67,15 @@ func (c *checker) run() {
 		c.duration("run.ready.timeout", r.Timeout)
 	}
 	c.duration("run.stop.timeout", c.Run.Stop.Timeout)
+	for i, s := range c.Run.Prepare {
+		c.duration(Elem("run.prepare", i)+".timeout", s.Timeout)
+		if s.User != "" {
+			c.idsInside(Elem("run.prepare", i)+".user", s.User)
+		}
+	}
+	if r := c.Run.Reload; r != nil {
+		c.duration("run.reload.timeout", r.Timeout)
+	}
 	c.runCapabilities()
 	c.idsInside("run.user", c.Run.User)
 }

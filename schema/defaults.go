@@ -31,6 +31,14 @@ func (p *Profile) fill() {
 			r.Timeout = Duration(30 * time.Second)
 		}
 	}
+	for i := range p.Run.Prepare {
+		if s := &p.Run.Prepare[i]; s.Timeout == 0 {
+			s.Timeout = Duration(90 * time.Second)
+		}
+	}
+	if r := p.Run.Reload; r != nil && r.Timeout == 0 {
+		r.Timeout = Duration(30 * time.Second)
+	}
 	if h := p.Run.Health; h != nil {
 		h.fill()
 		if h.Every == 0 {

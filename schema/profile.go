@@ -27,6 +27,7 @@ type Profile struct {
 	Capabilities []string           `json:"capabilities,omitempty"` // lower case, without "cap_"
 	MAC          MAC                `json:"mac"`
 	Syscalls     Syscalls           `json:"syscalls,omitzero"`
+	Sysctls      map[string]Sysctl  `json:"sysctls,omitempty"` // by their names, as sysctl(8) has them
 	Users        Users              `json:"users"`
 	Machine      Machine            `json:"machine"`
 	Hostname     string             `json:"hostname"`
@@ -73,6 +74,8 @@ type Run struct {
 	Capabilities []string          `json:"capabilities,omitempty"` // of the profile's, those that User holds where it is not root
 	Umask        string            `json:"umask"`
 	Ready        *Ready            `json:"ready,omitempty"`
+	Prepare      []Step            `json:"prepare,omitempty"` // before each start, one after the other
+	Reload       *Reload           `json:"reload,omitempty"`
 	Health       *Health           `json:"health,omitempty"`
 	Restart      Restart           `json:"restart"`
 	Stop         Stop              `json:"stop"`
@@ -107,6 +110,21 @@ type Health struct {
 	Probe
 	Every    Duration `json:"every"`    // from one probe to the next
 	Failures int      `json:"failures"` // so many in a row
+}
+
+// Step is a command that runs to its end before the service starts.
+type Step struct {
+	Exec    []string `json:"exec"`
+	User    string   `json:"user,omitempty"` // empty: the run's
+	Timeout Duration `json:"timeout"`
+}
+
+// Reload says how a service is asked to read its configuration anew; one of Signal and
+// Exec is set.
+type Reload struct {
+	Signal  string   `json:"signal,omitempty"` // "HUP", …
+	Exec    []string `json:"exec,omitempty"`
+	Timeout Duration `json:"timeout"`
 }
 
 // HTTP is a request to the service's own loopback.
@@ -204,6 +222,8 @@ type Resources struct {
 	Pids      int     `json:"pids,omitempty"`
 	CPUWeight int     `json:"cpuWeight,omitempty"` // 1…10000, as cgroup v2's cpu.weight
 	IOWeight  int     `json:"ioWeight,omitempty"`  // 1…10000, as cgroup v2's io.weight
+
+	Ulimits map[string]Ulimit `json:"ulimits,omitempty"` // by their names, as ulimit(1) and limits.conf(5) have them
 }
 
 // Syscalls opens system calls that are closed to a sandbox that does not ask.

@@ -50,6 +50,7 @@ var firstVerbs = []firstVerb{
 	{"drift", "", asRoot},
 	{"stop first", nothing, asRoot},
 	{"kill first", nothing, asRoot},
+	{"reload first", nothing, asRoot},
 	{"restart first", nothing, asRoot},
 	{"ps", "", ""},
 	{"inspect first", nothing, asRoot},

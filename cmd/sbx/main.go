@@ -42,6 +42,7 @@ type cli struct {
 	Wait    service.Wait    `cmd:"" topic:"Services" help:"Wait until the command of a sandbox has ended."`
 	Stop    service.Stop    `cmd:"" topic:"Services" help:"Stop sandboxes and keep what was made for them."`
 	Restart service.Restart `cmd:"" topic:"Services" help:"Restart the commands of sandboxes."`
+	Reload  service.Reload  `cmd:"" topic:"Services" help:"Have services read their configuration anew."`
 	Kill    service.Kill    `cmd:"" topic:"Services" help:"Send a signal to the commands of sandboxes."`
 	Inspect service.Inspect `cmd:"" topic:"Services" help:"Show all that is known of a sandbox."`
 

@@ -36,6 +36,7 @@ func newManifest(s *Sandbox, o Options) (*manifest.Manifest, error) {
 		Root:     root,
 		Mounts:   mounts,
 		Display:  display,
+		Sysctls:  sysctls(s.Profile),
 		Secrets:  slices.Sorted(maps.Keys(s.Secrets)),
 		Service:  !o.Ephemeral,
 		Run:      run,
@@ -78,6 +79,7 @@ func manifestRun(p *schema.Profile) (manifest.Run, error) {
 		UserHolds:    slices.Sorted(slices.Values(p.Run.Capabilities)),
 		Syscalls:     openSyscalls(p),
 		Pids:         p.Resources.Pids,
+		Limits:       limits(p),
 		Restart:      string(p.Run.Restart),
 		StopSignal:   p.Run.Stop.Signal,
 		StopTimeout:  milliseconds(p.Run.Stop.Timeout),
@@ -88,7 +90,35 @@ func manifestRun(p *schema.Profile) (manifest.Run, error) {
 	if health := p.Run.Health; health != nil {
 		r.Health = &manifest.Health{Probe: manifestProbe(health.Probe), Every: milliseconds(health.Every), Failures: health.Failures}
 	}
+	for _, s := range p.Run.Prepare {
+		r.Prepare = append(r.Prepare, manifest.Step{Exec: s.Exec, User: s.User, Timeout: milliseconds(s.Timeout)})
+	}
+	if reload := p.Run.Reload; reload != nil {
+		r.Reload = &manifest.Reload{Signal: reload.Signal, Exec: reload.Exec, Timeout: milliseconds(reload.Timeout)}
+	}
 	return r, nil
+}
+
+func limits(p *schema.Profile) (list []manifest.Limit) {
+	for _, name := range slices.Sorted(maps.Keys(p.Resources.Ulimits)) {
+		u := p.Resources.Ulimits[name]
+		list = append(list, manifest.Limit{Name: name, Soft: amount(u.Soft), Hard: amount(u.Hard)})
+	}
+	return list
+}
+
+func amount(a schema.Amount) uint64 {
+	if a == schema.Unlimited {
+		return manifest.Unlimited
+	}
+	return uint64(a)
+}
+
+func sysctls(p *schema.Profile) (list []manifest.Sysctl) {
+	for _, name := range slices.Sorted(maps.Keys(p.Sysctls)) {
+		list = append(list, manifest.Sysctl{Name: name, Value: string(p.Sysctls[name])})
+	}
+	return list
 }
 
 // openSyscalls are those that the profile opens by name, and those without which a

@@ -19,6 +19,7 @@ var everyField = []string{`{
 	"name": "web", "description": "a web server", "after": ["db", "queue"], "backend": "lxc", "hostname": "www", "labels": {"team": "a"},
 	"run": {"argv": ["/bin/web", "-f"], "env": {"A": "1"}, "workdir": "/srv", "user": "www-data", "capabilities": ["chown", "kill"], "umask": "022", "restart": "on-failure",
 		"ready": {"http": {"port": 80, "path": "/up"}, "timeout": "10s"}, "health": {"exec": ["/bin/ok", "-q"], "every": "10s", "failures": 3},
+		"prepare": [{"exec": ["/bin/ok", "-t"], "user": "root", "timeout": "10s"}, {"exec": ["/bin/ok", "-u"], "timeout": "20s"}], "reload": {"signal": "HUP", "timeout": "10s"},
 		"stop": {"signal": "TERM", "timeout": "10s"}},
 	"expose": ["/usr", "/etc/passwd"],
 	"mounts": {"/srv/www": {"host": "/srv/www", "writable": true, "sockets": true, "ids": ["redis", "110:119"]}, "/srv/kept": {"host": "/srv/kept.ext4", "writable": true, "size": "1GiB"}, "/run": {"tmpfs": "1MiB", "mode": "0755", "owner": "daemon"}, "/srv/web.conf": {"file": "port 80", "mode": "0644"}},
@@ -34,7 +35,8 @@ var everyField = []string{`{
 				{"out": {"any": true}, "to": ["10.0.0.7"]}]},
 		"back": {"bridge": "br0", "dhcp": true}},
 	"secrets": {"key": {"file": "/etc/key"}, "word": {"env": "WORD"}, "token": {"command": ["/bin/token", "-n"]}},
-	"resources": {"memory": "1GiB", "cpus": 2, "pids": 100, "cpuWeight": 200, "ioWeight": 200},
+	"resources": {"memory": "1GiB", "cpus": 2, "pids": 100, "cpuWeight": 200, "ioWeight": 200, "ulimits": {"nofile": {"soft": 1024, "hard": 4096}, "core": 5}},
+	"sysctls": {"net.core.somaxconn": 4096},
 	"display": {"size": "1280x800", "clipboard": "in", "resize": true},
 	"capabilities": ["chown", "kill"],
 	"mac": "require",
@@ -43,7 +45,7 @@ var everyField = []string{`{
 	"tests": {"open": {"accept": ["in tcp 10.0.0.7 -> :80"]}}
 }`, `{
 	"name": "web", "backend": "kvm", "hostname": "web",
-	"run": {"argv": ["/bin/web"], "workdir": "/", "user": "root", "umask": "022", "restart": "never", "ready": {"tcp": 80, "notify": true, "timeout": "10s"}, "health": {"file": "/ok", "every": "10s", "failures": 3},
+	"run": {"argv": ["/bin/web"], "workdir": "/", "user": "root", "umask": "022", "restart": "never", "ready": {"tcp": 80, "notify": true, "timeout": "10s"}, "health": {"file": "/ok", "every": "10s", "failures": 3}, "reload": {"exec": ["/bin/reload", "-q"], "timeout": "10s"},
 		"stop": {"signal": "TERM", "timeout": "10s"}},
 	"mounts": {"/data": {"image": "/srv/data.img", "format": "raw", "writable": true}},
 	"network": {"attach": "default", "address": ["10.0.0.80/24"], "allow": [{"in": {"tcp": [80]}}]},

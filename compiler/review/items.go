@@ -70,7 +70,7 @@ func (c *comparer) items() {
 	for _, compare := range []struct {
 		d    Dimension
 		list func(*schema.Profile) []item
-	}{{Secrets, secrets}, {Devices, devices}, {Display, display}, {Capabilities, capabilities}, {Syscalls, openSyscalls}, {Users, users}, {Machine, machine}, {Command, command}, {Files, files}} {
+	}{{Secrets, secrets}, {Devices, devices}, {Display, display}, {Capabilities, capabilities}, {Syscalls, openSyscalls}, {Sysctls, sysctls}, {Users, users}, {Machine, machine}, {Command, command}, {Files, files}} {
 		c.set(compare.d, compare.list(c.old), compare.list(c.new))
 	}
 }
@@ -152,6 +152,14 @@ func openSyscalls(p *schema.Profile) (out []item) {
 	return out
 }
 
+// sysctls lists the settings of the kernel that are not its own defaults.
+func sysctls(p *schema.Profile) (out []item) {
+	for _, name := range keys(p.Sysctls) {
+		out = append(out, item{text: name + " = " + word(string(p.Sysctls[name])), path: schema.Field("sysctls", name)})
+	}
+	return out
+}
+
 // users lists what root inside is on the host. Being root there is more than
 // any range of ids.
 func users(p *schema.Profile) (out []item) {
@@ -208,6 +216,12 @@ func command(p *schema.Profile) (out []item) {
 	add("stop "+asJSON(r.Stop), "run.stop")
 	if r.Ready != nil {
 		add("ready "+asJSON(r.Ready), "run.ready")
+	}
+	for i, s := range r.Prepare {
+		add(fmt.Sprintf("prepare %d %s", i+1, asJSON(s)), schema.Elem("run.prepare", i))
+	}
+	if r.Reload != nil {
+		add("reload "+asJSON(r.Reload), "run.reload")
 	}
 	if r.Health != nil {
 		add("health "+asJSON(r.Health), "run.health")
@@ -272,12 +286,28 @@ func (c *comparer) amounts() {
 	c.bound("pids", float64(o.Pids), float64(n.Pids), o.Pids, n.Pids)
 	c.weight("cpuWeight", cmp.Or(o.CPUWeight, usualWeight), cmp.Or(n.CPUWeight, usualWeight))
 	c.weight("ioWeight", cmp.Or(o.IOWeight, usualWeight), cmp.Or(n.IOWeight, usualWeight))
+	c.ulimits()
 	for _, at := range keys(c.old.Mounts, c.new.Mounts) {
 		c.volume(at, c.old.Mounts[at], c.new.Mounts[at])
 		was, is := c.old.Mounts[at].Tmpfs, c.new.Mounts[at].Tmpfs
 		if was != is {
 			c.amount("tmpfs "+word(at), is > was, shown(was, was == 0), shown(is, is == 0), schema.Field("mounts", at)+".tmpfs")
 		}
+	}
+}
+
+// ulimits compares the limits of processes: a higher one is wider. What holds where none
+// is named is libvirt's or the kernel's matter, so that one which comes or goes may be
+// wider, too.
+func (c *comparer) ulimits() {
+	for _, name := range keys(c.old.Resources.Ulimits, c.new.Resources.Ulimits) {
+		was, had := c.old.Resources.Ulimits[name]
+		is, has := c.new.Resources.Ulimits[name]
+		if had && has && was == is {
+			continue
+		}
+		wider := is.Hard > was.Hard || is.Hard == was.Hard && is.Soft > was.Soft || !had || !has
+		c.amount("ulimit "+name, wider && !c.report.Gone, shown(was, !had), shown(is, !has), schema.Field("resources.ulimits", name))
 	}
 }
 

@@ -30,6 +30,7 @@ const (
 	Display      Dimension = "display"      // a screen, and which way copied text passes
 	Capabilities Dimension = "capabilities" // of root inside, and of the run's user
 	Syscalls     Dimension = "syscalls"     // of everything inside, besides those that are open to everyone
+	Sysctls      Dimension = "sysctls"      // settings of the kernel that it has for itself
 	Users        Dimension = "users"        // which ids of the host it has
 	Machine      Dimension = "machine"      // the kind of wall
 	Resources    Dimension = "resources"    // what it may consume
@@ -37,7 +38,7 @@ const (
 	Files        Dimension = "files"        // what stands at a path inside, other than host paths
 )
 
-var order = []Dimension{Identity, Ingress, Egress, Network, Reads, Writes, Secrets, Devices, Display, Capabilities, Syscalls, Users, Machine, Resources, Command, Files}
+var order = []Dimension{Identity, Ingress, Egress, Network, Reads, Writes, Secrets, Devices, Display, Capabilities, Syscalls, Sysctls, Users, Machine, Resources, Command, Files}
 
 // Verdict is what a change does to the walls as a whole.
 type Verdict string
@@ -157,7 +158,7 @@ func (c *comparer) add(d Dimension, added bool, what, witness, path string) {
 	}
 	c.report.Changes = append(c.report.Changes, Change{
 		Name:      strings.Join([]string{c.report.Profile, string(d), what}, "/"),
-		Dimension: d, Added: added, What: what, Witness: witness, Path: path, Pos: p.Source.Pos(path), unordered: d == Command && !c.report.New && !c.report.Gone})
+		Dimension: d, Added: added, What: what, Witness: witness, Path: path, Pos: p.Source.Pos(path), unordered: (d == Command || d == Sysctls) && !c.report.New && !c.report.Gone})
 }
 
 // Allow marks the widenings that the names accept: PROFILE, DIMENSION,

@@ -176,6 +176,12 @@ func (c *Client) Restart(ctx context.Context) error {
 	return c.control(ctx, Request{Op: OpRestart})
 }
 
+// Reload has the service read its configuration anew, in the way of its profile. A
+// *Failure says why it has not, or what went wrong with it.
+func (c *Client) Reload(ctx context.Context) error {
+	return c.control(ctx, Request{Op: OpReload})
+}
+
 // Signal sends a signal to the first process of the sandbox's own command. Where none
 // runs just then, it is a *Failure.
 func (c *Client) Signal(ctx context.Context, signal syscall.Signal) error {

@@ -25,6 +25,7 @@ const (
 	OpOutput  Op = "output"  // send the service's output
 	OpStop    Op = "stop"    // stop the service and end the sandbox
 	OpRestart Op = "restart" // stop the service and start it again
+	OpReload  Op = "reload"  // have the service read its configuration anew
 	OpSignal  Op = "signal"  // signal the sandbox's own command
 	OpSecret  Op = "secret"  // write a secret to its file; nothing runs before all are there
 	OpDisplay Op = "display" // connect a viewer to the sandbox's screen
@@ -104,6 +105,7 @@ const (
 	ReasonNotFound      Reason = "not-found"      // there is no such file
 	ReasonNotExecutable Reason = "not-executable" // there is, but it cannot be executed
 	ReasonRefused       Reason = "refused"        // the request makes no sense now
+	ReasonUnsupported   Reason = "unsupported"    // the profile does not say how
 	ReasonFailed        Reason = "failed"         // anything else
 )
 
@@ -179,7 +181,7 @@ func Clean(s string) string {
 // known is the reason, or, of one that does not exist, that nothing is known.
 func (r Reason) known() Reason {
 	switch r {
-	case ReasonNotFound, ReasonNotExecutable, ReasonRefused:
+	case ReasonNotFound, ReasonNotExecutable, ReasonRefused, ReasonUnsupported:
 		return r
 	}
 	return ReasonFailed

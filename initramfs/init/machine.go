@@ -10,6 +10,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/init/machine"
 	"github.com/sbx-dev/sbx/initramfs/init/network"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/internal/ulimits"
 )
 
 // leaveLimit is how long a host may take to fetch the last bytes from a machine.
@@ -61,6 +62,12 @@ func setUpMachine(m *manifest.Manifest, keys machine.Keys) (*os.File, ears, erro
 		if err := network.OpenPing(); err != nil {
 			return nil, ears{}, err
 		}
+	}
+	if err := machine.SetSysctls(m.Sysctls); err != nil {
+		return nil, ears{}, err
+	}
+	if err := ulimits.Raise(0, m.Run.Limits); err != nil {
+		return nil, ears{}, err
 	}
 	group, err := machine.LimitProcesses(m.Run.Pids)
 	if err != nil {

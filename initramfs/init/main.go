@@ -14,6 +14,7 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/init/agent"
 	"github.com/sbx-dev/sbx/initramfs/init/cover"
+	"github.com/sbx-dev/sbx/initramfs/init/limited"
 	"github.com/sbx-dev/sbx/initramfs/init/machine"
 	"github.com/sbx-dev/sbx/initramfs/init/meminfo"
 	"github.com/sbx-dev/sbx/initramfs/init/network"
@@ -22,9 +23,11 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/init/syslog"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/syscalls"
+	"github.com/sbx-dev/sbx/internal/ulimits"
 )
 
 func main() {
+	limited.Execute(os.Args)
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "sbx-init:", err)
 		os.Exit(1)
@@ -119,8 +122,8 @@ func supervise(m *manifest.Manifest, links links, group *os.File, ears ears, bro
 	a := agent.New(m, table, killAll)
 	a.Log(ears.log)
 	a.Hear(ears.notices)
-	if links.listener != nil && syscalls.Open(m.Run.Syscalls, "mount") {
-		a.AwaitHost() // which has taken the control groups back by then
+	if links.listener != nil && bounded(m) {
+		a.AwaitHost()
 	}
 	stopOnSignals(a)
 	if broken = cmp.Or(broken, setUp(m, table, group)); broken == nil {
@@ -133,6 +136,14 @@ func supervise(m *manifest.Manifest, links links, group *os.File, ears ears, bro
 		a.Farewell()
 	}
 	killAll()
+}
+
+// bounded says whether a container's command would be without bounds, or settings, that
+// the host sets when the container has started: it takes the control groups back, raises
+// limits, and reaches what is read-only inside.
+func bounded(m *manifest.Manifest) bool {
+	within, err := ulimits.Within(m.Run.Limits)
+	return err != nil || !within || len(m.Sysctls) > 0 || syscalls.Open(m.Run.Syscalls, "mount")
 }
 
 // setUp makes the sandbox what the manifest says, as far as nobody else has,

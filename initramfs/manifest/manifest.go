@@ -36,6 +36,7 @@ type Manifest struct {
 	Interfaces []Interface `json:"interfaces,omitempty"`
 	Ping       bool        `json:"ping,omitempty"`    // any process may send echo requests and receive their replies, without CAP_NET_RAW
 	Display    *Display    `json:"display,omitempty"` // the screen that a viewer on the host sees
+	Sysctls    []Sysctl    `json:"sysctls,omitempty"` // settings of the kernel's, sorted by name
 	Secrets    []string    `json:"secrets,omitempty"` // names of files in SecretsDir, whose content the host sends before Run may start
 	Service    bool        `json:"service"`           // start Run at once and keep it by its restart policy; else wait for the host to attach
 	Run        Run         `json:"run"`
@@ -58,6 +59,12 @@ type Display struct {
 	ClipboardIn  bool `json:"clipboardIn,omitempty"`  // copied text passes from the viewer into the sandbox
 	ClipboardOut bool `json:"clipboardOut,omitempty"` // and out of it
 	Resize       bool `json:"resize,omitempty"`       // a viewer may change the size
+}
+
+// Sysctl is a setting of the kernel that the sandbox has for itself.
+type Sysctl struct {
+	Name  string `json:"name"` // as sysctl(8) has it: net.core.somaxconn
+	Value string `json:"value"`
 }
 
 // Mode is permission bits, with set-id and sticky bits, as in chmod(2). It is
@@ -134,11 +141,39 @@ type Run struct {
 	UserHolds    []string `json:"userHolds,omitempty"`    // those of them that User holds where it is not root; no other user holds any
 	Syscalls     []string `json:"syscalls,omitempty"`     // open besides those that are open to everyone, by the words of package syscalls
 	Pids         int      `json:"pids,omitempty"`
+	Limits       []Limit  `json:"limits,omitempty"`  // of each process, sorted by name
 	Restart      string   `json:"restart,omitempty"` // "never", "on-failure" or "always"
 	StopSignal   string   `json:"stopSignal"`
 	StopTimeout  int64    `json:"stopTimeout"` // milliseconds
 	Ready        *Ready   `json:"ready,omitempty"`
 	Health       *Health  `json:"health,omitempty"`
+	Prepare      []Step   `json:"prepare,omitempty"` // before each start, one after the other
+	Reload       *Reload  `json:"reload,omitempty"`
+}
+
+// Limit is what a process may have of something, as setrlimit(2) has it.
+type Limit struct {
+	Name string `json:"name"` // "nofile", …
+	Soft uint64 `json:"soft"`
+	Hard uint64 `json:"hard"`
+}
+
+// Unlimited is no limit: the kernel's RLIM_INFINITY.
+const Unlimited = ^uint64(0)
+
+// Step is a command that runs to its end before Run starts.
+type Step struct {
+	Exec    []string `json:"exec"`
+	User    string   `json:"user,omitempty"` // empty: Run's
+	Timeout int64    `json:"timeout"`        // milliseconds
+}
+
+// Reload is how the service is asked to read its configuration anew; one of Signal and
+// Exec is set.
+type Reload struct {
+	Signal  string   `json:"signal,omitempty"`
+	Exec    []string `json:"exec,omitempty"`
+	Timeout int64    `json:"timeout"` // milliseconds
 }
 
 // Probe is a question to the service; one of its kinds is set.

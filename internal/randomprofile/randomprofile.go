@@ -46,6 +46,10 @@ func (m *Maker) Profile(name string) *schema.Profile {
 		Run:       m.run(),
 	}
 	p.Capabilities = m.some("chown", "kill", "net_bind_service", "setuid")
+	if !m.Starts && m.odds(3) {
+		p.Resources.Ulimits = map[string]schema.Ulimit{"core": {}, "nofile": {Soft: schema.Amount(1 + m.IntN(1024)), Hard: 4096}, "memlock": {Hard: schema.Unlimited}}
+		p.Sysctls = map[string]schema.Sysctl{"net.core.somaxconn": pick[schema.Sysctl](m, "100", "4096"), "kernel.sem": "250 32000 100 200"}
+	}
 	p.Syscalls = schema.Syscalls{Nested: m.odds(8), Allow: m.some("debug", "io_uring", "userfaultfd")}
 	if !m.Starts && m.odds(6) {
 		p.Display = &schema.Display{Size: pick(m, "640x480", "1280x800"), Clipboard: pick(m, schema.ClipboardNone, schema.ClipboardIn, schema.ClipboardBoth), Resize: m.odds(2)}
@@ -83,6 +87,15 @@ func (m *Maker) run() schema.Run {
 	}
 	if m.Starts {
 		return r
+	}
+	for range m.IntN(3) {
+		r.Prepare = append(r.Prepare, schema.Step{Exec: []string{"/bin/ok", pick(m, "-t", "-u")}, User: pick(m, "", "root", "1000"), Timeout: schema.Duration(time.Minute)})
+	}
+	if m.odds(3) {
+		r.Reload = &schema.Reload{Signal: "HUP", Timeout: schema.Duration(time.Minute)}
+		if m.odds(2) {
+			r.Reload.Signal, r.Reload.Exec = "", []string{"/bin/ok", "-r"}
+		}
 	}
 	probe := pick(m, schema.Probe{TCP: 80}, schema.Probe{File: "/ok"}, schema.Probe{Exec: []string{"/bin/ok", "-q"}}, schema.Probe{HTTP: &schema.HTTP{Port: 80, Path: "/"}})
 	if m.odds(3) {

@@ -54,6 +54,9 @@ const (
 
 	Together = "SBX0056" // two profiles want the same for themselves
 	Circle   = "SBX0057" // sandboxes wait for each other, so that none can start first
+
+	Ulimit = "SBX0058" // a limit of processes that no kernel takes
+	Sysctl = "SBX0059" // a setting that a sandbox does not have for itself
 )
 
 // The codes of what is wrong with an allow-list that is well-formed.

@@ -83,7 +83,19 @@ func (a *Agent) prepareService() {
 	if ready := a.manifest.Run.Ready; ready != nil && ready.Notify {
 		spec.Env = environment(spec.Env, []string{notify.Variable + "=" + notify.Path})
 	}
+	steps, err := a.commands.steps()
+	if err != nil {
+		a.broken = err
+		return
+	}
+	reload, err := a.commands.reload(spec)
+	if err != nil {
+		a.broken = err
+		return
+	}
 	a.service = service.New(a.table, spec, a.manifest.Run, a.stop, a.log, a.board)
+	a.service.Before(steps)
+	a.service.ReloadBy(reload)
 }
 
 // Log has the service's log take what programs write by syslog, if they can, as a part
@@ -217,4 +229,12 @@ func (a *Agent) Restart(ctx context.Context) error {
 		return &channel.Failure{Reason: channel.ReasonRefused, Message: "only a service that has started can be restarted"}
 	}
 	return a.service.Restart(ctx)
+}
+
+// Reload has a service read its configuration anew.
+func (a *Agent) Reload(ctx context.Context) error {
+	if a.service == nil || a.secrets.missing() {
+		return &channel.Failure{Reason: channel.ReasonRefused, Message: "only a service that has started can be reloaded"}
+	}
+	return a.service.Reload(ctx)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/init/display"
 	"github.com/sbx-dev/sbx/initramfs/init/privilege"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
+	"github.com/sbx-dev/sbx/initramfs/init/service"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
@@ -46,7 +48,7 @@ func parseSignal(name string) (syscall.Signal, error) {
 	if _, err := fmt.Sscanf(full, "SIGRTMIN+%d", &n); err == nil && n >= 0 && n <= 30 {
 		return syscall.Signal(34 + n), nil
 	}
-	return 0, fmt.Errorf("the stop signal %q does not exist", name)
+	return 0, fmt.Errorf("the signal %q does not exist", name)
 }
 
 // spec is the command with what the manifest says for all that it leaves open.
@@ -60,6 +62,8 @@ func (c commands) spec(command channel.Command) (proc.Spec, error) {
 		Env:  environment(defaults(user), c.env, c.run.Env, command.Env),
 		Dir:  or(command.Workdir, c.run.Workdir, "/"),
 		User: user,
+
+		Limits: c.run.Limits,
 	}
 	if named := or(command.User, c.run.User); named == c.run.User {
 		s.Caps = c.holds
@@ -114,3 +118,35 @@ func environment(lists ...[]string) []string {
 	}
 	return env
 }
+
+// steps are what runs before the service, each as its own user.
+func (c commands) steps() (steps []service.Step, err error) {
+	for i, s := range c.run.Prepare {
+		spec, err := c.spec(channel.Command{Argv: s.Exec, User: s.User})
+		if err != nil {
+			return nil, fmt.Errorf("run.prepare[%d]: %w", i, err)
+		}
+		steps = append(steps, service.Step{Spec: spec, Timeout: milliseconds(s.Timeout)})
+	}
+	return steps, nil
+}
+
+// reload is how the service that spec describes is asked to read its configuration anew;
+// nil where the manifest does not say.
+func (c commands) reload(spec proc.Spec) (*service.Reload, error) {
+	asked := c.run.Reload
+	if asked == nil {
+		return nil, nil
+	}
+	reload := &service.Reload{Limit: milliseconds(asked.Timeout)}
+	if len(asked.Exec) > 0 {
+		spec.Argv = asked.Exec
+		reload.Step = &service.Step{Spec: spec, Timeout: reload.Limit}
+		return reload, nil
+	}
+	var err error
+	reload.Signal, err = parseSignal(asked.Signal)
+	return reload, err
+}
+
+func milliseconds(n int64) time.Duration { return time.Duration(n) * time.Millisecond }

@@ -43,6 +43,8 @@ func (h *Host) Handle(r channel.Request, s *channel.Stream) {
 		answer(s, a.Stop)
 	case channel.OpRestart:
 		answer(s, a.Restart)
+	case channel.OpReload:
+		answer(s, a.Reload)
 	case channel.OpSignal:
 		answer(s, func(context.Context) error { return a.signal(syscall.Signal(r.Signal)) })
 	case channel.OpSecret:

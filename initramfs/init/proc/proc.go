@@ -14,18 +14,21 @@ import (
 	"syscall"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/initramfs/init/limited"
 	"github.com/sbx-dev/sbx/initramfs/init/privilege"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // Spec is a command and what it starts with.
 type Spec struct {
-	Argv  []string
-	Env   []string
-	Dir   string
-	User  privilege.User
-	Caps  privilege.Set // what the command holds if User is not root, none unless it says so; root holds the bounding set
-	Files [3]int        // standard input, output and error
-	TTY   bool          // Files[0] is a terminal, to become the command's own
+	Argv   []string
+	Env    []string
+	Dir    string
+	User   privilege.User
+	Caps   privilege.Set    // what the command holds if User is not root, none unless it says so; root holds the bounding set
+	Limits []manifest.Limit // what it may have of something at most; else what this process may
+	Files  [3]int           // standard input, output and error
+	TTY    bool             // Files[0] is a terminal, to become the command's own
 }
 
 // Success is how a command ends that did what it should.
@@ -116,9 +119,7 @@ func (t *Table) Start(s Spec) (*Process, error) {
 	if s.User.UID != 0 {
 		attr.Sys.AmbientCaps = s.Caps
 	}
-	t.mu.Lock() // so that the process is known before it is reaped
-	defer t.mu.Unlock()
-	pid, err := t.thread.fork(path, s.Argv, attr)
+	p, err := t.born(path, s, attr)
 	if err != nil {
 		if errors.Is(err, syscall.EACCES) && !s.User.MayEnter(s.Dir) {
 			return nil, failed("the user %s may not enter the working directory %s", s.User, s.Dir)
@@ -128,14 +129,58 @@ func (t *Table) Start(s Spec) (*Process, error) {
 		}
 		return nil, notStarted(path, err)
 	}
+	return p, nil
+}
+
+// born makes the process that is the command at path.
+func (t *Table) born(path string, s Spec, attr *syscall.ProcAttr) (*Process, error) {
+	if len(s.Limits) > 0 {
+		return t.bornLimited(path, s, attr)
+	}
+	return t.fork(path, s.Argv, attr)
+}
+
+func (t *Table) fork(path string, argv []string, attr *syscall.ProcAttr) (*Process, error) {
+	t.mu.Lock() // so that the process is known before it is reaped
+	defer t.mu.Unlock()
+	pid, err := t.thread.fork(path, argv, attr)
+	if err != nil {
+		return nil, err
+	}
 	p := &Process{PID: pid, done: make(chan struct{})}
 	t.children[pid] = p
 	return p, nil
 }
 
+// bornLimited makes a process that sets its limits before it becomes the command.
+func (t *Table) bornLimited(path string, s Spec, attr *syscall.ProcAttr) (*Process, error) {
+	argv, err := limited.Argv(s.Limits, path, s.Argv)
+	if err != nil {
+		return nil, err
+	}
+	told, report, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer told.Close()
+	attr.Files = append(attr.Files, report.Fd())
+	p, err := t.fork(limited.Self, argv, attr)
+	report.Close()
+	if err != nil {
+		return nil, err
+	}
+	if err := limited.Told(told); err != nil {
+		<-p.done
+		return nil, err
+	}
+	return p, nil
+}
+
 func notStarted(path string, err error) error {
 	reason, why := channel.ReasonFailed, err.Error()
+	limit := new(limited.Failure)
 	switch {
+	case errors.As(err, &limit) && limit.Limit != "":
 	case errors.Is(err, syscall.EACCES):
 		reason, why = channel.ReasonNotExecutable, "permission denied"
 	case errors.Is(err, syscall.ENOEXEC):

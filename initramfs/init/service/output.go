@@ -28,8 +28,8 @@ type running struct {
 	readers sync.WaitGroup
 }
 
-// start starts the command with its output going to the log.
-func (s *Service) start() (*running, error) {
+// start starts a command with its output going to the log, and to whoever else sees it.
+func (s *Service) start(spec proc.Spec, see ...func(line []byte)) (*running, error) {
 	r := &running{table: s.table}
 	inside := [2]int{-1, -1}
 	defer func() {
@@ -45,19 +45,25 @@ func (s *Service) start() (*running, error) {
 	}
 	defer null.Close()
 	for i := range inside {
-		if inside[i], r.outputs[i], err = s.spec.User.OutputPipe(); err != nil {
+		if inside[i], r.outputs[i], err = spec.User.OutputPipe(); err != nil {
 			r.close()
 			return nil, err
 		}
 	}
-	spec := s.spec
 	spec.Files = [3]int{int(null.Fd()), inside[0], inside[1]} // Fd makes it blocking
 	if r.process, err = s.table.Start(spec); err != nil {
 		r.close()
 		return nil, err
 	}
 	for i, f := range r.outputs {
-		r.readers.Go(func() { readLines(f, func(line []byte) { s.log.Add(i+1, line) }) })
+		r.readers.Go(func() {
+			readLines(f, func(line []byte) {
+				s.log.Add(i+1, line)
+				for _, see := range see {
+					see(line)
+				}
+			})
+		})
 	}
 	return r, nil
 }
@@ -67,12 +73,17 @@ func (s *Service) start() (*running, error) {
 func (r *running) finish() channel.Exit {
 	exit := r.process.Exit()
 	r.table.KillOrphans()
+	r.drain()
+	return exit
+}
+
+// drain takes the rest of the output.
+func (r *running) drain() {
 	for _, f := range r.outputs {
 		_ = f.SetReadDeadline(time.Now().Add(lateOutput)) // an exec session may hold it
 	}
 	r.readers.Wait()
 	r.close()
-	return exit
 }
 
 func (r *running) close() {

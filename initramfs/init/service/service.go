@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -34,8 +35,12 @@ type Service struct {
 	signal syscall.Signal
 	log    *Log
 	board  *Board
+	steps  []Step  // before each start
+	reload *Reload // nil where the profile says nothing of it
 	orders chan order
 	last   []func() // take in the rest of what has been said otherwise than on the command's output
+
+	reloading sync.Mutex // held while somebody waits for it
 
 	notices notices
 	present atomic.Pointer[proc.Process] // that runs now
@@ -128,16 +133,19 @@ func (s *Service) pause(d time.Duration) (again, ordered bool) {
 func (s *Service) once() (again, ordered bool) {
 	from, kills, began := s.log.Coming(), memoryKills(), time.Now()
 	s.newNotices()
-	run, err := s.start()
+	s.starting(0, from)
+	if order, err := s.prepare(); order != nil {
+		return s.preparationEnded(order)
+	} else if err != nil {
+		return s.notStarted(err), false
+	}
+	run, err := s.start(s.spec)
 	if err != nil {
 		return s.notStarted(err), false
 	}
 	s.present.Store(run.process)
 	defer s.present.Store(nil)
-	s.board.Set(func(b *channel.Status) {
-		b.State, b.PID, b.Output = channel.Starting, run.process.PID, from
-		b.Message, b.Reason, b.OOM, b.Text = "", "", false, ""
-	})
+	s.starting(run.process.PID, from)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	broken, ready := make(chan error, 1), new(atomic.Bool)
@@ -180,6 +188,15 @@ func (s *Service) once() (again, ordered bool) {
 	}
 	close(order.done)
 	return again, order.restart
+}
+
+// starting shows that the command starts, whose output begins with that record; it has no
+// process yet as long as it is prepared.
+func (s *Service) starting(pid int, from uint64) {
+	s.board.Set(func(b *channel.Status) {
+		b.State, b.PID, b.Output = channel.Starting, pid, from
+		b.Message, b.Reason, b.OOM, b.Text = "", "", false, ""
+	})
 }
 
 // notStarted shows why there is no command, and says whether to try again: a

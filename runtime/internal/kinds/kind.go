@@ -32,13 +32,13 @@ type Kind struct {
 	Embedded  bool          // libvirt's driver for it can run within a process of ours, without a daemon
 	Signals   bool          // libvirt can ask its first process to stop without the channel
 	Resizes   bool          // the memory that it may use can be changed while it runs
-	Limited   bool          // limits stand outside of it that libvirt does not set
 	Mapped    bool          // its processes are the host's own, under ids that its domain maps
 	HoldsBack bool          // it can hold what it has written and the host does not have yet
 	LogsEnd   bool          // libvirtd writes into its log when it has ended, too
 	StopGrace time.Duration // what its first process may take to stop beyond the service's time
 
 	Process func(dom *libvirt.Domain, name string) int                // the process that it is on the host; 0 when that cannot be found
+	Limit   func(*bound.Sandbox, *libvirt.Domain) error               // sets what bounds it from outside and libvirt does not; nil: nothing does
 	First   func(process int) int                                     // the process that is confined, by process
 	Kills   func(dom *libvirt.Domain) uint64                          // how many of its processes the host's kernel has killed for want of memory; nil: it has a kernel of its own
 	Memory  func(dom *libvirt.Domain, info *libvirt.DomainInfo) int64 // what it uses, in bytes

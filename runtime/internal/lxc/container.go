@@ -154,7 +154,7 @@ func (backend) finish(s *bound.Sandbox, dom *libvirt.Domain) error {
 	if err := nic.GiveAddresses(dom, s.Manifest.Interfaces); err != nil {
 		return err
 	}
-	return cgroup.Limit(dom, s.Name, s.Manifest.Run.Pids)
+	return limit(s, dom)
 }
 
 // StartTransient starts a container that libvirt forgets when it ends, and ends

@@ -32,7 +32,7 @@ var Kind = kinds.Kind{
 
 	Signals:   true,
 	Resizes:   true,
-	Limited:   true,
+	Limit:     limit,
 	Mapped:    true,
 	StopGrace: stopGrace,
 

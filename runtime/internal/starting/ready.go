@@ -44,6 +44,7 @@ func (s *Start) Wait(ctx context.Context, client *channel.Client) error {
 	if s.Run != nil && s.Run.Ready != nil {
 		limit = time.Duration(s.Run.Ready.Timeout)*time.Millisecond + readyMargin
 	}
+	limit += s.preparation()
 	tooLong := fmt.Errorf("it was not ready within %v", limit)
 	bounded, cancel := context.WithTimeoutCause(ctx, limit, tooLong)
 	defer cancel()
@@ -72,6 +73,17 @@ func (s *Start) Wait(ctx context.Context, client *channel.Client) error {
 	}
 	failed.Err = err
 	return failed
+}
+
+// preparation is how long what comes before the command may take.
+func (s *Start) preparation() (most time.Duration) {
+	if s.Run == nil {
+		return 0
+	}
+	for _, step := range s.Run.Prepare {
+		most += time.Duration(step.Timeout) * time.Millisecond
+	}
+	return most
 }
 
 // failing is the way in which the start has failed; empty as long as it may
