@@ -4,32 +4,30 @@ import (
 	"context"
 	"fmt"
 	"syscall"
+
+	"github.com/sbx-dev/sbx/initramfs/channel"
 )
 
 // Signal sends a signal to the first process of the sandbox's command, whatever that
 // makes of it. Where the command ends by it, its restart policy says what follows.
 func (r *Runtime) Signal(ctx context.Context, name string, signal syscall.Signal) error {
-	client, err := r.Attach(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	if err := client.Signal(ctx, signal); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
+	return r.ask(ctx, name, func(c *channel.Client) error { return c.Signal(ctx, signal) })
 }
 
-// Reload has the sandbox's service read its configuration anew, in the way that its
-// profile says by run.reload, and waits until it answers again.
+// Reload has the sandbox's service read its configuration anew, by its profile's
+// run.reload, and waits until it answers again.
 func (r *Runtime) Reload(ctx context.Context, name string) error {
+	return r.ask(ctx, name, func(c *channel.Client) error { return c.Reload(ctx) })
+}
+
+func (r *Runtime) ask(ctx context.Context, name string, do func(*channel.Client) error) error {
 	client, err := r.Attach(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	if err := client.Reload(ctx); err != nil {
-		return fmt.Errorf("%s: not reloaded: %w", name, err)
+	if err = do(client); err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
 	}
-	return nil
+	return err
 }

@@ -37,13 +37,6 @@ func (r *Runtime) Wait(ctx context.Context, name string) (channel.Status, error)
 
 // watchEnd asks the sandbox's first process.
 func (r *Runtime) watchEnd(ctx context.Context, name string) (last channel.Status, err error) {
-	client, err := r.Attach(ctx, name)
-	if err != nil {
-		return last, err
-	}
-	defer client.Close()
-	if last, err = client.WaitEnd(ctx); err != nil {
-		err = fmt.Errorf("%s: %w", name, err)
-	}
+	err = r.ask(ctx, name, func(c *channel.Client) (err error) { last, err = c.WaitEnd(ctx); return err })
 	return last, err
 }
