@@ -26,7 +26,7 @@ var printers = map[string]string{
 	"internal/service/logs.go: plain": "RawFlag gives it a writer",
 	"internal/service/attach.go: Run": "RawFlag gives it a writer",
 	"internal/author/compile.go: printBundles":      "data for a program",
-	"internal/author/draft.go: draft":               "a profile whose comments and literals are cleaned as it is written",
+	"internal/author/draft.go: put":                 "a profile whose comments and literals are cleaned as it is written",
 	"internal/author/export.go: Run":                "data for a program",
 	"internal/author/fmt.go: file":                  "a file's own text, or a patch of it",
 	"internal/service/plan.go: Run":                 "data for a program",
