@@ -99,6 +99,7 @@ func TestHostPaths(t *testing.T) {
 					t.Errorf("%s: %q, %v, %v", c.what, got, exit, err)
 				}
 			}
+			client.Close() // a machine has one port, by which Down asks it to stop
 			if left := mountedFor(t, "awkward"); backend == "lxc" && left != "" {
 				t.Errorf("still mounted once it runs:\n%s", left)
 			}

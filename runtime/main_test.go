@@ -53,7 +53,7 @@ var programs = sync.OnceValues(func() (string, error) {
 	}
 	builtIn = dir
 	for name, pkg := range map[string]string{"sbx-init": "../initramfs/init", "probe": "../internal/probe", "otherhost": "../internal/otherhost"} {
-		build := exec.Command("go", "build", "-o", filepath.Join(dir, name), pkg)
+		build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, name), pkg) // as make build has compiled it
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			return string(out), err

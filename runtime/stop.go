@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"time"
 
 	"libvirt.org/go/libvirt"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/observe"
+	"github.com/sbx-dev/sbx/runtime/internal/proc"
 	"github.com/sbx-dev/sbx/runtime/internal/startfail"
 	"github.com/sbx-dev/sbx/runtime/internal/starting"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
@@ -57,8 +57,8 @@ func (r *Runtime) Stop(ctx context.Context, name string) (ran bool, err error) {
 }
 
 // stopGently asks the sandbox's service to end and waits for as long as its
-// profile gives it. A sandbox that cannot be asked, or ctx's end, is no error:
-// the caller goes on to end it at once.
+// profile gives it, and no longer than its process is there. A sandbox that cannot be
+// asked, or ctx's end, is no error: the caller goes on to end it at once.
 func (r *Runtime) stopGently(ctx context.Context, dom *libvirt.Domain, name string, kind schema.Backend) error {
 	active, err := virt.IsActive(dom)
 	if !active || err != nil {
@@ -67,20 +67,21 @@ func (r *Runtime) stopGently(ctx context.Context, dom *libvirt.Domain, name stri
 	dir := r.state().Path(name)
 	ctx, cancel := context.WithTimeout(ctx, known.Of(kind).StopLimit(dir))
 	defer cancel()
+	end := r.processEnd(dom, name, kind)
+	defer end.Close()
 	if !r.askToStop(ctx, dom, dir, kind) {
 		return nil
 	}
-	for active && ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case <-time.After(5 * time.Millisecond):
-			active, err = virt.IsActive(dom)
-		}
-		if err != nil {
-			return err
-		}
+	return virt.AwaitStop(ctx, dom, end)
+}
+
+// processEnd watches the process that the sandbox is on this host; on another machine it
+// is libvirt alone that sees it.
+func (r *Runtime) processEnd(dom *libvirt.Domain, name string, kind schema.Backend) proc.End {
+	if !r.drivers.Local() {
+		return proc.WatchEnd(0)
 	}
-	return nil
+	return proc.WatchEnd(known.Of(kind).Process(dom, name))
 }
 
 // askToStop asks the first process to stop the service and says whether it will:

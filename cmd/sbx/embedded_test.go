@@ -43,7 +43,7 @@ var install = sync.OnceValue(func() error {
 		}
 	}
 	for _, argv := range [][]string{
-		{"go", "build", "-tags", "libvirt_dlopen", "-o", installation + "/sbx", "."},
+		{"go", "build", "-trimpath", "-tags", "libvirt_dlopen", "-o", installation + "/sbx", "."}, // as make build has compiled it
 		{"install", "-m", "0755", bin, installation + "/sbx-init"},
 	} {
 		if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {

@@ -133,7 +133,7 @@ var guestInit = sync.OnceValues(func() (string, error) {
 	}
 	builtIn = dir
 	bin := filepath.Join(dir, "sbx-init")
-	build := exec.Command("go", "build", "-o", bin, "../../initramfs/init")
+	build := exec.Command("go", "build", "-trimpath", "-o", bin, "../../initramfs/init") // as make build has compiled it
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", errors.New(string(out))

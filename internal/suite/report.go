@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -279,12 +281,24 @@ func (r *report) slowest(n int) {
 }
 
 func (r *report) table() {
-	fmt.Fprintf(r.out, "\nThe folders, %s in all:\n", time.Since(r.begun).Round(time.Second))
+	took := time.Since(r.begun)
+	fmt.Fprintf(r.out, "\nThe folders, %s in all, of which %d %% of the processors' time was used:\n", took.Round(time.Second), used(took))
 	for _, f := range sorted(r.folders, func(a, b *folder) int { return cmp.Compare(b.elapsed, a.elapsed) }) {
 		if f.count != [3]int{} {
 			fmt.Fprintf(r.out, "%7.1fs  %-28s %s\n", f.elapsed.Seconds(), short(f.pkg), sum(f.count))
 		}
 	}
+}
+
+// used is the share of a time that the processors of this machine have worked for what
+// go test has started and waited for, hosts with their machines among it: where it is
+// low, tests wait.
+func used(of time.Duration) int64 {
+	var u syscall.Rusage
+	if of <= 0 || syscall.Getrusage(syscall.RUSAGE_CHILDREN, &u) != nil {
+		return 0
+	}
+	return (u.Utime.Nano() + u.Stime.Nano()) * 100 / (of.Nanoseconds() * int64(runtime.NumCPU()))
 }
 
 // faults repeats what failed and what was skipped, with what it said.
