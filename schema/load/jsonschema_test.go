@@ -18,7 +18,7 @@ import (
 // refuse: mistakes between values, duplicates, and what only CUE's net and
 // strings packages check.
 var beyondJSONSchema = []string{
-	"accept", "address-", "capability-twice", "conflict-parent", "controls", "create-bridge", "create-no-dhcp", "create-outside", "create-range", "create-same", "create-twice",
+	"accept", "address-", "after-itself", "capability-twice", "conflict-parent", "controls", "create-bridge", "create-no-dhcp", "create-outside", "create-range", "create-same", "create-twice",
 	"dhcp-", "expose-below", "expose-proc", "expose-twice", "display-large", "gateway-", "icmp-family", "ids-all-and", "ids-beyond", "ids-kvm", "ids-namespace", "ids-tmpfs", "ids-twice", "file-nul", "import-", "machine-lxc", "memory-kvm", "mount-below-file",
 	"mount-exposed", "mount-format", "mount-hides", "mount-host-dev", "mount-image-lxc", "mount-mode-host", "mount-proc",
 	"mount-writable-tmpfs", "network-two", "owner-", "path-step", "port-range-back", "port-twice", "route-", "rule-connections", "rule-from-out",
