@@ -9,6 +9,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/addresses"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/observe"
@@ -45,7 +46,7 @@ func (r *Runtime) Plan(bundles []*compiler.Bundle, prune bool) (*plan.Plan, erro
 		}
 	}
 	stays := func(sandbox string) bool { _, wanted := p.Bundles[sandbox]; return !wanted && !prune }
-	failed = append(failed, r.checkPlanned(planned, stays))
+	failed = append(failed, addresses.Check(r.drivers.EachDriver, planned, stays))
 	if prune {
 		gone, err := r.planRemovals(o, p)
 		steps, failed = append(steps, gone...), append(failed, err)

@@ -4,18 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// Host is this host's libvirt.
-type Host struct {
+// host is this host's libvirt.
+type host struct {
 	conns   []*libvirt.Connect // one for each driver; networks they have in common
 	held    []holder
 	cards   map[string]holder // whose cards run, by their MAC addresses
@@ -54,13 +56,30 @@ func (t *Taken) mend() string {
 	return ", or take " + t.Domain + " down first"
 }
 
-// Look reads what libvirt's drivers have.
-func Look(drivers func() ([]*libvirt.Connect, error)) (*Host, error) {
+// Check refuses sandboxes with an address that another one has, of whichever kind, where
+// only those that stay keep theirs. One that could not be bound is nil, and passed over.
+func Check(drivers func() ([]*libvirt.Connect, error), list []*bound.Sandbox, stays func(sandbox string) bool) error {
+	list = slices.DeleteFunc(list, func(s *bound.Sandbox) bool { return s == nil || len(s.Metadata.Address) == 0 })
+	if len(list) == 0 {
+		return nil
+	}
+	host, err := look(drivers)
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
+		err = errors.Join(err, host.check(s.Name, s.Metadata, stays))
+	}
+	return err
+}
+
+// look reads what libvirt's drivers have.
+func look(drivers func() ([]*libvirt.Connect, error)) (*host, error) {
 	conns, err := drivers()
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{conns: conns, cards: map[string]holder{}, bridges: map[string]string{}}
+	h := &host{conns: conns, cards: map[string]holder{}, bridges: map[string]string{}}
 	for _, conn := range conns {
 		if err := h.read(conn); err != nil {
 			return nil, err
@@ -69,9 +88,9 @@ func Look(drivers func() ([]*libvirt.Connect, error)) (*Host, error) {
 	return h, nil
 }
 
-// Check refuses a sandbox with an address that another one has. Those of sbx's own
+// check refuses a sandbox with an address that another one has. Those of sbx's own
 // that do not stay are passed over, as is the one of the sandbox's own name.
-func (h *Host) Check(name string, m *compiler.Metadata, stays func(sandbox string) bool) error {
+func (h *host) check(name string, m *compiler.Metadata, stays func(sandbox string) bool) error {
 	var failed []error
 	for _, a := range m.Address {
 		ip, err := netip.ParseAddr(a.IP)
@@ -89,7 +108,7 @@ func (h *Host) Check(name string, m *compiler.Metadata, stays func(sandbox strin
 	return errors.Join(failed...)
 }
 
-func (h *Host) find(name string, m *compiler.Metadata, a compiler.AddressMetadata, ip netip.Addr, stays func(string) bool) (*holder, error) {
+func (h *host) find(name string, m *compiler.Metadata, a compiler.AddressMetadata, ip netip.Addr, stays func(string) bool) (*holder, error) {
 	skip := func(o holder) bool { return o.ours && (o.domain == name || !stays(o.domain)) }
 	link, err := h.link(a.Network, a.Bridge)
 	if err != nil {
@@ -105,7 +124,7 @@ func (h *Host) find(name string, m *compiler.Metadata, a compiler.AddressMetadat
 
 // link is one word for what is on one link: a network of libvirt's is the bridge that
 // it has, by which others may name it.
-func (h *Host) link(network, bridge string) (string, error) {
+func (h *host) link(network, bridge string) (string, error) {
 	if bridge != "" {
 		return "bridge " + bridge, nil
 	}
@@ -133,7 +152,7 @@ func (h *Host) link(network, bridge string) (string, error) {
 }
 
 // read notes what the domains of one driver have.
-func (h *Host) read(conn *libvirt.Connect) error {
+func (h *host) read(conn *libvirt.Connect) error {
 	domains, err := conn.ListAllDomains(0)
 	if err != nil {
 		return fmt.Errorf("cannot list domains: %w", virt.Plain(err))
@@ -148,7 +167,7 @@ func (h *Host) read(conn *libvirt.Connect) error {
 	return nil
 }
 
-func (h *Host) readDomain(dom *libvirt.Domain) error {
+func (h *host) readDomain(dom *libvirt.Domain) error {
 	active, err := dom.IsActive()
 	if err != nil {
 		return err
@@ -187,7 +206,7 @@ func describe(domain string, ours, active bool) string {
 // readCard notes the addresses of one interface: those that libvirt sets in a
 // container, and those that sbx has noted. Older notes have no link, and are sure only
 // where the card is the only one.
-func (h *Host) readCard(card libvirtxml.DomainInterface, of holder, only bool, m *compiler.Metadata) error {
+func (h *host) readCard(card libvirtxml.DomainInterface, of holder, only bool, m *compiler.Metadata) error {
 	network, bridge := source(card)
 	if network == "" && bridge == "" {
 		return nil

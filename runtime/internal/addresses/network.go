@@ -16,7 +16,7 @@ import (
 
 // ofNetwork finds who has an address by what the host and its network say: the host
 // itself, a reservation, or a lease of somebody who runs.
-func (h *Host) ofNetwork(m *compiler.Metadata, a compiler.AddressMetadata, ip netip.Addr, skip func(holder) bool) (*holder, error) {
+func (h *host) ofNetwork(m *compiler.Metadata, a compiler.AddressMetadata, ip netip.Addr, skip func(holder) bool) (*holder, error) {
 	if a.Bridge != "" {
 		return ofBridge(a.Bridge, ip), nil
 	}
@@ -34,7 +34,7 @@ func (h *Host) ofNetwork(m *compiler.Metadata, a compiler.AddressMetadata, ip ne
 	return nil, nil
 }
 
-func (h *Host) inNetwork(m *compiler.Metadata, network *libvirt.Network, ip netip.Addr, skip func(holder) bool) (*holder, error) {
+func (h *host) inNetwork(m *compiler.Metadata, network *libvirt.Network, ip netip.Addr, skip func(holder) bool) (*holder, error) {
 	text, err := network.GetXMLDesc(0)
 	if virt.ErrorCode(err) == libvirt.ERR_NO_NETWORK {
 		return nil, nil
