@@ -102,8 +102,22 @@ func (r *reader) merged(n *yaml.Node) (list []pair) {
 	if n == nil || n.Kind != yaml.SequenceNode {
 		return r.pairs(n)
 	}
-	for _, one := range n.Content {
+	for _, one := range r.items(n) {
 		list = append(list, r.pairs(one)...)
+	}
+	return list
+}
+
+// items are a list's, each of which is a value: an alias repeats all of them.
+func (r *reader) items(n *yaml.Node) (list []*yaml.Node) {
+	for _, one := range n.Content {
+		if r.left <= 0 {
+			break
+		}
+		r.left--
+		if one = r.real(one); one != nil {
+			list = append(list, one)
+		}
 	}
 	return list
 }
@@ -123,8 +137,8 @@ func (r *reader) values(n *yaml.Node) (list []string) {
 	case yaml.ScalarNode:
 		return []string{n.Value}
 	case yaml.SequenceNode:
-		for _, one := range n.Content {
-			if one = r.real(one); one != nil && one.Kind == yaml.ScalarNode {
+		for _, one := range r.items(n) {
+			if one.Kind == yaml.ScalarNode {
 				list = append(list, one.Value)
 			}
 		}
@@ -163,10 +177,7 @@ func (r *reader) setting(key string, p pair) Setting {
 // short writes ports and volumes that stand in the long form in the short one. What
 // that has no place for is a setting of its own.
 func (r *reader) short(p pair) (list []Setting) {
-	for _, one := range p.value.Content {
-		if one = r.real(one); one == nil {
-			continue
-		}
+	for _, one := range r.items(p.value) {
 		if one.Kind == yaml.ScalarNode {
 			list = append(list, Setting{p.key, one.Line, []string{one.Value}, true})
 			continue
