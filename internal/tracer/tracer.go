@@ -146,7 +146,10 @@ func (t *Tracer) stopped(tid int, ws unix.WaitStatus) {
 		}
 		signal = 0
 	case event == unix.PTRACE_EVENT_EXEC:
-		on.command, on.program = true, ""
+		t.executed(tid, on)
+		signal = 0
+	case event == unix.PTRACE_EVENT_FORK, event == unix.PTRACE_EVENT_VFORK, event == unix.PTRACE_EVENT_CLONE:
+		t.born(tid, on)
 		signal = 0
 	case event != 0:
 		signal = 0
@@ -155,6 +158,27 @@ func (t *Tracer) stopped(tid int, ws unix.WaitStatus) {
 		_ = unix.PtraceCont(tid, int(signal))
 	} else {
 		_ = unix.PtraceSyscall(tid, int(signal))
+	}
+}
+
+// executed notes that a process is another program. The thread that made it that has its
+// process's number from now on, and no end is ever reported of its own one.
+func (t *Tracer) executed(tid int, on *task) {
+	if former, err := unix.PtraceGetEventMsg(tid); err == nil && int(former) != tid {
+		if of := t.tasks[int(former)]; of != nil {
+			on.call = of.call
+			delete(t.tasks, int(former))
+		}
+	}
+	on.command, on.program = true, ""
+}
+
+// born notes what a thread has made while that thread stands still: later, a parent that
+// has ended, or that was never the one (CLONE_PARENT), hides where a process comes from.
+func (t *Tracer) born(tid int, on *task) {
+	child, err := unix.PtraceGetEventMsg(tid)
+	if err == nil && on.command && status(int(child), "TracerPid") == unix.Gettid() { // whose end nobody has reported yet
+		t.task(int(child)).command = true
 	}
 }
 

@@ -6,9 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -42,6 +44,31 @@ var doings = map[string]func(){
 		}
 	},
 	"chown": func() { _ = os.Chown(os.Getenv("SBX_TEST_AT"), 1, 1) },
+	// A process opens a file whose parent is not the one that made it.
+	"hide": func() {
+		name, err := unix.BytePtrFromString(os.Getenv("SBX_TEST_AT"))
+		if err != nil {
+			panic(err)
+		}
+		here := unix.AT_FDCWD
+		if child, _, _ := unix.RawSyscall6(unix.SYS_CLONE, unix.CLONE_PARENT|uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0); child == 0 {
+			unix.RawSyscall6(unix.SYS_OPENAT, uintptr(here), uintptr(unsafe.Pointer(name)), 0, 0, 0, 0)
+			unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+		}
+	},
+	// A thread other than a process's first executes another program.
+	"execute": func() {
+		for {
+			go func() {
+				runtime.LockOSThread()
+				if unix.Gettid() != unix.Getpid() {
+					_ = unix.Exec("/bin/cat", []string{"cat", os.Getenv("SBX_TEST_AT")}, nil)
+				}
+				select {}
+			}()
+			time.Sleep(10 * time.Millisecond)
+		}
+	},
 }
 
 // watch has a shell run the script once it is watched, as a first process runs commands.
@@ -68,6 +95,9 @@ func watch(t *testing.T, script string, env ...string) observed.Record {
 	case <-time.After(patience):
 		_ = first.Process.Kill()
 		t.Errorf("what is watched has not ended: %s", script)
+	}
+	if left := len(tracer.tasks); left != 0 && !t.Failed() {
+		t.Errorf("%d threads are kept for ever: %s", left, script)
 	}
 	_ = first.Wait() // not before: it would take what is the tracer's to wait for
 	return tracer.Record(patience)
@@ -97,6 +127,27 @@ func TestPaths(t *testing.T) {
 		if p.Path == filepath.Join(dir, "own") {
 			t.Errorf("the first process's own: %+v", p)
 		}
+	}
+}
+
+// What comes from a command is watched whatever it makes of its parents, and a
+// thread is forgotten that has become its process's first.
+func TestWhoSeemsAnother(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, do := range []string{"hide", "execute"} {
+		t.Run(do, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), do)
+			if err := os.WriteFile(file, nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			seen := watch(t, `SBX_TEST_DO="$DO" SBX_TEST_AT="$FILE" "$SELF"; :`, "DO="+do, "SELF="+self, "FILE="+file)
+			if !slices.ContainsFunc(seen.Paths, func(p observed.Path) bool { return p.Path == file }) {
+				t.Error("what it opened is not seen")
+			}
+		})
 	}
 }
 
