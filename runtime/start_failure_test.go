@@ -224,14 +224,14 @@ var restarts = []struct {
 	{failed{"an end before it is ready", runtime.Looping, []string{"5 times in a row before it was ready", "exit code 4", "| nearly there"}}, "sleep 0.2; echo nearly there; exit 4"},
 	{failed{"no program", runtime.NotStarted, []string{"cannot execute /broken/command: permission denied"}}, notExecutable},
 	{failed{"not there", runtime.NotStarted, []string{"/broken/command does not exist"}}, ""},
-	{failed{"never ready", runtime.NotReady, []string{"not ready within 3s", "| still loading"}}, "echo still loading; exec sleep 100"},
+	{failed{"never ready", runtime.NotReady, []string{"not ready within 6s", "| still loading"}}, "echo still loading; exec sleep 100"},
 }
 
 // within is the time that a command has until it is ready: short where it is to run out,
 // and else long, since a machine whose memory fills up reads its programs anew all along.
 func within(way runtime.Way) string {
 	if way == runtime.NotReady {
-		return "3s"
+		return "6s"
 	}
 	return "1m"
 }

@@ -177,10 +177,14 @@ func (s Service) before(t Service) bool {
 
 func precedes(a, b space.Range) bool { return a.To.Less(b.From) }
 
+// mostRounds bounds joining: rules can be such that each round joins two of them alone.
+const mostRounds = 10
+
 // joined joins parts that agree in their services or in their remotes until none do.
 // The types of ICMP that nwfilter can say are one by one, so those never touch.
 func joined(parts []Part) []Part {
-	for before := len(parts) + 1; len(parts) < before; {
+	before := len(parts) + 1
+	for round := 0; len(parts) < before && round < mostRounds; round++ {
 		before = len(parts)
 		parts = joinBy(parts, func(p *Part) string { return fmt.Sprint(p.Services) },
 			func(into, p *Part) { into.Remotes = space.MergeRanges(append(into.Remotes, p.Remotes...)) })

@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
@@ -77,6 +78,37 @@ func TestAServiceIsStoppedWhileItIsPrepared(t *testing.T) {
 		t.Fatal(err)
 	}
 	if last := end(); last.PID != 0 || last.Exit != nil {
+		t.Errorf("%+v", last)
+	}
+	s.ended(t)
+}
+
+// What an order ends leaves nothing behind for the next start.
+func TestAServiceIsRestartedWhileItIsPrepared(t *testing.T) {
+	t.Parallel()
+	const first = `setsid sh -c 'echo $$ >/tmp/new; mv /tmp/new /tmp/left; exec sleep 1000' & wait`
+	s := start(t, manifest.Manifest{Service: true, Run: manifest.Run{
+		Argv: shell(":"), Restart: "never",
+		Prepare: steps("test -e /tmp/left || { " + first + "; }; kill -0 $(cat /tmp/left) 2>/dev/null && echo it is still there; :"),
+	}})
+	seen := func() bool {
+		_, exit, err := s.exec(t, channel.Command{Argv: []string{"test", "-e", "/tmp/left"}})
+		return err == nil && exit.Status() == 0
+	}
+	for limit := time.Now().Add(patience); !seen(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatal("it was never prepared")
+		}
+	}
+	out := s.output(t)
+	end := s.ending(t)
+	if err := s.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if said := out(); said != "" {
+		t.Errorf("it wrote %q", said)
+	}
+	if last := end(); last.Exit == nil || last.Exit.Status() != 0 {
 		t.Errorf("%+v", last)
 	}
 	s.ended(t)

@@ -104,6 +104,7 @@ func (t *tail) text() string {
 // preparationEnded notes that an order has ended the preparation of the command.
 func (s *Service) preparationEnded(o *order) (again, ordered bool) {
 	defer close(o.done)
+	s.table.KillOrphans()
 	s.board.Set(func(b *channel.Status) {
 		if b.Failures = 0; !o.restart {
 			b.State = channel.Ended

@@ -209,8 +209,8 @@ func (c *Run) viewer(a *verb.App, p *schema.Profile) (func(context.Context, *cha
 	}
 	return func(ctx context.Context, client *channel.Client) error {
 		err := view.open(ctx, a.Stderr, client, argv)
-		if errors.Is(err, errOver) {
-			return nil // how its command has ended is to be told
+		if errors.Is(err, errOver) || errors.Is(err, channel.ErrLost) {
+			return nil // how its command has ended is to be told, or that the sandbox is lost
 		}
 		return err
 	}, nil

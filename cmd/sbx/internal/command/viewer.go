@@ -91,8 +91,12 @@ func (c *View) open(ctx context.Context, stderr io.Writer, client *channel.Clien
 	command.Stdout, command.Stderr = stderr, stderr
 	command.WaitDelay = viewerTime
 	err = command.Run()
-	over := context.Cause(viewing) // before we end it ourselves
 	l.Close()
+	select { // for which of the two was first: a viewer may end by the sandbox's end
+	case <-served:
+	case <-time.After(viewerTime): // what it has started may hold the connection
+	}
+	over := context.Cause(viewing) // before we end it ourselves
 	cancel(nil)
 	<-served
 	switch {
@@ -100,7 +104,7 @@ func (c *View) open(ctx context.Context, stderr io.Writer, client *channel.Clien
 		return context.Cause(ctx)
 	case errors.Is(over, errLeft), errors.Is(over, errOver):
 		return over
-	case over != nil:
+	case over != nil && !errors.Is(over, errAbsent):
 		return fmt.Errorf("%s: %w", c.Name, over)
 	case err != nil:
 		return fmt.Errorf("the viewer %s: %w", argv[0], err)
@@ -108,18 +112,23 @@ func (c *View) open(ctx context.Context, stderr io.Writer, client *channel.Clien
 	return errLeft
 }
 
-// viewerTime is how long what a viewer has started may hold its output open after it.
+// viewerTime is how long what a viewer has started may hold its output, or its
+// connection, open after it.
 const viewerTime = time.Second
 
 // How a viewer ends.
 var (
-	errLeft = errors.New("the viewer has left")
-	errOver = errors.New("the sandbox has ended")
+	errLeft   = errors.New("the viewer has left")
+	errOver   = errors.New("the sandbox has ended")
+	errAbsent = errors.New("the viewer has not come")
 )
 
 // serve connects the one viewer that comes, and gives why it ended.
 func (c *View) serve(ctx context.Context, client *channel.Client, l net.Listener) error {
 	conn, err := l.Accept()
+	if errors.Is(err, net.ErrClosed) {
+		return errAbsent
+	}
 	if err != nil {
 		return err
 	}
