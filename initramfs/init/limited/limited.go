@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -80,9 +81,16 @@ func keepFiles(limits []manifest.Limit) error {
 }
 
 // Told reads what Self has said to the other end of its report, until it is the command
-// or has ended.
-func Told(from io.Reader) error {
+// or has ended; or until the limit, which is beyond what that takes: another process of
+// its user may have opened that end, too (/proc/PID/fd), and keep it.
+func Told(from *os.File, limit time.Duration) error {
+	if err := from.SetReadDeadline(time.Now().Add(limit)); err != nil {
+		return err
+	}
 	text, err := io.ReadAll(io.LimitReader(from, 4<<10))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = nil
+	}
 	if err != nil || len(text) == 0 {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/init/limited"
@@ -152,6 +153,9 @@ func (t *Table) fork(path string, argv []string, attr *syscall.ProcAttr) (*Proce
 	return p, nil
 }
 
+// limitedTime is how long a process may take to set its limits.
+const limitedTime = 30 * time.Second
+
 // bornLimited makes a process that sets its limits before it becomes the command.
 func (t *Table) bornLimited(path string, s Spec, attr *syscall.ProcAttr) (*Process, error) {
 	argv, err := limited.Argv(s.Limits, path, s.Argv)
@@ -169,7 +173,8 @@ func (t *Table) bornLimited(path string, s Spec, attr *syscall.ProcAttr) (*Proce
 	if err != nil {
 		return nil, err
 	}
-	if err := limited.Told(told); err != nil {
+	if err := limited.Told(told, limitedTime); err != nil {
+		t.Signal(p, syscall.SIGKILL) // whoever else may have said so: it does not run on
 		<-p.done
 		return nil, err
 	}
