@@ -36,7 +36,6 @@ var meant = map[string][]try{
 	"create": {{"up PROFILE", ""}},
 	"launch": {{"up PROFILE", ""}},
 	"deploy": {{"up PROFILE", ""}, {"apply PROFILE", ""}},
-	"reload": {{"up PROFILE", ""}, {"restart NAME", ""}},
 	"update": {{"up PROFILE", ""}, {"plan PROFILE", ""}},
 
 	"rm":      {{"down NAME", ""}},
