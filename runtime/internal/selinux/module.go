@@ -48,6 +48,12 @@ func moduleFolder(host mac.Host, sandbox string) string {
 	return filepath.Join(string(host), "var/lib/selinux", policy, "active/modules/400", selinux.Module(sandbox))
 }
 
+// isOf says whether a module is one that sbx has compiled for the sandbox: an
+// administrator's may have its name.
+func isOf(sandbox string, module []byte) bool {
+	return bytes.HasPrefix(module, []byte("(block "+selinux.Module(sandbox)+"\n"))
+}
+
 // Load has the host's policy contain the sandbox's module, unless it has that already.
 func Load(sandbox string, module []byte) error {
 	if module == nil {
@@ -56,6 +62,9 @@ func Load(sandbox string, module []byte) error {
 	have, err := Module(thisHost, sandbox)
 	if err != nil || bytes.Equal(have, module) {
 		return err
+	}
+	if have != nil && !isOf(sandbox, have) {
+		return fault.New(diag.SELinux, "SELinux's policy has a module %s that is not sbx's: give the sandbox another name, or look what it is (semodule --list=full) and take it away", selinux.Module(sandbox))
 	}
 	if err := mac.LoadModule(selinux.Module(sandbox), module); err != nil {
 		return fault.New(diag.SELinux, "its policy cannot be put into SELinux's: %w", err)
@@ -70,7 +79,7 @@ func Unload(sandbox string) error {
 		return nil
 	}
 	have, err := Module(thisHost, sandbox)
-	if have == nil || err != nil {
+	if err != nil || !isOf(sandbox, have) {
 		return err
 	}
 	if err := mac.UnloadModule(selinux.Module(sandbox)); err != nil {

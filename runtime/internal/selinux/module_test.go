@@ -7,6 +7,7 @@ import (
 
 	"libvirt.org/go/libvirtxml"
 
+	"github.com/sbx-dev/sbx/compiler/selinux"
 	"github.com/sbx-dev/sbx/internal/mac"
 	"github.com/sbx-dev/sbx/internal/stage"
 )
@@ -59,6 +60,18 @@ func TestAModuleIsReadAsTheHostHasIt(t *testing.T) {
 	put(cil, string(packed[:len(packed)/2]))
 	if _, err := Module(host, "web"); err == nil {
 		t.Error("half of one is taken")
+	}
+}
+
+// A module that somebody else has given a sandbox's name is neither replaced nor removed.
+func TestWhoseModuleItIs(t *testing.T) {
+	if !isOf("web", selinux.New("web", selinux.Container).Encode()) {
+		t.Error("its own is taken for somebody else's")
+	}
+	for _, other := range []string{"", "(typeattributeset cil_gen_require domain)\n", string(selinux.New("web-2", selinux.Machine).Encode())} {
+		if isOf("web", []byte(other)) {
+			t.Errorf("%.60q is taken for its own", other)
+		}
 	}
 }
 
