@@ -76,20 +76,31 @@ func setSysctls(pidfd, root int, list []manifest.Sysctl) error {
 	if len(list) == 0 {
 		return nil
 	}
+	return onThread(func() error {
+		if err := unix.Setns(pidfd, unix.CLONE_NEWNET|unix.CLONE_NEWIPC); err != nil {
+			return fmt.Errorf("sysctls: cannot come at what the container has for itself: %w", err)
+		}
+		for _, s := range list {
+			if err := setSysctl(s, root); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// onThread does something on a thread that ends with it. The process's first one would
+// not, and /proc/net would show from then on, to all of the process, what that has become.
+func onThread(do func() error) error {
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // for good: the thread ends with this
-		done <- func() error {
-			if err := unix.Setns(pidfd, unix.CLONE_NEWNET|unix.CLONE_NEWIPC); err != nil {
-				return fmt.Errorf("sysctls: cannot come at what the container has for itself: %w", err)
-			}
-			for _, s := range list {
-				if err := setSysctl(s, root); err != nil {
-					return err
-				}
-			}
-			return nil
-		}()
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			defer runtime.UnlockOSThread()
+			done <- onThread(do) // on another one, for this one is held
+			return
+		}
+		done <- do()
 	}()
 	return <-done
 }
