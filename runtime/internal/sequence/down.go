@@ -16,11 +16,11 @@ func Down(names []string, each func(func(*libvirt.Connect, schema.Backend) (bool
 	var steps []Step
 	for _, name := range names {
 		err := each(func(conn *libvirt.Connect, _ schema.Backend) (bool, error) {
-			step, err := StepDown(conn, name)
-			if step.Has != nil {
+			// What cannot be read has no order: taking it down says why, and the others go.
+			if step, err := StepDown(conn, name); err == nil && step.Has != nil {
 				steps = append(steps, step)
 			}
-			return true, virt.UnlessForeign(err)
+			return true, nil
 		})
 		if err != nil {
 			return nil, err
