@@ -131,7 +131,7 @@ func (e *ephemeral) checkName() error {
 		return err
 	}
 	dom.Free()
-	return fault.New(diag.NameTaken, "%s: libvirt has a domain of this name already: give another one with --name", e.s.Name)
+	return fault.New(diag.NameTaken, "%s: libvirt has a domain of this name already: sbx down %[1]s first if it is a sandbox, or give another name, to sbx run with --name", e.s.Name)
 }
 
 // start makes all that the sandbox needs, starts it and connects to its first

@@ -38,7 +38,7 @@ var brokenHosts = []broken{
 	{what: "a state folder that is a link", code: diag.StateFolder, prep: "mkdir -p " + home + "/.local/state && ln -s /srv " + home + "/.local/state/sbx", args: "run -b kvm -- true", plain: true, says: `is a link`, clear: "rm -rf " + home + "/.local"},
 	{what: "a full disk", code: diag.DiskFull, prep: "mkdir -p " + home + "/full && mount -t tmpfs -o size=256k,mode=777 none " + home + "/full; XDG_STATE_HOME=" + home + "/full", args: "run -b kvm -- true", plain: true, says: `no space left on device`, clear: "umount -l " + home + "/full"},
 	{what: "a sandbox that is not there", code: diag.NoSandbox, args: "exec nobody -- true", says: `no sandbox nobody: sbx ps`},
-	{what: "a name that libvirt has", code: diag.NameTaken, prep: "virsh -q -c lxc:///system define foreign.xml", args: "run --name broken-foreign -- true", says: `--name`},
+	{what: "a name that libvirt has", code: diag.NameTaken, prep: "virsh -q -c lxc:///system define foreign.xml", args: "run --name broken-foreign -- true", says: `sbx down broken-foreign first.*--name`},
 	{what: "a service's name that libvirt has", code: diag.NameTaken, args: "up foreign.cue", says: `sbx did not make`},
 	{what: "ids that another domain has", code: diag.IDsTaken, args: "up ids.cue", says: `overlap with .* broken-foreign: .*users: base`, clear: "virsh -q -c lxc:///system undefine broken-foreign"},
 	{what: "an exposed path that is not there", code: diag.NoSource, args: "run --ro /no/such -- true", says: `/no/such`},

@@ -1,6 +1,7 @@
 package draft
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"net/netip"
@@ -74,7 +75,7 @@ var searched = []string{"usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin"
 func (b *box) findProgram(host fs.FS) {
 	if len(b.argv) == 0 {
 		b.argv, b.argvWhy = []string{b.name}, "no more than a guess: the image says what starts"
-		b.edit("run.argv: the image %s says what starts; write the host's program and its arguments here", b.image)
+		b.edit("run.argv: %s says what starts; write the host's program and its arguments here", strings.TrimSpace("the image "+b.image))
 	}
 	if strings.HasPrefix(b.argv[0], "/") {
 		if _, err := fs.Stat(host, strings.TrimPrefix(path.Clean(b.argv[0]), "/")); err != nil {
@@ -201,15 +202,30 @@ func sizeOf(text string) string {
 
 // durationOf is a time as Go writes them, or in seconds; "" where it is neither.
 func durationOf(text string) string {
-	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+	if d, err := time.ParseDuration(text); err == nil && d >= time.Second {
 		return d.Round(time.Second).String()
 	}
 	return span(text)
 }
 
-// draft writes the profile.
+// draft writes the profile, without what no profile says.
 func (b *box) draft(host fs.FS) (*Draft, error) {
 	b.findProgram(host)
+	for {
+		known := len(b.edits)
+		d, err := b.write()
+		if err == nil {
+			return d, nil
+		}
+		b.edits = b.edits[:known] // writing adds some
+		if !b.leaveOut(err) {
+			return nil, err
+		}
+	}
+}
+
+// write writes all that was read, whether a profile says it or not.
+func (b *box) write() (*Draft, error) {
 	var p group
 	p.add("name", text(b.name), "")
 	if b.description != "" {
@@ -223,7 +239,7 @@ func (b *box) draft(host fs.FS) (*Draft, error) {
 		p.add("after", texts(b.after), b.notes)
 	}
 	p.section("run", b.run())
-	p.section("expose", texts([]string{"/usr", "/etc/passwd", "/etc/group", "/etc/ld.so.cache"}), "the host's files that are there, read-only: its programs, in place of "+b.image)
+	p.section("expose", texts([]string{"/usr", "/etc/passwd", "/etc/group", "/etc/ld.so.cache"}), "the host's files that are there, read-only: its programs, in place of "+cmp.Or(b.image, "an image's"))
 	p.section("mounts", b.mountsExpr())
 	if network := b.network(); network != nil {
 		p.section("network", network)
@@ -277,7 +293,7 @@ func (b *box) run() ast.Expr {
 			r.add(one.field, text(one.value), "")
 		}
 	}
-	if b.user != "" && b.user != "root" && len(b.capabilities) > 0 {
+	if user, _, _ := strings.Cut(b.user, ":"); !slices.Contains([]string{"", "0", "root"}, user) && len(b.capabilities) > 0 {
 		r.add("capabilities", texts(b.capabilities), "")
 	}
 	if i := slices.IndexFunc(b.ports, func(p boxPort) bool { return p.protocol == "tcp" }); i >= 0 {
@@ -291,7 +307,7 @@ func (b *box) run() ast.Expr {
 		if b.healthEvery != "" {
 			health.add("every", text(b.healthEvery), "")
 		}
-		if n, err := strconv.Atoi(b.healthFailures); err == nil && n > 0 {
+		if n := int(amount(b.healthFailures)); n > 0 {
 			health.add("failures", number(n), "")
 		}
 		r.add("health", health.inline(), "")
@@ -373,13 +389,22 @@ func (b *box) resources() *group {
 	if b.memory != "" {
 		r.add("memory", text(b.memory), "")
 	}
-	if n, err := strconv.ParseFloat(b.cpus, 64); err == nil && n > 0 && n <= 512 {
+	if n := amount(b.cpus); n > 0 {
 		r.add("cpus", ast.NewLit(token.FLOAT, strconv.FormatFloat(n, 'f', -1, 64)), "")
 	}
-	if n, err := strconv.Atoi(b.pids); err == nil && n > 0 {
+	if n := int(amount(b.pids)); n > 0 {
 		r.add("pids", number(n), "")
 	}
 	return &r
+}
+
+// amount is a number above 0; 0 where the text is none.
+func amount(text string) float64 {
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(n > 0 && n <= 1e12) {
+		return 0
+	}
+	return n
 }
 
 // commandWords splits a command as a unit's ExecStart is split.

@@ -16,7 +16,7 @@ import (
 func fromCompose(host fs.FS, name string, o origin) ([]*Draft, error) {
 	data, err := readFile(host, strings.TrimPrefix(name, "/"), maxConfigFile)
 	if err != nil {
-		return nil, err
+		return nil, named(name, err)
 	}
 	f, err := compose.Read(data)
 	if err != nil {
@@ -123,14 +123,18 @@ func (b *box) composeSetting(s compose.Setting, text, why string) bool {
 		return b.memory != ""
 	case "cpus":
 		b.cpus = text
+		return amount(text) > 0
 	case "pids_limit":
 		b.pids = text
+		return amount(text) >= 1
 	case "healthcheck.test":
 		return b.composeHealth(s)
 	case "healthcheck.interval":
 		b.healthEvery = durationOf(text)
+		return b.healthEvery != ""
 	case "healthcheck.retries":
 		b.healthFailures = text
+		return amount(text) >= 1
 	default:
 		return false
 	}

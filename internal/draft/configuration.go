@@ -103,24 +103,24 @@ func paths(places []place) (all []string) {
 func (s *service) closedTo(p *place) {
 	var closed []entry
 	for _, e := range s.below(p.path) {
-		if !e.readableByAll() && (s.isRoot() || e.uid != 0 || e.gid != 0) {
+		if !e.readableByAll() && (s.isRoot() || e.UID != 0 || e.GID != 0) {
 			closed = append(closed, e)
 		}
 	}
 	if len(closed) == 0 {
 		return
 	}
-	p.ids = s.accounts.ids(ownersOf(closed))
+	p.ids = s.accounts.IDs(ownersOf(closed))
 	if !s.isRoot() && !keyOfRoot(closed) {
 		p.ids = slices.DeleteFunc(p.ids, func(n string) bool { return n == "root" })
 	}
-	p.why = fmt.Sprintf("%s, %04o %s: ids", p.why, closed[0].mode.Perm(), s.accounts.describe(closed[0].owner))
+	p.why = fmt.Sprintf("%s, %04o %s: ids", p.why, closed[0].mode.Perm(), s.accounts.Describe(closed[0].Owner))
 }
 
 // keyOfRoot says whether it is a private key of root's: what reads one asks whose it is.
 func keyOfRoot(closed []entry) bool {
 	name := closed[0].path
-	return len(closed) == 1 && closed[0].uid == 0 && (strings.Contains(name, "/private/") || strings.HasSuffix(name, ".key") || strings.HasSuffix(name, ".pem"))
+	return len(closed) == 1 && closed[0].UID == 0 && (strings.Contains(name, "/private/") || strings.HasSuffix(name, ".key") || strings.HasSuffix(name, ".pem"))
 }
 
 // The most that is read of a service's configuration for the paths in it.

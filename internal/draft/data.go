@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/sbx-dev/sbx/internal/draft/accounts"
 )
 
 // memory is a folder in memory.
@@ -74,18 +76,18 @@ func (s *service) explicit() (all []place) {
 // writes says whether the service writes to a folder: the unit says so, it is a log,
 // or it belongs to another than root.
 func (s *service) writes(c place, e entry) bool {
-	return c.writable || e.uid != 0 || s.isRoot() && strings.HasPrefix(c.path, "/var/log/")
+	return c.writable || e.UID != 0 || s.isRoot() && strings.HasPrefix(c.path, "/var/log/")
 }
 
 // writtenTo is a folder with the ids that own it and what is in it. Root's files in a
 // folder of another's stay nobody's.
 func (s *service) writtenTo(c place, e entry) place {
 	owners := ownersOf(s.below(c.path))
-	if e.uid != 0 {
-		owners = slices.DeleteFunc(owners, func(o owner) bool { return o.uid == 0 })
+	if e.UID != 0 {
+		owners = slices.DeleteFunc(owners, func(o accounts.Owner) bool { return o.UID == 0 })
 	}
-	c.ids, c.writable = s.accounts.ids(owners), true
-	c.why = fmt.Sprintf("%s, %04o %s", c.why, e.mode.Perm(), s.accounts.describe(e.owner))
+	c.ids, c.writable = s.accounts.IDs(owners), true
+	c.why = fmt.Sprintf("%s, %04o %s", c.why, e.mode.Perm(), s.accounts.Describe(e.Owner))
 	return c
 }
 
@@ -158,7 +160,7 @@ func (s *service) tmpfiles() (all []memory) {
 				m := memory{path: name, why: "tmpfiles.d of its package"}
 				if len(w) >= 5 {
 					m.mode = mode(w[2])
-					if _, ok := s.accounts.user(w[3]); ok {
+					if _, ok := s.accounts.User(w[3]); ok {
 						m.owner = w[3]
 					}
 				}

@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/sbx-dev/sbx/internal/dpkg"
+	"github.com/sbx-dev/sbx/internal/draft/accounts"
 	"github.com/sbx-dev/sbx/internal/unitfile"
 )
 
@@ -35,7 +36,7 @@ type service struct {
 	db       *dpkg.Database // nil where there is none
 	unit     *unitfile.Unit
 	known    known
-	accounts accounts
+	accounts accounts.Accounts
 
 	env      []unitfile.Variable
 	argv     []string
@@ -184,13 +185,13 @@ func (s *service) findUser() error {
 		s.user = "root"
 		return nil
 	}
-	a, ok := s.accounts.user(s.user)
+	a, ok := s.accounts.User(s.user)
 	if !ok {
 		s.edit("run.user: there is no user %s on this host", s.user)
 		return nil
 	}
-	if gid, ok := s.accounts.group(group.Value); group.Value != "" && ok && gid != a.gid {
-		s.user = fmt.Sprintf("%d:%d", a.uid, gid)
+	if gid, ok := s.accounts.Group(group.Value); group.Value != "" && ok && gid != a.GID {
+		s.user = fmt.Sprintf("%d:%d", a.UID, gid)
 	}
 	return nil
 }

@@ -102,12 +102,12 @@ func hostOf(t *testing.T, archive *txtar.Archive) (host fstest.MapFS, parts map[
 			file.Data = []byte(w[5])
 		}
 		user, group, _ := strings.Cut(w[2], ":")
-		u, ok1 := who.user(user)
-		g, ok2 := who.group(group)
+		u, ok1 := who.User(user)
+		g, ok2 := who.Group(group)
 		if !ok1 || !ok2 {
 			t.Fatalf("owners: there is no %s", w[2])
 		}
-		file.Sys = &syscall.Stat_t{Uid: uint32(u.uid), Gid: uint32(g)}
+		file.Sys = &syscall.Stat_t{Uid: uint32(u.UID), Gid: uint32(g)}
 	}
 	return host, parts
 }

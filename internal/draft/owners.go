@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/sbx-dev/sbx/internal/draft/accounts"
 )
 
 // maxEntries is how many entries of a folder are looked at.
@@ -15,7 +17,7 @@ const maxEntries = 20000
 type entry struct {
 	path string // absolute
 	mode fs.FileMode
-	owner
+	accounts.Owner
 }
 
 // readableByAll says whether everybody may read it.
@@ -38,7 +40,7 @@ func (s *service) stat(name string) (entry, bool) {
 func toEntry(name string, info fs.FileInfo) entry {
 	e := entry{path: name, mode: info.Mode()}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		e.owner = owner{int(st.Uid), int(st.Gid)}
+		e.Owner = accounts.Owner{UID: int(st.Uid), GID: int(st.Gid)}
 	}
 	return e
 }
@@ -64,10 +66,10 @@ func (s *service) below(name string) (all []entry) {
 }
 
 // ownersOf are the different owners of entries.
-func ownersOf(all []entry) (owners []owner) {
+func ownersOf(all []entry) (owners []accounts.Owner) {
 	for _, e := range all {
-		if !slices.Contains(owners, e.owner) {
-			owners = append(owners, e.owner)
+		if !slices.Contains(owners, e.Owner) {
+			owners = append(owners, e.Owner)
 		}
 	}
 	return owners
@@ -94,4 +96,14 @@ func clean(name string) string {
 		return ""
 	}
 	return name
+}
+
+// maxAccounts is how long /etc/passwd may be, in bytes.
+const maxAccounts = 4 << 20
+
+// readAccounts reads the host's users and groups. Without their files there are none.
+func readAccounts(host fs.FS) accounts.Accounts {
+	passwd, _ := readFile(host, "etc/passwd", maxAccounts)
+	group, _ := readFile(host, "etc/group", maxAccounts)
+	return accounts.Parse(string(passwd), string(group))
 }

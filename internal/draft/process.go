@@ -59,8 +59,8 @@ func userOf(host fs.FS, proc string) string {
 	if ids["Uid:"] == "0" || ids["Uid:"] == "" {
 		return ""
 	}
-	if u, ok := readAccounts(host).user(ids["Uid:"]); ok && strconv.Itoa(u.gid) == ids["Gid:"] {
-		return u.name
+	if u, ok := readAccounts(host).User(ids["Uid:"]); ok && strconv.Itoa(u.GID) == ids["Gid:"] {
+		return u.Name
 	}
 	return ids["Uid:"] + ":" + ids["Gid:"]
 }

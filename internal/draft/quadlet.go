@@ -13,7 +13,7 @@ import (
 func fromQuadlet(host fs.FS, name string, o origin) (*Draft, error) {
 	unit, err := unitfile.ReadFile(host, strings.TrimPrefix(name, "/"))
 	if err != nil {
-		return nil, err
+		return nil, named(name, err)
 	}
 	base := strings.TrimSuffix(path.Base(name), ".container")
 	b := &box{origin: o, file: name, project: base}
@@ -74,14 +74,18 @@ func (b *box) quadlet(section, key, value string) bool {
 		b.health = []string{"/bin/sh", "-c", value}
 	case "Container HealthInterval":
 		b.healthEvery = durationOf(value)
+		return b.healthEvery != ""
 	case "Container HealthRetries":
 		b.healthFailures = value
+		return amount(value) >= 1
 	case "Container StopTimeout":
 		b.timeout = durationOf(value)
+		return b.timeout != ""
 	case "Container StopSignal":
 		b.signal = value
 	case "Container PidsLimit":
 		b.pids = value
+		return amount(value) >= 1
 	case "Container Memory":
 		b.memory = sizeOf(value)
 		return b.memory != ""

@@ -161,8 +161,8 @@ func (s *service) environment() *group {
 	env.add("LANG", text("C.UTF-8"), "")
 	have := []string{"PATH", "LANG"}
 	if !s.isRoot() {
-		if u, ok := s.accounts.user(s.user); ok {
-			env.add("USER", text(u.name), "systemd sets it with User=")
+		if u, ok := s.accounts.User(s.user); ok {
+			env.add("USER", text(u.Name), "systemd sets it with User=")
 			have = append(have, "USER")
 		}
 	}

@@ -45,7 +45,7 @@ func Make(ctx context.Context, folder state.Folder, name string, c Claim) (relea
 		return nil, err
 	}
 	if f == nil {
-		return nil, fault.New(diag.NameTaken, "%s: another sbx run has this name: give another one with --name", name)
+		return nil, fault.New(diag.NameTaken, "%s: another sbx run or sbx learn has this name: wait until it has ended, or give another name, to sbx run with --name", name)
 	}
 	if _, err := f.Write(data); err != nil {
 		f.Close()

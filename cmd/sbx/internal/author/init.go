@@ -43,7 +43,8 @@ Examples:
   sbx init web
   sbx init -C ~/sandboxes
   sbx init --from unit:apache2.service --print
-  sbx init --from package:apache2 shop`
+  sbx init --from package:apache2 shop
+  sbx init --from compose:compose.yaml`
 }
 
 //go:embed init.cue.tmpl

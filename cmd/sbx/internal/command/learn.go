@@ -66,6 +66,12 @@ func (c *Learn) Run(a *verb.App) error {
 	if err != nil {
 		return err
 	}
+	switch {
+	case c.For < 0:
+		return fmt.Errorf("--for=%v: nothing can be watched for less than no time", c.For)
+	case p.Backend.BootsKernel():
+		return fmt.Errorf("%s: a machine's processes run under a kernel of its own and cannot be watched from here: learn from it as a container, whose walls mean the same (--tag backend=%s, where the profile has that tag)", p.Name, schema.LXC)
+	}
 	host := c.Open(a)
 	defer host.Close()
 	others, err := (&verb.ProfileFlags{}).Load(a, c.With...)
@@ -227,7 +233,7 @@ func (l *lesson) notStarted(failure *channel.Failure, record *observed.Record) {
 // watch begins to look on.
 func (l *lesson) watch(first int, cards []arrivals.Card) (err error) {
 	if first == 0 {
-		return fmt.Errorf("a machine's processes run under a kernel of its own and cannot be watched from here: learn from it as a container, whose walls mean the same")
+		return errors.New("its first process is not to be found, and cannot be watched")
 	}
 	if l.tracer, err = tracer.Follow(first); err != nil {
 		return err
