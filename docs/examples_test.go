@@ -21,7 +21,7 @@ import (
 // situations are what the examples of a verb take for granted, beyond what a
 // project of profiles has.
 var situations = map[string]string{
-	"init":       "printf 'services: {web: {image: nginx}}\\n' >compose.yaml",
+	"init":       "printf 'services: {site: {image: nginx}}\\n' >compose.yaml",
 	"run":        "mkdir -p ~/src /srv/data; printf 'all:\\n\\techo made\\n' >~/src/Makefile",
 	"exec":       "sbx up apache",
 	"cp":         "sbx up apache; touch notes.txt",

@@ -50,7 +50,11 @@ func (c *Init) put(a *verb.App, d *draft.Draft) error {
 	name := filepath.Join(c.Dir, d.Name+".cue")
 	isNew, err := addFile(a, name, d.Source)
 	if err == nil && !isNew {
-		err = fmt.Errorf("%s is there already: give the profile another name, sbx init --from %s NAME, or see it with --print", name, c.From)
+		way := fmt.Sprintf("give the profile another name, sbx init --from %s NAME", c.From)
+		if strings.HasPrefix(c.From, "compose:") { // whose services have their names
+			way = "move it away"
+		}
+		err = fmt.Errorf("%s is there already: %s, or see the new one with --print", name, way)
 	}
 	if err != nil {
 		return err
