@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +16,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/cgroup"
+	"github.com/sbx-dev/sbx/runtime/internal/proc"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -76,7 +76,7 @@ func setSysctls(pidfd, root int, list []manifest.Sysctl) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return onThread(func() error {
+	return proc.OnThread(func() error {
 		if err := unix.Setns(pidfd, unix.CLONE_NEWNET|unix.CLONE_NEWIPC); err != nil {
 			return fmt.Errorf("sysctls: cannot come at what the container has for itself: %w", err)
 		}
@@ -87,22 +87,6 @@ func setSysctls(pidfd, root int, list []manifest.Sysctl) error {
 		}
 		return nil
 	})
-}
-
-// onThread does something on a thread that ends with it. The process's first one would
-// not, and /proc/net would show from then on, to all of the process, what that has become.
-func onThread(do func() error) error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		if unix.Gettid() == unix.Getpid() {
-			defer runtime.UnlockOSThread()
-			done <- onThread(do) // on another one, for this one is held
-			return
-		}
-		done <- do()
-	}()
-	return <-done
 }
 
 // setSysctl sets one, as the host's root or else as the container's: which of them may is

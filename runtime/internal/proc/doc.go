@@ -1,3 +1,3 @@
 // Package proc reads what the kernel's /proc says of a process: its age, its use, its
-// user and its children.
+// user and its children. What /proc says of this one, it keeps true.
 package proc

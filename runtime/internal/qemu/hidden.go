@@ -2,10 +2,11 @@ package qemu
 
 import (
 	"os"
-	"runtime"
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/runtime/internal/proc"
 )
 
 // KvmIsRootsOnly says whether root may open /dev/kvm and the user of QEMU may
@@ -31,13 +32,10 @@ func KvmIsRootsOnly() bool {
 // anew at every start, for ten seconds and more. Where root may not mount, do is
 // called all the same.
 func WithoutKVM(do func() error) error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+	return proc.OnThread(func() error {
 		_ = hideKVM()
-		done <- do()
-	}()
-	return <-done
+		return do()
+	})
 }
 
 // hideKVM gives this thread mounts of its own, in which /dev/kvm is no device.

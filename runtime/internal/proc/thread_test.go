@@ -1,4 +1,4 @@
-package lxc
+package proc
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 // /proc shows all of it.
 func TestAThreadThatEnds(t *testing.T) {
 	for range 500 {
-		err := onThread(func() error {
+		err := OnThread(func() error {
 			if unix.Gettid() == unix.Getpid() {
 				return errors.New("it is the first thread, which does not end")
 			}
