@@ -50,7 +50,8 @@ nothing, and while it runs no wall is lower than sbx up would make it. What the
 service writes goes to standard error.
 
 The sandbox goes by the profile's name, so that one that is up must be taken down
-first. The command after "--" starts when the service listens, or after 5 seconds.
+first. The command after "--" starts when the service listens, or after 30 seconds
+or half of --for, whichever comes first.
 The service is watched by ptrace(2) and packet(7), from the host, as root; docs/learn.md
 says what these cannot see. That takes a container: a machine's profile is learned as
 one where it has a tag for that (--tag backend=lxc).
@@ -133,7 +134,7 @@ var unseen = []string{
 
 // The time that a lesson gives others.
 const (
-	settleTime = 5 * time.Second  // to a service, until it listens, before it is used
+	settleTime = 30 * time.Second // to a service, until it listens, before it is used
 	leaveTime  = 15 * time.Second // to what is watched, to end after the sandbox has
 )
 
@@ -283,7 +284,11 @@ func (l *lesson) use(over <-chan struct{}) error {
 
 // settle waits until the service can be used, and says whether it is still there.
 func (l *lesson) settle(over <-chan struct{}) bool {
-	limit := time.After(settleTime)
+	most := settleTime
+	if l.limit > 0 {
+		most = min(most, l.limit/2)
+	}
+	limit := time.After(most)
 	for !l.tracer.Listens() {
 		select {
 		case <-limit:
