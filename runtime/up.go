@@ -167,23 +167,23 @@ func (u *up) endedMeanwhile(ctx context.Context) bool {
 	return u.hasEnded(ctx, noticeLimit)
 }
 
-// hasEnded says whether the sandbox has ended, or does so within some time.
+// hasEnded says whether the sandbox has ended, or does so within some time. One whose
+// process is gone, which libvirt does not see, is ended for libvirt, too.
 func (u *up) hasEnded(ctx context.Context, within time.Duration) bool {
-	for limit := time.Now().Add(within); ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
-		dom, err := virt.Lookup(u.conn, u.s.Name)
-		if dom == nil || err != nil {
-			return err == nil
-		}
-		active, err := virt.IsActive(dom)
-		dom.Free()
-		if !active || err != nil {
-			return err == nil
-		}
-		if time.Now().After(limit) {
-			return false
-		}
+	dom, err := virt.Lookup(u.conn, u.s.Name)
+	if dom == nil || err != nil {
+		return err == nil
 	}
-	return false
+	defer dom.Free()
+	end := u.r.processEnd(dom, u.s.Name, u.s.Backend)
+	defer end.Close()
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	if err := virt.AwaitStop(ctx, dom, end); err == nil && ctx.Err() == nil && end.Came() {
+		return virt.Stop(dom) == nil
+	}
+	active, err := virt.IsActive(dom)
+	return !active && err == nil
 }
 
 // Compare notes what has to change.
