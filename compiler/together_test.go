@@ -46,22 +46,22 @@ func TestTogether(t *testing.T) {
 		a, b string
 		want string // "" where nothing is wrong
 	}{
-		"nothing in common":                   {on + `"10.0.0.2/24"}`, on + `"10.0.0.3/24"}`, ""},
-		"an address":                          {on + `"10.0.0.2/24"}`, on + `["10.0.0.3/24", "10.0.0.2/16"]}`, "network.address[1]: b's address 10.0.0.2 on the network n is also that of a"},
-		"an address in other words":           {on + `"fd00::2/64"}`, on + `"fd00:0::0002/64"}`, "network.address[0]: b's address fd00::2 on the network n is also that of a"},
-		"an address elsewhere":                {on + `"10.0.0.2/24"}`, `network: {attach: "m", address: "10.0.0.2/24"}`, ""},
-		"an address on a bridge of that name": {on + `"10.0.0.2/24"}`, `network: {bridge: "n", address: "10.0.0.2/24"}`, ""},
-		"an address on a bridge":              {`networks: x: {bridge: "br0", address: "10.0.0.2/24"}`, `networks: y: {bridge: "br0", address: "10.0.0.2/24"}`, "networks.y.address[0]: b's address 10.0.0.2 on the bridge br0 is also that of a"},
-		"an address of two of one's cards":    {`networks: {x: {bridge: "br0", address: "10.0.0.2/24"}, y: {bridge: "br0", address: "10.0.0.2/24"}}`, ``, "networks.y.address[0]: a's address 10.0.0.2 on the bridge br0 is also that of a"},
-		"the host's address":                  {made("10.0.0.2/24", "10.0.0.1/24"), on + `"10.0.0.1/24"}`, "network.address[0]: b's address 10.0.0.1 on the network n is the host's own there"},
-		"the host's address, made later":      {on + `"10.0.0.1/24"}`, made("10.0.0.2/24", "10.0.0.1/24"), "network.address[0]: a's address 10.0.0.1 on the network n is the host's own there"},
-		"one network":                         {made("10.0.0.2/24", "10.0.0.1/24"), made("10.0.0.3/24", "10.0.0.1/24"), ""},
-		"one network, made in two ways":       {made("10.0.0.2/24", "10.0.0.1/24"), made("10.0.0.3/24", "10.0.0.9/24"), `network.create: b and a create the network "n", each in another way`},
-		"networks over each other":            {made("10.0.0.2/24", "10.0.0.1/24"), `network: {attach: "m", create: {mode: "nat", address: "10.0.0.200/25"}}`, `network.create: the networks "m" and "n", which b and a create, have addresses in common`},
-		"a name":                              {``, `name: "a"`, `name: two profiles are of the sandbox "a"`},
-		"a published port":                    {publishes("10.0.0.2/24", ""), publishes("10.0.0.3/24", `, on: "192.0.2.1"`), "network.publish[0]: the host's port 80, which b publishes, is also published by a"},
-		"a published port of two addresses":   {publishes("10.0.0.2/24", `, on: "192.0.2.2"`), publishes("10.0.0.3/24", `, on: "192.0.2.1"`), ""},
-		"host ids":                            {`users: base: 655360000`, `users: base: 655360000`, "users: the host ids of b, 655360000 and the 65535 after it, are also those of a"},
+		"nothing in common":                     {on + `"10.0.0.2/24"}`, on + `"10.0.0.3/24"}`, ""},
+		"an address":                            {on + `"10.0.0.2/24"}`, on + `["10.0.0.3/24", "10.0.0.2/16"]}`, "network.address[1]: b's address 10.0.0.2 on the network n is also that of a"},
+		"an address in other words":             {on + `"fd00::2/64"}`, on + `"fd00:0::0002/64"}`, "network.address[0]: b's address fd00::2 on the network n is also that of a"},
+		"an address elsewhere":                  {on + `"10.0.0.2/24"}`, `network: {attach: "m", address: "10.0.0.2/24"}`, ""},
+		"an address on a bridge of that name":   {on + `"10.0.0.2/24"}`, `network: {bridge: "n", address: "10.0.0.2/24"}`, ""},
+		"an address on a bridge":                {`networks: x: {bridge: "br0", address: "10.0.0.2/24"}`, `networks: y: {bridge: "br0", address: "10.0.0.2/24"}`, "networks.y.address[0]: b's address 10.0.0.2 on the bridge br0 is also that of a"},
+		"an address of two of one's interfaces": {`networks: {x: {bridge: "br0", address: "10.0.0.2/24"}, y: {bridge: "br0", address: "10.0.0.2/24"}}`, ``, "networks.y.address[0]: a's address 10.0.0.2 on the bridge br0 is also that of a"},
+		"the host's address":                    {made("10.0.0.2/24", "10.0.0.1/24"), on + `"10.0.0.1/24"}`, "network.address[0]: b's address 10.0.0.1 on the network n is the host's own there"},
+		"the host's address, made later":        {on + `"10.0.0.1/24"}`, made("10.0.0.2/24", "10.0.0.1/24"), "network.address[0]: a's address 10.0.0.1 on the network n is the host's own there"},
+		"one network":                           {made("10.0.0.2/24", "10.0.0.1/24"), made("10.0.0.3/24", "10.0.0.1/24"), ""},
+		"one network, made in two ways":         {made("10.0.0.2/24", "10.0.0.1/24"), made("10.0.0.3/24", "10.0.0.9/24"), `network.create: b and a create the network "n", each in another way`},
+		"networks over each other":              {made("10.0.0.2/24", "10.0.0.1/24"), `network: {attach: "m", create: {mode: "nat", address: "10.0.0.200/25"}}`, `network.create: the networks "m" and "n", which b and a create, have addresses in common`},
+		"a name":                                {``, `name: "a"`, `name: two profiles are of the sandbox "a"`},
+		"a published port":                      {publishes("10.0.0.2/24", ""), publishes("10.0.0.3/24", `, on: "192.0.2.1"`), "network.publish[0]: the host's port 80, which b publishes, is also published by a"},
+		"a published port of two addresses":     {publishes("10.0.0.2/24", `, on: "192.0.2.2"`), publishes("10.0.0.3/24", `, on: "192.0.2.1"`), ""},
+		"host ids":                              {`users: base: 655360000`, `users: base: 655360000`, "users: the host ids of b, 655360000 and the 65535 after it, are also those of a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			list := compiler.Together(onOneHost(t, c.a, c.b))

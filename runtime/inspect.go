@@ -30,7 +30,7 @@ type Inspection struct {
 	Display *manifest.Display `json:"display,omitempty"` // the screen that it was told to have
 }
 
-// Interface is one of the sandbox's network cards.
+// Interface is one of the sandbox's network interfaces.
 type Interface struct {
 	Device  string `json:"device"` // its end on the host
 	MAC     string `json:"mac"`
@@ -145,29 +145,29 @@ func (i *Inspection) describe(conn *libvirt.Connect, d *libvirtxml.Domain) {
 	if d.Devices == nil {
 		return
 	}
-	for _, card := range d.Devices.Interfaces {
-		i.Interfaces = append(i.Interfaces, describeInterface(conn, card))
+	for _, nic := range d.Devices.Interfaces {
+		i.Interfaces = append(i.Interfaces, describeInterface(conn, nic))
 	}
 }
 
-func describeInterface(conn *libvirt.Connect, card libvirtxml.DomainInterface) Interface {
+func describeInterface(conn *libvirt.Connect, nic libvirtxml.DomainInterface) Interface {
 	var i Interface
-	if card.MAC != nil {
-		i.MAC = card.MAC.Address
+	if nic.MAC != nil {
+		i.MAC = nic.MAC.Address
 	}
-	if card.FilterRef != nil {
-		i.Filter = card.FilterRef.Filter
+	if nic.FilterRef != nil {
+		i.Filter = nic.FilterRef.Filter
 	}
-	if card.Source != nil && card.Source.Network != nil {
-		i.Network = card.Source.Network.Network
+	if nic.Source != nil && nic.Source.Network != nil {
+		i.Network = nic.Source.Network.Network
 	}
-	if card.Source != nil && card.Source.Bridge != nil {
-		i.Bridge = card.Source.Bridge.Bridge
+	if nic.Source != nil && nic.Source.Bridge != nil {
+		i.Bridge = nic.Source.Bridge.Bridge
 	}
-	if card.Target == nil {
+	if nic.Target == nil {
 		return i
 	}
-	i.Device = card.Target.Dev
+	i.Device = nic.Target.Dev
 	i.Bound, _ = virt.BoundFilter(conn, i.Device) // nothing where it is behind none
 	return i
 }

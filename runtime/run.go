@@ -39,12 +39,12 @@ const endLimit = 2 * time.Second
 // command. From the first machine that runs without libvirtd until Close, this process's
 // umask is 0022: libvirt's driver makes folders by it.
 func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.Command, stdio channel.Stdio) (channel.Exit, error) {
-	return r.RunWatched(ctx, b, command, stdio, func(int, []arrivals.Card) error { return nil })
+	return r.RunWatched(ctx, b, command, stdio, func(int, []arrivals.NIC) error { return nil })
 }
 
 // RunWatched is Run for somebody who looks on: watch is called with watching.Of the
 // sandbox when all its walls stand, before its command starts, which waits for it.
-func (r *Runtime) RunWatched(ctx context.Context, b *compiler.Bundle, command channel.Command, stdio channel.Stdio, watch func(first int, cards []arrivals.Card) error) (exit channel.Exit, err error) {
+func (r *Runtime) RunWatched(ctx context.Context, b *compiler.Bundle, command channel.Command, stdio channel.Stdio, watch func(first int, nics []arrivals.NIC) error) (exit channel.Exit, err error) {
 	s, err := r.bind(b)
 	if err != nil {
 		return exit, err

@@ -7,7 +7,7 @@ import (
 )
 
 // Overlap gives a packet that both policies admit, and the rules of either that
-// do; ok is false when there is none. The policies guard the same card.
+// do; ok is false when there is none. The policies guard the same interface.
 func (p *Policy) Overlap(q *Policy) (packet space.Packet, mine, theirs Rule, ok bool) {
 	mineBy, theirsBy := p.openings(), q.openings()
 	for _, t := range topics() {

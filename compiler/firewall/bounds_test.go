@@ -41,7 +41,7 @@ func countingPolicy(t *testing.T, rules []counting) *Policy {
 		}
 		list = append(list, schema.Rule{In: match, From: schema.List{fmt.Sprintf("10.0.0.%d-10.0.0.%d", c.from, c.to)}, Connections: c.most})
 	}
-	p, err := Resolve(card("10.0.0.80"), allow(list...))
+	p, err := Resolve(nic("10.0.0.80"), allow(list...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestWarningsMindBounds(t *testing.T) {
 		{"a bound behind a rule without one", []schema.Rule{in(0, some), in(3, one)}, []string{"network.allow[1]"}},
 		{"no bound", []schema.Rule{in(0, one), in(0, some)}, []string{"network.allow[0]"}},
 	} {
-		p, err := Resolve(card("10.0.0.80"), allow(c.rules...))
+		p, err := Resolve(nic("10.0.0.80"), allow(c.rules...))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +181,7 @@ func TestWordsOfBounds(t *testing.T) {
 		"in tcp 80-81 from 10.0.0.0/8, 3 connections at once from one address":          {{From: 80, To: 81}},
 		"in tcp 80, 81 from 10.0.0.0/8, 3 connections at once from one address to each": {{From: 80, To: 80}, {From: 81, To: 81}},
 	} {
-		p, err := Resolve(card("10.0.0.80"), allow(schema.Rule{In: &schema.Match{TCP: ports}, From: schema.List{"10.0.0.0/8"}, Connections: 3}))
+		p, err := Resolve(nic("10.0.0.80"), allow(schema.Rule{In: &schema.Match{TCP: ports}, From: schema.List{"10.0.0.0/8"}, Connections: 3}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -46,7 +46,7 @@ func smallPolicy(t *testing.T, rules []small) *Policy {
 			list = append(list, schema.Rule{Out: match, To: remote})
 		}
 	}
-	p, err := Resolve(card("10.0.0.80"), allow(list...))
+	p, err := Resolve(nic("10.0.0.80"), allow(list...))
 	if err != nil {
 		t.Fatal(err)
 	}

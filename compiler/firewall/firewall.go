@@ -11,12 +11,12 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// Interface is what a policy knows of the network card that it guards.
+// Interface is what a policy knows of the network interface that it guards.
 type Interface struct {
 	Filter    string           // the nwfilter's name, an XML NCName
 	UUID      string           // the nwfilter's, derived from its name: libvirt refuses a name under another UUID
-	MAC       net.HardwareAddr // the card's own, 6 bytes
-	Addresses []netip.Addr     // the card's own; empty together with DHCP
+	MAC       net.HardwareAddr // the interface's own, 6 bytes
+	Addresses []netip.Addr     // the interface's own; empty together with DHCP
 	DHCP      bool             // an IPv4 address is leased instead
 }
 

@@ -16,7 +16,7 @@ var (
 	ErrorsInV6   = []int{1, 2, 3, 4}
 )
 
-// DiscoverySources are the addresses that the card may speak neighbour discovery
+// DiscoverySources are the addresses that the interface may speak neighbour discovery
 // from: its own, the one that it gives itself, and none while it has none yet.
 func (p *Policy) DiscoverySources() []netip.Addr {
 	return append(p.Locals(true), space.LinkLocal(p.iface.MAC), netip.IPv6Unspecified())

@@ -19,10 +19,10 @@ type meaning struct {
 // Admits gives the clauses of everything that the policy lets pass.
 func (p *Policy) Admits() map[space.Slice][]space.Clause { return p.write(false) }
 
-// Residual gives the clauses of what passes where only layer A stands: packets
+// Residual gives the clauses of what passes where only ebtables stands: packets
 // from the host and by way of its routing, and all packets of a host whose
 // bridge-nf-call is 0. It is the policy without the state of connections and
-// without the types of ICMPv4 and the codes of ICMP, which layer A cannot see.
+// without the types of ICMPv4 and the codes of ICMP, which ebtables cannot see.
 // So someone who may be spoken to can send packets from the port that he may be
 // spoken to on, and someone who may speak can be sent packets from the port that
 // he may speak to.
@@ -47,7 +47,7 @@ var (
 )
 
 // admit adds the box to what passes in one direction. What leaves must carry
-// the card's own MAC address. No states means all.
+// the interface's own MAC address. No states means all.
 func (m *meaning) admit(in bool, k space.Kind, b space.Box, rule int, states []space.State) {
 	if !in {
 		b[space.DimSrcMAC] = space.Single(space.MacValue(m.policy.iface.MAC))
@@ -64,7 +64,7 @@ func (m *meaning) admit(in bool, k space.Kind, b space.Box, rule int, states []s
 	add(b)
 }
 
-// talk is the box of what the remote sends to the card's own address.
+// talk is the box of what the remote sends to the interface's own address.
 func talk(remote space.Range, own space.Interval) space.Box {
 	b := space.Everything()
 	b[space.DimSrc], b[space.DimDst] = space.Addresses(remote), own
@@ -144,7 +144,7 @@ func (m *meaning) icmp(in bool, k space.Kind, b space.Box, s Service, n int) {
 	m.admit(!in, k, back, n, m.tracked(k, replies))
 }
 
-// blurred is what layer A sees of an ICMP type.
+// blurred is what ebtables sees of an ICMP type.
 func (m *meaning) blurred(k space.Kind, kind uint8) space.Interval {
 	if k == space.KindV4 {
 		return space.Full

@@ -16,7 +16,7 @@ SOURCE and DESTINATION are ADDRESS, ADDRESS:PORT, [IPV6]:PORT or :PORT; the sand
 STATE is new (the default), original, reply, related, invalid or untracked.`
 
 // ParsePacket reads a packet as a person writes it, "in tcp 203.0.113.5 -> :443",
-// and fills in what is left out from the card that the policy guards.
+// and fills in what is left out from the interface that the policy guards.
 func (p *Policy) ParsePacket(text string) (space.Packet, error) {
 	words := strings.Fields(text)
 	if len(words) < 3 || words[0] != "in" && words[0] != "out" {

@@ -8,7 +8,7 @@ import (
 
 // FuzzParsePacket reads any text at all as a packet. What it takes, the rules judge.
 func FuzzParsePacket(f *testing.F) {
-	p, err := Resolve(card("10.0.0.2", "fd00::2"), allow(schema.Rule{In: &schema.Match{TCP: port(443)}}))
+	p, err := Resolve(nic("10.0.0.2", "fd00::2"), allow(schema.Rule{In: &schema.Match{TCP: port(443)}}))
 	if err != nil {
 		f.Fatal(err)
 	}

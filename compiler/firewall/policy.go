@@ -49,17 +49,17 @@ type Rule struct {
 	Pos         diag.Pos
 }
 
-// Policy is an allow-list bound to the card that it guards. Every Policy that
+// Policy is an allow-list bound to the interface that it guards. Every Policy that
 // Resolve returns is valid.
 type Policy struct {
 	iface Interface
 	rules []Rule
-	local []netip.Addr // the card's own addresses; the stand-in for a leased one
+	local []netip.Addr // the interface's own addresses; the stand-in for a leased one
 	path  string       // of the allow-list in the profile
 	pos   diag.Pos
 }
 
-// Resolve resolves the rules for a card. The error is a diag.List that names every
+// Resolve resolves the rules for an interface. The error is a diag.List that names every
 // rule that is at fault.
 func Resolve(i Interface, r Rules) (*Policy, error) {
 	p := &Policy{iface: i, local: i.Addresses, path: r.Path, pos: r.Pos(r.Path)}
@@ -83,7 +83,7 @@ func Resolve(i Interface, r Rules) (*Policy, error) {
 	return p, nil
 }
 
-// Interface is the card that the policy guards.
+// Interface is the interface that the policy guards.
 func (p *Policy) Interface() Interface { return p.iface }
 
 // Place is where the allow-list was written, and its path in the profile.
@@ -92,7 +92,7 @@ func (p *Policy) Place() (pos diag.Pos, path string) { return p.pos, p.path }
 // Rules are the policy's, in the order in which they were written.
 func (p *Policy) Rules() []Rule { return p.rules }
 
-// Has says whether the card speaks a family.
+// Has says whether the interface speaks a family.
 func (p *Policy) Has(v6 bool) bool {
 	for _, a := range p.local {
 		if a.Is6() == v6 {
@@ -221,12 +221,12 @@ func resolveRemote(word string, peers map[string][]netip.Addr) ([]space.Range, e
 	return nil, fmt.Errorf("%q is neither an address nor another sandbox whose addresses are known: write an address, a prefix, a range or the name of a sandbox that has a fixed address", word)
 }
 
-// Closed is the policy of the same card that lets nothing be opened.
+// Closed is the policy of the same interface that lets nothing be opened.
 func (p *Policy) Closed() *Policy {
 	return &Policy{iface: p.iface, local: p.local}
 }
 
-// Locals are the card's own addresses of one family.
+// Locals are the interface's own addresses of one family.
 func (p *Policy) Locals(v6 bool) (out []netip.Addr) {
 	for _, a := range p.local {
 		if a.Is6() == v6 {

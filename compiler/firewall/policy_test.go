@@ -7,8 +7,8 @@ import (
 	"github.com/sbx-dev/sbx/schema"
 )
 
-// card is the interface that the tests guard.
-func card(addresses ...string) Interface {
+// nic is the interface that the tests guard.
+func nic(addresses ...string) Interface {
 	i := Interface{MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}}
 	for _, a := range addresses {
 		i.Addresses = append(i.Addresses, netip.MustParseAddr(a))

@@ -10,14 +10,14 @@ import (
 	"github.com/sbx-dev/sbx/schema"
 )
 
-// card is one interface of one version.
-type card struct {
+// nic is one interface of one version.
+type nic struct {
 	compiler.Policy
 	network schema.Network
 }
 
-func cards(v Version) (map[string]card, error) {
-	out := map[string]card{}
+func nics(v Version) (map[string]nic, error) {
+	out := map[string]nic{}
 	if v.Profile == nil {
 		return out, nil
 	}
@@ -30,7 +30,7 @@ func cards(v Version) (map[string]card, error) {
 		if p.Key == "" {
 			n = *v.Profile.Network
 		}
-		out[p.Key] = card{p, n}
+		out[p.Key] = nic{p, n}
 	}
 	return out, nil
 }
@@ -38,18 +38,18 @@ func cards(v Version) (map[string]card, error) {
 // network compares the interfaces that have the same key, and the only
 // interfaces of profiles that have one.
 func (c *comparer) network(before, after Version) error {
-	old, err := cards(before)
+	old, err := nics(before)
 	if err != nil {
 		return err
 	}
-	new, err := cards(after)
+	new, err := nics(after)
 	if err != nil {
 		return err
 	}
 	if len(old) == 1 && len(new) == 1 {
 		for _, o := range old {
 			for _, n := range new {
-				c.cards(&o, &n)
+				c.nics(&o, &n)
 			}
 		}
 		return nil
@@ -59,18 +59,18 @@ func (c *comparer) network(before, after Version) error {
 		n, has := new[key]
 		switch {
 		case had && has:
-			c.cards(&o, &n)
+			c.nics(&o, &n)
 		case had:
-			c.cards(&o, nil)
+			c.nics(&o, nil)
 		default:
-			c.cards(nil, &n)
+			c.nics(nil, &n)
 		}
 	}
 	return nil
 }
 
-// cards compares two interfaces, of which one may be nil.
-func (c *comparer) cards(old, new *card) {
+// nics compares two interfaces, of which one may be nil.
+func (c *comparer) nics(old, new *nic) {
 	key := ""
 	var differences firewall.Comparison
 	switch {
@@ -106,10 +106,10 @@ func (c *comparer) cards(old, new *card) {
 // places compares the order of addresses, of which the first is what published
 // ports lead to, and of name servers, of which the first is asked first; and the
 // interfaces' keys.
-func (c *comparer) places(old, new *card, suffix string) {
+func (c *comparer) places(old, new *nic, suffix string) {
 	c.sequence(Network, "addresses", suffix, old.network.Address, new.network.Address, schema.Field(old.Path, "address"), schema.Field(new.Path, "address"))
 	c.sequence(Network, "name servers", suffix, old.network.DNS, new.network.DNS, schema.Field(old.Path, "dns"), schema.Field(new.Path, "dns"))
-	name := func(c *card) []item {
+	name := func(c *nic) []item {
 		if c.Key == "" {
 			return []item{{text: "the only interface, network, from which its MAC address follows", path: c.Path}}
 		}
@@ -138,7 +138,7 @@ func amount(n int) string {
 }
 
 // attachment lists where an interface is attached and what it is called there.
-func attachment(c *card, suffix string) (out []item) {
+func attachment(c *nic, suffix string) (out []item) {
 	if c == nil {
 		return nil
 	}

@@ -161,7 +161,7 @@ func TestASandboxThatCannotBeSetUpRunsNothing(t *testing.T) {
 		m    manifest.Manifest
 		want string
 	}{
-		"no such card":       {manifest.Manifest{Interfaces: []manifest.Interface{{Name: "eth7", MAC: "52:54:00:00:00:01"}}}, "network interface eth7"},
+		"no such interface":  {manifest.Manifest{Interfaces: []manifest.Interface{{Name: "eth7", MAC: "52:54:00:00:00:01"}}}, "network interface eth7"},
 		"no such capability": {manifest.Manifest{Run: manifest.Run{Capabilities: []string{"fly"}}}, "fly"},
 		"no such tmpfs":      {manifest.Manifest{Mounts: []manifest.Mount{{Kind: manifest.Tmpfs, Target: "/nowhere", Mode: 0o755}}}, "cannot set the mode of a tmpfs"},
 	} {

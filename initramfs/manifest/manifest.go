@@ -113,7 +113,7 @@ const PortName = "sbx.0"
 // names by itself.
 const SingleFile = "file"
 
-// Interface is one network card. Inside a container libvirt has set the
+// Interface is one network interface. Inside a container libvirt has set the
 // addresses, routes and link already; only DHCP is left to do.
 type Interface struct {
 	Name      string   `json:"name"` // eth0, eth1, …

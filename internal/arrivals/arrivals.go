@@ -1,6 +1,6 @@
 // Package arrivals watches who tries to begin a conversation with a sandbox, and whether
-// the first packet reaches the sandbox's card, by packet(7): the kernel shows each packet
-// on every card of the host that it passes, and a filter between two of them drops what
+// the first packet reaches the sandbox's interface, by packet(7): the kernel shows each packet
+// on every interface of the host that it passes, and a filter between two of them drops what
 // is seen on the one and never on the other.
 package arrivals
 
@@ -20,28 +20,28 @@ import (
 	"github.com/sbx-dev/sbx/internal/observed"
 )
 
-// Card is a sandbox's, as the host has it.
-type Card struct {
+// NIC is a sandbox's network interface, as the host has it.
+type NIC struct {
 	Name string           // of the host's end
 	MAC  net.HardwareAddr // the sandbox's own
 }
 
-// Watcher watches some cards.
+// Watcher watches some interfaces.
 type Watcher struct {
 	sockets []*os.File
 	readers sync.WaitGroup
 
 	mu   sync.Mutex
-	seen map[observed.Packet]bool // whether it has reached the card
+	seen map[observed.Packet]bool // whether it has reached the interface
 }
 
 // maxSeen is how many conversations are told apart: who begins them is anybody.
 const maxSeen = 1000
 
 // Watch begins to watch.
-func Watch(cards []Card) (*Watcher, error) {
+func Watch(nics []NIC) (*Watcher, error) {
 	w := &Watcher{seen: map[observed.Packet]bool{}}
-	for _, c := range cards {
+	for _, c := range nics {
 		if err := w.watch(c); err != nil {
 			w.Record()
 			return nil, fmt.Errorf("cannot watch the packets to %s: %w", c.Name, err)
@@ -50,8 +50,8 @@ func Watch(cards []Card) (*Watcher, error) {
 	return w, nil
 }
 
-func (w *Watcher) watch(c Card) error {
-	card, err := net.InterfaceByName(c.Name)
+func (w *Watcher) watch(c NIC) error {
+	nic, err := net.InterfaceByName(c.Name)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (w *Watcher) watch(c Card) error {
 				return // it is closed
 			}
 			if link, ok := from.(*unix.SockaddrLinklayer); ok && failed == nil {
-				w.note(frame[:n], link.Ifindex == card.Index)
+				w.note(frame[:n], link.Ifindex == nic.Index)
 			}
 		}
 	})
@@ -96,7 +96,7 @@ const everything = unix.ETH_P_ALL<<8&0xff00 | unix.ETH_P_ALL>>8
 // filter has the kernel show only frames to the address.
 func filter(fd int, to net.HardwareAddr) error {
 	if len(to) != 6 {
-		return fmt.Errorf("%q is no card's address", to)
+		return fmt.Errorf("%q is no interface's address", to)
 	}
 	program, err := bpf.Assemble([]bpf.Instruction{
 		bpf.LoadAbsolute{Off: 0, Size: 4},
@@ -117,7 +117,7 @@ func filter(fd int, to net.HardwareAddr) error {
 }
 
 // note takes a frame in.
-func (w *Watcher) note(frame []byte, onCard bool) {
+func (w *Watcher) note(frame []byte, onNIC bool) {
 	p, ok := parse(frame)
 	if !ok {
 		return
@@ -125,7 +125,7 @@ func (w *Watcher) note(frame []byte, onCard bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if _, known := w.seen[p]; known || len(w.seen) < maxSeen {
-		w.seen[p] = w.seen[p] || onCard
+		w.seen[p] = w.seen[p] || onNIC
 	}
 }
 

@@ -54,7 +54,7 @@ type Packet struct {
 	Proto  string         `json:"proto"` // "tcp" or "udp"
 	From   netip.Addr     `json:"from"`
 	To     netip.AddrPort `json:"to"`
-	Passed bool           `json:"passed"` // it has reached the sandbox's card
+	Passed bool           `json:"passed"` // it has reached the sandbox's interface
 }
 
 // Sort puts everything into an order that depends on nothing but what was seen.

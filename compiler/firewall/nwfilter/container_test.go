@@ -34,7 +34,7 @@ func startContainer(t *testing.T) (sandbox, firewall.Interface) {
 		Devices: &libvirtxml.DomainDeviceList{
 			Consoles: []libvirtxml.DomainConsole{{Source: &libvirtxml.DomainChardevSource{Pty: &libvirtxml.DomainChardevSourcePty{}}}},
 			Interfaces: []libvirtxml.DomainInterface{{
-				MAC:       &libvirtxml.DomainInterfaceMAC{Address: labCard.MAC.String()},
+				MAC:       &libvirtxml.DomainInterfaceMAC{Address: labNIC.MAC.String()},
 				Source:    &libvirtxml.DomainInterfaceSource{Bridge: &libvirtxml.DomainInterfaceSourceBridge{Bridge: labBridge}},
 				Target:    &libvirtxml.DomainInterfaceTarget{Dev: containerDevice},
 				FilterRef: closed.Ref(),
@@ -52,12 +52,12 @@ func startContainer(t *testing.T) (sandbox, firewall.Interface) {
 		state, err := os.ReadFile("/sys/class/net/" + containerDevice + "/brport/state")
 		return err == nil && strings.TrimSpace(string(state)) == "3"
 	})
-	return c, labCard
+	return c, labNIC
 }
 
 func (container) enforce(t *testing.T, rules firewall.Rules) *Compiled {
 	t.Helper()
-	c, err := Compile(labCard, rules)
+	c, err := Compile(labNIC, rules)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,10 +8,10 @@ import (
 
 // Filter is an nwfilter as the kernel carries it out.
 type Filter struct {
-	Name  string
-	rules []filterRule
-	a     map[space.Slice][]space.Clause // what ebtables walks, in its order
-	b     map[space.Slice][]space.Clause // what iptables and ip6tables walk; of IP only
+	Name     string
+	rules    []filterRule
+	ebtables map[space.Slice][]space.Clause // what ebtables walks, in its order
+	iptables map[space.Slice][]space.Clause // what iptables and ip6tables walk; of IP only
 }
 
 // filterRule is what is remembered of an nwfilter rule for people.
@@ -24,10 +24,10 @@ type filterRule struct {
 
 // Verdict is a filter's decision on one packet.
 type Verdict struct {
-	Accept bool
-	A      Step
-	B      Step // zero where the packet does not meet layer B
-	MetB   bool
+	Accept      bool
+	Ebtables    Step
+	Iptables    Step // zero where the packet does not meet iptables
+	MetIptables bool
 }
 
 // Step is what one layer did.
@@ -37,10 +37,10 @@ type Step struct {
 	Comment string // that rule's comment: in a filter of sbx's, the profile's line
 }
 
-// meetsB says whether a packet is shown to layer B: libvirt's chain for packets
+// meetsIptables says whether a packet is shown to iptables: libvirt's chain for packets
 // to a guest is entered for bridged ones only, and without bridge-nf-call no
 // chain is.
-func meetsB(s space.Slice, from space.Source, nfCall bool) bool {
+func meetsIptables(s space.Slice, from space.Source, nfCall bool) bool {
 	return nfCall && (s.Kind == space.KindV4 || s.Kind == space.KindV6) && (from == space.Peer || !s.In)
 }
 
@@ -48,11 +48,11 @@ func meetsB(s space.Slice, from space.Source, nfCall bool) bool {
 // -ip6tables for IPv6.
 func (f *Filter) Eval(p space.Packet, nfCall bool) Verdict {
 	s, at := p.Place()
-	v := Verdict{A: f.step(f.a[s], &at)}
-	v.Accept = v.A.Accept
-	if v.MetB = meetsB(s, p.Source, nfCall); v.MetB {
-		v.B = f.step(f.b[s], &at)
-		v.Accept = v.Accept && v.B.Accept
+	v := Verdict{Ebtables: f.step(f.ebtables[s], &at)}
+	v.Accept = v.Ebtables.Accept
+	if v.MetIptables = meetsIptables(s, p.Source, nfCall); v.MetIptables {
+		v.Iptables = f.step(f.iptables[s], &at)
+		v.Accept = v.Accept && v.Iptables.Accept
 	}
 	return v
 }

@@ -44,9 +44,9 @@ func differential(t *testing.T, start func(*testing.T) (sandbox, firewall.Interf
 	r := rand.New(rand.NewPCG(uint64(setting(t, "SBX_KERNEL_SEED", 17)), 18))
 	d := &differ{lab: newLab(t, start), random: r, seen: map[string]int{}}
 	for n := range policies {
-		rules := randomFor(t, r, d.card)
+		rules := randomFor(t, r, d.nic)
 		for !fit(t, rules) {
-			rules = randomFor(t, r, d.card)
+			rules = randomFor(t, r, d.nic)
 		}
 		d.compiled = d.sandbox.enforce(t, rules)
 		d.model = d.compiled.Model
@@ -67,7 +67,7 @@ func differential(t *testing.T, start func(*testing.T) (sandbox, firewall.Interf
 	}
 }
 
-// randomFor draws rules that fit the card.
+// randomFor draws rules that fit the interface.
 func randomFor(t *testing.T, r *rand.Rand, i firewall.Interface) firewall.Rules {
 	t.Helper()
 	for {
@@ -201,7 +201,7 @@ func (d *differ) transmit(t *testing.T, probes []*probe) map[arrival]bool {
 func (d *differ) fences() (out []*probe) {
 	for _, in := range []bool{true, false} {
 		p := &probe{number: d.next(), Packet: space.Packet{In: in, EtherType: space.EtherARP, Protocol: 1, ARPTarget: make(net.HardwareAddr, 6)}}
-		d.address(p, d.card.Addresses[0], bridgedOwn[0])
+		d.address(p, d.nic.Addresses[0], bridgedOwn[0])
 		p.ARPSource = p.SrcMAC
 		if d.model.Eval(p.Packet, d.nfCall).Accept {
 			out = append(out, p)
@@ -275,7 +275,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 		for n := range 5 * len(c.ports) {
 			p := &probe{number: d.next(), Packet: space.Packet{In: true, EtherType: space.EtherIPv4, Protocol: space.ProtoTCP, DstPort: c.ports[n/5]}}
 			p.SrcPort = uint16(2000 + p.number)
-			d.address(p, d.card.Addresses[0], bridgedOwn[0])
+			d.address(p, d.nic.Addresses[0], bridgedOwn[0])
 			probes = append(probes, p)
 		}
 		if got := d.transmit(t, probes); len(got) != c.want {

@@ -11,17 +11,17 @@ import (
 	"github.com/sbx-dev/sbx/compiler/firewall/space"
 )
 
-// Where each kind of rule stands. Layers A and B are walked apart, so only the
+// Where each kind of rule stands. Ebtables and iptables are walked apart, so only the
 // order within a layer counts: A's are below zero, B's above. Accepts do not
 // depend on each other's order, so the ones behind the last free priority share
 // it.
 const (
-	firstInA, lastInA = -1000, -3
-	dropMACInA        = -1000
-	dropAllInA        = -2
-	firstInB, lastInB = 100, 997
-	dropAllV4InB      = 998
-	dropAllV6InB      = 999
+	firstInEbtables, lastInEbtables = -1000, -3
+	dropMACInEbtables               = -1000
+	dropAllInEbtables               = -2
+	firstInIptables, lastInIptables = 100, 997
+	dropAllV4InB                    = 998
+	dropAllV6InB                    = 999
 )
 
 // maxComment is libvirt's limit on a rule's comment.
@@ -31,33 +31,34 @@ const maxComment = 256
 type lowering struct {
 	policy  *firewall.Policy
 	filter  *libvirtxml.NWFilter
-	a, b    int // the next free priorities
 	comment string
+
+	ebtables, iptables int // the next free priorities
 }
 
 // write writes the policy as an nwfilter: default deny both ways for every kind
-// of frame, IPv4 and IPv6, and nothing out that does not carry the card's own
-// MAC and IP addresses. Layer B has rules of the families that the policy speaks
+// of frame, IPv4 and IPv6, and nothing out that does not carry the interface's own
+// MAC and IP addresses. Iptables has rules of the families that the policy speaks
 // only: libvirt starts some forty programs to make the chains of each, and what
-// passes without a rule, such as neighbour discovery, layer A tells as exactly.
+// passes without a rule, such as neighbour discovery, ebtables tells as exactly.
 func write(p *firewall.Policy, parts []firewall.Part) *libvirtxml.NWFilter {
-	l := &lowering{policy: p, a: firstInA, b: firstInB,
+	l := &lowering{policy: p, ebtables: firstInEbtables, iptables: firstInIptables,
 		filter: &libvirtxml.NWFilter{Name: p.Interface().Filter, UUID: p.Interface().UUID, Chain: "root"}}
 	l.comment = "no frame under another MAC address"
-	l.addA("drop", "out", libvirtxml.NWFilterRule{MAC: &libvirtxml.NWFilterRuleMAC{Match: "no",
+	l.addEbtables("drop", "out", libvirtxml.NWFilterRule{MAC: &libvirtxml.NWFilterRuleMAC{Match: "no",
 		NWFilterRuleCommonMAC: libvirtxml.NWFilterRuleCommonMAC{SrcMACAddr: text(p.Interface().MAC.String())}, Comment: l.comment}})
-	l.infrastructureA()
+	l.infrastructureEbtables()
 	for _, part := range parts {
 		l.comment = comment(p, part)
-		l.ruleA(part.Rule)
+		l.ruleEbtables(part.Rule)
 	}
 	l.comment = ""
-	l.add("drop", "inout", dropAllInA, libvirtxml.NWFilterRule{})
+	l.add("drop", "inout", dropAllInEbtables, libvirtxml.NWFilterRule{})
 
-	l.infrastructureB()
+	l.infrastructureIptables()
 	for _, part := range parts {
 		l.comment = comment(p, part)
-		l.ruleB(part.Rule)
+		l.ruleIptables(part.Rule)
 	}
 	if p.Speaks(false) {
 		l.add("drop", "inout", dropAllV4InB, libvirtxml.NWFilterRule{All: &libvirtxml.NWFilterRuleAll{}})
@@ -73,14 +74,14 @@ func (l *lowering) add(action, direction string, priority int, r libvirtxml.NWFi
 	l.filter.Entries = append(l.filter.Entries, libvirtxml.NWFilterEntry{Rule: &r})
 }
 
-func (l *lowering) addA(action, direction string, r libvirtxml.NWFilterRule) {
-	l.add(action, direction, l.a, r)
-	l.a = min(l.a+1, lastInA)
+func (l *lowering) addEbtables(action, direction string, r libvirtxml.NWFilterRule) {
+	l.add(action, direction, l.ebtables, r)
+	l.ebtables = min(l.ebtables+1, lastInEbtables)
 }
 
-func (l *lowering) addB(action, direction string, r libvirtxml.NWFilterRule) {
-	l.add(action, direction, l.b, r)
-	l.b = min(l.b+1, lastInB)
+func (l *lowering) addIptables(action, direction string, r libvirtxml.NWFilterRule) {
+	l.add(action, direction, l.iptables, r)
+	l.iptables = min(l.iptables+1, lastInIptables)
 }
 
 // size is how many rules the parts become, without the fixed ones.

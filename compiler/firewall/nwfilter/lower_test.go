@@ -23,8 +23,8 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMain(m *testing.M) { testhost.Main(m, guestkernel.Prepare) }
 
-// card is the interface that most tests guard.
-func card(addresses ...string) firewall.Interface {
+// nic is the interface that most tests guard.
+func nic(addresses ...string) firewall.Interface {
 	i := firewall.Interface{Filter: "sbx-test", UUID: "8f5be0e4-55a1-5d4e-9a3b-0d1c6f0a9a11", MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}}
 	for _, a := range addresses {
 		i.Addresses = append(i.Addresses, netip.MustParseAddr(a))
@@ -45,10 +45,10 @@ func port(numbers ...uint16) (out []schema.Ports) {
 
 // samples are policies that between them use everything that can be lowered.
 func samples() map[string]struct {
-	card  firewall.Interface
+	nic   firewall.Interface
 	rules firewall.Rules
 } {
-	leasing := card()
+	leasing := nic()
 	leasing.DHCP = true
 	web := allow(
 		schema.Rule{In: &schema.Match{TCP: port(80, 443)}},
@@ -63,11 +63,11 @@ func samples() map[string]struct {
 	)
 	web.Peers = map[string][]netip.Addr{"db": {netip.MustParseAddr("10.0.0.7"), netip.MustParseAddr("fd00::7")}}
 	return map[string]struct {
-		card  firewall.Interface
+		nic   firewall.Interface
 		rules firewall.Rules
 	}{
-		"closed": {card("10.0.0.80", "fd00::80"), allow()},
-		"web":    {card("10.0.0.80", "fd00::80"), web},
+		"closed": {nic("10.0.0.80", "fd00::80"), allow()},
+		"web":    {nic("10.0.0.80", "fd00::80"), web},
 		"leased": {leasing, allow(schema.Rule{Out: &schema.Match{TCP: port(443)}})},
 	}
 }
@@ -75,7 +75,7 @@ func samples() map[string]struct {
 func TestLowering(t *testing.T) {
 	for name, s := range samples() {
 		t.Run(name, func(t *testing.T) {
-			c, err := Compile(s.card, s.rules)
+			c, err := Compile(s.nic, s.rules)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,7 +105,7 @@ func TestLowering(t *testing.T) {
 func TestLibvirtUnderstandsTheFilters(t *testing.T) {
 	testhost.Need(t)
 	for name, s := range samples() {
-		c, err := Compile(s.card, s.rules)
+		c, err := Compile(s.nic, s.rules)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,8 +114,8 @@ func TestLibvirtUnderstandsTheFilters(t *testing.T) {
 			t.Fatal(err)
 		}
 		virsh(t, "nwfilter-define", file)
-		dump := virsh(t, "nwfilter-dumpxml", s.card.Filter)
-		virsh(t, "nwfilter-undefine", s.card.Filter)
+		dump := virsh(t, "nwfilter-dumpxml", s.nic.Filter)
+		virsh(t, "nwfilter-undefine", s.nic.Filter)
 		if want, got := strings.Count(string(c.XML), "<rule "), strings.Count(dump, "<rule "); want != got {
 			t.Errorf("%s: %d rules went in, libvirt has %d", name, want, got)
 		}
@@ -158,7 +158,7 @@ func TestBadRulesAreRefused(t *testing.T) {
 			if tt.v6 {
 				addresses = append(addresses, "fd00::80")
 			}
-			_, err := firewall.Resolve(card(addresses...), allow(tt.rule))
+			_, err := firewall.Resolve(nic(addresses...), allow(tt.rule))
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want an error with %q", err, tt.want)
 			}
@@ -171,7 +171,7 @@ func TestHugeFiltersAreRefused(t *testing.T) {
 	for i := range 200 {
 		many = append(many, schema.Rule{In: &schema.Match{TCP: port(uint16(2*i+1), uint16(2*i+1001))}, From: []string{"10.0.0.1-10.255.255.254"}})
 	}
-	_, err := Compile(card("10.0.0.80"), allow(many...))
+	_, err := Compile(nic("10.0.0.80"), allow(many...))
 	if err == nil || !strings.Contains(err.Error(), "rules of a packet filter") {
 		t.Errorf("got %v, want an error about the filter's size", err)
 	}
@@ -201,34 +201,34 @@ func TestPrefixesCoverARangeExactly(t *testing.T) {
 }
 
 // Making the chains of a family costs libvirt some forty programs: a filter has
-// rules of layer B in the families that its rules speak, and in no other.
+// rules of iptables in the families that its rules speak, and in no other.
 func TestLayerBOnlyWhereUsed(t *testing.T) {
-	leasing := card("fd00::80")
+	leasing := nic("fd00::80")
 	leasing.DHCP = true
 	for name, c := range map[string]struct {
-		card   firewall.Interface
+		nic    firewall.Interface
 		rules  firewall.Rules
 		v4, v6 bool
 	}{
-		"no rule":              {card("10.0.0.80", "fd00::80"), allow(), false, false},
+		"no rule":              {nic("10.0.0.80", "fd00::80"), allow(), false, false},
 		"a lease and no rule":  {leasing, allow(), false, false},
-		"no address of IPv6":   {card("10.0.0.80"), allow(schema.Rule{In: &schema.Match{TCP: port(80)}}), true, false},
-		"no address of IPv4":   {card("fd00::80"), allow(schema.Rule{In: &schema.Match{TCP: port(80)}}), false, true},
-		"both, rules of IPv4":  {card("10.0.0.80", "fd00::80"), allow(schema.Rule{In: &schema.Match{TCP: port(80)}, From: []string{"10.0.0.0/8"}}), true, false},
+		"no address of IPv6":   {nic("10.0.0.80"), allow(schema.Rule{In: &schema.Match{TCP: port(80)}}), true, false},
+		"no address of IPv4":   {nic("fd00::80"), allow(schema.Rule{In: &schema.Match{TCP: port(80)}}), false, true},
+		"both, rules of IPv4":  {nic("10.0.0.80", "fd00::80"), allow(schema.Rule{In: &schema.Match{TCP: port(80)}, From: []string{"10.0.0.0/8"}}), true, false},
 		"a lease, rules of v6": {leasing, allow(schema.Rule{In: &schema.Match{TCP: port(80)}, From: []string{"fd00::/8"}}), false, true},
-		"both":                 {card("10.0.0.80", "fd00::80"), allow(schema.Rule{In: &schema.Match{TCP: port(80)}}), true, true},
+		"both":                 {nic("10.0.0.80", "fd00::80"), allow(schema.Rule{In: &schema.Match{TCP: port(80)}}), true, true},
 	} {
-		compiled, err := Compile(c.card, c.rules)
+		compiled, err := Compile(c.nic, c.rules)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		var v4, v6 bool
-		for s, clauses := range compiled.Model.b {
+		for s, clauses := range compiled.Model.iptables {
 			v4 = v4 || s.Kind == space.KindV4 && len(clauses) > 0
 			v6 = v6 || s.Kind == space.KindV6 && len(clauses) > 0
 		}
 		if v4 != c.v4 || v6 != c.v6 {
-			t.Errorf("%s: layer B has rules of IPv4: %t, of IPv6: %t, want %t and %t", name, v4, v6, c.v4, c.v6)
+			t.Errorf("%s: iptables has rules of IPv4: %t, of IPv6: %t, want %t and %t", name, v4, v6, c.v4, c.v6)
 		}
 	}
 }

@@ -26,7 +26,7 @@ import (
 type machine struct {
 	sbx     string // the program
 	profile string // its file
-	card    firewall.Interface
+	nic     firewall.Interface
 	frames  io.Writer // that are to leave it
 
 	session *exec.Cmd // that has the probe's end of the wire
@@ -50,9 +50,9 @@ func startMachine(t *testing.T) (sandbox, firewall.Interface) {
 	m := &machine{sbx: filepath.Join(dir, "sbx"), profile: filepath.Join(dir, "lab.json")}
 	t.Cleanup(func() { m.run(t, "down", machineName) })
 	m.up(t, firewall.Rules{})
-	m.card = firewall.Interface{Filter: "sbx-" + machineName, MAC: m.mac(t), Addresses: labCard.Addresses}
+	m.nic = firewall.Interface{Filter: "sbx-" + machineName, MAC: m.mac(t), Addresses: labNIC.Addresses}
 	m.connect(t)
-	return m, m.card
+	return m, m.nic
 }
 
 func build(t *testing.T, argv ...string) {
@@ -78,7 +78,7 @@ func sharedDir(t *testing.T) string {
 func machineProfile(t *testing.T, probe string, rules firewall.Rules) []byte {
 	t.Helper()
 	var addresses []string
-	for _, a := range labCard.Addresses {
+	for _, a := range labNIC.Addresses {
 		bits := 24
 		if a.Is6() {
 			bits = 64
@@ -122,7 +122,7 @@ func (m *machine) run(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// mac is the address that sbx has given the machine's card.
+// mac is the address that sbx has given the machine's interface.
 func (m *machine) mac(t *testing.T) net.HardwareAddr {
 	t.Helper()
 	fields := strings.Fields(virsh(t, "-c", "qemu:///system", "domiflist", machineName))
@@ -196,7 +196,7 @@ func (m *machine) listen(out io.Reader, open chan<- struct{}) {
 
 func (m *machine) enforce(t *testing.T, rules firewall.Rules) *Compiled {
 	t.Helper()
-	c, err := Compile(m.card, rules)
+	c, err := Compile(m.nic, rules)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,12 +2,12 @@
 // proves for each compiled filter that it lets through what the list says and
 // nothing more.
 //
-// A filter has two layers and a packet must pass both. Layer A (ebtables) sees
-// every frame and keeps no state. Layer B (iptables) knows connections, but
+// A filter has two layers and a packet must pass both. Ebtables sees
+// every frame and keeps no state. Iptables knows connections, but
 // libvirt hangs it only into bridged forwarding, so packets that the host itself
 // or its routing sends to the sandbox never meet it, and with
 // bridge-nf-call-iptables at 0 nothing does. The policy is therefore emitted
-// twice. What the missing state of layer A lets through for those sources is
+// twice. What the missing state of ebtables lets through for those sources is
 // called the residual; Policy.Residual is its exact definition.
 //
 // The format is https://libvirt.org/formatnwfilter.html; what the page leaves

@@ -21,9 +21,9 @@ func (d *differ) draw() *probe {
 	if v6 {
 		p.EtherType = space.EtherIPv6
 	}
-	remote, own := d.remote(p.Source, v6), d.card.Addresses[0]
+	remote, own := d.remote(p.Source, v6), d.nic.Addresses[0]
 	if v6 {
-		own = d.card.Addresses[1]
+		own = d.nic.Addresses[1]
 	}
 	if !p.In && r.IntN(8) == 0 { // under another's address
 		own = map[bool]netip.Addr{false: netip.MustParseAddr("10.0.0.81"), true: netip.MustParseAddr("fd00::81")}[v6]
@@ -63,10 +63,10 @@ func (d *differ) address(p *probe, own, remote netip.Addr) {
 		theirs = d.routerMAC[space.Host]
 	}
 	if !p.In {
-		p.Src, p.Dst, p.SrcMAC, p.DstMAC = own, remote, d.card.MAC, theirs
+		p.Src, p.Dst, p.SrcMAC, p.DstMAC = own, remote, d.nic.MAC, theirs
 		return
 	}
-	p.Src, p.Dst, p.SrcMAC, p.DstMAC = remote, own, theirs, d.card.MAC
+	p.Src, p.Dst, p.SrcMAC, p.DstMAC = remote, own, theirs, d.nic.MAC
 	if p.Source == space.Routed { // the frame that the router is given
 		p.SrcMAC, p.DstMAC = d.routed.mac, d.routerMAC[space.Routed]
 	}
@@ -128,7 +128,7 @@ func (d *differ) answer(p *probe) *probe {
 	if !p.In {
 		own, remote = remote, own
 	}
-	if !slices.Contains(d.card.Addresses, own) {
+	if !slices.Contains(d.nic.Addresses, own) {
 		return nil // nobody can route an answer to a borrowed address
 	}
 	d.address(a, own, remote)

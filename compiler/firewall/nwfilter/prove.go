@@ -26,20 +26,20 @@ func (e *ProofError) Error() string {
 const (
 	listPolicy = iota
 	listResidual
-	listA
-	listB
+	listEbtables
+	listIptables
 	numLists
 )
 
 // Prove shows that a filter carries out the policy: for packets that meet both
-// layers it lets exactly the policy pass, and for those that meet layer A alone
+// layers it lets exactly the policy pass, and for those that meet ebtables alone
 // exactly the residual. It looks at every packet there is, by way of the regions
 // in which no rule tells packets apart. The error is a *ProofError with a
 // packet.
 func Prove(p *firewall.Policy, f *Filter) error {
 	admits, residual := p.Admits(), p.Residual()
 	for _, s := range space.AllSlices() {
-		if err := proveSlice(f, s, [][]space.Clause{admits[s], residual[s], f.a[s], f.b[s]}); err != nil {
+		if err := proveSlice(f, s, [][]space.Clause{admits[s], residual[s], f.ebtables[s], f.iptables[s]}); err != nil {
 			return err
 		}
 	}
@@ -47,21 +47,21 @@ func Prove(p *firewall.Policy, f *Filter) error {
 }
 
 func proveSlice(f *Filter, s space.Slice, lists [][]space.Clause) error {
-	layerB := s.Kind == space.KindV4 || s.Kind == space.KindV6
+	iptables := s.Kind == space.KindV4 || s.Kind == space.KindV6
 	return space.PartitionVerdicts(s.Universe(), lists, func(all []space.Clause, r *space.Region, matching []int32) error {
 		var passes [numLists]bool
 		for list := range numLists {
 			var of []int32
 			of, matching = space.FirstOf(all, matching, list)
 			c := space.Decide(all, of)
-			passes[list] = c != nil && c.Verdict != space.Drop || c == nil && (list == listA || list == listB)
+			passes[list] = c != nil && c.Verdict != space.Drop || c == nil && (list == listEbtables || list == listIptables)
 		}
 		fault := &ProofError{Filter: f.Name, Packet: space.PacketAt(s, r.Corner(), space.Peer)}
-		if layerB && passes[listPolicy] != (passes[listA] && passes[listB]) {
+		if iptables && passes[listPolicy] != (passes[listEbtables] && passes[listIptables]) {
 			fault.NFCall, fault.Want = true, passes[listPolicy]
 			return fault
 		}
-		if passes[listResidual] != passes[listA] {
+		if passes[listResidual] != passes[listEbtables] {
 			fault.Want = passes[listResidual]
 			return fault
 		}

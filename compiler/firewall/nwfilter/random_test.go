@@ -73,17 +73,17 @@ func randomRules(r *rand.Rand) firewall.Rules {
 	return out
 }
 
-func randomCard(r *rand.Rand) firewall.Interface {
-	i := card([][]string{{"10.0.0.80"}, {"10.0.0.80", "fd00::80"}, {"fd00::80"}, {"10.0.0.80", "10.0.0.81", "fd00::80", "fd00:1::80"}, {}}[r.IntN(5)]...)
+func randomNIC(r *rand.Rand) firewall.Interface {
+	i := nic([][]string{{"10.0.0.80"}, {"10.0.0.80", "fd00::80"}, {"fd00::80"}, {"10.0.0.80", "10.0.0.81", "fd00::80", "fd00:1::80"}, {}}[r.IntN(5)]...)
 	i.DHCP = len(i.Addresses) == 0
 	return i
 }
 
-// randomCompiled draws until the rules fit the card.
+// randomCompiled draws until the rules fit the interface.
 func randomCompiled(t *testing.T, r *rand.Rand) *Compiled {
 	t.Helper()
 	for {
-		c, err := Compile(randomCard(r), randomRules(r))
+		c, err := Compile(randomNIC(r), randomRules(r))
 		if proof := (*ProofError)(nil); errors.As(err, &proof) {
 			t.Fatal(err)
 		}

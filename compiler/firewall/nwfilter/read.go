@@ -18,7 +18,7 @@ const maxDepth = 32
 // for. What cannot be modelled exactly is an *UnsupportedError that names it:
 // attributes that libvirt ignores silently are among that.
 func Read(name string, lookup func(string) ([]byte, error), variables map[string][]string) (*Filter, error) {
-	f := &Filter{Name: name, a: map[space.Slice][]space.Clause{}, b: map[space.Slice][]space.Clause{}}
+	f := &Filter{Name: name, ebtables: map[space.Slice][]space.Clause{}, iptables: map[space.Slice][]space.Clause{}}
 	r := &reader{filter: f, lookup: lookup}
 	if err := r.read(name, variables, 0); err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ type reader struct {
 type placed struct {
 	instance *instance
 	slice    space.Slice
-	layerB   bool
+	iptables bool
 	clause   space.Clause
 }
 
@@ -225,10 +225,10 @@ func (r *reader) assemble() {
 	// Where equal priorities meet, libvirt links a chain before the root's own
 	// rules, and keeps rules as they stand.
 	slices.SortStableFunc(r.clauses, func(x, y placed) int {
-		if x.layerB != y.layerB {
-			return cmp.Compare(btoi(x.layerB), btoi(y.layerB))
+		if x.iptables != y.iptables {
+			return cmp.Compare(btoi(x.iptables), btoi(y.iptables))
 		}
-		if x.layerB {
+		if x.iptables {
 			return cmp.Compare(x.instance.priority, y.instance.priority)
 		}
 		return cmp.Or(
@@ -240,9 +240,9 @@ func (r *reader) assemble() {
 	})
 	chains := map[string]int{"root": 0}
 	for _, p := range r.clauses {
-		to := r.filter.a
-		if p.layerB {
-			to = r.filter.b
+		to := r.filter.ebtables
+		if p.iptables {
+			to = r.filter.iptables
 		} else {
 			n, ok := chains[p.instance.chain]
 			if !ok {

@@ -52,9 +52,9 @@ func chainKinds(chain string) ([]space.Kind, space.Interval) {
 	return []space.Kind{space.KindV4, space.KindV6, space.KindARP, space.KindRARP, space.KindOther}, space.Full
 }
 
-// layerBElements are the protocols of layer B: the number that they ask for, −1
+// iptablesElements are the protocols of iptables: the number that they ask for, −1
 // for any.
-var layerBElements = map[string]struct {
+var iptablesElements = map[string]struct {
 	kind  space.Kind
 	proto int
 	ports bool
@@ -68,12 +68,12 @@ var layerBElements = map[string]struct {
 // place turns an instance into the clauses of the layer that it belongs to.
 func (r *reader) place(in instance) error {
 	if in.match == nil {
-		return r.placeA(in, nil)
+		return r.placeEbtables(in, nil)
 	}
-	if _, ok := layerBElements[in.match.name]; ok {
-		return r.placeB(in)
+	if _, ok := iptablesElements[in.match.name]; ok {
+		return r.placeIptables(in)
 	}
-	return r.placeA(in, in.match)
+	return r.placeEbtables(in, in.match)
 }
 
 // fields collects the bounds that attributes put on a box. It hands out each

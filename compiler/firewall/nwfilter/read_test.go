@@ -23,7 +23,7 @@ func readShipped(name string) ([]byte, error) {
 }
 
 var shippedVariables = map[string][]string{
-	"MAC": {labCard.MAC.String()}, "IP": {"10.0.0.80"}, "IPV6": {"fd00::80"},
+	"MAC": {labNIC.MAC.String()}, "IP": {"10.0.0.80"}, "IPV6": {"fd00::80"},
 	"DHCPSERVER": {"10.0.0.1"}, "GATEWAY_MAC": {"02:00:00:00:00:fe"},
 }
 
@@ -53,7 +53,7 @@ func TestCleanTraffic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	guest, err := firewall.Resolve(labCard, firewall.Rules{})
+	guest, err := firewall.Resolve(labNIC, firewall.Rules{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,16 +88,16 @@ func TestForeignFiltersAgreeWithTheKernel(t *testing.T) {
 			text = foreign
 		}
 		lookup := func(n string) ([]byte, error) {
-			if n == labCard.Filter {
+			if n == labNIC.Filter {
 				return []byte(text), nil
 			}
 			return readShipped(n)
 		}
-		if d.model, err = Read(labCard.Filter, lookup, shippedVariables); err != nil {
+		if d.model, err = Read(labNIC.Filter, lookup, shippedVariables); err != nil {
 			t.Fatal(err)
 		}
 		virsh(t, "nwfilter-define", writeFile(t, text))
-		if d.compiled, err = Compile(labCard, randomFor(t, r, labCard)); err != nil { // the probes are drawn near its rules
+		if d.compiled, err = Compile(labNIC, randomFor(t, r, labNIC)); err != nil { // the probes are drawn near its rules
 			t.Fatal(err)
 		}
 		for _, nfCall := range []bool{true, false} {
@@ -115,7 +115,7 @@ func TestForeignFiltersAgreeWithTheKernel(t *testing.T) {
 // wrapped is the lab's filter as a mere reference to another.
 func wrapped(t *testing.T, name string) string {
 	t.Helper()
-	f := &libvirtxml.NWFilter{Name: labCard.Filter, UUID: labCard.UUID, Entries: []libvirtxml.NWFilterEntry{{Ref: &libvirtxml.NWFilterRef{
+	f := &libvirtxml.NWFilter{Name: labNIC.Filter, UUID: labNIC.UUID, Entries: []libvirtxml.NWFilterEntry{{Ref: &libvirtxml.NWFilterRef{
 		Filter: name, Parameters: []libvirtxml.NWFilterParameter{{Name: "IP", Value: "10.0.0.80"}}}}}}
 	text, err := f.Marshal()
 	if err != nil {
@@ -140,7 +140,7 @@ var foreign = fmt.Sprintf(`<filter name='%s' chain='root'><uuid>%s</uuid>
 <rule action='accept' direction='inout' priority='400'><udp-ipv6 dstportstart='1' dstportend='40000'/></rule>
 <rule action='reject' direction='in' priority='450'><sctp-ipv6/></rule>
 <rule action='drop' direction='inout' priority='500'><all/></rule>
-</filter>`, labCard.Filter, labCard.UUID)
+</filter>`, labNIC.Filter, labNIC.UUID)
 
 // What libvirt would take for something else than it says is refused.
 func TestUnsupportedFiltersAreRefusedByName(t *testing.T) {
@@ -178,7 +178,7 @@ func TestUnsupportedFiltersAreRefusedByName(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(foreign))
 	for _, s := range samples() {
-		if c, err := Compile(s.card, s.rules); err == nil {
+		if c, err := Compile(s.nic, s.rules); err == nil {
 			f.Add(c.XML)
 		}
 	}

@@ -20,7 +20,7 @@ import (
 
 // sandbox is what stands behind the filter.
 type sandbox interface {
-	// enforce gives it a filter by the rules, which fit its card.
+	// enforce gives it a filter by the rules, which fit its interface.
 	enforce(t *testing.T, rules firewall.Rules) *Compiled
 	send(frame []byte) error // as its own
 	received() []uint32
@@ -31,7 +31,7 @@ type sandbox interface {
 // host's routing. Peer, sandbox and machine have no addresses of their own, so
 // nothing but probes is ever said; frames go in and come out raw.
 type lab struct {
-	card         firewall.Interface // the sandbox's
+	nic          firewall.Interface // the sandbox's
 	sandbox      sandbox
 	peer, routed *wire
 	host         *hostWire
@@ -45,7 +45,7 @@ const (
 )
 
 var (
-	labCard    = card("10.0.0.80", "fd00::80")
+	labNIC     = nic("10.0.0.80", "fd00::80")
 	hostOwn    = addrs("10.0.0.1", "192.168.9.9", "fd00::1", "2001:db8:9::9")
 	routedOwn  = addrs("192.168.3.4", "198.51.100.4", "fd00:3::4", "2001:db8:3::4")
 	bridgedOwn = addrs("10.0.0.9", "10.0.0.60", "10.0.0.200", "192.168.3.77", "203.0.113.9", "fd00::9", "fd00::ee", "fd00::1:1", "2001:db8::9")
@@ -57,11 +57,11 @@ func newLab(t *testing.T, start func(*testing.T) (sandbox, firewall.Interface)) 
 	makeBridge(t, labBridge, hostOwn)
 	makeBridge(t, labUplink, nil)
 	l := &lab{host: newHostWire(t)}
-	l.sandbox, l.card = start(t)
+	l.sandbox, l.nic = start(t)
 	peer, routed := testhost.NewPeer(t, labBridge), testhost.NewPeer(t, labUplink)
 	l.peer, l.routed = peerWire(t, peer), peerWire(t, routed)
-	for _, own := range l.card.Addresses {
-		neighbour(t, labBridge, own, l.card.MAC)
+	for _, own := range l.nic.Addresses {
+		neighbour(t, labBridge, own, l.nic.MAC)
 	}
 	for _, own := range routedOwn {
 		neighbour(t, labUplink, own, l.routed.mac)

@@ -148,7 +148,7 @@ func touches(a, b Range) bool {
 	return !next.IsValid() || !next.Less(b.From)
 }
 
-// LinkLocal is the address that a card gives itself from its MAC (RFC 4291,
+// LinkLocal is the address that an interface gives itself from its MAC (RFC 4291,
 // appendix A).
 func LinkLocal(mac []byte) netip.Addr {
 	return netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80,
@@ -156,5 +156,5 @@ func LinkLocal(mac []byte) netip.Addr {
 }
 
 // Leased stands for the address that DHCP will give. The rules speak of it only
-// as "the card's own", so what holds for it holds for every other lease.
+// as "the interface's own", so what holds for it holds for every other lease.
 var Leased = netip.MustParseAddr("0.0.0.1")

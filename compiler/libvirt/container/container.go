@@ -70,7 +70,7 @@ func console() libvirtxml.DomainConsole {
 	}
 }
 
-// addresses has libvirt set the card's addresses and routes before the first
+// addresses has libvirt set the interface's addresses and routes before the first
 // process starts, so that nothing inside needs CAP_NET_ADMIN.
 func addresses(i *libvirtxml.DomainInterface, c resolve.Interface) error {
 	i.Guest = &libvirtxml.DomainInterfaceGuest{Dev: c.Guest}

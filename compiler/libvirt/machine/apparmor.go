@@ -33,7 +33,7 @@ func appArmor(s *domain.Sandbox) ([]byte, error) {
 		}
 	}
 	if len(s.Interfaces) > 0 {
-		p.For("its network cards, which libvirt opens")
+		p.For("its network interfaces, which libvirt opens")
 		p.File("rw", "/dev/net/tun", "/dev/vhost-net")
 	}
 	return p.Encode(), nil

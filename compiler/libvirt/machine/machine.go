@@ -61,7 +61,7 @@ func bootFile(name, file string) string {
 	return path.Join(state.Default, name, state.Boot, file)
 }
 
-// addDevices adds everything but the network cards, which are there.
+// addDevices adds everything but the network interfaces, which are there.
 func addDevices(s *domain.Sandbox, d *libvirtxml.DomainDeviceList) error {
 	d.Controllers = []libvirtxml.DomainController{
 		{Type: "usb", Model: "none"},

@@ -21,9 +21,9 @@ const (
 	renewPause = 30 * time.Second
 )
 
-// Lease gets the addresses of all cards that have none of their own from their
+// Lease gets the addresses of all interfaces that have none of their own from their
 // networks' DHCP servers, and keeps renewing them for as long as this process
-// lives. The cards must be up.
+// lives. The interfaces must be up.
 func Lease(interfaces []manifest.Interface) error {
 	for _, i := range interfaces {
 		if !i.DHCP {
@@ -36,18 +36,18 @@ func Lease(interfaces []manifest.Interface) error {
 	return nil
 }
 
-// Leased are the addresses that the cards have now which get theirs from a DHCP
+// Leased are the addresses that the interfaces have now which get theirs from a DHCP
 // server.
 func Leased(interfaces []manifest.Interface) (list []string) {
 	for _, i := range interfaces {
 		if !i.DHCP {
 			continue
 		}
-		card, err := net.InterfaceByName(i.Name)
+		nic, err := net.InterfaceByName(i.Name)
 		if err != nil {
 			continue
 		}
-		own, err := card.Addrs()
+		own, err := nic.Addrs()
 		if err != nil {
 			continue
 		}

@@ -25,7 +25,7 @@ var offers = map[string][]string{
 	"address": {"1", "3"},
 }
 
-// leaseTask gets an address from a server at the other end of a card's cable.
+// leaseTask gets an address from a server at the other end of an interface's cable.
 func leaseTask() error {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = "eth0"

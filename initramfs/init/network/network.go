@@ -14,7 +14,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
-// Configure names the machine's cards, brings them and the loopback up, and
+// Configure names the machine's interfaces, brings them and the loopback up, and
 // gives them their addresses and routes.
 func Configure(interfaces []manifest.Interface) error {
 	if err := setUp("lo"); err != nil {
@@ -24,10 +24,10 @@ func Configure(interfaces []manifest.Interface) error {
 	if err != nil {
 		return fmt.Errorf("cannot list the network interfaces: %w", err)
 	}
-	// A card may have the name that another one is to get.
+	// An interface may have the name that another one is to get.
 	for i, link := range links {
 		if link.Attrs().Flags&net.FlagLoopback == 0 {
-			if err := netlink.LinkSetName(link, fmt.Sprintf("card%d", i)); err != nil {
+			if err := netlink.LinkSetName(link, fmt.Sprintf("nic%d", i)); err != nil {
 				return fmt.Errorf("cannot rename %s: %w", link.Attrs().Name, err)
 			}
 		}
@@ -86,7 +86,7 @@ func byMAC(mac string, links []netlink.Link) (netlink.Link, error) {
 			return link, nil
 		}
 	}
-	return nil, fmt.Errorf("the machine has no card with the address %s", mac)
+	return nil, fmt.Errorf("the machine has no interface with the address %s", mac)
 }
 
 func setUp(name string) error {
@@ -100,7 +100,7 @@ func setUp(name string) error {
 	return nil
 }
 
-// refuseAdvertisements keeps routers on the network from giving the card
+// refuseAdvertisements keeps routers on the network from giving the interface
 // addresses and routes that the profile does not have.
 func refuseAdvertisements(name string) error {
 	err := os.WriteFile("/proc/sys/net/ipv6/conf/"+name+"/accept_ra", []byte("0"), 0)
@@ -111,7 +111,7 @@ func refuseAdvertisements(name string) error {
 }
 
 // addAddress skips the search for others with the same address: the profile has
-// given it to this card.
+// given it to this interface.
 func addAddress(link netlink.Link, text string) error {
 	address, err := netlink.ParseAddr(text)
 	if err != nil {

@@ -92,9 +92,9 @@ const (
 	secondMAC = "52:54:00:00:00:02"
 )
 
-// addCard makes a card that the kernel calls so. A bridge without a port is one that
+// addNIC makes an interface that the kernel calls so. A bridge without a port is one that
 // every kernel has which runs these tests.
-func addCard(name, mac string) error {
+func addNIC(name, mac string) error {
 	address, err := net.ParseMAC(mac)
 	if err != nil {
 		return err
@@ -104,17 +104,17 @@ func addCard(name, mac string) error {
 	return netlink.LinkAdd(&netlink.Bridge{LinkAttrs: attrs})
 }
 
-// configureTask configures two cards, each of which the kernel has called as the
+// configureTask configures two interfaces, each of which the kernel has called as the
 // other one is to be.
 func configureTask() error {
 	var interfaces []manifest.Interface
 	if err := json.Unmarshal([]byte(os.Args[1]), &interfaces); err != nil {
 		return err
 	}
-	if err := addCard("eth0", secondMAC); err != nil {
+	if err := addNIC("eth0", secondMAC); err != nil {
 		return err
 	}
-	if err := addCard("eth1", firstMAC); err != nil {
+	if err := addNIC("eth1", firstMAC); err != nil {
 		return err
 	}
 	return tell(Configure(interfaces))
@@ -150,17 +150,17 @@ func TestConfigure(t *testing.T) {
 
 func TestConfigureSaysWhatDoesNotFit(t *testing.T) {
 	for name, c := range map[string]struct {
-		card manifest.Interface
+		nic  manifest.Interface
 		want string
 	}{
-		"no such card":  {manifest.Interface{Name: "eth0", MAC: "52:54:00:00:00:09"}, "eth0: the machine has no card with the address 52:54:00:00:00:09"},
-		"no address":    {manifest.Interface{Name: "eth0", MAC: firstMAC, Addresses: []string{"192.0.2.300/24"}}, "eth0: address 192.0.2.300/24: "},
-		"no gateway":    {manifest.Interface{Name: "eth0", MAC: firstMAC, Gateways: []string{"router"}}, `eth0: gateway router: "router" is not an address`},
-		"no way there":  {manifest.Interface{Name: "eth0", MAC: firstMAC, Gateways: []string{"192.0.2.1"}}, "eth0: gateway 192.0.2.1: "},
-		"no such route": {manifest.Interface{Name: "eth0", MAC: firstMAC, Routes: []manifest.Route{{To: "all", Via: "192.0.2.1"}}}, "eth0: route to all: "},
+		"no such interface": {manifest.Interface{Name: "eth0", MAC: "52:54:00:00:00:09"}, "eth0: the machine has no interface with the address 52:54:00:00:00:09"},
+		"no address":        {manifest.Interface{Name: "eth0", MAC: firstMAC, Addresses: []string{"192.0.2.300/24"}}, "eth0: address 192.0.2.300/24: "},
+		"no gateway":        {manifest.Interface{Name: "eth0", MAC: firstMAC, Gateways: []string{"router"}}, `eth0: gateway router: "router" is not an address`},
+		"no way there":      {manifest.Interface{Name: "eth0", MAC: firstMAC, Gateways: []string{"192.0.2.1"}}, "eth0: gateway 192.0.2.1: "},
+		"no such route":     {manifest.Interface{Name: "eth0", MAC: firstMAC, Routes: []manifest.Route{{To: "all", Via: "192.0.2.1"}}}, "eth0: route to all: "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := inside(t, "configure", text(t, []manifest.Interface{c.card}))
+			got := inside(t, "configure", text(t, []manifest.Interface{c.nic}))
 			if !strings.HasPrefix(got.Trouble, "network interface "+c.want) {
 				t.Errorf("%q, want %q", got.Trouble, c.want)
 			}

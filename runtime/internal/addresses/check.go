@@ -20,7 +20,7 @@ import (
 type host struct {
 	conns   []*libvirt.Connect // one for each driver; networks they have in common
 	held    []holder
-	cards   map[string]holder // whose cards run, by their MAC addresses
+	nics    map[string]holder // whose interfaces run, by their MAC addresses
 	bridges map[string]string // of libvirt's networks
 }
 
@@ -79,7 +79,7 @@ func look(drivers func() ([]*libvirt.Connect, error)) (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &host{conns: conns, cards: map[string]holder{}, bridges: map[string]string{}}
+	h := &host{conns: conns, nics: map[string]holder{}, bridges: map[string]string{}}
 	for _, conn := range conns {
 		if err := h.read(conn); err != nil {
 			return nil, err
@@ -181,11 +181,11 @@ func (h *host) readDomain(dom *libvirt.Domain) error {
 		return err
 	}
 	of := holder{domain: d.Name, ours: m != nil, who: describe(d.Name, m != nil, active)}
-	for _, card := range cards(d) {
-		if active && card.MAC != nil {
-			h.cards[strings.ToLower(card.MAC.Address)] = of
+	for _, nic := range nics(d) {
+		if active && nic.MAC != nil {
+			h.nics[strings.ToLower(nic.MAC.Address)] = of
 		}
-		if err := h.readCard(card, of, len(cards(d)) == 1, m); err != nil {
+		if err := h.readNIC(nic, of, len(nics(d)) == 1, m); err != nil {
 			return err
 		}
 	}
@@ -203,11 +203,11 @@ func describe(domain string, ours, active bool) string {
 	return domain + what + "is stopped"
 }
 
-// readCard notes the addresses of one interface: those that libvirt sets in a
+// readNIC notes the addresses of one interface: those that libvirt sets in a
 // container, and those that sbx has noted. Older notes have no link, and are sure only
-// where the card is the only one.
-func (h *host) readCard(card libvirtxml.DomainInterface, of holder, only bool, m *compiler.Metadata) error {
-	network, bridge := source(card)
+// where the interface is the only one.
+func (h *host) readNIC(nic libvirtxml.DomainInterface, of holder, only bool, m *compiler.Metadata) error {
+	network, bridge := source(nic)
 	if network == "" && bridge == "" {
 		return nil
 	}
@@ -222,7 +222,7 @@ func (h *host) readCard(card libvirtxml.DomainInterface, of holder, only bool, m
 			h.held = append(h.held, of)
 		}
 	}
-	for _, ip := range card.IP {
+	for _, ip := range nic.IP {
 		note(ip.Address)
 	}
 	if m == nil {

@@ -54,7 +54,7 @@ func (h *host) inNetwork(m *compiler.Metadata, network *libvirt.Network, ip neti
 		return nil, nil // it gives none, or does not run
 	}
 	for _, l := range leases {
-		if of, runs := h.cards[strings.ToLower(l.Mac)]; runs && same(l.IPaddr, ip) && !skip(of) {
+		if of, runs := h.nics[strings.ToLower(l.Mac)]; runs && same(l.IPaddr, ip) && !skip(of) {
 			of.who += ", by DHCP"
 			return &of, nil
 		}
@@ -104,8 +104,8 @@ func ofBridge(bridge string, ip netip.Addr) *holder {
 	return nil
 }
 
-// cards are a domain's interfaces.
-func cards(d *libvirtxml.Domain) []libvirtxml.DomainInterface {
+// nics are a domain's interfaces.
+func nics(d *libvirtxml.Domain) []libvirtxml.DomainInterface {
 	if d.Devices == nil {
 		return nil
 	}
@@ -113,13 +113,13 @@ func cards(d *libvirtxml.Domain) []libvirtxml.DomainInterface {
 }
 
 // source is what an interface is on; neither for one that others do not share.
-func source(card libvirtxml.DomainInterface) (network, bridge string) {
+func source(nic libvirtxml.DomainInterface) (network, bridge string) {
 	switch {
-	case card.Source == nil:
-	case card.Source.Network != nil:
-		return card.Source.Network.Network, ""
-	case card.Source.Bridge != nil:
-		return "", card.Source.Bridge.Bridge
+	case nic.Source == nil:
+	case nic.Source.Network != nil:
+		return nic.Source.Network.Network, ""
+	case nic.Source.Bridge != nil:
+		return "", nic.Source.Bridge.Bridge
 	}
 	return "", ""
 }

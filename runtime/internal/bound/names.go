@@ -26,13 +26,13 @@ func (s *Sandbox) Names() map[string][]libvirtxml.NetworkDNSHost {
 	if s.Domain.Devices == nil {
 		return names
 	}
-	for _, card := range s.Domain.Devices.Interfaces {
-		if card.Source == nil || card.Source.Network == nil {
+	for _, nic := range s.Domain.Devices.Interfaces {
+		if nic.Source == nil || nic.Source.Network == nil {
 			continue
 		}
-		network := card.Source.Network.Network
+		network := nic.Source.Network.Network
 		hosts := names[network] // of another interface on it
-		for _, prefix := range s.addressesOf(card) {
+		for _, prefix := range s.addressesOf(nic) {
 			address, _, _ := strings.Cut(prefix, "/")
 			hosts = append(hosts, virt.DnsHost(address, s.Name, s.Manifest.Hostname))
 		}
@@ -43,9 +43,9 @@ func (s *Sandbox) Names() map[string][]libvirtxml.NetworkDNSHost {
 
 // addressesOf are those that the manifest gives to the interface of the domain:
 // both know it by its MAC address.
-func (s *Sandbox) addressesOf(card libvirtxml.DomainInterface) []string {
+func (s *Sandbox) addressesOf(nic libvirtxml.DomainInterface) []string {
 	for _, i := range s.Manifest.Interfaces {
-		if card.MAC != nil && card.MAC.Address == i.MAC {
+		if nic.MAC != nil && nic.MAC.Address == i.MAC {
 			return i.Addresses
 		}
 	}

@@ -34,8 +34,8 @@ const leaseRecord = "/run/libvirt/network/nwfilter.leases"
 // sandbox, which has it first, and until its rules are there lets only DHCP pass. limit
 // is how long it may take in all.
 func WaitForLeases(ctx context.Context, limit time.Duration, d *libvirtxml.Domain, client *channel.Client) error {
-	cards := learning(d)
-	if len(cards) == 0 {
+	nics := learning(d)
+	if len(nics) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("libvirt has not come to an end with it within %v", limit))
@@ -44,21 +44,21 @@ func WaitForLeases(ctx context.Context, limit time.Duration, d *libvirtxml.Domai
 	if err != nil {
 		return err
 	}
-	for _, card := range cards {
-		if err := waitForFilter(ctx, card, status.Leases); err != nil {
+	for _, nic := range nics {
+		if err := waitForFilter(ctx, nic, status.Leases); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// learningCard is an interface whose filter learns the address.
-type learningCard struct {
+// learningNIC is an interface whose filter learns the address.
+type learningNIC struct {
 	device string // its end on the host
 	mac    string
 }
 
-func learning(d *libvirtxml.Domain) (cards []learningCard) {
+func learning(d *libvirtxml.Domain) (nics []learningNIC) {
 	if d.Devices == nil {
 		return nil
 	}
@@ -67,23 +67,23 @@ func learning(d *libvirtxml.Domain) (cards []learningCard) {
 			continue
 		}
 		if slices.Contains(i.FilterRef.Parameters, libvirtxml.DomainInterfaceFilterParam{Name: "CTRL_IP_LEARNING", Value: "dhcp"}) {
-			cards = append(cards, learningCard{i.Target.Dev, strings.ToLower(i.MAC.Address)})
+			nics = append(nics, learningNIC{i.Target.Dev, strings.ToLower(i.MAC.Address)})
 		}
 	}
-	return cards
+	return nics
 }
 
-func waitForFilter(ctx context.Context, card learningCard, addresses []string) error {
+func waitForFilter(ctx context.Context, nic learningNIC, addresses []string) error {
 	deadline, pause := time.Now().Add(learnLimit), firstLook
 	for {
 		late := time.Now().After(deadline)
-		if late || card.noted(addresses) {
-			knows, begun, err := card.learned(addresses)
+		if late || nic.noted(addresses) {
+			knows, begun, err := nic.learned(addresses)
 			switch {
 			case knows || err != nil:
 				return err
 			case late && !begun:
-				return fault.New(diag.Start, "DHCP has given it %s, and libvirt's filter on its interface %s has not learned that within %v, so that nothing but DHCP passes there: try again, and look for nwfilter in libvirtd's log if that does not help", strings.Join(addresses, ", "), card.device, learnLimit)
+				return fault.New(diag.Start, "DHCP has given it %s, and libvirt's filter on its interface %s has not learned that within %v, so that nothing but DHCP passes there: try again, and look for nwfilter in libvirtd's log if that does not help", strings.Join(addresses, ", "), nic.device, learnLimit)
 			case late:
 				deadline = time.Now().Add(learnLimit)
 			}
@@ -91,7 +91,7 @@ func waitForFilter(ctx context.Context, card learningCard, addresses []string) e
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the filter of its interface %s is not made for the address that DHCP gave: %w", card.device, context.Cause(ctx))
+			return fmt.Errorf("the filter of its interface %s is not made for the address that DHCP gave: %w", nic.device, context.Cause(ctx))
 		case <-time.After(pause):
 		}
 	}
@@ -102,7 +102,7 @@ func waitForFilter(ctx context.Context, card learningCard, addresses []string) e
 // nwfilter_dhcpsnoop.c). To list the rules instead, time and again, would have
 // libvirt's commands fail that make them. A record of an earlier start may say so too
 // early, so that it is not the last word.
-func (c learningCard) noted(addresses []string) bool {
+func (c learningNIC) noted(addresses []string) bool {
 	text, err := os.ReadFile(leaseRecord)
 	if err != nil {
 		return false
@@ -120,7 +120,7 @@ func (c learningCard) noted(addresses []string) bool {
 // libvirt has begun to make any. It makes all of an interface's rules under names of
 // their own, ebtables' first, and in the end gives them their names, ebtables' last
 // (ebiptablesApplyNewRules and ebiptablesTearOldRules in nwfilter_ebiptables_driver.c).
-func (c learningCard) learned(addresses []string) (knows, begun bool, err error) {
+func (c learningNIC) learned(addresses []string) (knows, begun bool, err error) {
 	text, err := List(Frame)
 	if err != nil {
 		return false, false, fmt.Errorf("cannot read the firewall's rules: %s: %w", strings.Join(Frame, " "), err)

@@ -20,12 +20,12 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/proc"
 )
 
-// GiveAddresses gives the cards of a container that has just started the hardware
-// addresses that they should have. libvirt sets them while the cards are still the
-// host's, where systemd-udevd gives each new card an address of its own
+// GiveAddresses gives the interfaces of a container that has just started the hardware
+// addresses that they should have. libvirt sets them while the interfaces are still the
+// host's, where systemd-udevd gives each new interface an address of its own
 // (MACAddressPolicy= in systemd.link(5)): whichever comes last counts, and with
 // udev's the filter drops all that the container sends. Once the container runs,
-// its cards are out of udev's reach. Its first process waits for this.
+// its interfaces are out of udev's reach. Its first process waits for this.
 func GiveAddresses(dom *libvirt.Domain, interfaces []manifest.Interface) error {
 	if len(interfaces) == 0 {
 		return nil
@@ -72,7 +72,7 @@ func networkOf(dom *libvirt.Domain) (*os.File, error) {
 	return nil, fmt.Errorf("its controller, the process %d, has started nothing", controller)
 }
 
-// giveAddress gives one card its address, and the link-local one of IPv6 that the
+// giveAddress gives one interface its address, and the link-local one of IPv6 that the
 // kernel has made of the other one.
 func giveAddress(inside *netlink.Handle, i manifest.Interface) error {
 	link, err := inside.LinkByName(i.Name)
@@ -94,7 +94,7 @@ func giveAddress(inside *netlink.Handle, i manifest.Interface) error {
 }
 
 // replaceLinkLocal puts one link-local address in the place of another, where the
-// card has that.
+// interface has that.
 func replaceLinkLocal(inside *netlink.Handle, link netlink.Link, wrong, want net.IP) error {
 	addresses, err := inside.AddrList(link, unix.AF_INET6)
 	if err != nil {

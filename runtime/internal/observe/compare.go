@@ -68,7 +68,7 @@ func Compare(want *bound.Sandbox, have *Observed) ([]plan.Change, error) {
 	if desired := publish.Show(publish.Ports(c.want.Metadata)); c.have.Active && desired != c.have.ports {
 		c.add(portsObject, plan.Difference{Live: c.have.ports, Desired: desired}, plan.Live, whyPorts)
 	}
-	c.cards()
+	c.nics()
 	c.files()
 	c.sources()
 	if len(c.changes) == 0 {
@@ -244,18 +244,18 @@ func Gone(live, desired []string) []string {
 	return slices.DeleteFunc(slices.Clone(live), func(name string) bool { return slices.Contains(desired, name) })
 }
 
-// cards compares the rules in the kernel with those that were there when sbx
+// nics compares the rules in the kernel with those that were there when sbx
 // had applied the filter. A filter that is to change has others anyway.
-func (c *comparison) cards() {
-	for _, card := range c.have.cards {
-		if card.loose {
-			c.add(cardObject(card.device), plan.Difference{Field: "bridge", Live: card.place(), Desired: "on " + card.bridge}, plan.Restart, whyLoose)
+func (c *comparison) nics() {
+	for _, nic := range c.have.nics {
+		if nic.loose {
+			c.add(nicObject(nic.device), plan.Difference{Field: "bridge", Live: nic.place(), Desired: "on " + nic.bridge}, plan.Restart, whyLoose)
 		}
-		if card.bound != card.filter {
-			c.add(cardObject(card.device), plan.Difference{Field: "filter", Live: card.bound, Desired: card.filter}, plan.Restart, whyBinding)
+		if nic.bound != nic.filter {
+			c.add(nicObject(nic.device), plan.Difference{Field: "filter", Live: nic.bound, Desired: nic.filter}, plan.Restart, whyBinding)
 		}
-		object := RulesObject(card.device)
-		before, now := Noted(c.have.Metadata)[object], card.rules
+		object := RulesObject(nic.device)
+		before, now := Noted(c.have.Metadata)[object], nic.rules
 		switch {
 		case before == now:
 		case before == "":

@@ -71,7 +71,7 @@ func driftedObjects(have *Observed, now map[string]string) []string {
 			return true // which is its command's own doing
 		}
 		follows := object == runningObject || strings.HasPrefix(object, RulesObject("")) ||
-			strings.HasPrefix(object, cardObject("")) || isSource(object) || object == ProfileObject || strings.HasPrefix(object, namesObject(""))
+			strings.HasPrefix(object, nicObject("")) || isSource(object) || object == ProfileObject || strings.HasPrefix(object, namesObject(""))
 		if follows && !have.Active {
 			return true
 		}

@@ -43,7 +43,7 @@ func NetworkObject(name string) string        { return "network " + name }
 func runningNetworkObject(name string) string { return "running network " + name }
 func RulesObject(device string) string        { return "rules of " + device }
 func namesObject(network string) string       { return "names on " + network }
-func cardObject(device string) string         { return "interface " + device }
+func nicObject(device string) string          { return "interface " + device }
 
 // Fingerprints gives all that makes up a sandbox, by object.
 func (o *Observed) Fingerprints() (map[string]string, error) {
@@ -70,9 +70,9 @@ func (o *Observed) Fingerprints() (map[string]string, error) {
 		put(NetworkObject(name), n.Defined, plan.NetworkFingerprint)
 		put(runningNetworkObject(name), n.Running, plan.NetworkFingerprint)
 	}
-	for _, c := range o.cards {
+	for _, c := range o.nics {
 		objects[RulesObject(c.device)] = c.rules
-		objects[cardObject(c.device)] = c.place() + ", " + c.guard()
+		objects[nicObject(c.device)] = c.place() + ", " + c.guard()
 	}
 	for network, records := range o.names {
 		objects[namesObject(network)] = cmp.Or(records, "none")
@@ -91,7 +91,7 @@ func (o *Observed) Fingerprints() (map[string]string, error) {
 }
 
 // place says where an interface is.
-func (c card) place() string {
+func (c nic) place() string {
 	if c.loose {
 		return "not on " + c.bridge
 	}
@@ -99,7 +99,7 @@ func (c card) place() string {
 }
 
 // guard says what an interface is behind.
-func (c card) guard() string {
+func (c nic) guard() string {
 	if c.bound == "" {
 		return "behind no filter"
 	}

@@ -32,7 +32,7 @@ type Observed struct {
 	filters  map[string]string
 	networks map[string]virt.ObservedNetwork
 	names    map[string]string // the records of it that the networks' name servers have, by network
-	cards    []card
+	nics     []nic
 	ports    string            // the host's that lead to it
 	files    string            // a fingerprint
 	profile  string            // what the kernel has of its AppArmor profile; empty: it is to have none
@@ -42,8 +42,8 @@ type Observed struct {
 	sources  map[string]string // what stands now at the host paths that it sees, by object, while it runs
 }
 
-// card is the host's end of an interface of a running sandbox.
-type card struct {
+// nic is the host's end of an interface of a running sandbox.
+type nic struct {
 	device string
 	bridge string // that it should be on; empty: libvirt does not say
 	loose  bool   // it is on none, or on another
@@ -203,21 +203,21 @@ func (o *Observer) interfaces(conn *libvirt.Connect, found *Observed) error {
 			return err
 		}
 		own := rules.Of(i.Target.Dev)
-		card := card{device: i.Target.Dev, bridge: bridgeOf(i), rules: own.Fingerprint(rules.MissingGuards(own))}
-		if card.bridge != "" {
-			master, err := os.Readlink("/sys/class/net/" + card.device + "/master")
-			card.loose = err != nil || master[strings.LastIndexByte(master, '/')+1:] != card.bridge
+		nic := nic{device: i.Target.Dev, bridge: bridgeOf(i), rules: own.Fingerprint(rules.MissingGuards(own))}
+		if nic.bridge != "" {
+			master, err := os.Readlink("/sys/class/net/" + nic.device + "/master")
+			nic.loose = err != nil || master[strings.LastIndexByte(master, '/')+1:] != nic.bridge
 		}
 		if i.FilterRef != nil {
-			card.filter = i.FilterRef.Filter
+			nic.filter = i.FilterRef.Filter
 		}
 		if err := found.publishedNames(conn, i); err != nil {
 			return err
 		}
-		if card.bound, err = virt.BoundFilter(conn, card.device); err != nil && virt.ErrorCode(err) != libvirt.ERR_NO_NWFILTER_BINDING {
+		if nic.bound, err = virt.BoundFilter(conn, nic.device); err != nil && virt.ErrorCode(err) != libvirt.ERR_NO_NWFILTER_BINDING {
 			return err
 		}
-		found.cards = append(found.cards, card)
+		found.nics = append(found.nics, nic)
 	}
 	return nil
 }

@@ -133,8 +133,8 @@ func Networks(d *libvirtxml.Domain) (names []string) {
 	if d.Devices == nil {
 		return nil
 	}
-	for _, card := range d.Devices.Interfaces {
-		if source := card.Source; source != nil && source.Network != nil && source.Network.Network != "" {
+	for _, nic := range d.Devices.Interfaces {
+		if source := nic.Source; source != nil && source.Network != nil && source.Network.Network != "" {
 			names = append(names, source.Network.Network)
 		}
 	}

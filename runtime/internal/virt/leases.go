@@ -29,11 +29,11 @@ func Leased(conn *libvirt.Connect, d *libvirtxml.Domain) (list []string) {
 	if d.Devices == nil {
 		return nil
 	}
-	for _, card := range d.Devices.Interfaces {
-		if card.Source == nil || card.Source.Network == nil || card.MAC == nil {
+	for _, nic := range d.Devices.Interfaces {
+		if nic.Source == nil || nic.Source.Network == nil || nic.MAC == nil {
 			continue
 		}
-		network, err := conn.LookupNetworkByName(card.Source.Network.Network)
+		network, err := conn.LookupNetworkByName(nic.Source.Network.Network)
 		if err != nil {
 			continue
 		}
@@ -43,7 +43,7 @@ func Leased(conn *libvirt.Connect, d *libvirtxml.Domain) (list []string) {
 			continue
 		}
 		for _, l := range leases {
-			if strings.EqualFold(l.Mac, card.MAC.Address) && !slices.Contains(list, l.IPaddr) {
+			if strings.EqualFold(l.Mac, nic.MAC.Address) && !slices.Contains(list, l.IPaddr) {
 				list = append(list, l.IPaddr)
 			}
 		}

@@ -55,11 +55,11 @@ func WithdrawNames(conn *libvirt.Connect, d *libvirtxml.Domain) error {
 	if d.Devices == nil {
 		return nil
 	}
-	for _, card := range d.Devices.Interfaces {
-		if card.Source == nil || card.Source.Network == nil {
+	for _, nic := range d.Devices.Interfaces {
+		if nic.Source == nil || nic.Source.Network == nil {
 			continue
 		}
-		if err := SetNames(conn, card.Source.Network.Network, d.Name, nil); err != nil {
+		if err := SetNames(conn, nic.Source.Network.Network, d.Name, nil); err != nil {
 			return err
 		}
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 // Of gives, of a sandbox that has started, the host's number of its first process, which
-// is 0 where that runs under another kernel, and its cards.
-func Of(s *bound.Sandbox, dom *libvirt.Domain) (first int, cards []arrivals.Card) {
+// is 0 where that runs under another kernel, and its interfaces.
+func Of(s *bound.Sandbox, dom *libvirt.Domain) (first int, nics []arrivals.NIC) {
 	if kind := known.Of(s.Backend); kind.Mapped {
 		first = kind.First(kind.Process(dom, s.Name))
 	}
@@ -22,8 +22,8 @@ func Of(s *bound.Sandbox, dom *libvirt.Domain) (first int, cards []arrivals.Card
 			continue
 		}
 		if mac, err := net.ParseMAC(i.MAC.Address); err == nil {
-			cards = append(cards, arrivals.Card{Name: i.Target.Dev, MAC: mac})
+			nics = append(nics, arrivals.NIC{Name: i.Target.Dev, MAC: mac})
 		}
 	}
-	return first, cards
+	return first, nics
 }

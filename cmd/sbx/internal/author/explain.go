@@ -115,11 +115,11 @@ type ruleJSON struct {
 
 // layerJSON is what the filter does with the packet from one source.
 type layerJSON struct {
-	Source string   `json:"source"`
-	NFCall bool     `json:"bridgeNfCall"`
-	Accept bool     `json:"accept"`
-	A      stepJSON `json:"ebtables"`
-	B      stepJSON `json:"iptables"`
+	Source   string   `json:"source"`
+	NFCall   bool     `json:"bridgeNfCall"`
+	Accept   bool     `json:"accept"`
+	Ebtables stepJSON `json:"ebtables"`
+	Iptables stepJSON `json:"iptables"`
 }
 
 type stepJSON struct {
@@ -149,8 +149,8 @@ func layers(filter *nwfilter.Filter, packet space.Packet) (out []layerJSON) {
 			packet.Source = from
 			v := filter.Eval(packet, nfCall)
 			out = append(out, layerJSON{Source: from.String(), NFCall: nfCall, Accept: v.Accept,
-				A: stepJSON{true, v.A.Accept, v.A.Rule, v.A.Comment},
-				B: stepJSON{v.MetB, v.MetB && v.B.Accept, v.B.Rule, v.B.Comment}})
+				Ebtables: stepJSON{true, v.Ebtables.Accept, v.Ebtables.Rule, v.Ebtables.Comment},
+				Iptables: stepJSON{v.MetIptables, v.MetIptables && v.Iptables.Accept, v.Iptables.Rule, v.Iptables.Comment}})
 		}
 	}
 	return out
@@ -170,8 +170,8 @@ func (e explanation) print(w io.Writer) error {
 	}
 	for _, s := range e.Sources {
 		say.Fprintf(w, "\n%s: %s\n", s.who(), passes(s.Accept))
-		say.Fprintf(w, "  ebtables  %s\n", s.A)
-		say.Fprintf(w, "  iptables  %s\n", s.B)
+		say.Fprintf(w, "  ebtables  %s\n", s.Ebtables)
+		say.Fprintf(w, "  iptables  %s\n", s.Iptables)
 	}
 	_, err := say.Fprintln(w)
 	return err

@@ -63,15 +63,15 @@ func (c *Explain) filterText(root string) func(string) ([]byte, error) {
 	}
 }
 
-// guestOf is a card as libvirt's variables describe it, to fill packets in from.
+// guestOf is an interface as libvirt's variables describe it, to fill packets in from.
 func guestOf(variables map[string][]string) (*firewall.Policy, error) {
-	card := firewall.Interface{MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}}
+	nic := firewall.Interface{MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}}
 	for _, text := range variables["MAC"] {
 		mac, err := net.ParseMAC(text)
 		if err != nil || len(mac) != 6 {
 			return nil, fmt.Errorf("--var MAC: %q is no MAC address", text)
 		}
-		card.MAC = mac
+		nic.MAC = mac
 	}
 	for _, name := range []string{"IP", "IPV6"} {
 		for _, text := range variables[name] {
@@ -79,8 +79,8 @@ func guestOf(variables map[string][]string) (*firewall.Policy, error) {
 			if err != nil {
 				return nil, fmt.Errorf("--var %s: %q is no address", name, text)
 			}
-			card.Addresses = append(card.Addresses, a)
+			nic.Addresses = append(nic.Addresses, a)
 		}
 	}
-	return firewall.Resolve(card, firewall.Rules{})
+	return firewall.Resolve(nic, firewall.Rules{})
 }

@@ -157,8 +157,8 @@ func (l *lesson) run(host *runtime.Runtime, bundle *compiler.Bundle) (observed.R
 	defer end(nil)
 	signals, over := make(chan syscall.Signal), make(chan struct{})
 	used, asked := make(chan error, 1), make(chan bool, 1)
-	watch := func(first int, cards []arrivals.Card) error {
-		if err := l.watch(first, cards); err != nil {
+	watch := func(first int, nics []arrivals.NIC) error {
+		if err := l.watch(first, nics); err != nil {
 			return err
 		}
 		go func() {
@@ -232,14 +232,14 @@ func (l *lesson) notStarted(failure *channel.Failure, record *observed.Record) {
 }
 
 // watch begins to look on.
-func (l *lesson) watch(first int, cards []arrivals.Card) (err error) {
+func (l *lesson) watch(first int, nics []arrivals.NIC) (err error) {
 	if first == 0 {
 		return errors.New("its first process is not to be found, and cannot be watched")
 	}
 	if l.tracer, err = tracer.Follow(first); err != nil {
 		return err
 	}
-	l.packets, err = arrivals.Watch(cards)
+	l.packets, err = arrivals.Watch(nics)
 	return err
 }
 

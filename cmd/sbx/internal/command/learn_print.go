@@ -41,7 +41,7 @@ func (c *Learn) print(a *verb.App, p *schema.Profile, r learn.Result, l lesson) 
 			say.Fprintf(a.Stdout, "  %s: %s\n", n.What, n.Why)
 		}
 	}
-	say.Fprintf(a.Stdout, "\nwatched by ptrace and on the host's cards, which do not see:\n")
+	say.Fprintf(a.Stdout, "\nwatched by ptrace and on the host's interfaces, which do not see:\n")
 	for _, what := range unseen {
 		say.Fprintf(a.Stdout, "  %s\n", what)
 	}

@@ -57,7 +57,7 @@ func sum(total uint32, b []byte) uint16 {
 }
 
 // payload is the message in a datagram to a client. Checksums are not looked at: those
-// of a server on this host are left to a card that there is not.
+// of a server on this host are left to an interface that there is not.
 func payload(b []byte) ([]byte, bool) {
 	if len(b) < ipHeader || b[0]>>4 != 4 || b[9] != udp {
 		return nil, false

@@ -7,9 +7,9 @@ import (
 	"github.com/sbx-dev/sbx/compiler/firewall/space"
 )
 
-// placeA places a rule of layer A; e is nil where it matches every frame of its
+// placeEbtables places a rule of ebtables; e is nil where it matches every frame of its
 // chain.
-func (r *reader) placeA(in instance, e *element) error {
+func (r *reader) placeEbtables(in instance, e *element) error {
 	kinds, ether := chainKinds(in.chain)
 	for _, k := range kinds {
 		b := space.Everything()
@@ -18,7 +18,7 @@ func (r *reader) placeA(in instance, e *element) error {
 		}
 		boxes := []space.Box{b}
 		if e != nil {
-			matches, err := matchA(e, k, &b)
+			matches, err := matchEbtables(e, k, &b)
 			if err != nil {
 				return err
 			}
@@ -33,15 +33,15 @@ func (r *reader) placeA(in instance, e *element) error {
 			}
 		}
 		for _, b := range boxes {
-			r.addA(in, k, b)
+			r.addEbtables(in, k, b)
 		}
 	}
 	return nil
 }
 
-// addA adds a box in the rule's directions. A rule for both is read as one for
+// addEbtables adds a box in the rule's directions. A rule for both is read as one for
 // what comes in, and turned around for what goes out.
-func (r *reader) addA(in instance, k space.Kind, b space.Box) {
+func (r *reader) addEbtables(in instance, k space.Kind, b space.Box) {
 	if in.direction != "out" {
 		r.clauses = append(r.clauses, placed{&in, space.Slice{In: true, Kind: k}, false, space.Clause{Box: b, Verdict: verdictOf(in.action), Rule: in.rule}})
 	}
@@ -58,9 +58,9 @@ func (r *reader) addA(in instance, k space.Kind, b space.Box) {
 	}
 }
 
-// matchA bounds b by the element; matches is false when no frame of the kind
+// matchEbtables bounds b by the element; matches is false when no frame of the kind
 // can match.
-func matchA(e *element, k space.Kind, b *space.Box) (matches bool, err error) {
+func matchEbtables(e *element, k space.Kind, b *space.Box) (matches bool, err error) {
 	f := &fields{attrs: e.attrs}
 	b[space.DimSrcMAC] = f.mac("srcmacaddr", "srcmacmask")
 	b[space.DimDstMAC] = f.mac("dstmacaddr", "dstmacmask")

@@ -11,8 +11,8 @@ import (
 	"github.com/sbx-dev/sbx/compiler/firewall/space"
 )
 
-// segment is what one rule of layer B matches. The card's own address is layer
-// A's to check; here it would only multiply the rules.
+// segment is what one rule of iptables matches. The interface's own address is
+// ebtables' to check; here it would only multiply the rules.
 type segment struct {
 	v6         bool
 	remote     netip.Prefix
@@ -22,65 +22,65 @@ type segment struct {
 	icmp, code int // −1: any
 }
 
-// infrastructureB is what layer A's counterpart lets pass. The kernel tracks no
+// infrastructureIptables is what ebtables' counterpart lets pass. The kernel tracks no
 // neighbour discovery, so those rules go without state; an error about a known
 // connection is RELATED, which no stateful accept of libvirt's includes.
-func (l *lowering) infrastructureB() {
+func (l *lowering) infrastructureIptables() {
 	p := l.policy
 	if p.Interface().DHCP && p.Speaks(false) {
 		l.comment = "dhcp"
 		port := libvirtxml.NWFilterRuleCommonPort{SrcPortStart: text("68"), DstPortStart: text("67")}
-		l.addB("accept", "out", libvirtxml.NWFilterRule{StateMatch: "false",
+		l.addIptables("accept", "out", libvirtxml.NWFilterRule{StateMatch: "false",
 			UDP: &libvirtxml.NWFilterRuleUDP{NWFilterRuleCommonPort: port, Comment: l.comment}})
 	}
 	if p.Speaks(true) {
 		l.comment = "neighbour discovery"
 		for _, t := range firewall.DiscoveryOut {
-			l.icmpB("out", segment{v6: true, stateless: true, icmp: t, code: -1})
+			l.icmpIptables("out", segment{v6: true, stateless: true, icmp: t, code: -1})
 		}
 		for _, t := range firewall.DiscoveryIn {
-			l.icmpB("in", segment{v6: true, stateless: true, icmp: t, code: -1})
+			l.icmpIptables("in", segment{v6: true, stateless: true, icmp: t, code: -1})
 		}
 	}
 	l.comment = "errors about known connections"
 	if p.Speaks(false) {
 		for _, t := range firewall.ErrorsInV4 {
-			l.icmpB("in", segment{state: "RELATED", icmp: t, code: -1})
+			l.icmpIptables("in", segment{state: "RELATED", icmp: t, code: -1})
 		}
 	}
 	if p.Speaks(true) {
 		for _, t := range firewall.ErrorsInV6 {
-			l.icmpB("in", segment{v6: true, icmp: t, code: -1}.answering("RELATED"))
+			l.icmpIptables("in", segment{v6: true, icmp: t, code: -1}.answering("RELATED"))
 		}
 	}
 }
 
-// ruleB emits a rule's stateful accepts; libvirt opens the way back with each.
-func (l *lowering) ruleB(r firewall.Rule) {
+// ruleIptables emits a rule's stateful accepts; libvirt opens the way back with each.
+func (l *lowering) ruleIptables(r firewall.Rule) {
 	for _, v6 := range []bool{false, true} {
 		for _, remote := range prefixes(r.Remotes, v6) {
 			s := segment{v6: v6, remote: remote, icmp: -1, code: -1}
 			if r.Any {
-				l.anyB(r.In, s)
+				l.anyIptables(r.In, s)
 				continue
 			}
 			for _, service := range r.Services {
-				l.serviceB(r, s, service)
+				l.serviceIptables(r, s, service)
 			}
 		}
 	}
 }
 
-func (l *lowering) anyB(in bool, s segment) {
+func (l *lowering) anyIptables(in bool, s segment) {
 	common := s.common(in)
 	if s.v6 {
-		l.addB("accept", space.Way(in), libvirtxml.NWFilterRule{AllIPv6: &libvirtxml.NWFilterRuleAllIPv6{NWFilterRuleCommonIP: common, Comment: l.comment}})
+		l.addIptables("accept", space.Way(in), libvirtxml.NWFilterRule{AllIPv6: &libvirtxml.NWFilterRuleAllIPv6{NWFilterRuleCommonIP: common, Comment: l.comment}})
 		return
 	}
-	l.addB("accept", space.Way(in), libvirtxml.NWFilterRule{All: &libvirtxml.NWFilterRuleAll{NWFilterRuleCommonIP: common, Comment: l.comment}})
+	l.addIptables("accept", space.Way(in), libvirtxml.NWFilterRule{All: &libvirtxml.NWFilterRuleAll{NWFilterRuleCommonIP: common, Comment: l.comment}})
 }
 
-func (l *lowering) serviceB(r firewall.Rule, s segment, service firewall.Service) {
+func (l *lowering) serviceIptables(r firewall.Rule, s segment, service firewall.Service) {
 	if service.Proto == firewall.ICMP {
 		l.serviceICMP(r.In, s, service)
 		return
@@ -88,9 +88,9 @@ func (l *lowering) serviceB(r firewall.Rule, s segment, service firewall.Service
 	if r.Connections > 0 && service.Proto == firewall.TCP {
 		limit := s
 		limit.connLimit = r.Connections
-		l.portsB("drop", r.In, limit, service)
+		l.portsIptables("drop", r.In, limit, service)
 	}
-	l.portsB("accept", r.In, s, service)
+	l.portsIptables("accept", r.In, s, service)
 }
 
 // serviceICMP lets a request and its answers pass, or an error about a known
@@ -106,12 +106,12 @@ func (l *lowering) serviceICMP(in bool, s segment, service firewall.Service) {
 	}
 	reply, request := firewall.ICMPReply(table, uint8(s.icmp))
 	if !request {
-		l.icmpB(space.Way(in), s.answering("RELATED"))
+		l.icmpIptables(space.Way(in), s.answering("RELATED"))
 		return
 	}
-	l.icmpB(space.Way(in), s)
+	l.icmpIptables(space.Way(in), s)
 	s.icmp = int(reply)
-	l.icmpB(space.Way(!in), s.answering("ESTABLISHED"))
+	l.icmpIptables(space.Way(!in), s.answering("ESTABLISHED"))
 }
 
 // answering restricts an ICMP message to a conntrack state. libvirt's schema
@@ -141,7 +141,7 @@ func (s segment) common(in bool) (c libvirtxml.NWFilterRuleCommonIP) {
 	return c
 }
 
-func (l *lowering) portsB(action string, in bool, s segment, service firewall.Service) {
+func (l *lowering) portsIptables(action string, in bool, s segment, service firewall.Service) {
 	common := s.common(in)
 	var port libvirtxml.NWFilterRuleCommonPort
 	port.DstPortStart, port.DstPortEnd = ports(service.Low, service.High)
@@ -160,12 +160,12 @@ func (l *lowering) portsB(action string, in bool, s segment, service firewall.Se
 	case service.Proto == firewall.SCTP:
 		rule.SCTP = &libvirtxml.NWFilterRuleSCTP{NWFilterRuleCommonIP: common, NWFilterRuleCommonPort: port, Comment: l.comment}
 	default:
-		panic(fmt.Sprintf("firewall: %v has no ports", service.Proto)) // serviceB sends only these here
+		panic(fmt.Sprintf("firewall: %v has no ports", service.Proto)) // serviceIptables sends only these here
 	}
-	l.addB(action, space.Way(in), rule)
+	l.addIptables(action, space.Way(in), rule)
 }
 
-func (l *lowering) icmpB(direction string, s segment) {
+func (l *lowering) icmpIptables(direction string, s segment) {
 	common := s.common(direction == "in")
 	rule := libvirtxml.NWFilterRule{}
 	if s.stateless {
@@ -181,5 +181,5 @@ func (l *lowering) icmpB(direction string, s segment) {
 	} else {
 		rule.ICMP = &libvirtxml.NWFilterRuleICMP{NWFilterRuleCommonIP: common, Type: kind, Code: code, Comment: l.comment}
 	}
-	l.addB("accept", direction, rule)
+	l.addIptables("accept", direction, rule)
 }

@@ -13,14 +13,14 @@ import (
 )
 
 // TestContainerIsReachedWhereUdevNamesItsCard starts containers on a host that, as
-// systemd-udevd does, gives each new card a hardware address of its own.
-func TestContainerIsReachedWhereUdevNamesItsCard(t *testing.T) {
+// systemd-udevd does, gives each new interface a hardware address of its own.
+func TestContainerIsReachedWhereUdevNamesItsNIC(t *testing.T) {
 	testhost.Need(t)
 	r := newRuntime(t)
 	meddled := meddle(t)
 	p := newProber(t, r, "lxc", "renamed", "62")
 	if meddled() == 0 {
-		t.Fatal("no card was seen while it was the host's")
+		t.Fatal("no interface was seen while it was the host's")
 	}
 	peer := testhost.NewPeer(t, bridgeOf(t, "probe"), "10.84.0.63/24", "fd84::63/64")
 	for _, address := range []string{"10.84.0.62:80", "[fd84::62]:80"} {
@@ -40,15 +40,15 @@ func TestContainerIsReachedWhereUdevNamesItsCard(t *testing.T) {
 	}
 }
 
-// meddle gives each new card that has no name of ours another address, until it is
-// no longer this host's. The result ends that and says for how many cards it was.
+// meddle gives each new interface that has no name of ours another address, until it is
+// no longer this host's. The result ends that and says for how many interfaces it was.
 func meddle(t *testing.T) (end func() int) {
 	t.Helper()
 	links, done := make(chan netlink.LinkUpdate), make(chan struct{})
 	if err := netlink.LinkSubscribe(links, done); err != nil {
 		t.Fatal(err)
 	}
-	cards := make(chan int)
+	nics := make(chan int)
 	go func() {
 		seen := map[int]bool{}
 		for update := range links {
@@ -63,7 +63,7 @@ func meddle(t *testing.T) (end func() int) {
 				}
 			}()
 		}
-		cards <- len(seen)
+		nics <- len(seen)
 	}()
-	return func() int { close(done); return <-cards }
+	return func() int { close(done); return <-nics }
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/sbx-dev/sbx/compiler/firewall/space"
 )
 
-// ruleB is what an element of layer B asks for.
-type ruleB struct {
+// ruleIptables is what an element of iptables asks for.
+type ruleIptables struct {
 	kind     space.Kind
 	boxes    []space.Box
 	states   []space.State // explicit ones
@@ -16,13 +16,13 @@ type ruleB struct {
 	limiting bool          // it matches only above a number of connections
 }
 
-// placeB places a rule of layer B. libvirt turns each into up to two: one for
+// placeIptables places a rule of iptables. libvirt turns each into up to two: one for
 // the rule's direction, one for the packets that go back.
-func (r *reader) placeB(in instance) error {
+func (r *reader) placeIptables(in instance) error {
 	if in.chain != "root" {
 		return fmt.Errorf("<%s> in chain %s: libvirt would not walk the chain for it", in.match.name, in.chain)
 	}
-	rule, err := matchB(in.match)
+	rule, err := matchIptables(in.match)
 	if err != nil {
 		return err
 	}
@@ -36,13 +36,13 @@ func (r *reader) placeB(in instance) error {
 		return fmt.Errorf("libvirt installs nothing for an ICMP type in both directions")
 	}
 	for _, b := range rule.boxes {
-		r.addB(in, rule, b, verdict)
+		r.addIptables(in, rule, b, verdict)
 	}
 	return nil
 }
 
-// addB adds a box, by the rules that libvirt 9.0 was seen to install.
-func (r *reader) addB(in instance, rule *ruleB, b space.Box, v space.Verdict) {
+// addIptables adds a box, by the rules that libvirt 9.0 was seen to install.
+func (r *reader) addIptables(in instance, rule *ruleIptables, b space.Box, v space.Verdict) {
 	add := func(incoming bool, b space.Box, states ...space.State) {
 		if len(states) == 0 {
 			r.clauses = append(r.clauses, placed{&in, space.Slice{In: incoming, Kind: rule.kind}, true, space.Clause{Box: b, Verdict: v, Rule: in.rule}})
@@ -76,10 +76,10 @@ func (r *reader) addB(in instance, rule *ruleB, b space.Box, v space.Verdict) {
 // conntrack maps the states of a rule.
 var conntrack = map[string][]space.State{"NEW": {space.New}, "ESTABLISHED": {space.Original, space.Reply}, "RELATED": {space.Related}, "INVALID": {space.Invalid}}
 
-func matchB(e *element) (*ruleB, error) {
-	spec := layerBElements[e.name]
+func matchIptables(e *element) (*ruleIptables, error) {
+	spec := iptablesElements[e.name]
 	f := &fields{attrs: e.attrs}
-	rule := &ruleB{kind: spec.kind}
+	rule := &ruleIptables{kind: spec.kind}
 	b := space.Everything()
 	if spec.proto >= 0 {
 		b[space.DimProto] = space.Single(space.Number(uint64(spec.proto)))

@@ -10,7 +10,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler/firewall/space"
 )
 
-// frame is what one rule of layer A matches in an IP packet: ends that are the
+// frame is what one rule of ebtables matches in an IP packet: ends that are the
 // zero value match anything.
 type frame struct {
 	v6              bool
@@ -30,8 +30,8 @@ func (f frame) anyPort() frame {
 // host is the prefix that holds a alone.
 func host(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
 
-// acceptA emits one accept of layer A.
-func (l *lowering) acceptA(direction string, f frame) {
+// acceptEbtables emits one accept of ebtables.
+func (l *lowering) acceptEbtables(direction string, f frame) {
 	srcAddr, srcMask := prefix(f.src)
 	dstAddr, dstMask := prefix(f.dst)
 	var port libvirtxml.NWFilterRuleCommonPort
@@ -42,7 +42,7 @@ func (l *lowering) acceptA(direction string, f frame) {
 		proto = text(f.proto)
 	}
 	if !f.v6 {
-		l.addA("accept", direction, libvirtxml.NWFilterRule{IP: &libvirtxml.NWFilterRuleIP{
+		l.addEbtables("accept", direction, libvirtxml.NWFilterRule{IP: &libvirtxml.NWFilterRuleIP{
 			SrcIPAddr: srcAddr, SrcIPMask: srcMask, DstIPAddr: dstAddr, DstIPMask: dstMask,
 			Protocol: proto, NWFilterRuleCommonPort: port, Comment: l.comment}})
 		return
@@ -53,12 +53,12 @@ func (l *lowering) acceptA(direction string, f frame) {
 	if f.icmpv6 != 0 {
 		rule.Type = text(strconv.Itoa(f.icmpv6))
 	}
-	l.addA("accept", direction, libvirtxml.NWFilterRule{IPv6: rule})
+	l.addEbtables("accept", direction, libvirtxml.NWFilterRule{IPv6: rule})
 }
 
-// infrastructureA lets pass what addresses need to work at all: ARP, neighbour
+// infrastructureEbtables lets pass what addresses need to work at all: ARP, neighbour
 // discovery, DHCP, and the errors that path MTU discovery lives on.
-func (l *lowering) infrastructureA() {
+func (l *lowering) infrastructureEbtables() {
 	p := l.policy
 	if p.Has(false) {
 		l.arp()
@@ -68,51 +68,51 @@ func (l *lowering) infrastructureA() {
 		dhcp := frame{proto: "udp", srcLow: 68, srcHigh: 68, dstLow: 67, dstHigh: 67}
 		for _, src := range []netip.Addr{netip.IPv4Unspecified(), space.Leased} {
 			dhcp.src = host(src)
-			l.acceptA("out", dhcp)
+			l.acceptEbtables("out", dhcp)
 		}
-		l.acceptA("in", frame{proto: "udp", srcLow: 67, srcHigh: 67, dstLow: 68, dstHigh: 68})
+		l.acceptEbtables("in", frame{proto: "udp", srcLow: 67, srcHigh: 67, dstLow: 68, dstHigh: 68})
 	}
 	if p.Speaks(false) {
-		l.comment = "errors; layer A cannot tell types of ICMP apart"
+		l.comment = "errors; ebtables cannot tell types of ICMP apart"
 		for _, own := range p.Locals(false) {
-			l.acceptA("in", frame{dst: host(own), proto: "icmp"}.anyPort())
+			l.acceptEbtables("in", frame{dst: host(own), proto: "icmp"}.anyPort())
 		}
 	}
 	if p.Has(true) {
 		l.comment = "neighbour discovery"
 		for _, own := range p.DiscoverySources() {
 			for _, t := range firewall.DiscoveryOut {
-				l.acceptA("out", frame{v6: true, src: host(own), proto: "icmpv6", icmpv6: t}.anyPort())
+				l.acceptEbtables("out", frame{v6: true, src: host(own), proto: "icmpv6", icmpv6: t}.anyPort())
 			}
 		}
 		for _, t := range firewall.DiscoveryIn {
-			l.acceptA("in", frame{v6: true, proto: "icmpv6", icmpv6: t}.anyPort())
+			l.acceptEbtables("in", frame{v6: true, proto: "icmpv6", icmpv6: t}.anyPort())
 		}
 	}
 	if p.Speaks(true) {
 		l.comment = "errors"
 		for _, own := range p.Locals(true) {
 			for _, t := range firewall.ErrorsInV6 {
-				l.acceptA("in", frame{v6: true, dst: host(own), proto: "icmpv6", icmpv6: t}.anyPort())
+				l.acceptEbtables("in", frame{v6: true, dst: host(own), proto: "icmpv6", icmpv6: t}.anyPort())
 			}
 		}
 	}
 }
 
-// arp lets the card answer and ask for its own addresses only; 0.0.0.0 is the
+// arp lets the interface answer and ask for its own addresses only; 0.0.0.0 is the
 // sender of a probe for an address that is not held yet (RFC 5227).
 func (l *lowering) arp() {
-	l.comment = "arp for the card's own addresses"
+	l.comment = "arp for the interface's own addresses"
 	for _, own := range append(l.policy.Locals(false), netip.IPv4Unspecified()) {
-		l.addA("accept", "out", libvirtxml.NWFilterRule{ARP: &libvirtxml.NWFilterRuleARP{
+		l.addEbtables("accept", "out", libvirtxml.NWFilterRule{ARP: &libvirtxml.NWFilterRuleARP{
 			ARPSrcMACAddr: text(l.policy.Interface().MAC.String()), ARPSrcIPAddr: address(own), Comment: l.comment}})
 	}
-	l.addA("accept", "in", libvirtxml.NWFilterRule{ARP: &libvirtxml.NWFilterRuleARP{Comment: l.comment}})
+	l.addEbtables("accept", "in", libvirtxml.NWFilterRule{ARP: &libvirtxml.NWFilterRuleARP{Comment: l.comment}})
 }
 
-// ruleA emits a rule in both directions: what opens a conversation, and what
+// ruleEbtables emits a rule in both directions: what opens a conversation, and what
 // answers it.
-func (l *lowering) ruleA(r firewall.Rule) {
+func (l *lowering) ruleEbtables(r firewall.Rule) {
 	for _, v6 := range []bool{false, true} {
 		for _, remote := range prefixes(r.Remotes, v6) {
 			for _, own := range l.policy.Locals(v6) {
@@ -121,22 +121,22 @@ func (l *lowering) ruleA(r firewall.Rule) {
 					opening.src, opening.dst = opening.dst, opening.src
 				}
 				if r.Any {
-					l.pairA(r.In, opening, opening.reversed())
+					l.pairEbtables(r.In, opening, opening.reversed())
 					continue
 				}
 				for _, s := range r.Services {
-					l.serviceA(r.In, opening, s)
+					l.serviceEbtables(r.In, opening, s)
 				}
 			}
 		}
 	}
 }
 
-func (l *lowering) serviceA(in bool, opening frame, s firewall.Service) {
+func (l *lowering) serviceEbtables(in bool, opening frame, s firewall.Service) {
 	if s.Proto != firewall.ICMP {
 		opening.proto = s.Proto.String()
 		opening.dstLow, opening.dstHigh = s.Low, s.High
-		l.pairA(in, opening, opening.reversed())
+		l.pairEbtables(in, opening, opening.reversed())
 		return
 	}
 	kind := int(s.Low >> 8)
@@ -147,22 +147,22 @@ func (l *lowering) serviceA(in bool, opening frame, s firewall.Service) {
 			opening = opening.reversed()
 		}
 		if _, request := firewall.ICMPReply(firewall.ICMPv4, uint8(kind)); request || !in {
-			l.acceptA("out", opening)
+			l.acceptEbtables("out", opening)
 		}
 		return
 	}
 	opening.proto, opening.icmpv6 = "icmpv6", kind
-	l.acceptA(space.Way(in), opening)
+	l.acceptEbtables(space.Way(in), opening)
 	if reply, ok := firewall.ICMPReply(firewall.ICMPv6, uint8(kind)); ok {
 		answer := opening.reversed()
 		answer.icmpv6 = int(reply)
-		l.acceptA(space.Way(!in), answer)
+		l.acceptEbtables(space.Way(!in), answer)
 	}
 }
 
-func (l *lowering) pairA(in bool, opening, answer frame) {
-	l.acceptA(space.Way(in), opening)
-	l.acceptA(space.Way(!in), answer)
+func (l *lowering) pairEbtables(in bool, opening, answer frame) {
+	l.acceptEbtables(space.Way(in), opening)
+	l.acceptEbtables(space.Way(!in), answer)
 }
 
 // reversed is the frame that goes back.
