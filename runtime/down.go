@@ -17,6 +17,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/kinds"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
+	"github.com/sbx-dev/sbx/runtime/internal/lost"
 	"github.com/sbx-dev/sbx/runtime/internal/publish"
 	"github.com/sbx-dev/sbx/runtime/internal/sequence"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
@@ -68,6 +69,29 @@ func (r *Runtime) down(ctx context.Context, conn *libvirt.Connect, name string, 
 		return true, err
 	}
 	return true, r.removeAll(conn, name, kind, m)
+}
+
+// downLost removes what is left of a sandbox whose domain somebody has removed,
+// and says whether there was anything.
+func (r *Runtime) downLost(name string) (bool, error) {
+	there, err := r.lost().Has(name)
+	if !there || err != nil {
+		return false, err
+	}
+	kind := r.lost().Kind(name)
+	conn, err := r.drivers.Connect(kind)
+	if err != nil {
+		return true, err
+	}
+	left, err := lost.Disown(conn, name)
+	if err != nil {
+		return true, err
+	}
+	return true, r.removeAll(conn, name, kind, left)
+}
+
+func (r *Runtime) lost() lost.Lost {
+	return lost.Lost{Folder: r.state(), Locks: r.locks, Drivers: r.drivers}
 }
 
 // removeAll takes a sandbox away with libvirt's log of it, which a failed start
@@ -226,9 +250,9 @@ func (r *Runtime) DownAll(ctx context.Context, done func(name string, err error)
 		return errors.Join(failed...)
 	}
 	failed = append(failed, r.sweep(ctx))
-	lost, err := r.lost(map[string]bool{})
+	left, err := r.lost().Find(map[string]bool{})
 	names = nil
-	for _, c := range lost {
+	for _, c := range left {
 		names = append(names, c.Sandbox)
 	}
 	take(names)

@@ -126,7 +126,7 @@ func (r *Runtime) planRemovals(o *observe.Observer, p *plan.Plan) (steps []seque
 		steps = append(steps, step)
 		return err
 	})
-	lost, lostErr := r.lost(seen)
+	lost, lostErr := r.lost().Find(seen)
 	for _, c := range lost {
 		if _, wanted := p.Bundles[c.Sandbox]; !wanted {
 			remove(c.Sandbox, map[string]string{observe.StateObject: c.Live})
@@ -198,7 +198,7 @@ func (r *Runtime) Drift(bundles []*compiler.Bundle) ([]plan.Change, error) {
 			return err
 		})
 	})
-	lost, lostErr := r.lost(seen)
+	lost, lostErr := r.lost().Find(seen)
 	for _, c := range lost {
 		if len(bundles) == 0 || byName[c.Sandbox] != nil {
 			found = append(found, c)

@@ -22,7 +22,7 @@ func (r *Runtime) Wait(ctx context.Context, name string) (channel.Status, error)
 	if err == nil || ctx.Err() != nil || !r.drivers.Local() {
 		return status, err
 	}
-	if there, findErr := r.hasDomain(name); !there || findErr != nil {
+	if there, findErr := r.drivers.HasDomain(name); !there || findErr != nil {
 		return status, err
 	}
 	noted, noteErr := keep.NotedEnd(r.state().Path(name))

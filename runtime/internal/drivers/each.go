@@ -4,6 +4,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/runtime/internal/known"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -48,4 +49,18 @@ func (d *Drivers) EachDriver() (conns []*libvirt.Connect, err error) {
 		return true, nil
 	})
 	return conns, err
+}
+
+// HasDomain says whether libvirt has a domain of the name, whoever made it.
+func (d *Drivers) HasDomain(name string) (bool, error) {
+	there := false
+	err := d.EachKind(func(conn *libvirt.Connect, _ schema.Backend) (bool, error) {
+		dom, err := virt.Lookup(conn, name)
+		if dom == nil || err != nil {
+			return true, err
+		}
+		there = true
+		return false, dom.Free()
+	})
+	return there, err
 }

@@ -1,0 +1,112 @@
+// Package lost knows sandboxes whose domain somebody has removed: their folders are
+// there still.
+package lost
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/drivers"
+	"github.com/sbx-dev/sbx/runtime/internal/known"
+	"github.com/sbx-dev/sbx/runtime/internal/locks"
+	"github.com/sbx-dev/sbx/runtime/internal/observe"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
+	"github.com/sbx-dev/sbx/runtime/plan"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// Lost are those of a state folder.
+type Lost struct {
+	Folder  state.Folder
+	Locks   locks.Locks
+	Drivers *drivers.Drivers
+}
+
+// Find gives them as drift, but for those seen. Those of sbx run are not meant.
+func (l Lost) Find(seen map[string]bool) ([]plan.Change, error) {
+	entries, err := os.ReadDir(l.Folder.Path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var found []plan.Change
+	for _, e := range entries {
+		name := e.Name()
+		if !e.IsDir() || strings.HasPrefix(name, ".") || seen[name] {
+			continue
+		}
+		err := l.Locks.IfIdle(name, func() error {
+			lost, err := l.Has(name)
+			if lost {
+				found = append(found, plan.Change{Sandbox: name, Object: observe.StateObject, Live: "without a domain in libvirt", Desired: "running",
+					Effect: plan.Create, Why: observe.WhyAbsent, Since: "after sbx made its files at " + l.madeAt(name)})
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// Has says whether there is a sandbox's folder and nothing else of it. What an
+// interrupted sbx run has left behind is the next one's to remove.
+func (l Lost) Has(name string) (bool, error) {
+	if l.madeAt(name) == "" {
+		return false, nil
+	}
+	if _, err := os.Lstat(l.Folder.Path(state.Claims, name)); err == nil {
+		return false, nil
+	}
+	there, err := l.Drivers.HasDomain(name)
+	return !there, err
+}
+
+// madeAt is when the sandbox's files were made; empty if they were not.
+func (l Lost) madeAt(name string) string {
+	for _, part := range []string{state.Root, state.Boot} {
+		if info, err := os.Stat(l.Folder.Path(name, part)); err == nil {
+			return info.ModTime().UTC().Format(time.RFC3339)
+		}
+	}
+	return ""
+}
+
+// Kind is the kind whose orders stand in what is left of a sandbox.
+func (l Lost) Kind(name string) schema.Backend {
+	for _, k := range known.All() {
+		if _, err := os.Stat(l.Folder.Path(name, k.Manifest)); err == nil {
+			return k.Name
+		}
+	}
+	return known.All()[0].Name
+}
+
+// Disown gives what is to be removed of a sandbox, and withdraws its name from networks.
+// Nothing tells any more which of those it was on: those that sbx made go, unless
+// somebody is on them.
+func Disown(conn *libvirt.Connect, name string) (left *compiler.Metadata, err error) {
+	left = new(compiler.Metadata)
+	if left.Filters, err = virt.FiltersOf(conn, name); err != nil {
+		return nil, err
+	}
+	if left.Networks, err = virt.OwnNetworks(conn); err != nil {
+		return nil, err
+	}
+	for _, network := range left.Networks {
+		if err := virt.SetNames(conn, network, name, nil); err != nil {
+			return nil, err
+		}
+	}
+	return left, nil
+}
