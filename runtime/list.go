@@ -35,7 +35,7 @@ func (r *Runtime) List() ([]Sandbox, error) {
 	list := []Sandbox{}
 	var failed error // of a libvirtd that lets us in
 	err := r.drivers.Each(r.drivers.ConnectToLook, func(conn *libvirt.Connect, kind schema.Backend) (bool, error) {
-		some, err := listOn(conn, kind)
+		some, err := r.listOn(conn, kind)
 		list, failed = append(list, some...), err
 		return err == nil, nil
 	})
@@ -56,7 +56,7 @@ func (r *Runtime) List() ([]Sandbox, error) {
 	return list, nil
 }
 
-func listOn(conn *libvirt.Connect, kind schema.Backend) ([]Sandbox, error) {
+func (r *Runtime) listOn(conn *libvirt.Connect, kind schema.Backend) ([]Sandbox, error) {
 	domains, err := conn.ListAllDomains(0)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list domains: %w", virt.Plain(err))
@@ -64,7 +64,7 @@ func listOn(conn *libvirt.Connect, kind schema.Backend) ([]Sandbox, error) {
 	var list []Sandbox
 	for i := range domains {
 		defer domains[i].Free()
-		s, err := look(&domains[i], kind)
+		s, err := r.look(&domains[i], kind)
 		switch {
 		case virt.IsGone(err): // meanwhile
 		case err != nil:
@@ -77,7 +77,7 @@ func listOn(conn *libvirt.Connect, kind schema.Backend) ([]Sandbox, error) {
 }
 
 // look describes one domain; nil when sbx did not make it.
-func look(dom *libvirt.Domain, kind schema.Backend) (*Sandbox, error) {
+func (r *Runtime) look(dom *libvirt.Domain, kind schema.Backend) (*Sandbox, error) {
 	m, err := virt.Metadata(dom)
 	if m == nil || err != nil {
 		return nil, err
@@ -89,6 +89,9 @@ func look(dom *libvirt.Domain, kind schema.Backend) (*Sandbox, error) {
 	state, _, err := dom.GetState()
 	if err != nil {
 		return nil, err
+	}
+	if state == libvirt.DOMAIN_RUNNING && r.drivers.Local() && observe.EndUnseen(dom, name, kind) {
+		state = libvirt.DOMAIN_SHUTOFF
 	}
 	return newSandbox(name, kind, m, state), nil
 }

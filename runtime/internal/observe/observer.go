@@ -93,6 +93,9 @@ func (o *Observer) Observe(conn *libvirt.Connect, name string, kind schema.Backe
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", name, virt.Plain(err))
 	}
+	if found.Active && EndUnseen(dom, name, kind) {
+		found.stopped(libvirt.DOMAIN_SHUTOFF_SHUTDOWN)
+	}
 	if err := found.lookAtConfinement(dom, kind); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -139,14 +142,20 @@ func (o *Observed) domain(dom *libvirt.Domain) error {
 	}
 	o.state = StateName(state)
 	if state == libvirt.DOMAIN_SHUTOFF {
-		o.finished = libvirt.DomainShutoffReason(reason) == libvirt.DOMAIN_SHUTOFF_SHUTDOWN
-		o.state += " (" + shutoffReason(libvirt.DomainShutoffReason(reason)) + ")"
+		o.stopped(libvirt.DomainShutoffReason(reason))
 	}
 	if o.defined, err = dom.GetXMLDesc(libvirt.DOMAIN_XML_INACTIVE); err != nil || !o.Active {
 		return err
 	}
 	o.running, err = dom.GetXMLDesc(0)
 	return err
+}
+
+// stopped notes that the domain does not run, and why.
+func (o *Observed) stopped(why libvirt.DomainShutoffReason) {
+	o.Active, o.running = false, ""
+	o.finished = why == libvirt.DOMAIN_SHUTOFF_SHUTDOWN
+	o.state = StateName(libvirt.DOMAIN_SHUTOFF) + " (" + shutoffReason(why) + ")"
 }
 
 // shutoffReason says in libvirt's words why a domain does not run.

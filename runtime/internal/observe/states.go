@@ -2,6 +2,10 @@ package observe
 
 import (
 	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/runtime/internal/known"
+	"github.com/sbx-dev/sbx/runtime/internal/proc"
+	"github.com/sbx-dev/sbx/schema"
 )
 
 // StateName is what sbx calls a state of a domain's.
@@ -15,4 +19,12 @@ func StateName(s libvirt.DomainState) string {
 		return "crashed"
 	}
 	return "stopped"
+}
+
+// EndUnseen says whether the process of an active domain is gone from this host, which
+// libvirt sees a moment later, and now and then never (9.0, with containers).
+func EndUnseen(dom *libvirt.Domain, name string, kind schema.Backend) bool {
+	end := proc.WatchEnd(known.Of(kind).Process(dom, name))
+	defer end.Close()
+	return end.Came()
 }
