@@ -21,7 +21,7 @@ func (p *Policy) Eval(packet space.Packet) Decision {
 			continue
 		}
 		d := Decision{Accept: true}
-		if c.Rule != infrastructure {
+		if c.Rule != Infrastructure {
 			d.Rule = &p.rules[c.Rule]
 		}
 		return d

@@ -4,8 +4,8 @@ import (
 	"github.com/sbx-dev/sbx/compiler/firewall/space"
 )
 
-// infrastructure marks a clause that no rule of the profile asked for.
-const infrastructure = -1
+// Infrastructure marks a clause that no rule of the profile asked for.
+const Infrastructure = -1
 
 // meaning writes down which packets a policy admits, apart from how it is
 // lowered: exactly where the filter keeps state, and as the residual where it
@@ -13,11 +13,20 @@ const infrastructure = -1
 type meaning struct {
 	policy   *Policy
 	residual bool // forget states, types of ICMPv4 and codes of ICMP
+	exact    bool // ask for the states of ICMPv6, too
 	clauses  map[space.Slice][]space.Clause
 }
 
-// Admits gives the clauses of everything that the policy lets pass.
-func (p *Policy) Admits() map[space.Slice][]space.Clause { return p.write(false) }
+// Admits gives the clauses of everything that the policy lets pass where libvirt's
+// packet filter enforces it, which knows no states of ICMPv6.
+func (p *Policy) Admits() map[space.Slice][]space.Clause { return p.write(meaning{policy: p}) }
+
+// Exact gives the clauses of everything that the policy lets pass where the inner wall
+// enforces it, too: of ICMPv6, as of ICMP, only replies to what was asked, and errors
+// about known connections.
+func (p *Policy) Exact() map[space.Slice][]space.Clause {
+	return p.write(meaning{policy: p, exact: true})
+}
 
 // Residual gives the clauses of what passes where only ebtables stands: packets
 // from the host and by way of its routing, and all packets of a host whose
@@ -26,10 +35,12 @@ func (p *Policy) Admits() map[space.Slice][]space.Clause { return p.write(false)
 // So someone who may be spoken to can send packets from the port that he may be
 // spoken to on, and someone who may speak can be sent packets from the port that
 // he may speak to.
-func (p *Policy) Residual() map[space.Slice][]space.Clause { return p.write(true) }
+func (p *Policy) Residual() map[space.Slice][]space.Clause {
+	return p.write(meaning{policy: p, residual: true})
+}
 
-func (p *Policy) write(residual bool) map[space.Slice][]space.Clause {
-	m := meaning{policy: p, residual: residual, clauses: map[space.Slice][]space.Clause{}}
+func (p *Policy) write(m meaning) map[space.Slice][]space.Clause {
+	m.clauses = map[space.Slice][]space.Clause{}
 	m.infrastructure()
 	for n, r := range p.rules {
 		m.rule(n, r)
@@ -155,7 +166,7 @@ func (m *meaning) blurred(k space.Kind, kind uint8) space.Interval {
 // tracked is states where rules can ask for them: libvirt's schema knows none
 // for IPv6.
 func (m *meaning) tracked(k space.Kind, states []space.State) []space.State {
-	if k == space.KindV6 {
+	if k == space.KindV6 && !m.exact {
 		return nil
 	}
 	return states
@@ -207,16 +218,16 @@ func (m *meaning) message(in bool, b space.Box, kind int, states []space.State, 
 	if m.residual {
 		b[space.DimDstPort] = m.blurred(k, uint8(kind))
 	}
-	m.admit(in, k, b, infrastructure, states)
+	m.admit(in, k, b, Infrastructure, states)
 }
 
 func (m *meaning) arp() {
-	m.admit(true, space.KindARP, space.Everything(), infrastructure, nil)
+	m.admit(true, space.KindARP, space.Everything(), Infrastructure, nil)
 	for _, own := range append(m.policy.Locals(false), space.EveryV4.From) {
 		b := space.Everything()
 		b[space.DimSrc] = space.Single(space.AddressValue(own))
 		b[space.DimSrcPort] = space.Single(space.MacValue(m.policy.iface.MAC))
-		m.admit(false, space.KindARP, b, infrastructure, nil)
+		m.admit(false, space.KindARP, b, Infrastructure, nil)
 	}
 }
 
@@ -225,10 +236,10 @@ func (m *meaning) dhcp() {
 	b := space.Everything()
 	b[space.DimProto] = space.Single(space.Number(space.ProtoUDP))
 	b[space.DimSrcPort], b[space.DimDstPort] = space.Span(67, 67), space.Span(68, 68)
-	m.admit(true, space.KindV4, b, infrastructure, nil)
+	m.admit(true, space.KindV4, b, Infrastructure, nil)
 	for _, own := range []space.Range{{From: space.EveryV4.From, To: space.EveryV4.From}, {From: space.Leased, To: space.Leased}} {
 		out := b.Reversed()
 		out[space.DimSrc] = space.Addresses(own)
-		m.admit(false, space.KindV4, out, infrastructure, nil)
+		m.admit(false, space.KindV4, out, Infrastructure, nil)
 	}
 }

@@ -49,6 +49,21 @@ type Rule struct {
 	Pos         diag.Pos
 }
 
+// Where is the rule's path in the profile and where that was written, in characters
+// that a comment may hold.
+func (r Rule) Where() string {
+	s := r.Path
+	if r.Pos.File != "" {
+		s += " " + r.Pos.String()
+	}
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' {
+			return '_'
+		}
+		return c
+	}, s)
+}
+
 // Policy is an allow-list bound to the interface that it guards. Every Policy that
 // Resolve returns is valid.
 type Policy struct {

@@ -7,13 +7,9 @@ import (
 	"github.com/sbx-dev/sbx/compiler/firewall/space"
 )
 
-// The names of sets; those of a family end in 4 or 6. The sets of one direction hold
-// who is spoken to, or speaks: what may be opened that way, and of ICMP what may be
-// sent that way.
+// The names of sets, whose ends say the family, and for most the way: who may be
+// spoken to, or speak, and of ICMP what may be sent that way.
 const (
-	arpSenders   = "arp"  // the addresses that ARP may go out for
-	ownAddresses = "own"  // the interface's own
-	discoverers  = "link" // the addresses that neighbour discovery may go out from
 	discoveryOut = "discovery_out"
 	discoveryIn  = "discovery_in"
 
@@ -47,29 +43,33 @@ func families(p *firewall.Policy) []family {
 	return slices.DeleteFunc([]family{ipv4, ipv6}, func(f family) bool { return !p.Has(f.v6) })
 }
 
+// The ways that packets go, as the names of chains and sets say them.
+const (
+	wayOut = "out"
+	wayIn  = "in"
+)
+
 // chains are those of an interface: the same for whatever its profile allows.
 func chains(p *firewall.Policy, device string) []Chain {
-	out := chain("out", dropped(Match{Fields: []Field{EtherSource}, Not: true, Value: p.Interface().MAC}))
-	in := chain("in")
-	list := []Chain{
-		base(Prerouting, InDevice, device, "out"),
-		base(Postrouting, OutDevice, device, "in"),
-	}
+	arp := []byte{0x08, 0x06}
+	out, in := Chain{Name: wayOut}, Chain{Name: wayIn}
+	out.add(refused(wayOut, Match{Fields: []Field{EtherSource}, Not: true, Value: Value(p.Interface().MAC)}))
 	var below []Chain
 	if p.Has(false) {
-		arp := []byte{0x08, 0x06}
-		out.Rules = append(out.Rules, leads("out_arp", is(EtherType, arp...)))
-		in.Rules = append(in.Rules, accepted(is(EtherType, arp...)))
+		out.add(leads("out_arp", is(EtherType, arp...)))
+		in.add(accepted(is(EtherType, arp...)))
 		below = append(below, outARP(p))
 	}
 	for _, f := range families(p) {
-		out.Rules = append(out.Rules, leads("out_ip"+f.suffix, is(EtherType, f.ether...)))
-		in.Rules = append(in.Rules, leads("in_ip"+f.suffix, is(EtherType, f.ether...)))
-		below = append(below, outIP(p, f), inIP(p, f))
+		for _, c := range []*Chain{&out, &in} {
+			c.add(leads(c.Name+"_ip"+f.suffix, is(EtherType, f.ether...)))
+		}
+		below = append(below, outIP(p, f), conversations(f, wayOut, wayIn, f.target), inIP(p, f), conversations(f, wayIn, wayOut, f.source))
 	}
-	out.Rules = append(out.Rules, dropped())
-	in.Rules = append(in.Rules, dropped())
-	return slices.Concat(list, []Chain{out, in}, below)
+	out.add(refused(wayOut))
+	in.add(refused(wayIn))
+	return slices.Concat([]Chain{base(Prerouting, InDevice, device, wayOut), base(Postrouting, OutDevice, device, wayIn), out, in},
+		below, []Chain{refusal(wayOut), refusal(wayIn)})
 }
 
 // base is the chain that a hook enters.
@@ -77,47 +77,55 @@ func base(hook Hook, by Field, device, to string) Chain {
 	return Chain{Name: string(hook), Hook: hook, Rules: []Rule{leads(to, is(by, []byte(device)...))}}
 }
 
-// outARP lets the interface answer and ask for its own addresses. A leased one is the
-// outer wall's to check, which learns it.
+// outARP lets the interface answer and ask for its own addresses; 0.0.0.0 is the
+// sender of a probe for one that is not held yet (RFC 5227). A leased one is the outer
+// wall's to check, which learns it.
 func outARP(p *firewall.Policy) Chain {
-	matches := []Match{is(ARPHardware, 0, 1), is(ARPProtocol, 0x08, 0x00), is(ARPHardLen, 6), is(ARPProtoLen, 4), is(ARPSource, p.Interface().MAC...)}
-	if !p.Interface().DHCP {
-		matches = append(matches, in(arpSenders, ARPSourceIP))
+	c := Chain{Name: "out_arp"}
+	form := []Match{is(ARPHardware, 0, 1), is(ARPProtocol, 0x08, 0x00), is(ARPHardLen, 6), is(ARPProtoLen, 4), is(ARPSource, p.Interface().MAC...)}
+	if p.Interface().DHCP {
+		c.add(accepted(form...), refused(wayOut))
+		return c
 	}
-	return chain("out_arp", accepted(matches...), dropped())
+	for _, own := range append(p.Locals(false), space.EveryV4.From) {
+		c.add(accepted(append(slices.Clip(form), is(ARPSourceIP, own.AsSlice()...))...))
+	}
+	c.add(refused(wayOut))
+	return c
 }
 
-// outIP is what may leave.
+// outIP is what may leave, before it is asked what it is about.
 func outIP(p *firewall.Policy, f family) Chain {
-	c := chain("out_ip" + f.suffix)
+	c := Chain{Name: "out_ip" + f.suffix}
 	if f.v6 {
-		c.Rules = append(c.Rules, accepted(in(discoverers, f.source), is(Protocol, f.icmp), in(discoveryOut, f.kind)))
+		c.add(accepted(is(Protocol, f.icmp), in(discoveryOut, f.source, f.kind)))
 	}
-	c.Rules = append(c.Rules, own(p, f, f.source, dhcp(68, 67))...)
-	c.Rules = append(c.Rules, conversations(f, "out", "in", f.target)...)
+	c.own(p, f, wayOut, f.source, dhcp(68, 67))
 	return c
 }
 
-// inIP is what may come in.
+// inIP is what may come in, likewise.
 func inIP(p *firewall.Policy, f family) Chain {
-	c := chain("in_ip" + f.suffix)
+	c := Chain{Name: "in_ip" + f.suffix}
 	if f.v6 {
-		c.Rules = append(c.Rules, accepted(is(Protocol, f.icmp), in(discoveryIn, f.kind)))
+		c.add(accepted(is(Protocol, f.icmp), in(discoveryIn, f.kind, f.code)))
 	}
-	c.Rules = append(c.Rules, own(p, f, f.target, dhcp(67, 68))...)
-	c.Rules = append(c.Rules, conversations(f, "in", "out", f.source)...)
+	c.own(p, f, wayIn, f.target, dhcp(67, 68))
 	return c
 }
 
-// own drops what is not of the interface's own address. Where that is leased, it is
-// not known here; the way to get it is open instead.
-func own(p *firewall.Policy, f family, at Field, dhcp Rule) []Rule {
+// own goes on with what is of the interface's own addresses. A leased one is not known
+// here, and the way to get it is open instead.
+func (c *Chain) own(p *firewall.Policy, f family, way string, at Field, dhcp Rule) {
+	to := talking(way, f)
 	if !f.v6 && p.Interface().DHCP {
-		return []Rule{dhcp}
+		c.add(dhcp, leads(to))
+		return
 	}
-	m := in(ownAddresses+f.suffix, at)
-	m.Not = true
-	return []Rule{dropped(m)}
+	for _, a := range p.Locals(f.v6) {
+		c.add(leads(to, is(at, a.AsSlice()...)))
+	}
+	c.add(refused(way))
 }
 
 // dhcp is the lease's own conversation. No flow matches an offer, so it is not asked
@@ -126,33 +134,37 @@ func dhcp(from, to byte) Rule {
 	return accepted(is(Protocol, space.ProtoUDP), is(SourcePort, 0, from), is(TargetPort, 0, to))
 }
 
+// talking is the chain of one way's conversations.
+func talking(way string, f family) string { return way + "_rules" + f.suffix }
+
 // conversations are what passes one way by the rules: what opens a conversation, and
 // what answers one of the other way.
-func conversations(f family, way, back string, remote Field) []Rule {
-	opening := func(m ...Match) Rule {
-		return accepted(append(m, state(New, Established), is(CTDirection, Original))...)
-	}
-	answer := func(m ...Match) Rule { return accepted(append(m, state(Established), is(CTDirection, Reply))...) }
+func conversations(f family, way, back string, remote Field) Chain {
+	opening := func(m Match) Rule { return accepted(state(New, Established), is(CTDirection, Original), m) }
+	answer := func(m Match) Rule { return accepted(state(Established), is(CTDirection, Reply), m) }
 	message := func(set string, states ...State) Rule {
-		return accepted(is(Protocol, f.icmp), in(set+way+f.suffix, remote, f.kind, f.code), state(states...))
+		return accepted(state(states...), is(Protocol, f.icmp), in(set+way+f.suffix, remote, f.kind, f.code))
 	}
-	return []Rule{
+	return Chain{Name: talking(way, f), Rules: []Rule{
 		opening(in(byPort+way+f.suffix, Protocol, remote, TargetPort)),
 		answer(in(byPort+back+f.suffix, Protocol, remote, SourcePort)),
-		opening(in(byAny+way+f.suffix, remote)),
-		answer(in(byAny+back+f.suffix, remote)),
+		opening(in(byAny+way+f.suffix, Protocol, remote)),
+		answer(in(byAny+back+f.suffix, Protocol, remote)),
 		message(asks, New, Established),
 		message(replies, Established),
 		message(faults, Related),
-		dropped(),
-	}
+		refused(way),
+	}}
 }
 
-func chain(name string, rules ...Rule) Chain { return Chain{Name: name, Rules: rules} }
+// refusal is where everything goes that is not accepted.
+func refusal(way string) Chain {
+	return Chain{Name: "refused_" + way, Rules: []Rule{{Log: true, Verdict: Drop}}}
+}
+
+func refused(way string, m ...Match) Rule { return leads("refused_"+way, m...) }
 
 func accepted(m ...Match) Rule { return Rule{Match: m, Verdict: Accept} }
-
-func dropped(m ...Match) Rule { return Rule{Match: m, Log: true, Verdict: Drop} }
 
 func leads(to string, m ...Match) Rule { return Rule{Match: m, Verdict: Goto, Chain: to} }
 
@@ -161,3 +173,5 @@ func is(f Field, value ...byte) Match { return Match{Fields: []Field{f}, Value: 
 func in(set string, fields ...Field) Match { return Match{Fields: fields, Set: set} }
 
 func state(s ...State) Match { return Match{Fields: []Field{CTState}, States: s} }
+
+func (c *Chain) add(rules ...Rule) { c.Rules = append(c.Rules, rules...) }

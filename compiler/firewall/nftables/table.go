@@ -23,36 +23,42 @@
 package nftables
 
 // Table is the inner wall of one interface.
+//
+// As JSON (Encode, Decode), it is a document of a bundle.
 type Table struct {
-	Name   string // in nftables' family bridge; the nwfilter's name
-	Device string // the host's end of the interface
-	Sets   []Set
-	Chains []Chain
+	Name   string  `json:"name"`   // in nftables' family bridge; the nwfilter's name
+	Device string  `json:"device"` // the host's end of the interface
+	Sets   []Set   `json:"sets"`
+	Chains []Chain `json:"chains"`
 }
 
-// Set is a named set of intervals: a lookup matches where each field lies in the
-// interval of its type, in one of the elements.
+// Set is a named set of intervals of concatenated fields: a lookup matches where each
+// field lies in the interval of its type, in one of the elements. There are none of a
+// single field: the kernel keeps those in another way.
 type Set struct {
-	Name     string
-	Types    []Type    // what the fields of a lookup hold; more than one are concatenated
-	Elements []Element // no two overlap; ascending
+	Name     string    `json:"name"`
+	Types    []Type    `json:"types"`    // what the fields of a lookup hold: two or more
+	Elements []Element `json:"elements"` // no two overlap; ascending
 }
 
 // Element is one product of intervals.
 type Element struct {
-	Key   []Interval // one for each of the set's types
-	Lines []string   // who asks for it, for people: "network.allow[0] web.cue:12:3"
+	Key   []Interval `json:"key"`             // one for each of the set's types
+	Lines []string   `json:"lines,omitempty"` // who asks for it, for people: "network.allow[0] web.cue:12:3"
 }
 
 // Interval is inclusive. Both ends are in network byte order and have the length of
-// their type.
-type Interval struct{ Low, High []byte }
+// their type. As text it is hex, "0050" or "0050-005a".
+type Interval struct{ Low, High Value }
+
+// Value is what a field holds, in network byte order. As text it is hex.
+type Value []byte
 
 // Chain is a base chain where it has a hook, and else one that rules go to.
 type Chain struct {
-	Name  string
-	Hook  Hook // a base chain has the type filter, priority 0 and the policy accept
-	Rules []Rule
+	Name  string `json:"name"`
+	Hook  Hook   `json:"hook,omitempty"` // a base chain has the type filter, priority 0 and the policy accept
+	Rules []Rule `json:"rules"`
 }
 
 // Hook is where the kernel enters a base chain.
@@ -67,10 +73,10 @@ const (
 
 // Rule does something with the packets that all of its matches match.
 type Rule struct {
-	Match   []Match
-	Log     bool // tell what is dropped
-	Verdict Verdict
-	Chain   string // where a Goto leads
+	Match   []Match `json:"match,omitempty"`
+	Log     bool    `json:"log,omitempty"` // tell what is dropped
+	Verdict Verdict `json:"verdict"`
+	Chain   string  `json:"chain,omitempty"` // where a Goto leads
 }
 
 // Verdict is what a rule does.
@@ -86,11 +92,11 @@ const (
 
 // Match asks one thing of a packet: exactly one of Set, Value and States is given.
 type Match struct {
-	Fields []Field
-	Not    bool    // it matches where what follows does not; of one field alone
-	Set    string  // the fields lie in the named set
-	Value  []byte  // the one field has the value
-	States []State // `ct state`, the only field, is one of these
+	Fields []Field `json:"fields"`
+	Not    bool    `json:"not,omitempty"`    // it matches where the one field has another value
+	Set    string  `json:"set,omitempty"`    // the fields lie in the named set
+	Value  Value   `json:"value,omitempty"`  // the one field has the value
+	States []State `json:"states,omitempty"` // `ct state`, the only field, is one of these
 }
 
 // State is a state of a connection, as nft names it.
@@ -159,11 +165,15 @@ const (
 
 // types is what each field holds that can be looked up in a set.
 var types = map[Field]Type{
-	ARPSourceIP: IPv4Type, Protocol: ProtocolType,
-	Source4: IPv4Type, Target4: IPv4Type, Source6: IPv6Type, Target6: IPv6Type,
+	Protocol: ProtocolType,
+	Source4:  IPv4Type, Target4: IPv4Type, Source6: IPv6Type, Target6: IPv6Type,
 	SourcePort: PortType, TargetPort: PortType,
 	Type4: ICMPType, Code4: ICMPCode, Type6: ICMPv6Type, Code6: ICMPv6Code,
 }
+
+// lengths is how many bytes a value has of each field that is in no set; a device's name
+// has up to 15.
+var lengths = map[Field]int{EtherSource: 6, EtherType: 2, ARPHardware: 2, ARPProtocol: 2, ARPHardLen: 1, ARPProtoLen: 1, ARPSource: 6, ARPSourceIP: 4, CTDirection: 1}
 
 // sizes is how many bytes a value of each type has.
 var sizes = map[Type]int{ProtocolType: 1, IPv4Type: 4, IPv6Type: 16, PortType: 2, ICMPType: 1, ICMPCode: 1, ICMPv6Type: 1, ICMPv6Code: 1}

@@ -85,3 +85,10 @@ func (e *UnsupportedError) Error() string {
 	}
 	return fmt.Sprintf("filter %s: %s: %s", e.Filter, e.Rule, e.Why)
 }
+
+// Every gives the clauses that each packet of a space meets, those of ebtables.
+func (f *Filter) Every(s space.Slice) []space.Clause { return f.ebtables[s] }
+
+// Bridged gives the clauses that bridged packets and those that leave meet besides,
+// those of iptables.
+func (f *Filter) Bridged(s space.Slice) []space.Clause { return f.iptables[s] }

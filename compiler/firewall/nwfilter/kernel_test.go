@@ -10,6 +10,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler/firewall"
 	"github.com/sbx-dev/sbx/compiler/firewall/space"
+	"github.com/sbx-dev/sbx/internal/randompolicy"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -71,7 +72,7 @@ func differential(t *testing.T, start func(*testing.T) (sandbox, firewall.Interf
 func randomFor(t *testing.T, r *rand.Rand, i firewall.Interface) firewall.Rules {
 	t.Helper()
 	for {
-		rules := randomRules(r)
+		rules := randompolicy.Rules(r)
 		for n := range rules.Allow {
 			rules.Allow[n].Connections = 0 // not a matter of single packets
 		}

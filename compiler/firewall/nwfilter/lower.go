@@ -3,7 +3,6 @@ package nwfilter
 import (
 	"net/netip"
 	"strconv"
-	"strings"
 
 	"libvirt.org/go/libvirtxml"
 
@@ -103,7 +102,7 @@ func comment(p *firewall.Policy, part firewall.Part) string {
 		room -= len(andMore)
 	}
 	for n, i := range part.From {
-		one := place(p.Rules()[i])
+		one := p.Rules()[i].Where()
 		if n == 0 {
 			s = one[max(0, len(one)-room):]
 			continue
@@ -114,20 +113,6 @@ func comment(p *firewall.Policy, part firewall.Part) string {
 		s += ", " + one
 	}
 	return s
-}
-
-// place is a rule's path in the profile and where that was written.
-func place(r firewall.Rule) string {
-	s := r.Path
-	if r.Pos.File != "" {
-		s += " " + r.Pos.String()
-	}
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c > '~' {
-			return '_'
-		}
-		return c
-	}, s)
 }
 
 func text(s string) libvirtxml.NWFilterField { return libvirtxml.NWFilterField{Str: s} }

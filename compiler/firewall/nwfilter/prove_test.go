@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/internal/randompolicy"
 )
 
 func TestProofHoldsForRandomProfiles(t *testing.T) {
@@ -46,7 +47,7 @@ func TestProofNoticesBrokenFilters(t *testing.T) {
 			continue
 		}
 		for range 2000 {
-			p := randomPacket(r, c.Policy)
+			p := randompolicy.Packet(r, c.Policy)
 			for _, nfCall := range []bool{true, false} {
 				if broken.Eval(p, nfCall).Accept != c.Model.Eval(p, nfCall).Accept {
 					t.Fatalf("%s goes unnoticed, but %s (%s, %t) tells the filters apart\n%s", what, p, p.Source, nfCall, text)

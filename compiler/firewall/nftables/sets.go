@@ -1,0 +1,200 @@
+package nftables
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
+)
+
+// flat is a set of messages of one protocol: remote addresses × ports, or codes of one
+// type of ICMP.
+type flat struct {
+	remote    space.Range
+	low, high uint16
+	rule      int // of the policy; firewall.Infrastructure where none asks for it
+}
+
+// contents are the sets of an interface, filled by its policy.
+type contents struct {
+	policy *firewall.Policy
+	sets   []Set
+	err    error
+}
+
+// sets are all that the chains look up in.
+func sets(p *firewall.Policy) ([]Set, error) {
+	c := &contents{policy: p}
+	for _, f := range families(p) {
+		if f.v6 {
+			c.discovery(f)
+		}
+		for _, way := range []string{wayOut, wayIn} {
+			c.conversations(f, way)
+			c.messages(f, way)
+		}
+	}
+	return c.sets, c.err
+}
+
+// discovery is what IPv6 needs on a link.
+func (c *contents) discovery(f family) {
+	out := Set{Name: discoveryOut, Types: []Type{f.address, f.icmpType}}
+	for _, own := range c.policy.DiscoverySources() {
+		for _, t := range firewall.DiscoveryOut {
+			out.Elements = append(out.Elements, Element{Key: []Interval{addresses(space.Range{From: own, To: own}), octets(uint8(t), uint8(t))}})
+		}
+	}
+	in := Set{Name: discoveryIn, Types: []Type{f.icmpType, f.icmpCode}}
+	for _, t := range firewall.DiscoveryIn {
+		in.Elements = append(in.Elements, Element{Key: []Interval{octets(uint8(t), uint8(t)), octets(0, 0xff)}})
+	}
+	c.add(out)
+	c.add(in)
+}
+
+// conversations are the sets of what one way may be opened, ICMP apart.
+func (c *contents) conversations(f family, way string) {
+	known := Set{Name: byPort + way + f.suffix, Types: []Type{ProtocolType, f.address, PortType}}
+	for _, t := range []struct {
+		proto  firewall.Proto
+		number uint8
+	}{{firewall.TCP, space.ProtoTCP}, {firewall.UDP, space.ProtoUDP}, {firewall.SCTP, space.ProtoSCTP}} {
+		for _, e := range c.disjoint(f, c.asked(f, way, func(r firewall.Rule, s firewall.Service) bool { return !r.Any && s.Proto == t.proto })) {
+			known.Elements = append(known.Elements, Element{[]Interval{octets(t.number, t.number), addresses(e.remote), words(e.low, e.high)}, c.lines(e.rules)})
+		}
+	}
+	whole := Set{Name: byAny + way + f.suffix, Types: []Type{ProtocolType, f.address}}
+	for _, e := range c.disjoint(f, c.asked(f, way, func(r firewall.Rule, s firewall.Service) bool { return r.Any && s.Proto == firewall.Other })) {
+		whole.Elements = append(whole.Elements, Element{[]Interval{octets(0, 0xff), addresses(e.remote)}, c.lines(e.rules)})
+	}
+	c.add(known)
+	c.add(whole)
+}
+
+// messages are the sets of the messages of ICMP that one way may be sent.
+func (c *contents) messages(f family, way string) {
+	back := map[string]string{wayIn: wayOut, wayOut: wayIn}[way]
+	table, errors := firewall.ICMPv4, firewall.ErrorsInV4
+	if f.v6 {
+		table, errors = firewall.ICMPv6, firewall.ErrorsInV6
+	}
+	ask, answer, fault := c.messageSet(asks, way, f), c.messageSet(replies, way, f), c.messageSet(faults, way, f)
+	for t := range 256 {
+		kind := uint8(t)
+		named := func(r firewall.Rule, s firewall.Service) bool {
+			return !r.Any && s.Proto == firewall.ICMP && uint8(s.Low>>8) == kind
+		}
+		there := c.asked(f, way, named)
+		if reply, request := firewall.ICMPReply(table, kind); request {
+			c.fill(f, &ask, kind, there)
+			returned := c.asked(f, back, named)
+			for i := range returned {
+				returned[i].low, returned[i].high = 0, 0xff
+			}
+			c.fill(f, &answer, reply, returned)
+			continue
+		}
+		if way == wayIn && c.policy.Speaks(f.v6) && slices.Contains(errors, t) {
+			there = append(there, flat{everyone(f), 0, 0xff, firewall.Infrastructure})
+		}
+		c.fill(f, &fault, kind, there)
+	}
+	c.add(ask)
+	c.add(answer)
+	c.add(fault)
+}
+
+func everyone(f family) space.Range {
+	if f.v6 {
+		return space.EveryV6
+	}
+	return space.EveryV4
+}
+
+func (c *contents) messageSet(name, way string, f family) Set {
+	return Set{Name: name + way + f.suffix, Types: []Type{f.address, f.icmpType, f.icmpCode}}
+}
+
+// fill adds what is asked for of one type of ICMP.
+func (c *contents) fill(f family, to *Set, kind uint8, asked []flat) {
+	for _, e := range c.disjoint(f, asked) {
+		to.Elements = append(to.Elements, Element{[]Interval{addresses(e.remote), octets(kind, kind), octets(uint8(e.low), uint8(e.high))}, c.lines(e.rules)})
+	}
+}
+
+// asked is what the rules of a family and way ask for, of the services that are wanted;
+// of ICMP the codes alone.
+func (c *contents) asked(f family, way string, wanted func(firewall.Rule, firewall.Service) bool) (out []flat) {
+	for n, r := range c.policy.Rules() {
+		if r.In != (way == wayIn) {
+			continue
+		}
+		for _, s := range r.Services {
+			if !wanted(r, s) {
+				continue
+			}
+			low, high := s.Low, s.High
+			if s.Proto == firewall.ICMP {
+				low, high = low&0xff, high&0xff
+			}
+			for _, remote := range r.Remotes {
+				if remote.From.Is6() == f.v6 {
+					out = append(out, flat{remote, low, high, n})
+				}
+			}
+		}
+	}
+	return out
+}
+
+// MaxElements bounds the elements of one table.
+const MaxElements = 50_000
+
+func (c *contents) add(s Set) {
+	slices.SortFunc(s.Elements, func(a, b Element) int {
+		for i := range a.Key {
+			if by := cmp.Or(bytes.Compare(a.Key[i].Low, b.Key[i].Low), bytes.Compare(a.Key[i].High, b.Key[i].High)); by != 0 {
+				return by
+			}
+		}
+		return 0
+	})
+	c.sets = append(c.sets, s)
+	n := 0
+	for _, s := range c.sets {
+		n += len(s.Elements)
+	}
+	if n > MaxElements && c.err == nil {
+		c.err = fmt.Errorf("the rules become %d elements of sets, of which sbx takes %d", n, MaxElements)
+	}
+}
+
+// lines says who asks for an element.
+func (c *contents) lines(rules []int) (out []string) {
+	for _, n := range rules {
+		if n != firewall.Infrastructure {
+			out = append(out, c.policy.Rules()[n].Where())
+		}
+	}
+	return out
+}
+
+func octets(low, high uint8) Interval { return Interval{[]byte{low}, []byte{high}} }
+
+func words(low, high uint16) Interval {
+	return Interval{binary.BigEndian.AppendUint16(nil, low), binary.BigEndian.AppendUint16(nil, high)}
+}
+
+func addresses(r space.Range) Interval { return Interval{r.From.AsSlice(), r.To.AsSlice()} }
+
+// address reads one end of an interval of addresses.
+func address(b []byte) netip.Addr {
+	a, _ := netip.AddrFromSlice(b)
+	return a
+}
