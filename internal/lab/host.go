@@ -24,7 +24,12 @@ var Hosts = []Host{
 	{Name: "trixie-selinux", Suite: "trixie", Packages: selinux, Kernel: []string{"security=selinux", "selinux=1"}, Setup: labelled},
 	{Name: "bookworm-selinux", Suite: "bookworm", Packages: selinux, Kernel: []string{"security=selinux", "selinux=1"}, Setup: labelled},
 	{Name: "trixie-noipv6", Suite: "trixie", Kernel: []string{"ipv6.disable=1"}},
+	{Name: "bookworm-desktop", Suite: "bookworm", Packages: desktop},
+	{Name: "trixie-desktop", Suite: "trixie", Packages: desktop},
 }
+
+// desktop is what programs with windows need, and what reads pictures of them.
+var desktop = []string{"netpbm", "tigervnc-standalone-server", "x11-apps", "xpdf"}
 
 // variants are what hosts have beside libvirt, as a scenario's steps switch it on.
 var variants = []string{"acl", "firewalld", "ufw", "polkitd", "sudo"}
