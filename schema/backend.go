@@ -23,12 +23,13 @@ type traits struct {
 	maps     bool // its user ids stand for ids of the host's
 	sockets  bool // it can use the host's sockets
 	disks    bool // it takes disk images
+	devices  bool // it can use the host's devices
 	memory   Size // it does not start with less
 	whatItIs string
 }
 
 var backends = []traits{
-	{name: LXC, maps: true, sockets: true, memory: 4 << 20, whatItIs: "a container"},
+	{name: LXC, maps: true, sockets: true, devices: true, memory: 4 << 20, whatItIs: "a container"},
 	{name: KVM, kernel: true, disks: true, memory: 64 << 20, whatItIs: "a machine"},
 }
 

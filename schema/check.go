@@ -25,6 +25,7 @@ func (p *Profile) Check() diag.List {
 	c.users()
 	c.files()
 	c.display()
+	c.devices()
 	c.machine()
 	c.after()
 	c.networks()

@@ -22,6 +22,7 @@ type Profile struct {
 	Networks     map[string]Network `json:"networks,omitempty"` // several interfaces, in the order of their keys; never together with Network
 	Secrets      map[string]Secret  `json:"secrets,omitempty"`  // by their file's name in /run/secrets
 	Display      *Display           `json:"display,omitempty"`  // nil: no screen
+	Devices      []string           `json:"devices,omitempty"`  // character devices of the host's, at the same path inside
 	After        []string           `json:"after,omitempty"`    // sandboxes that start before this one, where they start together
 	Resources    Resources          `json:"resources"`
 	Capabilities []string           `json:"capabilities,omitempty"` // lower case, without "cap_"

@@ -36,6 +36,7 @@ func newManifest(s *Sandbox, o Options) (*manifest.Manifest, error) {
 		Root:     root,
 		Mounts:   mounts,
 		Display:  display,
+		Devices:  s.Devices,
 		Sysctls:  sysctls(s.Profile),
 		Secrets:  slices.Sorted(maps.Keys(s.Secrets)),
 		Service:  !o.Ephemeral,

@@ -37,6 +37,7 @@ var everyField = []string{`{
 	"secrets": {"key": {"file": "/etc/key"}, "word": {"env": "WORD"}, "token": {"command": ["/bin/token", "-n"]}},
 	"resources": {"memory": "1GiB", "cpus": 2, "pids": 100, "cpuWeight": 200, "ioWeight": 200, "ulimits": {"nofile": {"soft": 1024, "hard": 4096}, "core": 5}},
 	"sysctls": {"net.core.somaxconn": 4096},
+	"devices": ["/dev/fuse", "/dev/net/tun"],
 	"display": {"size": "1280x800", "clipboard": "in", "resize": true},
 	"capabilities": ["chown", "kill"],
 	"mac": "require",
@@ -77,6 +78,7 @@ var unreviewed = map[string]string{
 
 	"IDs reversed":          "each counts by itself",
 	"After reversed":        "all of them come first",
+	"Devices reversed":      "each stands at its own path",
 	"Expose reversed":       "each stands at its own path",
 	"Capabilities reversed": "a set",
 	"Gateway reversed":      "one a family",

@@ -91,6 +91,9 @@ func secrets(p *schema.Profile) (out []item) {
 }
 
 func devices(p *schema.Profile) (out []item) {
+	for i, device := range p.Devices {
+		out = append(out, item{text: fmt.Sprintf("the host's %s: %s", device, schema.DeviceUse(device)), path: schema.Elem("devices", i)})
+	}
 	for _, at := range keys(p.Mounts) {
 		m := p.Mounts[at]
 		if m.Sockets {

@@ -72,6 +72,9 @@ func setUpContainer(m *manifest.Manifest) error {
 	if err := meminfo.Cover(); err != nil { // what does not depend on it runs all the same
 		fmt.Fprintln(os.Stderr, "sbx-init:", err)
 	}
+	if err := openDevices(m.Devices); err != nil {
+		return err
+	}
 	return setModes(m.Mounts)
 }
 

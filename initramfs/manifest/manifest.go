@@ -36,6 +36,7 @@ type Manifest struct {
 	Interfaces []Interface `json:"interfaces,omitempty"`
 	Ping       bool        `json:"ping,omitempty"`    // any process may send echo requests and receive their replies, without CAP_NET_RAW
 	Display    *Display    `json:"display,omitempty"` // the screen that a viewer on the host sees
+	Devices    []string    `json:"devices,omitempty"` // of the host's, which everyone inside may use
 	Sysctls    []Sysctl    `json:"sysctls,omitempty"` // settings of the kernel's, sorted by name
 	Secrets    []string    `json:"secrets,omitempty"` // names of files in SecretsDir, whose content the host sends before Run may start
 	Service    bool        `json:"service"`           // start Run at once and keep it by its restart policy; else wait for the host to attach

@@ -66,6 +66,8 @@ func (m *Maker) Profile(name string) *schema.Profile {
 		if m.odds(2) {
 			p.Mounts["/data"] = schema.Mount{Image: "/srv/data.img", Format: pick(m, "raw", "qcow2"), Writable: m.odds(2)}
 		}
+	case !m.Starts && m.odds(6):
+		p.Devices = m.some("/dev/fuse", "/dev/net/tun", "/dev/dri/renderD128")
 	case m.odds(6):
 		p.Users.Namespace = false
 	case m.odds(6):

@@ -37,6 +37,7 @@ func appArmor(s *domain.Sandbox) ([]byte, error) {
 	}
 	denyControl(p, s.Manifest.Mounts)
 	allowKernel(p)
+	allowDevices(p, s)
 	p.For("capabilities, of the command and of the first process")
 	for _, c := range held {
 		p.Allow("capability " + c)

@@ -43,6 +43,7 @@ func lower(s *domain.Sandbox) (*libvirtxml.Domain, error) {
 	if d.Devices.Filesystems, err = filesystems(s.Name, s.Manifest.Mounts); err != nil {
 		return nil, err
 	}
+	d.Devices.Hostdevs = hostDevices(s.Devices)
 	d.Devices.Consoles = []libvirtxml.DomainConsole{console()}
 	for i, c := range s.Interfaces {
 		if err := addresses(&d.Devices.Interfaces[i], c); err != nil {

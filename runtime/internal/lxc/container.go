@@ -31,6 +31,9 @@ type backend struct{ host *kinds.Host }
 // Prepare makes everything on the host that the container's domain names.
 func (l backend) Prepare(ctx context.Context, s *bound.Sandbox) error {
 	defer s.CloseHost()
+	if err := checkDevices(s.Manifest.Devices); err != nil {
+		return err
+	}
 	if err := s.OpenHost(); err != nil {
 		return err
 	}
