@@ -9,6 +9,7 @@ import (
 // Display is a screen inside, which a viewer on the host shows.
 type Display struct {
 	Size      string    `json:"size"` // "WIDTHxHEIGHT" in pixels
+	Server    Server    `json:"server"`
 	Clipboard Clipboard `json:"clipboard"`
 	Resize    bool      `json:"resize,omitempty"` // a viewer may change the size
 }
@@ -19,6 +20,12 @@ func NewDisplay() *Display {
 	d.fill()
 	return d
 }
+
+// Server is what draws a screen.
+type Server string
+
+// X11 is an X server, which is one for viewers, too.
+const X11 Server = "x11"
 
 // Clipboard is the direction in which copied text passes.
 type Clipboard string
@@ -53,6 +60,9 @@ func (d *Display) Pixels() (width, height int, err error) {
 func (d *Display) fill() {
 	if d.Size == "" {
 		d.Size = "1280x800"
+	}
+	if d.Server == "" {
+		d.Server = X11
 	}
 	if d.Clipboard == "" {
 		d.Clipboard = ClipboardNone

@@ -16,6 +16,9 @@ func manifestDisplay(p *schema.Profile) (*manifest.Display, error) {
 	if d == nil {
 		return nil, nil
 	}
+	if d.Server != schema.X11 {
+		return nil, fmt.Errorf("%s: display.server: sbx has no screen that %q draws", p.Source.Pos("display.server"), d.Server)
+	}
 	width, height, err := d.Pixels()
 	if err != nil {
 		return nil, fmt.Errorf("%s: display.size: %w", p.Source.Pos("display.size"), err)

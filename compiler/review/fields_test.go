@@ -38,7 +38,7 @@ var everyField = []string{`{
 	"resources": {"memory": "1GiB", "cpus": 2, "pids": 100, "cpuWeight": 200, "ioWeight": 200, "ulimits": {"nofile": {"soft": 1024, "hard": 4096}, "core": 5}},
 	"sysctls": {"net.core.somaxconn": 4096},
 	"devices": ["/dev/fuse", "/dev/net/tun"],
-	"display": {"size": "1280x800", "clipboard": "in", "resize": true},
+	"display": {"size": "1280x800", "server": "x11", "clipboard": "in", "resize": true},
 	"capabilities": ["chown", "kill"],
 	"mac": "require",
 	"syscalls": {"nested": true, "allow": ["bpf", "io_uring"]},

@@ -118,7 +118,7 @@ func display(p *schema.Profile) (out []item) {
 	if d == nil {
 		return nil
 	}
-	out = append(out, item{text: "a screen of " + d.Size + ", which sbx view shows", path: "display"})
+	out = append(out, item{text: fmt.Sprintf("a screen of %s (%s), which sbx view shows", d.Size, d.Server), path: "display"})
 	if d.Clipboard.In() {
 		out = append(out, item{text: "text that the viewer's user copies passes in", path: "display.clipboard"})
 	}

@@ -52,7 +52,7 @@ func (m *Maker) Profile(name string) *schema.Profile {
 	}
 	p.Syscalls = schema.Syscalls{Nested: m.odds(8), Allow: m.some("debug", "io_uring", "userfaultfd")}
 	if !m.Starts && m.odds(6) {
-		p.Display = &schema.Display{Size: pick(m, "640x480", "1280x800"), Clipboard: pick(m, schema.ClipboardNone, schema.ClipboardIn, schema.ClipboardBoth), Resize: m.odds(2)}
+		p.Display = &schema.Display{Server: schema.X11, Size: pick(m, "640x480", "1280x800"), Clipboard: pick(m, schema.ClipboardNone, schema.ClipboardIn, schema.ClipboardBoth), Resize: m.odds(2)}
 	}
 	if m.odds(4) {
 		p.Hostname = "host." + name

@@ -58,6 +58,7 @@ const (
 	Ulimit = "SBX0058" // a limit of processes that no kernel takes
 	Sysctl = "SBX0059" // a setting that a sandbox does not have for itself
 	Device = "SBX0060" // a device of the host's that no sandbox is given
+	Server = "SBX0061" // a screen that nothing draws
 )
 
 // The codes of what is wrong with an allow-list that is well-formed.
