@@ -50,15 +50,6 @@ func TestDisplay(t *testing.T) {
 		w.copiedText(t)
 		w.size(t)
 	})
-	t.Run("no X server", func(t *testing.T) {
-		r := newRuntime(t)
-		b := compile(t, "blind.cue")
-		t.Cleanup(func() { _, _ = r.Down(t.Context(), b.Index.Name) }) // what may be left of it
-		_, err := r.Up(t.Context(), b)
-		if err == nil || !strings.Contains(err.Error(), "tigervnc-standalone-server") {
-			t.Errorf("got %v, want an error that names the package", err)
-		}
-	})
 }
 
 // window is a sandbox of testdata/window.cue.

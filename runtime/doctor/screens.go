@@ -3,6 +3,8 @@ package doctor
 import (
 	"context"
 	"os/exec"
+
+	"github.com/sbx-dev/sbx/internal/tigervnc"
 )
 
 // screens looks for what sandboxes with a display need of the host: the X server that
@@ -16,7 +18,7 @@ func screens(context.Context, host) Check {
 		}
 		return ""
 	}
-	server, viewer := found("/usr/bin/Xtigervnc", "/usr/bin/Xvnc"), found("xtigervncviewer", "vncviewer")
+	server, viewer := found(tigervnc.Servers...), found(tigervnc.Viewers...)
 	switch {
 	case server == "":
 		return warn("apt install tigervnc-standalone-server tigervnc-viewer", "there is no Xtigervnc or Xvnc in /usr/bin: sandboxes with a display do not start")

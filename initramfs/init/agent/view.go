@@ -1,8 +1,12 @@
 package agent
 
 import (
+	"errors"
+	"fmt"
 	"net"
+	"os"
 	"sync"
+	"time"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/init/display"
@@ -104,22 +108,33 @@ func take(s *channel.Stream, conn net.Conn) {
 	}
 }
 
+// greetTime is how long the server may take to greet a viewer, which is the first that
+// either of them says (RFC 6143, 7.1.1): one that hangs lets viewers in and says nothing.
+const greetTime = 30 * time.Second
+
 // show passes on what the server says, and at its end why.
 func (a *Agent) show(s *channel.Stream, conn net.Conn, left <-chan struct{}) {
+	_ = conn.SetReadDeadline(time.Now().Add(greetTime)) // of a socket that is closed, which Read tells
 	buf := make([]byte, 32<<10)
-	for {
-		n, err := conn.Read(buf)
-		if n > 0 && s.Send(channel.KindStdout, buf[:n]) != nil {
-			return
-		}
-		if err != nil {
-			break
+	var err error
+	for err == nil {
+		var n int
+		n, err = conn.Read(buf)
+		if n > 0 {
+			_ = conn.SetReadDeadline(time.Time{})
+			if s.Send(channel.KindStdout, buf[:n]) != nil {
+				return
+			}
 		}
 	}
 	select {
 	case <-left:
 		return
 	default:
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		fail(s, fmt.Errorf("the display's X server hangs: it lets viewers in, and has not greeted this one within %v", greetTime))
+		return
 	}
 	if err := a.screen.server.Lost(); err != nil {
 		fail(s, err)

@@ -21,13 +21,11 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/accounts"
+	"github.com/sbx-dev/sbx/internal/tigervnc"
 )
 
 // startLimit is how long the X server may take until programs can connect.
 const startLimit = 2 * time.Minute
-
-// programs are the X servers that serve viewers, by preference.
-var programs = []string{"/usr/bin/Xtigervnc", "/usr/bin/Xvnc"}
 
 // The files in manifest.DisplayDir.
 const (
@@ -60,6 +58,9 @@ func Start(table *proc.Table, d manifest.Display, user privilege.User) (*Server,
 	if err != nil {
 		return nil, err
 	}
+	if err := checkNeeds(); err != nil {
+		return nil, err
+	}
 	if err := writeKeys(user); err != nil {
 		return nil, fmt.Errorf("cannot write the key of the display: %w", err)
 	}
@@ -82,17 +83,17 @@ func Start(table *proc.Table, d manifest.Display, user privilege.User) (*Server,
 		return nil, err
 	}
 	go s.words.read(wordsOurs)
-	return s, s.await(readyOurs)
+	return s, s.await(readyOurs, startLimit)
 }
 
 // find is the X server that the sandbox sees.
 func find() (string, error) {
-	for _, p := range programs {
+	for _, p := range tigervnc.Servers {
 		if info, err := os.Stat(p); err == nil && info.Mode()&0o111 != 0 {
 			return p, nil
 		}
 	}
-	return "", fmt.Errorf("the display needs an X server that serves viewers, and the sandbox sees neither %s: install it on the host (Debian's tigervnc-standalone-server, Fedora's tigervnc-server-minimal), and expose /usr", strings.Join(programs, " nor "))
+	return "", fmt.Errorf("the display needs an X server that serves viewers, and the sandbox sees neither %s: install it on the host (Debian's tigervnc-standalone-server, Fedora's tigervnc-server-minimal), and expose /usr", strings.Join(tigervnc.Servers, " nor "))
 }
 
 func start(table *proc.Table, argv []string, stdout, stderr int) (*proc.Process, error) {
@@ -118,27 +119,20 @@ func arguments(program string, d manifest.Display) []string {
 		"-auth", at(serverKey), "-nolisten", "tcp", "-nolisten", "unix", "-noreset", "-displayfd", "1",
 		"-rfbunixpath", at(viewers), "-rfbunixmode", "0660", "-rfbport", "-1", "-SecurityTypes", "None", "-AlwaysShared",
 		"-geometry", fmt.Sprintf("%dx%d", d.Width, d.Height), "-depth", "24",
-		flag("AcceptCutText", d.ClipboardIn), flag("SendCutText", d.ClipboardOut), flag("SendPrimary", d.ClipboardOut),
-		flag("AcceptSetDesktopSize", d.Resize),
+		tigervnc.Flag("AcceptCutText", d.ClipboardIn), tigervnc.Flag("SendCutText", d.ClipboardOut), tigervnc.Flag("SendPrimary", d.ClipboardOut),
+		tigervnc.Flag("AcceptSetDesktopSize", d.Resize),
 		"-AllowOverride=", // else every program inside may set these anew (vncconfig(1))
 	}
 }
 
-func flag(name string, on bool) string {
-	if on {
-		return "-" + name + "=1"
-	}
-	return "-" + name + "=0"
-}
-
 // await waits until the server says, by its display's number, that it is ready.
-func (s *Server) await(ready *os.File) error {
+func (s *Server) await(ready *os.File, atMost time.Duration) error {
 	said := make(chan error, 1)
 	go func() {
 		_, err := bufio.NewReader(io.LimitReader(ready, 64)).ReadString('\n')
 		said <- err
 	}()
-	limit := time.NewTimer(startLimit)
+	limit := time.NewTimer(atMost)
 	defer limit.Stop()
 	select {
 	case err := <-said:
@@ -150,7 +144,7 @@ func (s *Server) await(ready *os.File) error {
 		case <-limit.C: // it has closed what it was to answer on, and hangs
 		}
 	case <-limit.C:
-		return fmt.Errorf("the display's X server was not ready within %v%s", startLimit, s.words.last())
+		return fmt.Errorf("the display's X server was not ready within %v%s", atMost, s.words.last())
 	}
 	return s.ended()
 }

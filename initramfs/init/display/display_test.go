@@ -2,12 +2,14 @@ package display
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
@@ -54,5 +56,22 @@ func TestEntry(t *testing.T) {
 	out, err := exec.Command(xauth, "-n", "-f", file, "list").CombinedOutput()
 	if want := "MIT-MAGIC-COOKIE-1  " + strings.Repeat("ab", keyLength); err != nil || !strings.Contains(string(out), want) {
 		t.Errorf("got %v:\n%s", err, out)
+	}
+}
+
+// A server that hangs while it starts is waited for no longer than it may take, and its
+// last words are told.
+func TestAwaitAServerThatHangs(t *testing.T) {
+	ready, silent, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ready.Close()
+	defer silent.Close()
+	s := new(Server)
+	s.words.read(io.NopCloser(strings.NewReader("compiling the keyboard\n")))
+	err = s.await(ready, 10*time.Millisecond)
+	if want := "the display's X server was not ready within 10ms; it said: compiling the keyboard"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }

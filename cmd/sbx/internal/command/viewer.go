@@ -16,16 +16,13 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/internal/tigervnc"
 )
-
-// tigerVNC are the names of TigerVNC's viewer, which takes a unix socket's path and can
-// be told what it is to pass on.
-var tigerVNC = []string{"xtigervncviewer", "vncviewer"}
 
 // viewer is the command that is given the socket's path.
 func (c *View) viewer(d *manifest.Display) ([]string, error) {
 	if c.Viewer == "" {
-		for _, name := range tigerVNC {
+		for _, name := range tigervnc.Viewers {
 			if path, err := exec.LookPath(name); err == nil {
 				return append([]string{path}, c.told(d)...), nil
 			}
@@ -36,7 +33,7 @@ func (c *View) viewer(d *manifest.Display) ([]string, error) {
 	if len(argv) == 0 {
 		return nil, errors.New("--viewer names no command")
 	}
-	if slices.Contains(tigerVNC, filepath.Base(argv[0])) {
+	if slices.Contains(tigervnc.Viewers, filepath.Base(argv[0])) {
 		return append(argv, c.told(d)...), nil
 	}
 	if c.ViewOnly {
@@ -49,16 +46,10 @@ func (c *View) viewer(d *manifest.Display) ([]string, error) {
 // sandbox sends: its server has the same from sbx, but what runs inside may be no
 // server of ours.
 func (c *View) told(d *manifest.Display) []string {
-	flag := func(name string, on bool) string {
-		if on {
-			return "-" + name + "=1"
-		}
-		return "-" + name + "=0"
-	}
 	return []string{
-		flag("AcceptClipboard", d.ClipboardOut), flag("SetPrimary", d.ClipboardOut),
-		flag("SendClipboard", d.ClipboardIn), flag("SendPrimary", d.ClipboardIn),
-		flag("RemoteResize", d.Resize), flag("ViewOnly", c.ViewOnly),
+		tigervnc.Flag("AcceptClipboard", d.ClipboardOut), tigervnc.Flag("SetPrimary", d.ClipboardOut),
+		tigervnc.Flag("SendClipboard", d.ClipboardIn), tigervnc.Flag("SendPrimary", d.ClipboardIn),
+		tigervnc.Flag("RemoteResize", d.Resize), tigervnc.Flag("ViewOnly", c.ViewOnly),
 	}
 }
 
