@@ -18,7 +18,8 @@ import (
 // Peer is another machine on a bridge of the host: a network namespace with
 // one interface, eth0, and lo.
 type Peer struct {
-	MAC string // of eth0
+	MAC  string // of eth0
+	Port string // eth0's other end, on the bridge
 
 	namespace *os.File
 }
@@ -34,13 +35,12 @@ func NewPeer(t testing.TB, bridge string, addresses ...string) *Peer {
 		t.Fatalf("peer: %v", err)
 	}
 	t.Cleanup(func() { p.namespace.Close() })
-	port, err := p.attach(bridge, addresses)
-	if err != nil {
+	if err := p.attach(bridge, addresses); err != nil {
 		t.Fatalf("peer on %s: %v", bridge, err)
 	}
 	// A bridge with spanning tree, as libvirt's default network has, lets a new
 	// port wait for some seconds.
-	WaitFor(t, "the bridge to forward", time.Minute, func() bool { return forwards(port) })
+	WaitFor(t, "the bridge to forward", time.Minute, func() bool { return forwards(p.Port) })
 	return p
 }
 
@@ -69,12 +69,11 @@ func forwards(port string) bool {
 	return err == nil && strings.TrimSpace(string(state)) == "3"
 }
 
-// attach makes the peer's eth0, with its other end, whose name it gives, in the
-// bridge.
-func (p *Peer) attach(bridge string, addresses []string) (port string, err error) {
+// attach makes the peer's eth0, with its other end in the bridge.
+func (p *Peer) attach(bridge string, addresses []string) error {
 	br, err := netlink.LinkByName(bridge)
 	if err != nil {
-		return "", err
+		return err
 	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = fmt.Sprintf("tpeer%d", peers.Add(1))
@@ -83,12 +82,13 @@ func (p *Peer) attach(bridge string, addresses []string) (port string, err error
 	veth.PeerName = "eth0"
 	veth.PeerNamespace = netlink.NsFd(p.namespace.Fd())
 	if err := netlink.LinkAdd(veth); err != nil {
-		return "", err
+		return err
 	}
+	p.Port = attrs.Name
 	if err := netlink.LinkSetUp(veth); err != nil {
-		return "", err
+		return err
 	}
-	return attrs.Name, p.Do(func() error { return p.configure(addresses) })
+	return p.Do(func() error { return p.configure(addresses) })
 }
 
 func (p *Peer) configure(addresses []string) error {

@@ -1,0 +1,180 @@
+// Package innerwall has the kernel hold the inner walls of sandboxes: for each
+// interface a table of nftables in the family bridge, as the compiler has written and
+// proven it. A table is loaded in one transaction of netlink, so that no packet meets
+// half of it, and without a program: nft would have to be installed, and takes longer
+// to start than the kernel takes for the table.
+//
+// What is loaded is the compiler's table, field by field and rule by rule. Added are
+// a count of what is dropped, and a log of that which is bounded in what it may cost.
+package innerwall
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/nftables"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	compiled "github.com/sbx-dev/sbx/compiler/firewall/nftables"
+)
+
+// transactionSize is how much of a transaction the kernel may have to hold at once, in
+// bytes, and of its answers: an element of a set is some hundred.
+const transactionSize = 32 << 20
+
+// connect opens a connection of nftables in this network namespace.
+func connect() (*nftables.Conn, error) {
+	return nftables.New(nftables.AsLasting(), nftables.WithSockOptions(
+		func(c *netlink.Conn) error { return grow(c, unix.SO_SNDBUFFORCE) },
+		func(c *netlink.Conn) error { return grow(c, unix.SO_RCVBUFFORCE) },
+	))
+}
+
+// grow makes room in one of a socket's buffers, beyond what the host lets users have.
+func grow(c *netlink.Conn, buffer int) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) { failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, buffer, transactionSize) })
+	return errors.Join(err, failed)
+}
+
+// Load makes the kernel's table of that name the compiled one, whatever there is of
+// it. Where only elements of its sets differ, only those change: then no packet is
+// lost either, while a table that is replaced drops some that it would let pass.
+func Load(t *compiled.Table) error {
+	want, err := convert(t)
+	if err != nil {
+		return fmt.Errorf("the inner wall %s: %w", t.Name, err)
+	}
+	conn, err := connect()
+	if err == nil {
+		defer conn.CloseLasting()
+		err = load(conn, want)
+	}
+	if err != nil {
+		return fmt.Errorf("the kernel does not take the inner wall %s, a table of nftables: %w", t.Name, err)
+	}
+	return nil
+}
+
+// tries is how often a transaction is begun anew where another one came in between.
+const tries = 10
+
+func load(conn *nftables.Conn, want *table) error {
+	for n := 1; ; n++ {
+		have, err := read(conn, want.name)
+		if err != nil && !meanwhile(err) {
+			have = nil // what others made of it cannot even be read: it is replaced
+		} else if err == nil && have.same(want) {
+			return nil
+		}
+		if err == nil || have == nil {
+			err = change(conn, have, want)
+		}
+		if err == nil {
+			return nil
+		}
+		if n == tries || !meanwhile(err) {
+			return err
+		}
+	}
+}
+
+// meanwhile says whether a failure may be another's doing, who changed the table while
+// it was looked at.
+func meanwhile(err error) bool {
+	for _, code := range []unix.Errno{unix.ENOENT, unix.EEXIST, unix.EBUSY, unix.EINTR, unix.EAGAIN} {
+		if errors.Is(err, code) {
+			return true
+		}
+	}
+	return false
+}
+
+// change turns one table into the other, in one transaction.
+func change(conn *nftables.Conn, have, want *table) error {
+	var err error
+	if have != nil && have.sameForm(want) {
+		err = changeElements(conn, have, want)
+	} else {
+		err = replace(conn, want)
+	}
+	return errors.Join(err, conn.Flush())
+}
+
+// replace has the table be the wanted one, and nothing of an earlier one.
+func replace(conn *nftables.Conn, want *table) error {
+	t := want.kernel()
+	conn.AddTable(t) // so that there is one to delete
+	conn.DelTable(t)
+	conn.AddTable(t)
+	for _, s := range want.sets {
+		if err := conn.AddSet(s.kernel(t), nil); err != nil {
+			return err
+		}
+	}
+	for _, c := range want.chains {
+		conn.AddChain(c.kernel(t)) // all of them, before rules lead to any
+	}
+	for _, c := range want.chains {
+		for _, r := range c.rules {
+			conn.AddRule(&nftables.Rule{Table: t, Chain: c.kernel(t), Exprs: r})
+		}
+	}
+	// Last, since the kernel begins anew when it has to load a module for a rule, and
+	// takes long to forget elements.
+	for _, s := range want.sets {
+		if err := inPieces(s.elements, s.kernel(t), conn.SetAddElements); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func changeElements(conn *nftables.Conn, have, want *table) error {
+	t := want.kernel()
+	for n, s := range want.sets {
+		k := s.kernel(t)
+		if err := inPieces(missing(have.sets[n].elements, s.elements), k, conn.SetDeleteElements); err != nil {
+			return err
+		}
+		if err := inPieces(missing(s.elements, have.sets[n].elements), k, conn.SetAddElements); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// piece is how many elements one message holds: a list of them is an attribute of
+// netlink, which has 64 KiB at most, and an element of IPv6 takes some 80 bytes.
+const piece = 500
+
+func inPieces(list []element, s *nftables.Set, do func(*nftables.Set, []nftables.SetElement) error) error {
+	for part := range slices.Chunk(list, piece) {
+		if err := do(s, kernelElements(part)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Remove removes the named table, if it is there.
+func Remove(name string) error {
+	conn, err := connect()
+	if err != nil {
+		return fmt.Errorf("the inner wall %s: %w", name, err)
+	}
+	defer conn.CloseLasting()
+	t := &nftables.Table{Name: name, Family: nftables.TableFamilyBridge}
+	conn.AddTable(t) // so that there is one to delete
+	conn.DelTable(t)
+	if err := conn.Flush(); err != nil && !errors.Is(err, unix.EAFNOSUPPORT) && !errors.Is(err, unix.EOPNOTSUPP) {
+		return fmt.Errorf("cannot remove the inner wall %s, a table of nftables: %w", name, err)
+	}
+	return nil
+}

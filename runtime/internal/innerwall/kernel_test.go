@@ -1,0 +1,271 @@
+//go:build otherhost
+
+package innerwall
+
+import (
+	"encoding/binary"
+	"net"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	compiled "github.com/sbx-dev/sbx/compiler/firewall/nftables"
+	"github.com/sbx-dev/sbx/internal/testhost"
+)
+
+// These tests load tables into a kernel that can hold them, which that of the machine
+// that tests run on may not: package runtime's TestInnerWalls runs them in a virtual
+// machine.
+
+// wall is a small one: UDP may come in on the ports, from anywhere.
+func wall(device string, ports ...uint16) *compiled.Table {
+	three := []compiled.Type{compiled.ProtocolType, compiled.IPv4Type, compiled.PortType}
+	open := compiled.Set{Name: "ports_in4", Types: three}
+	for _, p := range ports {
+		port := binary.BigEndian.AppendUint16(nil, p)
+		open.Elements = append(open.Elements, compiled.Element{Key: []compiled.Interval{
+			{Low: []byte{17}, High: []byte{17}}, {Low: make([]byte, 4), High: []byte{255, 255, 255, 255}}, {Low: port, High: port},
+		}})
+	}
+	is := func(f compiled.Field, value ...byte) compiled.Match {
+		return compiled.Match{Fields: []compiled.Field{f}, Value: value}
+	}
+	leads := func(to string, m ...compiled.Match) compiled.Rule {
+		return compiled.Rule{Match: m, Verdict: compiled.Goto, Chain: to}
+	}
+	accepted := func(m ...compiled.Match) compiled.Rule { return compiled.Rule{Match: m, Verdict: compiled.Accept} }
+	states := func(s ...compiled.State) compiled.Match {
+		return compiled.Match{Fields: []compiled.Field{compiled.CTState}, States: s}
+	}
+	return &compiled.Table{Name: "sbx-" + device, Device: device,
+		Sets: []compiled.Set{
+			open,
+			{Name: "any_in6", Types: []compiled.Type{compiled.ProtocolType, compiled.IPv6Type}},
+			{Name: "ask_in6", Types: []compiled.Type{compiled.IPv6Type, compiled.ICMPv6Type, compiled.ICMPv6Code}},
+		},
+		Chains: []compiled.Chain{
+			{Name: "prerouting", Hook: compiled.Prerouting, Rules: []compiled.Rule{leads("out", is(compiled.InDevice, []byte(device)...))}},
+			{Name: "postrouting", Hook: compiled.Postrouting, Rules: []compiled.Rule{leads("in", is(compiled.OutDevice, []byte(device)...))}},
+			{Name: "out", Rules: []compiled.Rule{accepted(is(compiled.EtherType, 8, 6)), leads("refused_out")}},
+			{Name: "in", Rules: []compiled.Rule{accepted(is(compiled.EtherType, 8, 6)), leads("in_ip4", is(compiled.EtherType, 8, 0)), leads("in_ip6", is(compiled.EtherType, 0x86, 0xdd)), leads("refused_in")}},
+			{Name: "in_ip4", Rules: []compiled.Rule{
+				accepted(states(compiled.New, compiled.Established), is(compiled.CTDirection, compiled.Original),
+					compiled.Match{Fields: []compiled.Field{compiled.Protocol, compiled.Source4, compiled.TargetPort}, Set: "ports_in4"}),
+				leads("refused_in"),
+			}},
+			{Name: "in_ip6", Rules: []compiled.Rule{
+				accepted(states(compiled.Related), compiled.Match{Fields: []compiled.Field{compiled.Source6, compiled.Type6, compiled.Code6}, Set: "ask_in6"}),
+				accepted(compiled.Match{Fields: []compiled.Field{compiled.Protocol, compiled.Source6}, Set: "any_in6"}),
+				leads("refused_in"),
+			}},
+			{Name: "refused_out", Rules: []compiled.Rule{{Log: true, Verdict: compiled.Drop}}},
+			{Name: "refused_in", Rules: []compiled.Rule{{Log: true, Verdict: compiled.Drop}}},
+		},
+	}
+}
+
+// mustLoad loads a table, and finds that the kernel has it as it was written.
+func mustLoad(t *testing.T, table *compiled.Table) {
+	t.Helper()
+	if err := Load(table); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := Remove(table.Name); err != nil {
+			t.Error(err)
+		}
+	})
+	want, err := Wanted(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have, err := Print(table.Name); err != nil || have != want {
+		t.Fatalf("%s is loaded, and reads as\n%s, want\n%s: %v", table.Name, have, want, err)
+	}
+}
+
+func TestAble(t *testing.T) {
+	if err := Able(); err != nil {
+		t.Error(err)
+	}
+	if left, err := exec.Command("nft", "list", "tables").CombinedOutput(); err != nil || strings.Contains(string(left), "probe") {
+		t.Errorf("it leaves %s: %v", left, err)
+	}
+}
+
+// Whatever others do to a table shows, and loading it anew mends it.
+func TestOthersChangesShow(t *testing.T) {
+	table := wall("sbxchange", 53, 80)
+	mustLoad(t, table)
+	good, err := Print(table.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range []string{
+		"flush ruleset",
+		"delete table bridge sbx-sbxchange",
+		"flush table bridge sbx-sbxchange",
+		"flush chain bridge sbx-sbxchange refused_in",
+		"insert rule bridge sbx-sbxchange in accept",
+		"insert rule bridge sbx-sbxchange in counter",
+		"add element bridge sbx-sbxchange ports_in4 { udp . 10.0.0.0/8 . 22 }",
+		"delete element bridge sbx-sbxchange ports_in4 { udp . 0.0.0.0/0 . 53 }",
+		"add chain bridge sbx-sbxchange other { type filter hook input priority -1; policy drop; }",
+		"add set bridge sbx-sbxchange other { type ether_addr; }",
+		"add table bridge sbx-sbxchange { flags dormant; }",
+		"add rule bridge sbx-sbxchange in ether saddr { 02:00:00:00:00:01, 02:00:00:00:00:02 } accept",
+		"insert rule bridge sbx-sbxchange in meta hour \"10:00\"-\"11:00\" ether type vmap { ip : accept } numgen random mod 3 0",
+	} {
+		if out, err := exec.Command("nft", change).CombinedOutput(); err != nil {
+			t.Errorf("nft %s: %v: %s", change, err, out)
+			continue
+		}
+		if have, err := Print(table.Name); err != nil || have == good {
+			t.Errorf("nft %s: it reads as before: %v", change, err)
+		}
+		if err := Load(table); err != nil {
+			t.Errorf("after nft %s: %v", change, err)
+		}
+		if have, err := Print(table.Name); err != nil || have != good {
+			t.Errorf("after nft %s and a load: %s, want %s: %v", change, have, good, err)
+		}
+	}
+}
+
+// A table of more elements than one message holds is taken in one transaction, and read as it is.
+func TestLargeTable(t *testing.T) {
+	ports := make([]uint16, 700)
+	for n := range ports {
+		ports[n] = uint16(1000 + 2*n)
+	}
+	mustLoad(t, wall("sbxlarge", ports...))
+	mustLoad(t, wall("sbxlarge", ports[:690]...))
+}
+
+func TestRemove(t *testing.T) {
+	table := wall("sbxgone", 53)
+	mustLoad(t, table)
+	for range 2 { // also when it is gone already
+		if err := Remove(table.Name); err != nil {
+			t.Fatal(err)
+		}
+		if have, err := Print(table.Name); err != nil || have != "absent" {
+			t.Fatalf("removed, and reads as %s: %v", have, err)
+		}
+	}
+}
+
+// stream sends numbered packets to a sandbox's port until it is told to stop, and
+// counts those that were sent and those that have arrived.
+type stream struct{ sent, arrived atomic.Int64 }
+
+func (s *stream) run(t *testing.T, sandbox *testhost.Peer, address string, stop <-chan struct{}) (ended <-chan struct{}) {
+	t.Helper()
+	var in net.PacketConn
+	if err := sandbox.Do(func() (err error) { in, err = net.ListenPacket("udp", address); return err }); err != nil {
+		t.Fatal(err)
+	}
+	out, err := net.Dial("udp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	received := make(chan struct{})
+	go func() {
+		defer close(received)
+		for buf := make([]byte, 64); ; s.arrived.Add(1) {
+			if _, _, err := in.ReadFrom(buf); err != nil {
+				return
+			}
+		}
+	}()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				out.Close()
+				time.Sleep(2 * time.Second) // what is on its way arrives
+				in.Close()
+				<-received
+				return
+			case <-time.After(time.Millisecond):
+				if _, err := out.Write([]byte("packet")); err == nil {
+					s.sent.Add(1)
+				}
+			}
+		}
+	}()
+	return done
+}
+
+// While rules change, a stream that they allow loses no packet, and of one that they
+// do not allow none arrives; not even while the whole table is replaced.
+func TestNoGapAndNoOpening(t *testing.T) {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = "wallbr0"
+	bridge := &netlink.Bridge{LinkAttrs: attrs}
+	if err := netlink.LinkAdd(bridge); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { netlink.LinkDel(bridge) })
+	own, err := netlink.ParseAddr("10.91.0.1/24")
+	if err == nil {
+		err = netlink.AddrAdd(bridge, own)
+	}
+	if err == nil {
+		err = netlink.LinkSetUp(bridge)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	sandbox := testhost.NewPeer(t, attrs.Name, "10.91.0.2/24")
+	ports := []uint16{53}
+	for n := range uint16(500) {
+		ports = append(ports, 2000+2*n)
+	}
+	mustLoad(t, wall(sandbox.Port, ports...))
+	var allowed, denied stream
+	stop := make(chan struct{})
+	ends := []<-chan struct{}{allowed.run(t, sandbox, "10.91.0.2:53", stop), denied.run(t, sandbox, "10.91.0.2:54", stop)}
+	testhost.WaitFor(t, "the allowed stream to arrive", time.Minute, func() bool { return allowed.arrived.Load() > 100 })
+	lostBefore := allowed.sent.Load() - allowed.arrived.Load()
+	begin := time.Now()
+	const changes = 40
+	for n := range changes {
+		if err := Load(wall(sandbox.Port, append(ports[:400:400], 9000+uint16(n%2))...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("one of 500 elements changed %d times, %v each, %d packets sent meanwhile", changes, time.Since(begin)/changes, allowed.sent.Load())
+	time.Sleep(time.Second)
+	lost := allowed.sent.Load() - allowed.arrived.Load() - lostBefore
+	if lost > 2 { // which are on their way
+		t.Errorf("%d packets were lost while elements changed", lost)
+	}
+	for range 10 {
+		other := wall(sandbox.Port, ports...)
+		other.Chains[2].Rules = other.Chains[2].Rules[1:] // another form
+		for _, table := range []*compiled.Table{other, wall(sandbox.Port, ports...)} {
+			if err := Load(table); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	close(stop)
+	for _, end := range ends {
+		<-end
+	}
+	if n := denied.arrived.Load(); n > 0 || denied.sent.Load() == 0 {
+		t.Errorf("%d of %d packets arrived that no rule allows", n, denied.sent.Load())
+	}
+	counts, err := Dropped("sbx-" + sandbox.Port)
+	if err != nil || counts["refused_in"] == 0 {
+		t.Errorf("it has dropped %v: %v", counts, err)
+	}
+	t.Logf("allowed %d of %d, denied %d of %d", allowed.arrived.Load(), allowed.sent.Load(), denied.arrived.Load(), denied.sent.Load())
+}
