@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/compiler/firewall/nftables"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -43,6 +44,17 @@ func TestIndexNamesDocuments(t *testing.T) {
 		}
 	}
 	defines(b.Index.Filters, "filter")
+	outer := map[string]string{}
+	for name, walls := range b.Index.Walls {
+		outer[name] = walls.Outer
+		if table, err := nftables.Decode(b.File(walls.Inner)); err != nil || table.Name != name {
+			t.Errorf("%s is not the table %s: %v", walls.Inner, name, err)
+		}
+		if !strings.Contains(string(b.File(walls.Text)), "table bridge "+name+" {") {
+			t.Errorf("%s is not the text of the table %s", walls.Text, name)
+		}
+	}
+	defines(outer, "filter")
 	defines(b.Index.Networks, "network")
 }
 

@@ -14,7 +14,7 @@ import (
 // libvirtSchemas is where libvirt installs the RELAX NG grammars of its XML.
 const libvirtSchemas = "/usr/share/libvirt/schemas"
 
-var grammars = map[string]string{"domain": "domain.rng", "filter": "nwfilter.rng", "network": "network.rng"}
+var grammars = map[string]string{"domain": "domain.rng", "filter": "nwfilter.rng", "outer": "nwfilter.rng", "network": "network.rng"}
 
 // Every XML of every golden archive and shipped profile follows libvirt's own
 // grammar.

@@ -35,7 +35,7 @@ type Bundle struct {
 
 // File is one document of a bundle.
 type File struct {
-	Name string // "domain.xml", "filter.xml", "network.xml", "initrd.json", "apparmor", "policy.cil"; a second interface's are "filter-NAME.xml", "network-NAME.xml"
+	Name string // "domain.xml", "network.xml", "initrd.json", "apparmor", "policy.cil"; those of an interface are "filter.xml", "outer.xml", "inner.json", "inner.nft", or of one of several "filter-NAME.xml", …
 	Data []byte
 }
 
@@ -50,11 +50,19 @@ type Index struct {
 	Domain   string            `json:"domain"`           // its name in libvirt
 	MAC      schema.MAC        `json:"mac,omitempty"`    // what AppArmor or SELinux is to do
 	Filters  map[string]string `json:"filters"`          // name in libvirt → file
-	Networks map[string]string `json:"networks"`         // the same, only those that the profile owns
+	Walls    map[string]Walls  `json:"walls"`            // name of a filter → what does more in its place, where the host's kernel can
+	Networks map[string]string `json:"networks"`         // name in libvirt → file, only those that the profile owns
 	Files    map[string]string `json:"files"`            // name → digest
 
 	// Secrets says where their values are found; no bundle holds a value.
 	Secrets map[string]schema.Secret `json:"secrets,omitempty"`
+}
+
+// Walls are the files of the two walls that together enforce what a filter does alone.
+type Walls struct {
+	Outer string `json:"outer"` // the filter that libvirt is given under the same name
+	Inner string `json:"inner"` // a table of nftables, as package compiler/firewall/nftables encodes it
+	Text  string `json:"text"`  // the same for people
 }
 
 // Digest is the SHA-256 of data, as "sha256:" and lower-case hex.

@@ -38,6 +38,9 @@ func Interfaces(p *schema.Profile) []Interface {
 	return list
 }
 
+// Device is the host's end of the interface.
+func (i *Interface) Device() string { return identity.Device(i.sandbox, i.Key) }
+
 func newInterface(sandbox, path, key string, index int, n schema.Network) Interface {
 	return Interface{
 		Network: n,

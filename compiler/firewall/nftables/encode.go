@@ -9,16 +9,74 @@ import (
 	"strings"
 )
 
-// Encode writes the table as JSON, an element a line: the same bytes for the same table.
+// Encode writes the table as JSON, an element or rule a line: the same bytes for the same
+// table.
 func (t *Table) Encode() ([]byte, error) {
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", " ")
-	if err := e.Encode(t); err != nil {
-		return nil, fmt.Errorf("table %s: %w", t.Name, err)
+	var b bytes.Buffer
+	w := writer{json.NewEncoder(&b), &b, nil}
+	w.e.SetEscapeHTML(false)
+	w.head("{", "name", t.Name, "device", t.Device)
+	w.text(",\n\"sets\": [")
+	for i, s := range t.Sets {
+		w.head(after(i), "name", s.Name, "types", s.Types)
+		w.text(`, "elements": [`)
+		for n, e := range s.Elements {
+			w.text(line(n))
+			w.value(e)
+		}
+		w.text("]}")
 	}
-	return out.Bytes(), nil
+	w.text("],\n\"chains\": [")
+	for i, c := range t.Chains {
+		w.head(after(i), "name", c.Name, "hook", c.Hook)
+		w.text(`, "rules": [`)
+		for n, r := range c.Rules {
+			w.text(line(n))
+			w.value(r)
+		}
+		w.text("]}")
+	}
+	w.text("]}\n")
+	if w.err != nil {
+		return nil, fmt.Errorf("table %s: %w", t.Name, w.err)
+	}
+	return b.Bytes(), nil
+}
+
+// writer writes JSON whose lines are the table's.
+type writer struct {
+	e   *json.Encoder
+	b   *bytes.Buffer
+	err error
+}
+
+func (w *writer) text(s string) { w.b.WriteString(s) }
+
+func (w *writer) value(v any) {
+	if err := w.e.Encode(v); err != nil {
+		w.err = err
+		return
+	}
+	w.b.Truncate(w.b.Len() - 1) // the end of a line, which Encode has written
+}
+
+// head opens an object with two fields.
+func (w *writer) head(opening, name string, value any, second string, also any) {
+	w.text(opening + `"` + name + `": `)
+	w.value(value)
+	w.text(`, "` + second + `": `)
+	w.value(also)
+}
+
+// after opens the nth object of a list.
+func after(n int) string { return line(n) + "{" }
+
+// line begins the nth line of a list.
+func line(n int) string {
+	if n == 0 {
+		return "\n"
+	}
+	return ",\n"
 }
 
 // Decode reads what Encode has written, and refuses what is no table of its form.

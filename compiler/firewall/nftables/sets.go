@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -80,9 +81,9 @@ func (c *contents) conversations(f family, way string) {
 // messages are the sets of the messages of ICMP that one way may be sent.
 func (c *contents) messages(f family, way string) {
 	back := map[string]string{wayIn: wayOut, wayOut: wayIn}[way]
-	table, errors := firewall.ICMPv4, firewall.ErrorsInV4
+	table, about := firewall.ICMPv4, firewall.ErrorsInV4
 	if f.v6 {
-		table, errors = firewall.ICMPv6, firewall.ErrorsInV6
+		table, about = firewall.ICMPv6, firewall.ErrorsInV6
 	}
 	ask, answer, fault := c.messageSet(asks, way, f), c.messageSet(replies, way, f), c.messageSet(faults, way, f)
 	for t := range 256 {
@@ -100,7 +101,7 @@ func (c *contents) messages(f family, way string) {
 			c.fill(f, &answer, reply, returned)
 			continue
 		}
-		if way == wayIn && c.policy.Speaks(f.v6) && slices.Contains(errors, t) {
+		if way == wayIn && c.policy.Speaks(f.v6) && slices.Contains(about, t) {
 			there = append(there, flat{everyone(f), 0, 0xff, firewall.Infrastructure})
 		}
 		c.fill(f, &fault, kind, there)
@@ -156,6 +157,9 @@ func (c *contents) asked(f family, way string, wanted func(firewall.Rule, firewa
 // MaxElements bounds the elements of one table.
 const MaxElements = 50_000
 
+// ErrTooMany says that a policy would become a table of more elements than that.
+var ErrTooMany = errors.New("the rules become too many elements of sets")
+
 func (c *contents) add(s Set) {
 	slices.SortFunc(s.Elements, func(a, b Element) int {
 		for i := range a.Key {
@@ -171,7 +175,7 @@ func (c *contents) add(s Set) {
 		n += len(s.Elements)
 	}
 	if n > MaxElements && c.err == nil {
-		c.err = fmt.Errorf("the rules become %d elements of sets, of which sbx takes %d", n, MaxElements)
+		c.err = fmt.Errorf("%w: %d, of which sbx takes %d", ErrTooMany, n, MaxElements)
 	}
 }
 

@@ -41,18 +41,8 @@ type lowering struct {
 // only: libvirt starts some forty programs to make the chains of each, and what
 // passes without a rule, such as neighbour discovery, ebtables tells as exactly.
 func write(p *firewall.Policy, parts []firewall.Part) *libvirtxml.NWFilter {
-	l := &lowering{policy: p, ebtables: firstInEbtables, iptables: firstInIptables,
-		filter: &libvirtxml.NWFilter{Name: p.Interface().Filter, UUID: p.Interface().UUID, Chain: "root"}}
-	l.comment = "no frame under another MAC address"
-	l.addEbtables("drop", "out", libvirtxml.NWFilterRule{MAC: &libvirtxml.NWFilterRuleMAC{Match: "no",
-		NWFilterRuleCommonMAC: libvirtxml.NWFilterRuleCommonMAC{SrcMACAddr: text(p.Interface().MAC.String())}, Comment: l.comment}})
-	l.infrastructureEbtables()
-	for _, part := range parts {
-		l.comment = comment(p, part)
-		l.ruleEbtables(part.Rule)
-	}
-	l.comment = ""
-	l.add("drop", "inout", dropAllInEbtables, libvirtxml.NWFilterRule{})
+	l := newLowering(p)
+	l.wholeEbtables(parts)
 
 	l.infrastructureIptables()
 	for _, part := range parts {
@@ -66,6 +56,25 @@ func write(p *firewall.Policy, parts []firewall.Part) *libvirtxml.NWFilter {
 		l.add("drop", "inout", dropAllV6InB, libvirtxml.NWFilterRule{AllIPv6: &libvirtxml.NWFilterRuleAllIPv6{}})
 	}
 	return l.filter
+}
+
+func newLowering(p *firewall.Policy) *lowering {
+	return &lowering{policy: p, ebtables: firstInEbtables, iptables: firstInIptables,
+		filter: &libvirtxml.NWFilter{Name: p.Interface().Filter, UUID: p.Interface().UUID, Chain: "root"}}
+}
+
+// wholeEbtables emits all of ebtables.
+func (l *lowering) wholeEbtables(parts []firewall.Part) {
+	l.comment = "no frame under another MAC address"
+	l.addEbtables("drop", "out", libvirtxml.NWFilterRule{MAC: &libvirtxml.NWFilterRuleMAC{Match: "no",
+		NWFilterRuleCommonMAC: libvirtxml.NWFilterRuleCommonMAC{SrcMACAddr: text(l.policy.Interface().MAC.String())}, Comment: l.comment}})
+	l.infrastructureEbtables()
+	for _, part := range parts {
+		l.comment = comment(l.policy, part)
+		l.ruleEbtables(part.Rule)
+	}
+	l.comment = ""
+	l.add("drop", "inout", dropAllInEbtables, libvirtxml.NWFilterRule{})
 }
 
 func (l *lowering) add(action, direction string, priority int, r libvirtxml.NWFilterRule) {

@@ -57,7 +57,21 @@ func Lower(p *firewall.Policy) (*Compiled, error) {
 	if n := size(p, parts); n > MaxFilterRules {
 		return nil, tooMuch(p, "the rules become %d rules of a packet filter, of which sbx takes %d", n, MaxFilterRules)
 	}
-	filter := write(p, parts)
+	c, err := written(p, write(p, parts))
+	if err != nil {
+		return nil, err
+	}
+	switch err := Prove(p, c.Model); {
+	case errors.Is(err, space.ErrOverlaps):
+		return nil, tooMuch(p, "%v for sbx to prove what their filter does", err)
+	case err != nil:
+		return nil, err
+	}
+	return c, nil
+}
+
+// written is a filter as libvirt is given it, read back.
+func written(p *firewall.Policy, filter *libvirtxml.NWFilter) (*Compiled, error) {
 	text, err := filter.Marshal()
 	if err != nil {
 		return nil, fmt.Errorf("firewall: cannot write filter %s: %w", p.Interface().Filter, err)
@@ -69,12 +83,6 @@ func Lower(p *firewall.Policy) (*Compiled, error) {
 	c.Model, err = read(p, c.XML)
 	if err != nil {
 		return nil, fmt.Errorf("firewall: cannot read the filter back: %w", err)
-	}
-	switch err := Prove(p, c.Model); {
-	case errors.Is(err, space.ErrOverlaps):
-		return nil, tooMuch(p, "%v for sbx to prove what their filter does", err)
-	case err != nil:
-		return nil, err
 	}
 	return c, nil
 }

@@ -31,14 +31,37 @@ func (k Kind) Lower(s *Sandbox, b *bundle.Bundle) error {
 		}
 		b.Add(SELinuxFile, policy)
 	}
-	b.Index.Filters = map[string]string{}
+	b.Index.Filters, b.Index.Walls = map[string]string{}, map[string]bundle.Walls{}
 	for _, f := range s.Filters {
 		b.Warnings = append(b.Warnings, nwfilter.Remarks(f.Policy)...)
-		file := fileName("filter", f.Key)
-		b.Add(file, f.XML)
-		b.Index.Filters[identity.Filter(s.Name, f.Key)] = file
+		if err := f.add(b, identity.Filter(s.Name, f.Key)); err != nil {
+			return err
+		}
 	}
 	return s.addNetworks(b)
+}
+
+// add adds what enforces the allow-list of one interface: for each kind of host.
+func (f *Filter) add(b *bundle.Bundle, name string) error {
+	file := fileName("filter", f.Key)
+	b.Add(file, f.XML)
+	b.Index.Filters[name] = file
+	if f.Walls == nil {
+		return nil
+	}
+	table, err := f.Inner.Encode()
+	if err != nil {
+		return err
+	}
+	walls := bundle.Walls{Outer: file, Inner: documentName("inner", f.Key, "json"), Text: documentName("inner", f.Key, "nft")}
+	b.Add(walls.Inner, table)
+	b.Add(walls.Text, f.Inner.Text())
+	if f.Outer != f.Compiled {
+		walls.Outer = fileName("outer", f.Key)
+		b.Add(walls.Outer, f.Outer.XML)
+	}
+	b.Index.Walls[name] = walls
+	return nil
 }
 
 // addNetworks adds those that the profile owns.
@@ -58,12 +81,15 @@ func (s *Sandbox) addNetworks(b *bundle.Bundle) error {
 	return nil
 }
 
-// fileName names one interface's document.
-func fileName(kind, key string) string {
-	if key == "" {
-		return kind + ".xml"
+// fileName names one interface's document of libvirt's.
+func fileName(kind, key string) string { return documentName(kind, key, "xml") }
+
+// documentName names one interface's document.
+func documentName(kind, key, format string) string {
+	if key != "" {
+		kind += "-" + key
 	}
-	return kind + "-" + key + ".xml"
+	return kind + "." + format
 }
 
 // addXML adds one of libvirtxml's documents.

@@ -108,7 +108,7 @@ func (s *Sandbox) lowerInterface(from resolve.Interface, filter Filter) (libvirt
 	i := libvirtxml.DomainInterface{
 		MAC:       &libvirtxml.DomainInterfaceMAC{Address: from.MAC.String()},
 		Source:    &libvirtxml.DomainInterfaceSource{},
-		Target:    &libvirtxml.DomainInterfaceTarget{Dev: identity.Device(s.Name, from.Key)},
+		Target:    &libvirtxml.DomainInterfaceTarget{Dev: from.Device()},
 		FilterRef: filter.Ref(),
 	}
 	switch {

@@ -1,19 +1,34 @@
 package domain
 
 import (
+	"errors"
+	"fmt"
+
+	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/nftables"
 	"github.com/sbx-dev/sbx/compiler/firewall/nwfilter"
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 	"github.com/sbx-dev/sbx/compiler/resolve"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// Filter is the compiled allow-list of one interface.
+// Filter is the compiled allow-list of one interface: the filter that enforces it
+// alone, and the two walls that do so where the host's kernel can.
 type Filter struct {
 	*nwfilter.Compiled
-	Key  string // of a profile's networks; empty for its only network
-	Path string // where the interface stands in the profile
+	*Walls        // nil where the rules are too many for an inner wall
+	Key    string // of a profile's networks; empty for its only network
+	Path   string // where the interface stands in the profile
 }
 
-// Filters lowers the allow-list of each interface to a filter and proves it. Its
+// Walls are the two that enforce an allow-list together.
+type Walls struct {
+	Outer *nwfilter.Compiled // the filter itself, where that is the outer wall, too
+	Inner *nftables.Table
+	Wall  *nftables.Wall // Inner as the kernel carries it out
+}
+
+// Filters lowers the allow-list of each interface and proves what enforces it. Its
 // errors are diagnostics.
 func Filters(interfaces []resolve.Interface) ([]Filter, error) {
 	var list []Filter
@@ -27,7 +42,36 @@ func Filters(interfaces []resolve.Interface) ([]Filter, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, Filter{compiled, i.Key, i.Path})
+		walls, err := newWalls(i.Policy, i.Device(), compiled)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, Filter{compiled, walls, i.Key, i.Path})
 	}
 	return list, faults.Err()
+}
+
+// newWalls lowers a policy to two walls and proves them; nil where they are too large.
+func newWalls(p *firewall.Policy, device string, alone *nwfilter.Compiled) (*Walls, error) {
+	outer, err := nwfilter.Outer(p)
+	if err != nil {
+		return nil, err
+	}
+	if outer == nil {
+		outer = alone
+	}
+	w := &Walls{Outer: outer}
+	if w.Inner, err = nftables.Compile(p, device); err == nil {
+		if w.Wall, err = nftables.Model(w.Inner); err != nil {
+			return nil, fmt.Errorf("firewall: %w", err)
+		}
+		err = nftables.Prove(p, w.Wall, outer.Model)
+	}
+	if errors.Is(err, space.ErrOverlaps) || errors.Is(err, nftables.ErrTooMany) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
 }
