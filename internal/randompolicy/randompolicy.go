@@ -69,12 +69,18 @@ func Rules(r *rand.Rand) firewall.Rules {
 		Peers: map[string][]netip.Addr{"db": {netip.MustParseAddr("10.0.0.7"), netip.MustParseAddr("fd00::7")}}}
 }
 
-// Interface draws one: of one family or of both, of several addresses, or of a leased one.
-func Interface(r *rand.Rand) firewall.Interface {
+// NIC is an interface of these addresses.
+func NIC(addresses ...string) firewall.Interface {
 	i := firewall.Interface{Filter: "sbx-test", UUID: "8f5be0e4-55a1-5d4e-9a3b-0d1c6f0a9a11", MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}}
-	for _, a := range [][]string{{"10.0.0.80"}, {"10.0.0.80", "fd00::80"}, {"fd00::80"}, {"10.0.0.80", "10.0.0.81", "fd00::80", "fd00:1::80"}, {}}[r.IntN(5)] {
+	for _, a := range addresses {
 		i.Addresses = append(i.Addresses, netip.MustParseAddr(a))
 	}
+	return i
+}
+
+// Interface draws one: of one family or of both, of several addresses, or of a leased one.
+func Interface(r *rand.Rand) firewall.Interface {
+	i := NIC([][]string{{"10.0.0.80"}, {"10.0.0.80", "fd00::80"}, {"fd00::80"}, {"10.0.0.80", "10.0.0.81", "fd00::80", "fd00:1::80"}, {}}[r.IntN(5)]...)
 	i.DHCP = len(i.Addresses) == 0
 	return i
 }

@@ -244,20 +244,15 @@ func TestText(t *testing.T) {
 		{Out: &schema.Match{ICMP: []string{"destination-unreachable/3"}}},
 	}}
 	closed := firewall.Rules{Path: "network.allow"}
-	nic := func(addresses ...string) firewall.Interface {
-		i := firewall.Interface{Filter: "sbx-test", MAC: []byte{2, 0, 0, 0, 0, 1}, DHCP: len(addresses) == 0}
-		for _, a := range addresses {
-			i.Addresses = append(i.Addresses, netip.MustParseAddr(a))
-		}
-		return i
-	}
+	leasing := randompolicy.NIC()
+	leasing.DHCP = true
 	for name, c := range map[string]struct {
 		nic   firewall.Interface
 		rules firewall.Rules
 	}{
-		"closed": {nic("10.0.0.80", "fd00::80"), closed},
-		"web":    {nic("10.0.0.80", "fd00::80"), web},
-		"leased": {nic(), firewall.Rules{Path: "network.allow", Allow: []schema.Rule{{Out: &schema.Match{TCP: port(443)}}}}},
+		"closed": {randompolicy.NIC("10.0.0.80", "fd00::80"), closed},
+		"web":    {randompolicy.NIC("10.0.0.80", "fd00::80"), web},
+		"leased": {leasing, firewall.Rules{Path: "network.allow", Allow: []schema.Rule{{Out: &schema.Match{TCP: port(443)}}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, table, _ := walls(t, c.nic, c.rules)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler/firewall"
 	"github.com/sbx-dev/sbx/compiler/firewall/space"
+	"github.com/sbx-dev/sbx/internal/randompolicy"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -34,7 +35,7 @@ func manyPolicies(b *testing.B, n int) (before, after *firewall.Policy) {
 	b.Helper()
 	r := rand.New(rand.NewPCG(11, uint64(n)))
 	rules := manyRules(r, n)
-	before, err := firewall.Resolve(nic("10.0.0.80"), rules)
+	before, err := firewall.Resolve(randompolicy.NIC("10.0.0.80"), rules)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -43,7 +44,7 @@ func manyPolicies(b *testing.B, n int) (before, after *firewall.Policy) {
 	for _, rule := range changed.Allow {
 		rules.Allow[r.IntN(n)] = rule
 	}
-	after, err = firewall.Resolve(nic("10.0.0.80"), rules)
+	after, err = firewall.Resolve(randompolicy.NIC("10.0.0.80"), rules)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func BenchmarkCompile(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			rules := manyRules(rand.New(rand.NewPCG(13, uint64(n))), n)
 			for b.Loop() {
-				if _, err := Compile(nic("10.0.0.80"), rules); err != nil {
+				if _, err := Compile(randompolicy.NIC("10.0.0.80"), rules); err != nil {
 					b.Fatal(err)
 				}
 			}

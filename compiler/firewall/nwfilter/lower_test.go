@@ -2,7 +2,6 @@ package nwfilter
 
 import (
 	"flag"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -15,6 +14,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler/firewall"
 	"github.com/sbx-dev/sbx/compiler/firewall/space"
 	"github.com/sbx-dev/sbx/internal/guestkernel"
+	"github.com/sbx-dev/sbx/internal/randompolicy"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -22,15 +22,6 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMain(m *testing.M) { testhost.Main(m, guestkernel.Prepare) }
-
-// nic is the interface that most tests guard.
-func nic(addresses ...string) firewall.Interface {
-	i := firewall.Interface{Filter: "sbx-test", UUID: "8f5be0e4-55a1-5d4e-9a3b-0d1c6f0a9a11", MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}}
-	for _, a := range addresses {
-		i.Addresses = append(i.Addresses, netip.MustParseAddr(a))
-	}
-	return i
-}
 
 func allow(rules ...schema.Rule) firewall.Rules {
 	return firewall.Rules{Allow: rules, Path: "network.allow"}
@@ -48,7 +39,7 @@ func samples() map[string]struct {
 	nic   firewall.Interface
 	rules firewall.Rules
 } {
-	leasing := nic()
+	leasing := randompolicy.NIC()
 	leasing.DHCP = true
 	web := allow(
 		schema.Rule{In: &schema.Match{TCP: port(80, 443)}},
@@ -66,8 +57,8 @@ func samples() map[string]struct {
 		nic   firewall.Interface
 		rules firewall.Rules
 	}{
-		"closed": {nic("10.0.0.80", "fd00::80"), allow()},
-		"web":    {nic("10.0.0.80", "fd00::80"), web},
+		"closed": {randompolicy.NIC("10.0.0.80", "fd00::80"), allow()},
+		"web":    {randompolicy.NIC("10.0.0.80", "fd00::80"), web},
 		"leased": {leasing, allow(schema.Rule{Out: &schema.Match{TCP: port(443)}})},
 	}
 }
@@ -158,7 +149,7 @@ func TestBadRulesAreRefused(t *testing.T) {
 			if tt.v6 {
 				addresses = append(addresses, "fd00::80")
 			}
-			_, err := firewall.Resolve(nic(addresses...), allow(tt.rule))
+			_, err := firewall.Resolve(randompolicy.NIC(addresses...), allow(tt.rule))
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want an error with %q", err, tt.want)
 			}
@@ -171,7 +162,7 @@ func TestHugeFiltersAreRefused(t *testing.T) {
 	for i := range 200 {
 		many = append(many, schema.Rule{In: &schema.Match{TCP: port(uint16(2*i+1), uint16(2*i+1001))}, From: []string{"10.0.0.1-10.255.255.254"}})
 	}
-	_, err := Compile(nic("10.0.0.80"), allow(many...))
+	_, err := Compile(randompolicy.NIC("10.0.0.80"), allow(many...))
 	if err == nil || !strings.Contains(err.Error(), "rules of a packet filter") {
 		t.Errorf("got %v, want an error about the filter's size", err)
 	}
@@ -203,20 +194,20 @@ func TestPrefixesCoverARangeExactly(t *testing.T) {
 // Making the chains of a family costs libvirt some forty programs: a filter has
 // rules of iptables in the families that its rules speak, and in no other.
 func TestLayerBOnlyWhereUsed(t *testing.T) {
-	leasing := nic("fd00::80")
+	leasing := randompolicy.NIC("fd00::80")
 	leasing.DHCP = true
 	for name, c := range map[string]struct {
 		nic    firewall.Interface
 		rules  firewall.Rules
 		v4, v6 bool
 	}{
-		"no rule":              {nic("10.0.0.80", "fd00::80"), allow(), false, false},
+		"no rule":              {randompolicy.NIC("10.0.0.80", "fd00::80"), allow(), false, false},
 		"a lease and no rule":  {leasing, allow(), false, false},
-		"no address of IPv6":   {nic("10.0.0.80"), allow(schema.Rule{In: &schema.Match{TCP: port(80)}}), true, false},
-		"no address of IPv4":   {nic("fd00::80"), allow(schema.Rule{In: &schema.Match{TCP: port(80)}}), false, true},
-		"both, rules of IPv4":  {nic("10.0.0.80", "fd00::80"), allow(schema.Rule{In: &schema.Match{TCP: port(80)}, From: []string{"10.0.0.0/8"}}), true, false},
+		"no address of IPv6":   {randompolicy.NIC("10.0.0.80"), allow(schema.Rule{In: &schema.Match{TCP: port(80)}}), true, false},
+		"no address of IPv4":   {randompolicy.NIC("fd00::80"), allow(schema.Rule{In: &schema.Match{TCP: port(80)}}), false, true},
+		"both, rules of IPv4":  {randompolicy.NIC("10.0.0.80", "fd00::80"), allow(schema.Rule{In: &schema.Match{TCP: port(80)}, From: []string{"10.0.0.0/8"}}), true, false},
 		"a lease, rules of v6": {leasing, allow(schema.Rule{In: &schema.Match{TCP: port(80)}, From: []string{"fd00::/8"}}), false, true},
-		"both":                 {nic("10.0.0.80", "fd00::80"), allow(schema.Rule{In: &schema.Match{TCP: port(80)}}), true, true},
+		"both":                 {randompolicy.NIC("10.0.0.80", "fd00::80"), allow(schema.Rule{In: &schema.Match{TCP: port(80)}}), true, true},
 	} {
 		compiled, err := Compile(c.nic, c.rules)
 		if err != nil {

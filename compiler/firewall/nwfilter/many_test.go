@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/internal/randompolicy"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -42,7 +43,7 @@ func TestCompileManyRules(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := Compile(nic("10.0.0.80"), mixedRules(5000, draw))
+			c, err := Compile(randompolicy.NIC("10.0.0.80"), mixedRules(5000, draw))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,7 +67,7 @@ func TestCompileTooManyRules(t *testing.T) {
 			return schema.Ports{From: 80, To: 80}, fmt.Sprintf("10.%d.0.1-10.%[1]d.255.254", i/2)
 		}), "rules of a packet filter"},
 	} {
-		_, err := Compile(nic("10.0.0.80"), c.rules)
+		_, err := Compile(randompolicy.NIC("10.0.0.80"), c.rules)
 		list, _ := diag.From(err)
 		if len(list) != 1 || list[0].Code != diag.FirewallRule || !strings.Contains(list[0].Message, c.want) || list[0].Path != c.rules.Path {
 			t.Errorf("%s: %v", name, err)
@@ -87,7 +88,7 @@ func TestCompileRulesThatOverlap(t *testing.T) {
 		network := netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(r.IntN(256)), byte(r.IntN(256)), 1, 1}), bits).Masked()
 		return schema.Ports{From: low, To: low + uint16(r.IntN(200))}, network.String()
 	})
-	_, err := Compile(nic("10.0.0.80"), rules)
+	_, err := Compile(randompolicy.NIC("10.0.0.80"), rules)
 	if list, _ := diag.From(err); len(list) != 1 || !strings.Contains(list[0].Message, "overlap in too many ways") {
 		t.Errorf("got %v, want it refused", err)
 	}

@@ -106,7 +106,7 @@ func TestCover(t *testing.T) {
 	for i := range 30 {
 		rules = append(rules, tcp(fmt.Sprintf("10.0.0.%d", 2*i+1), 443), tcp(fmt.Sprintf("192.168.%d.9", 2*i), 22))
 	}
-	p, err := firewall.Resolve(nic("10.0.0.80"), allow(rules...))
+	p, err := firewall.Resolve(randompolicy.NIC("10.0.0.80"), allow(rules...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestCover(t *testing.T) {
 	}
 	bounded := tcp("10.0.0.0/8", 80)
 	bounded.Connections = 3
-	if p, err = firewall.Resolve(nic("10.0.0.80"), allow(bounded)); err != nil {
+	if p, err = firewall.Resolve(randompolicy.NIC("10.0.0.80"), allow(bounded)); err != nil {
 		t.Fatal(err)
 	}
 	if outer, err := Outer(p); outer != nil || err != nil {

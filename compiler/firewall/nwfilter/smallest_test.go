@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/internal/randompolicy"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -51,7 +52,7 @@ func TestSmallest(t *testing.T) {
 			for i := range 17 {
 				many = append(many, schema.Rule{Out: &schema.Match{SCTP: port(uint16(2*i + 1))}, To: []string{"10.0.0.1"}})
 			}
-			compiled, err := Compile(nic("10.0.0.80", "fd00::80"), allow(append(c.rules, many...)...))
+			compiled, err := Compile(randompolicy.NIC("10.0.0.80", "fd00::80"), allow(append(c.rules, many...)...))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -71,7 +72,7 @@ func TestSmallest(t *testing.T) {
 // Where there are few, each rule of the filter is of one line of the profile, and its
 // own ports are joined.
 func TestFewRulesKeepTheirLines(t *testing.T) {
-	compiled, err := Compile(nic("10.0.0.80"), allow(tcp("10.0.0.0/8", 81, 80), tcp("10.0.0.0/8", 82), tcp("10.0.0.0/8", 443, 25)))
+	compiled, err := Compile(randompolicy.NIC("10.0.0.80"), allow(tcp("10.0.0.0/8", 81, 80), tcp("10.0.0.0/8", 82), tcp("10.0.0.0/8", 443, 25)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +124,7 @@ func TestCommentsOfManyLines(t *testing.T) {
 	for i := range 40 {
 		rules = append(rules, tcp("", uint16(1000+i)))
 	}
-	policy, err := firewall.Resolve(nic("10.0.0.80"), allow(rules...))
+	policy, err := firewall.Resolve(randompolicy.NIC("10.0.0.80"), allow(rules...))
 	if err != nil {
 		t.Fatal(err)
 	}

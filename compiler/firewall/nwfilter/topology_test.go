@@ -15,6 +15,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler/firewall"
 	"github.com/sbx-dev/sbx/compiler/firewall/space"
+	"github.com/sbx-dev/sbx/internal/randompolicy"
 	"github.com/sbx-dev/sbx/internal/testhost"
 )
 
@@ -45,7 +46,7 @@ const (
 )
 
 var (
-	labNIC     = nic("10.0.0.80", "fd00::80")
+	labNIC     = randompolicy.NIC("10.0.0.80", "fd00::80")
 	hostOwn    = addrs("10.0.0.1", "192.168.9.9", "fd00::1", "2001:db8:9::9")
 	routedOwn  = addrs("192.168.3.4", "198.51.100.4", "fd00:3::4", "2001:db8:3::4")
 	bridgedOwn = addrs("10.0.0.9", "10.0.0.60", "10.0.0.200", "192.168.3.77", "203.0.113.9", "fd00::9", "fd00::ee", "fd00::1:1", "2001:db8::9")

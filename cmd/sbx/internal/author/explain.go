@@ -104,7 +104,22 @@ type explanation struct {
 	Packet  string      `json:"packet"`
 	Accept  bool        `json:"accept"` // what the rules say
 	Rule    *ruleJSON   `json:"rule,omitempty"`
-	Sources []layerJSON `json:"sources"`
+	Walls   *wallsJSON  `json:"walls,omitempty"` // on a host with the inner wall, from everywhere
+	Sources []layerJSON `json:"sources"`         // on one without
+}
+
+// wallsJSON is what the two walls do with the packet, wherever it comes from.
+type wallsJSON struct {
+	Accept bool      `json:"accept"`
+	Outer  stepJSON  `json:"outer"`
+	Inner  innerJSON `json:"inner"`
+}
+
+// innerJSON is what the inner wall does.
+type innerJSON struct {
+	Accept bool     `json:"accept"`
+	Rule   string   `json:"rule"`
+	Lines  []string `json:"lines,omitempty"` // of the profile, that ask for it
 }
 
 type ruleJSON struct {
@@ -134,6 +149,12 @@ func explain(p *schema.Profile, w *compiler.Firewall, packet space.Packet) expla
 	e := explanation{Profile: p.Name, Packet: packet.String(), Accept: decision.Accept}
 	if r := decision.Rule; r != nil {
 		e.Rule = &ruleJSON{Text: r.String(), Path: r.Path, Pos: r.Pos.String()}
+	}
+	if w.Walls != nil {
+		outer, inner := w.Outer.Model.Eval(packet, true).Ebtables, w.Wall.Eval(packet)
+		e.Walls = &wallsJSON{Accept: outer.Accept && inner.Accept,
+			Outer: stepJSON{true, outer.Accept, outer.Rule, outer.Comment},
+			Inner: innerJSON{inner.Accept, inner.Rule, inner.Lines}}
 	}
 	e.Sources = layers(w.Model, packet)
 	return e
@@ -168,6 +189,12 @@ func (e explanation) print(w io.Writer) error {
 	default:
 		say.Fprintf(w, "  no rule of %s lets it pass\n", e.Profile)
 	}
+	if e.Walls != nil {
+		say.Fprintf(w, "\nanyone, on a host with the inner wall: %s\n", passes(e.Walls.Accept))
+		say.Fprintf(w, "  outer     %s\n", e.Walls.Outer)
+		say.Fprintf(w, "  inner     %s\n", e.Walls.Inner)
+		say.Fprintf(w, "\nOn a host without it:\n")
+	}
 	for _, s := range e.Sources {
 		say.Fprintf(w, "\n%s: %s\n", s.who(), passes(s.Accept))
 		say.Fprintf(w, "  ebtables  %s\n", s.Ebtables)
@@ -182,6 +209,14 @@ func (s layerJSON) who() string {
 		return "anyone, on a host with bridge-nf-call-iptables=0"
 	}
 	return map[string]string{"peer": "a peer on the bridge", "host": "the host", "routed": "by way of the host's routing"}[s.Source]
+}
+
+func (s innerJSON) String() string {
+	text := passes(s.Accept) + ": " + s.Rule
+	if len(s.Lines) > 0 {
+		text += " (" + strings.Join(s.Lines, ", ") + ")"
+	}
+	return text
 }
 
 func (s stepJSON) String() string {
