@@ -57,3 +57,9 @@ func Together(profiles []*schema.Profile) diag.List { return resolve.Together(pr
 func Order(profiles []*schema.Profile) (sorted []*schema.Profile, before map[string][]string) {
 	return resolve.Order(profiles)
 }
+
+// Unmet warns of names in after of which none of the profiles is, nor one that is there
+// besides.
+func Unmet(profiles []*schema.Profile, there func(p *schema.Profile, name string) bool) diag.List {
+	return resolve.Unmet(profiles, there)
+}

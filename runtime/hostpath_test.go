@@ -28,6 +28,9 @@ mount -t tmpfs none /srv/tree/disk
 echo disk > /srv/tree/disk/file
 mount -t proc none /srv/tree/kernel
 echo there > /srv/conf/conf.d/there.conf
+echo theirs > /srv/conf/over
+mkdir /srv/conf/over.d
+echo theirs > /srv/conf/over.d/file
 ln -s ../run/resolved /srv/conf/resolv.conf
 mount -t tmpfs none /srv/own
 mkdir /srv/own/disk
@@ -50,7 +53,18 @@ schema.#Profile & {
 		"/srv/conf/resolv.conf": file:      "servers\n"
 		"/srv/conf/more/memory": tmpfs:     "1MiB"
 		"/srv/conf/usr": host:              "/usr"
+		"/srv/conf/over": file:             "ours\n"
+		"/srv/conf/over.d": tmpfs:          "1MiB"
+		"/srv/tree/disk/mine.conf": file:   "mine\n"
 		"/own": {host: "/srv/own", writable: true}
+		"/own/made/mine.conf": file:        "mine\n"
+		"/own/memory": tmpfs:               "1MiB"
+		"/run": tmpfs:                      "1MiB"
+		"/run/conf.d/mine.conf": file:      "mine\n"
+		"/run/deep/memory": tmpfs:          "1MiB"
+		"/run/usr": host:                   "/usr"
+		"/run/conf": host:                  "/srv/conf"
+		"/run/conf/conf.d/more.conf": file: "more\n"
 	}
 }
 `
@@ -68,6 +82,15 @@ var seen = []struct{ what, script, want string }{
 	{"memory in an exposed folder", "echo x > /srv/conf/more/memory/file && cat /srv/conf/more/memory/file", "x"},
 	{"a folder in an exposed folder", "test -d /srv/conf/usr/share && echo there", "there"},
 	{"the folder around it is as it was", "echo x > /srv/conf/conf.d/new || echo refused", "refused"},
+	{"a file over the host's", "cat /srv/conf/over", "ours"},
+	{"memory over the host's folder", "ls /srv/conf/over.d; echo x > /srv/conf/over.d/own && cat /srv/conf/over.d/own", "x"},
+	{"a file in what is mounted in an exposed folder", "cd /srv/tree/disk; echo *; cat *", "file mine.conf\ndisk\nmine"},
+	{"a file in a writable folder", "cat /own/made/mine.conf; echo x > /own/made/mine.conf || echo refused", "mine\nrefused"},
+	{"memory in a writable folder", "echo x > /own/memory/file && cat /own/memory/file", "x"},
+	{"a file in memory", "cat /run/conf.d/mine.conf", "mine"},
+	{"memory in memory", "echo x > /run/deep/memory/file && cat /run/deep/memory/file", "x"},
+	{"a folder in memory", "test -d /run/usr/share && echo there", "there"},
+	{"a file in a folder in memory", "cd /run/conf/conf.d; echo *; cat *", "more.conf there.conf\nmore\nthere"},
 	{"a writable folder", "echo x > /own/file && cat /own/file", "x"},
 	{"a new file in it", "rm -f /own/new && echo y > /own/new && cat /own/new", "y"},
 	{"what is mounted in it is read-only", "echo x > /own/disk/file || echo refused", "refused"},

@@ -83,6 +83,7 @@ func useImages(t *testing.T, r *runtime.Runtime) {
 		{script: "cat /raw/hello /qcow2/hello /read-only/hello", want: "from the host\nfrom the host\nfrom the host\n"},
 		{script: "echo raw >/raw/written && echo qcow2 >/qcow2/written"},
 		{script: "echo x >/read-only/written", want: "Read-only file system", fails: true},
+		{script: "cat /raw/conf.d/mine.conf", want: "mine\n"},
 		{script: "cp /usr/bin/true /raw/true && /raw/true"},
 		{script: "sleep 1000 3>/raw/open >/dev/null 2>&1 &"}, // which is killed with the file open
 		{script: "ls /dev | grep -e vd -e image", fails: true},

@@ -119,9 +119,16 @@ func (c *checker) mount(at string, m Mount) {
 	}
 	c.mountFields(at, m)
 	for _, outer := range sorted(c.Mounts) {
-		if outer != at && within.Dir(at, outer) && c.Mounts[outer].File != nil {
+		if outer == at || !within.Dir(at, outer) {
+			continue
+		}
+		switch around := c.Mounts[outer]; {
+		case around.File != nil:
 			d := c.fail(diag.Overlap, path, "mount it elsewhere", "%q stands below %q, which is a file", at, outer)
 			c.note(d, Field("mounts", outer), "the file is here")
+		case around.Image != "" && !around.Writable:
+			d := c.fail(diag.Overlap, path, "mount it elsewhere, or make the image writable", "%q stands in the image at %q, in which nothing can make a place for it: it is read-only", at, outer)
+			c.note(d, Field("mounts", outer), "the image is here")
 		}
 	}
 }

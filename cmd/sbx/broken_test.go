@@ -52,6 +52,8 @@ var brokenHosts = []broken{
 	{what: "a kernel that is not there", code: diag.NoKernel, args: "run -b kvm --kernel /boot/none --modules /none -- true", says: `/boot/none`},
 	{what: "a kernel without modules", code: diag.NoKernel, args: "run -b kvm --modules /usr/share -- true", says: `depmod`},
 	{what: "a file in the place of a folder", code: diag.NoPlace, args: "run --ro /etc/passwd:/usr/share -- true", says: `a folder, and the other is not`},
+	{what: "something below a file", code: diag.NoPlace, args: "run --ro /etc/passwd:/a --ro /usr/share:/a/b -- true", says: `/a/b is to stand below /a, but on this host /etc/passwd is a file`},
+	{what: "something below a file, in a machine", code: diag.NoPlace, args: "run -b kvm --ro /etc/passwd:/a --ro /usr/share:/a/b -- true", says: `/a/b is to stand below /a, but on this host /etc/passwd is a file`},
 	{what: "the kernel's control surface by a link", code: diag.NoSource, prep: "ln -sfn /proc/sys /srv/broken/control", args: "run --ro /srv/broken/control -- true", says: `kernel's own file system proc`},
 	{what: "sbx's own folder by a link", code: diag.NoSource, prep: "mkdir -p /var/lib/sbx/broken-log && ln -sfn /var/lib/sbx/broken-log /srv/broken/own", args: "run --rw /srv/broken/own -- true", says: `sbx's own folder`, clear: "rmdir /var/lib/sbx/broken-log"},
 	{what: "a folder that holds sbx's own, to write", code: diag.NoSource, prep: "ln -sfn /var /srv/broken/around", args: "run --rw /srv/broken/around -- true", says: `sbx's own folder`},

@@ -2,8 +2,10 @@ package resolve
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/sbx-dev/sbx/internal/order"
+	"github.com/sbx-dev/sbx/internal/slip"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -23,6 +25,30 @@ func Order(profiles []*schema.Profile) (sorted []*schema.Profile, before map[str
 		sorted = append(sorted, byName[name])
 	}
 	return sorted, before
+}
+
+// Unmet warns of names in after of which none of the profiles is, nor one that is
+// there besides: they order nothing, which a misspelt one would not tell.
+func Unmet(profiles []*schema.Profile, there func(p *schema.Profile, name string) bool) (list diag.List) {
+	var known []string
+	for _, p := range profiles {
+		known = append(known, p.Name)
+	}
+	for _, p := range profiles {
+		for i, name := range p.After {
+			if name == "" || slices.Contains(known, name) || there(p, name) {
+				continue
+			}
+			help := "check the name, or the profile with these: sbx vet DIR/..."
+			if meant := slip.Nearest(name, known, 2); meant != "" && meant != p.Name {
+				help = fmt.Sprintf("did you mean %q?", meant)
+			}
+			at := schema.Elem("after", i)
+			list = append(list, &diag.Diagnostic{Pos: p.Source.Pos(at), Severity: diag.Warning, Code: diag.Unmet, Path: at, Help: help,
+				Message: fmt.Sprintf("%s starts after %q, of which no profile is here, nor %s.cue beside it: nothing waits", p.Name, name, name)})
+		}
+	}
+	return list
 }
 
 // inOrder is what the profiles' order follows from.

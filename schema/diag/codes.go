@@ -55,6 +55,8 @@ const (
 	Together = "SBX0056" // two profiles want the same for themselves
 	Circle   = "SBX0057" // sandboxes wait for each other, so that none can start first
 
+	Unmet = "SBX0062" // a sandbox is to start after one that there is not
+
 	Ulimit = "SBX0058" // a limit of processes that no kernel takes
 	Sysctl = "SBX0059" // a setting that a sandbox does not have for itself
 	Device = "SBX0060" // a device of the host's that no sandbox is given

@@ -51,8 +51,25 @@ func (s *Sandbox) OpenHost() error {
 		if err := refuseEndpoint(m, source); err != nil {
 			return err
 		}
+		if err := s.refuseBelow(m, source); err != nil {
+			return err
+		}
 	}
 	return s.noteSources()
+}
+
+// refuseBelow refuses what is to stand below a path of the host that turns out to be a
+// file. A profile's own files package schema knows.
+func (s *Sandbox) refuseBelow(m manifest.Mount, source *stage.Source) error {
+	if m.Kind != manifest.Export || source.IsDir() {
+		return nil
+	}
+	for _, inner := range s.Manifest.Mounts {
+		if inner.Target != m.Target && within.Dir(inner.Target, m.Target) {
+			return fault.New(diag.NoPlace, "%s is to stand below %s, but on this host %s is a file: mount it elsewhere, or expose a folder there", inner.Target, m.Target, m.Source)
+		}
+	}
+	return nil
 }
 
 // LibvirtRun is where libvirt's sockets are. A socket on a read-only mount can be

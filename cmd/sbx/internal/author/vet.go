@@ -67,7 +67,7 @@ func (c *Vet) Run(a *verb.App) error {
 // lower compiles profiles for what only that finds: what a backend cannot do, rules
 // that change nothing, and what two of them cannot both have.
 func (c *Vet) lower(a *verb.App, profiles []*schema.Profile) (list diag.List, err error) {
-	list = compiler.Together(profiles)
+	list = append(compiler.Together(profiles), compiler.Unmet(profiles, verb.Beside)...)
 	peers, err := c.Peers(a, profiles, nil)
 	if wrong, ok := diag.From(err); ok && err != nil {
 		return append(list, wrong...), nil

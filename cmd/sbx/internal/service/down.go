@@ -43,17 +43,16 @@ func (c *Down) Run(a *verb.App) error {
 	if err != nil {
 		return err
 	}
-	var failed []error
-	for _, name := range names {
+	return verb.Each(names, func(name string) error {
 		found, err := host.Down(a.Ctx, name)
 		switch {
 		case err != nil:
-			failed = append(failed, err)
+			return err
 		case found:
 			say.Fprintln(a.Stdout, name+": down")
 		default:
 			say.Fprintln(a.Stdout, name+": not there")
 		}
-	}
-	return errors.Join(failed...)
+		return nil
+	})
 }

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"syscall"
@@ -36,15 +35,13 @@ func (c *Kill) Run(a *verb.App) error {
 	}
 	host := c.Open(a)
 	defer host.Close()
-	var failed []error
-	for _, name := range c.Names {
+	return verb.Each(c.Names, func(name string) error {
 		if err := host.Signal(a.Ctx, name, signal); err != nil {
-			failed = append(failed, err)
-			continue
+			return err
 		}
 		say.Fprintf(a.Stdout, "%s: %s sent\n", name, unix.SignalName(signal))
-	}
-	return errors.Join(failed...)
+		return nil
+	})
 }
 
 // signalOf reads a signal's name, with or without its SIG.

@@ -31,17 +31,15 @@ Example:
 func (c *Reload) Run(a *verb.App) error {
 	host := c.Open(a)
 	defer host.Close()
-	var failed []error
-	for _, name := range c.Names {
+	return verb.Each(c.Names, func(name string) error {
 		err := host.Reload(a.Ctx, name)
 		var failure *channel.Failure
 		switch {
 		case err == nil:
 			say.Fprintf(a.Stdout, "%s: reloaded\n", name)
 		case c.Optional && errors.As(err, &failure) && failure.Reason == channel.ReasonUnsupported:
-		default:
-			failed = append(failed, err)
+			return nil
 		}
-	}
-	return errors.Join(failed...)
+		return err
+	})
 }

@@ -1,8 +1,6 @@
 package service
 
 import (
-	"errors"
-
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/say"
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 )
@@ -24,19 +22,18 @@ Example:
 func (c *Stop) Run(a *verb.App) error {
 	host := c.Open(a)
 	defer host.Close()
-	var failed []error
-	for _, name := range c.Names {
+	return verb.Each(c.Names, func(name string) error {
 		ran, err := host.Stop(a.Ctx, name)
 		switch {
 		case err != nil:
-			failed = append(failed, err)
+			return err
 		case ran:
 			say.Fprintln(a.Stdout, name+": stopped")
 		default:
 			say.Fprintln(a.Stdout, name+": is stopped already")
 		}
-	}
-	return errors.Join(failed...)
+		return nil
+	})
 }
 
 // Restart restarts the commands of sandboxes.
@@ -58,13 +55,11 @@ Example:
 func (c *Restart) Run(a *verb.App) error {
 	host := c.Open(a)
 	defer host.Close()
-	var failed []error
-	for _, name := range c.Names {
+	return verb.Each(c.Names, func(name string) error {
 		if err := host.Restart(a.Ctx, name); err != nil {
-			failed = append(failed, err)
-			continue
+			return err
 		}
 		say.Fprintln(a.Stdout, name+": restarted")
-	}
-	return errors.Join(failed...)
+		return nil
+	})
 }

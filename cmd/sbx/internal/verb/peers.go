@@ -1,6 +1,7 @@
 package verb
 
 import (
+	"io/fs"
 	"maps"
 	"net/netip"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/say"
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/profiles"
 	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -74,9 +76,8 @@ func namedBy(p *schema.Profile) (names []string) {
 // beside is the named sandbox's profile in the folder of another one, by those of the
 // tags that it has; nil where there is none.
 func (f *ProfileFlags) beside(a *App, p *schema.Profile, name string) (*schema.Profile, error) {
-	at := p.Source.Pos("name")
-	path := filepath.Join(at.Dir, filepath.Dir(at.File), name+".cue")
-	if at.Dir == "" || !Exists(path) {
+	path, ok := fileBeside(p, name)
+	if !ok {
 		return nil, nil
 	}
 	flags := &ProfileFlags{Policy: f.Policy}
@@ -103,4 +104,21 @@ func (f *ProfileFlags) beside(a *App, p *schema.Profile, name string) (*schema.P
 		}
 	}
 	return nil, nil
+}
+
+// fileBeside is the file NAME.cue in the folder of a profile that stands in one.
+func fileBeside(p *schema.Profile, name string) (path string, ok bool) {
+	at := p.Source.Pos("name")
+	path = filepath.Join(at.Dir, filepath.Dir(at.File), name+".cue")
+	return path, at.Dir != "" && Exists(path)
+}
+
+// Beside says whether NAME.cue stands in the folder of a profile, or ships with it.
+func Beside(p *schema.Profile, name string) bool {
+	_, ok := fileBeside(p, name)
+	if !ok && p.Source.Pos("name").Dir == "" {
+		_, err := fs.Stat(profiles.FS(), name+".cue")
+		ok = err == nil
+	}
+	return ok
 }
