@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -24,7 +25,7 @@ func placed(err error, profiles []*schema.Profile) error {
 	}
 	for _, p := range profiles {
 		if at := addressAt(p, taken.Address); p.Name == taken.Name && at != "" {
-			return fmt.Errorf("%v: %w", p.Source.Pos(at), err)
+			return fmt.Errorf("%v: %w", verb.PlaceHere(p.Source.Pos(at)), err)
 		}
 	}
 	return err

@@ -78,3 +78,6 @@ func Here(list diag.List) diag.List {
 	}
 	return list.Relative(dir)
 }
+
+// PlaceHere names a place's file as seen from the current folder.
+func PlaceHere(at diag.Pos) diag.Pos { return Here(diag.List{{Pos: at}})[0].Pos }
