@@ -101,7 +101,7 @@ func (r *Runtime) FindKernel(image, modules, of string) (*kernel.Kernel, error) 
 	return kvm.FindKernel(&r.host, image, modules, of)
 }
 
-// Cache is where unpacked kernels and initrds are kept between starts.
+// Cache is where unpacked kernels, initrds and saved machines are kept between starts.
 func (r *Runtime) Cache() (*cache.Cache, error) { return kvm.OpenCache(&r.host) }
 
 // Kinds are the backends of which this package runs sandboxes.

@@ -188,7 +188,7 @@ func (e *ephemeral) create(ctx context.Context, backend kinds.Backend) (first ne
 	if err := errors.Join(ids.Check(e.conn, e.s.Domain), e.r.checkAddresses(e.s)); err != nil {
 		return nil, err
 	}
-	e.dom, first, err = backend.StartTransient(e.s, e.conn)
+	e.dom, first, err = backend.StartTransient(ctx, e.s, e.conn)
 	return first, err
 }
 

@@ -46,6 +46,8 @@ type Options struct {
 	// Kernel and Modules are what a machine boots whose profile names none.
 	// Empty: the host's own.
 	Kernel, Modules string
+	// Cold has every machine boot, also where one like it was saved.
+	Cold bool
 	// AnswerLimit is how long a sandbox's first process may take to answer. Zero:
 	// ten minutes, in which a machine without hardware virtualisation boots within
 	// another one.
@@ -99,7 +101,8 @@ func New(o Options) *Runtime {
 			Embed:  driver,
 			Accel:  o.Accel,
 			Kernel: o.Kernel, Modules: o.Modules,
-			Log: o.Log,
+			Cold: o.Cold,
+			Log:  o.Log,
 		},
 	}
 }

@@ -155,6 +155,7 @@ func TestWithoutLibvirtd(t *testing.T) {
 			holdToTable(t, state.Folder(b.state), b.uid)
 			if name == "plain user" {
 				b.seesWhatItsUserMay(t)
+				b.startsFromASavedOne(t)
 			}
 			b.args = []string{"run", "-b", "lxc"}
 			got := b.run(t, nil, "--", "true")

@@ -85,6 +85,7 @@ const softMemory = 256 << 20
 func main() {
 	debug.SetGCPercent(400) // most commands have ended before collecting is worth its time
 	debug.SetMemoryLimit(softMemory)
+	hushLibvirt()
 	if len(os.Args) > 1 && slices.Contains(readers, os.Args[1]) {
 		load.Preload() // while the command line is read
 		compiler.Preload()
@@ -93,6 +94,15 @@ func main() {
 	code := run(ctx, os.Stdin, os.Stdout, os.Stderr, os.Args[1:])
 	stop()
 	os.Exit(code)
+}
+
+// hushLibvirt has libvirt's library, where it is a whole driver in this process, keep its
+// warnings to itself, unless somebody wants them: its errors are ours to tell.
+func hushLibvirt() {
+	const level = "LIBVIRT_DEBUG"
+	if os.Getenv(level) == "" {
+		os.Setenv(level, "error")
+	}
 }
 
 // run is the whole of sbx as a function, so that tests can call it.

@@ -75,25 +75,67 @@ func (b *Builder) PlaceInitrd(ctx context.Context, m *manifest.Manifest, dest st
 	if err != nil {
 		return err
 	}
+	return b.place(ctx, encoded, m.Modules, dest)
+}
+
+// PlaceBlankInitrd builds an initrd without a manifest, whose machine waits for it
+// (initramfs/orders), with the modules that a manifest names, and puts it at dest.
+func (b *Builder) PlaceBlankInitrd(ctx context.Context, wanted []manifest.Module, dest string) error {
+	return b.place(ctx, nil, wanted, dest)
+}
+
+// BlankInitrdKey is a digest of all that goes into such an initrd.
+func (b *Builder) BlankInitrdKey(wanted []manifest.Module) (string, error) {
+	parts, err := b.collect(nil, wanted)
+	if err != nil {
+		return "", err
+	}
+	return parts.key()
+}
+
+// KernelKey is a digest of the kernel's image.
+func (b *Builder) KernelKey() (string, error) {
+	image, err := os.ReadFile(b.Kernel.Image)
+	if err != nil {
+		return "", fmt.Errorf("kernel: %w", err)
+	}
+	return digest(image), nil
+}
+
+func (b *Builder) place(ctx context.Context, encoded []byte, wanted []manifest.Module, dest string) error {
+	parts, err := b.collect(encoded, wanted)
+	if err != nil {
+		return err
+	}
+	key, err := parts.key()
+	if err != nil {
+		return err
+	}
+	return b.Cache.Place(ctx, "initrd", key, dest, parts.write)
+}
+
+// parts are what an initrd is made of.
+type parts struct {
+	manifest, init []byte // a blank one has no manifest
+	tree           *modules.Tree
+	folder         string   // the tree's
+	files          []string // of the modules, in the order in which they are loaded
+}
+
+func (b *Builder) collect(encoded []byte, wanted []manifest.Module) (*parts, error) {
 	init, err := os.ReadFile(b.Init)
 	if err != nil {
-		return fmt.Errorf("sbx-init: %w", err)
+		return nil, fmt.Errorf("sbx-init: %w", err)
 	}
 	tree, err := modules.Open(b.Kernel.Modules)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	files, err := closure(tree, withButton(b.Kernel, tree, m.Modules))
+	files, err := closure(tree, withButton(b.Kernel, tree, wanted))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	key, err := initrdKey(encoded, init, b.Kernel.Modules, files)
-	if err != nil {
-		return err
-	}
-	return b.Cache.Place(ctx, "initrd", key, dest, func(w io.Writer) error {
-		return writeInitrd(w, encoded, init, tree, files)
-	})
+	return &parts{manifest: encoded, init: init, tree: tree, folder: b.Kernel.Modules, files: files}, nil
 }
 
 // buttonModules tell a machine that its power button was pressed, which is how
@@ -131,39 +173,41 @@ func closure(tree *modules.Tree, wanted []manifest.Module) ([]string, error) {
 	return tree.Closure(names...)
 }
 
-// initrdKey is a digest over everything that goes into an initrd; modules count
+// key is a digest over everything that goes into an initrd; modules count
 // as they lie on disk, since decompressing them is most of the work.
-func initrdKey(encoded, init []byte, tree string, files []string) (string, error) {
-	var parts bytes.Buffer
-	fmt.Fprintln(&parts, "initrd 1", digest(encoded), digest(init))
-	for _, file := range files {
-		content, err := os.ReadFile(path.Join(tree, file))
+func (p *parts) key() (string, error) {
+	var list bytes.Buffer
+	fmt.Fprintln(&list, "initrd 1", digest(p.manifest), digest(p.init))
+	for _, file := range p.files {
+		content, err := os.ReadFile(path.Join(p.folder, file))
 		if err != nil {
 			return "", fmt.Errorf("module tree: %w", err)
 		}
-		fmt.Fprintln(&parts, file, digest(content))
+		fmt.Fprintln(&list, file, digest(content))
 	}
-	return digest(parts.Bytes()), nil
+	return digest(list.Bytes()), nil
 }
 
-// writeInitrd writes the archive. The device nodes are those without which a
+// write writes the archive. The device nodes are those without which a
 // first process has no place to write to before it has mounted /dev.
-func writeInitrd(w io.Writer, encoded, init []byte, tree *modules.Tree, files []string) error {
+func (p *parts) write(w io.Writer) error {
 	archive := cpio.NewWriter(w)
 	err := errors.Join(
 		archive.Folder("dev", 0o755),
 		archive.Device("dev/console", 0o600, 5, 1),
 		archive.Device("dev/null", 0o666, 1, 3),
-		archive.File(manifest.InitPath[1:], 0o755, init),
+		archive.File(manifest.InitPath[1:], 0o755, p.init),
 		archive.Folder(path.Dir(manifest.ManifestPath)[1:], 0o755),
-		archive.File(manifest.ManifestPath[1:], 0o444, encoded),
-		archive.Folder(manifest.ModulesPath[1:], 0o755),
 	)
+	if p.manifest != nil {
+		err = errors.Join(err, archive.File(manifest.ManifestPath[1:], 0o444, p.manifest))
+	}
+	err = errors.Join(err, archive.Folder(manifest.ModulesPath[1:], 0o755))
 	if err != nil {
 		return err
 	}
-	for i, file := range files {
-		content, err := tree.Read(file)
+	for i, file := range p.files {
+		content, err := p.tree.Read(file)
 		if err != nil {
 			return err
 		}

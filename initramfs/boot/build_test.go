@@ -107,3 +107,40 @@ func TestTruncatedKernel(t *testing.T) {
 		t.Error("a kernel was placed all the same")
 	}
 }
+
+// A blank initrd is one for all manifests that ask for the same modules, and says nothing
+// of any.
+func TestBlankInitrd(t *testing.T) {
+	b := builder(t)
+	dir := t.TempDir()
+	for name, place := range map[string]func(dest string) error{
+		"blank": func(dest string) error { return b.PlaceBlankInitrd(t.Context(), small.Modules, dest) },
+		"told":  func(dest string) error { return b.PlaceInitrd(t.Context(), small, dest) },
+	} {
+		dest := filepath.Join(dir, name)
+		if err := place(dest); err != nil {
+			t.Fatal(err)
+		}
+		archive, err := os.ReadFile(dest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if has, want := bytes.Contains(archive, []byte(manifest.ManifestPath[1:]+"\x00")), name == "told"; has != want {
+			t.Errorf("the %s one has a manifest: %t", name, has)
+		}
+		if !bytes.Contains(archive, []byte("-9p.ko\x00")) {
+			t.Errorf("the %s one lacks a module", name)
+		}
+	}
+	key := func(modules []manifest.Module) string {
+		t.Helper()
+		key, err := b.BlankInitrdKey(modules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	if key(small.Modules) == key(small.Modules[:1]) {
+		t.Error("one key stands for other modules")
+	}
+}

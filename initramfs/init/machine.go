@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/init/machine"
 	"github.com/sbx-dev/sbx/initramfs/init/network"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/initramfs/orders"
 	"github.com/sbx-dev/sbx/internal/ulimits"
 )
 
@@ -26,18 +28,24 @@ func runMachine() error {
 // serveMachine brings the channel up first, so that whatever goes wrong from
 // there on can be told to the host.
 func serveMachine() error {
-	m, err := readManifest()
-	if err != nil {
-		return err
-	}
 	broken := machine.Boot()
 	keys, err := machine.OpenKeys()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sbx-init: the machine's keys:", err)
 	}
-	port, err := machine.OpenPort(manifest.PortName, m.Service)
+	port, err := machine.OpenPort(manifest.PortName)
 	if err != nil {
 		return errors.Join(broken, err)
+	}
+	m, err := readManifest()
+	if errors.Is(err, fs.ErrNotExist) {
+		m, err = awaitManifest(port)
+	}
+	if err != nil {
+		return errors.Join(broken, err)
+	}
+	if m.Service {
+		port.Outlive()
 	}
 	var group *os.File
 	var ears ears
@@ -47,6 +55,19 @@ func serveMachine() error {
 	supervise(m, links{one: port}, group, ears, broken)
 	port.AwaitLeave(leaveLimit)
 	return machine.SettleImages(m.Mounts)
+}
+
+// awaitManifest is how a machine gets its manifest whose initrd holds none. Between its
+// wait and its orders it may have been saved, and restored at any time as one of many.
+func awaitManifest(port *machine.Port) (*manifest.Manifest, error) {
+	o, err := orders.Await(port)
+	if err != nil {
+		return nil, err
+	}
+	if err := machine.Renew(o.Time, o.Seed); err != nil {
+		return nil, err
+	}
+	return manifest.Decode(o.Manifest)
 }
 
 // setUpMachine does what the host does for a container. The control group is

@@ -35,7 +35,7 @@ func main() {
 	if err := machine.Boot(); err != nil {
 		panic(err)
 	}
-	port, err := machine.OpenPort(manifest.PortName, true)
+	port, err := machine.OpenPort(manifest.PortName)
 	if err != nil {
 		panic(err)
 	}

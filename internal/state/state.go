@@ -21,7 +21,7 @@ const (
 	Claims = ".run"   // a file for each sbx run, locked by it
 	Locks  = ".lock"  // a file for each sandbox that an sbx has worked on
 	Inits  = ".init"  // the versions of sbx-init in use
-	Cache  = ".cache" // unpacked kernels and initrds
+	Cache  = ".cache" // unpacked kernels, initrds and saved machines
 	Embed  = ".embed" // root folders of libvirt's embedded driver
 )
 

@@ -42,7 +42,7 @@ var Entries = []Entry{
 	{Claims + "/NAME", Sbx, 0o600, ""},
 	{Inits, Sbx, dir | 0o700, "each version of sbx-init that a sandbox uses"},
 	{Inits + "/DIGEST", Sbx, 0o755, "hard links in the sandboxes' folders lead to it"},
-	{Cache, Sbx, dir | 0o700, "unpacked kernels and initrds (`sbx cache`)"},
+	{Cache, Sbx, dir | 0o700, "unpacked kernels, initrds and saved machines (`sbx cache`)"},
 	{Cache + "/.lock", Sbx, 0o600, ""},
 	{Cache + "/.lock-KIND", Sbx, 0o600, ""},
 	{Cache + "/KIND", Sbx, dir | 0o700, ""},

@@ -45,28 +45,59 @@ var keyPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,127}$`)
 // yet; its mode is 0444. What is not in the cache is made by write, by one
 // process only, while others that want it wait, until ctx ends.
 func (c *Cache) Place(ctx context.Context, kind, key, dest string, write func(io.Writer) error) error {
-	if !keyPattern.MatchString(kind) || !keyPattern.MatchString(key) {
-		return fmt.Errorf("cache: %q/%q is not a name", kind, key)
-	}
-	added, err := c.place(ctx, kind, key, dest, write)
+	added := false
+	err := c.keep(ctx, kind, key, func(file string) (err error) {
+		added, err = c.place(ctx, kind, file, dest, write)
+		return err
+	})
 	if err == nil && added {
 		err = c.trim(ctx, c.limit)
 	}
 	return err
 }
 
-// place works under a shared lock, which keeps files from being trimmed.
-func (c *Cache) place(ctx context.Context, kind, key, dest string, write func(io.Writer) error) (added bool, err error) {
+// Note notes that somebody has asked for a kind and key, and says whether somebody had
+// before. A note takes no room.
+func (c *Cache) Note(ctx context.Context, kind, key string) (before bool, err error) {
+	err = c.keep(ctx, kind, key, func(file string) error {
+		if err := touch(file); !errors.Is(err, fs.ErrNotExist) {
+			before = err == nil
+			return err
+		}
+		return create(file, func(io.Writer) error { return nil })
+	})
+	return before, err
+}
+
+// Remove removes a file, if it is there, once nobody is placing it.
+func (c *Cache) Remove(ctx context.Context, kind, key string) error {
+	return c.keep(ctx, kind, key, func(file string) error {
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cache: %w", err)
+		}
+		return nil
+	})
+}
+
+// keep works on a file, whose folder is there, under a shared lock.
+func (c *Cache) keep(ctx context.Context, kind, key string, do func(file string) error) error {
+	if !keyPattern.MatchString(kind) || !keyPattern.MatchString(key) {
+		return fmt.Errorf("cache: %q/%q is not a name", kind, key)
+	}
 	shared, err := lock(ctx, filepath.Join(c.dir, ".lock"), lockfile.Shared)
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer shared.Close()
 	folder := filepath.Join(c.dir, kind)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return false, fmt.Errorf("cache: %w", err)
+		return fmt.Errorf("cache: %w", err)
 	}
-	file := filepath.Join(folder, key)
+	return do(filepath.Join(folder, key))
+}
+
+// place works under the lock that keeps files from being trimmed.
+func (c *Cache) place(ctx context.Context, kind, file, dest string, write func(io.Writer) error) (added bool, err error) {
 	if err := link(file, dest); !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}

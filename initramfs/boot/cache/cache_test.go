@@ -171,3 +171,36 @@ func TestAWaitEnds(t *testing.T) {
 		}
 	}
 }
+
+func TestNoteAndRemove(t *testing.T) {
+	c := open(t, 1<<20)
+	for n, want := range []bool{false, true, true} {
+		if before, err := c.Note(t.Context(), "machine-started", "abc"); before != want || err != nil {
+			t.Errorf("note %d: %t, %v", n+1, before, err)
+		}
+	}
+	dest := func(n int) string { return filepath.Join(t.TempDir(), fmt.Sprint(n)) }
+	if err := c.Place(t.Context(), "machine", "abc", dest(0), content("broken")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time there is none
+		if err := c.Remove(t.Context(), "machine", "abc"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := dest(1)
+	if err := c.Place(t.Context(), "machine", "abc", again, content("whole")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(again); err != nil || string(got) != "whole" {
+		t.Errorf("placed %q, %v", got, err)
+	}
+	for _, kind := range []string{"", "../machine", "machine/.."} {
+		if _, err := c.Note(t.Context(), kind, "abc"); err == nil {
+			t.Errorf("a note of the kind %q", kind)
+		}
+		if err := c.Remove(t.Context(), kind, "abc"); err == nil {
+			t.Errorf("removed one of the kind %q", kind)
+		}
+	}
+}

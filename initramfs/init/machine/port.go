@@ -34,10 +34,9 @@ type Port struct {
 	met      bool // a host has been there
 }
 
-// OpenPort opens the port of the given name. If outlives is set, reading waits
-// for the next host when one has left; else it then ends with io.EOF, as it does
-// when none has come in time.
-func OpenPort(name string, outlives bool) (*Port, error) {
+// OpenPort opens the port of the given name. When a host has left, or none has come in
+// time, reading ends with io.EOF.
+func OpenPort(name string) (*Port, error) {
 	for deadline := time.Now().Add(portLimit); ; time.Sleep(time.Millisecond) {
 		device, err := findPort(name)
 		if err != nil {
@@ -46,7 +45,7 @@ func OpenPort(name string, outlives bool) (*Port, error) {
 		if device != "" {
 			fd, err := unix.Open("/dev/"+device, unix.O_RDWR|unix.O_CLOEXEC, 0)
 			if !errors.Is(err, unix.ENOENT) {
-				return &Port{fd: fd, outlives: outlives}, err
+				return &Port{fd: fd}, err
 			}
 		}
 		if time.Now().After(deadline) {
@@ -54,6 +53,9 @@ func OpenPort(name string, outlives bool) (*Port, error) {
 		}
 	}
 }
+
+// Outlive has reading wait for the next host when one has left.
+func (p *Port) Outlive() { p.outlives = true }
 
 // findPort gives the name of the port's device, or "" as long as there is none.
 func findPort(name string) (string, error) {

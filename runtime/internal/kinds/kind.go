@@ -60,6 +60,7 @@ type Host struct {
 	Embed           *embed.Driver
 	Accel           string            // that overrules what profiles say; "" is none
 	Kernel, Modules string            // what a machine boots whose profile names none; "" is the host's own
+	Cold            bool              // no machine starts from a saved one
 	Log             func(line string) // is told, in a few words a line, what takes a while
 }
 
@@ -72,7 +73,7 @@ type Backend interface {
 	Start(s *bound.Sandbox, dom *libvirt.Domain) error
 	// StartTransient starts the domain without defining it; it ends with conn
 	// at the latest. The connection to its first process is that one's first.
-	StartTransient(s *bound.Sandbox, conn *libvirt.Connect) (*libvirt.Domain, net.Conn, error)
+	StartTransient(ctx context.Context, s *bound.Sandbox, conn *libvirt.Connect) (*libvirt.Domain, net.Conn, error)
 	// Held says whether only one process can hold the channel, so that all
 	// others speak with the first process through that one.
 	Held() bool

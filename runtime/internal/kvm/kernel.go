@@ -10,8 +10,8 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// cacheLimit bounds the unpacked kernels and initrds that are kept, in bytes. They
-// are in the state folder so that sandboxes can have hard links to them.
+// cacheLimit bounds the unpacked kernels, initrds and saved machines that are kept, in
+// bytes. They are in the state folder so that sandboxes can have hard links to them.
 const cacheLimit = 1 << 30
 
 // FindKernel finds the kernel of a machine of an architecture ("" is this host's)
@@ -28,7 +28,7 @@ func FindKernel(h *kinds.Host, image, modules, of string) (*kernel.Kernel, error
 	return found, fault.Because(diag.NoKernel, err)
 }
 
-// OpenCache opens where unpacked kernels and initrds are kept between starts.
+// OpenCache opens where unpacked kernels, initrds and saved machines are kept between starts.
 func OpenCache(h *kinds.Host) (*cache.Cache, error) {
 	dir, err := h.Folder.Make(state.Cache)
 	if err != nil {

@@ -82,19 +82,10 @@ func (k backend) placeMounts(s *bound.Sandbox) error {
 
 // placeBoot puts the kernel and the initrd where the domain names them.
 func (k backend) placeBoot(ctx context.Context, s *bound.Sandbox) error {
-	found, err := FindKernel(k.host, s.Metadata.Machine.Kernel, s.Metadata.Machine.Modules, s.Arch.Name)
+	builder, err := k.builder(s)
 	if err != nil {
 		return err
 	}
-	init, err := k.host.Inits.Path(s.Arch.Name)
-	if err != nil {
-		return err
-	}
-	files, err := OpenCache(k.host)
-	if err != nil {
-		return err
-	}
-	builder := boot.Builder{Kernel: found, Init: init, Cache: files}
 	notice, err := builder.PlaceKernel(ctx, filepath.Join(s.Dir, state.Boot, "kernel"))
 	if err != nil {
 		return fault.Because(diag.NoKernel, err)
@@ -112,6 +103,23 @@ func (k backend) placeBoot(ctx context.Context, s *bound.Sandbox) error {
 	return hostfile.WriteAtomic(filepath.Join(s.Dir, state.Boot, kinds.ManifestName), told, 0o600)
 }
 
+// builder makes what the machine boots from.
+func (k backend) builder(s *bound.Sandbox) (*boot.Builder, error) {
+	found, err := FindKernel(k.host, s.Metadata.Machine.Kernel, s.Metadata.Machine.Modules, s.Arch.Name)
+	if err != nil {
+		return nil, err
+	}
+	init, err := k.host.Inits.Path(s.Arch.Name)
+	if err != nil {
+		return nil, err
+	}
+	files, err := OpenCache(k.host)
+	if err != nil {
+		return nil, err
+	}
+	return &boot.Builder{Kernel: found, Init: init, Cache: files}, nil
+}
+
 // Start starts the defined machine.
 func (k backend) Start(s *bound.Sandbox, dom *libvirt.Domain) error {
 	return refused(s, dom.Create())
@@ -126,7 +134,7 @@ func refused(s *bound.Sandbox, err error) error {
 // StartTransient starts a machine that libvirt forgets when it ends, and ends
 // when conn does. The embedded driver cannot do the latter; there, the machine is
 // tethered to this process.
-func (k backend) StartTransient(s *bound.Sandbox, conn *libvirt.Connect) (*libvirt.Domain, net.Conn, error) {
+func (k backend) StartTransient(ctx context.Context, s *bound.Sandbox, conn *libvirt.Connect) (*libvirt.Domain, net.Conn, error) {
 	flags := libvirt.DOMAIN_START_AUTODESTROY
 	if k.host.Embed.Is(conn) {
 		flags = 0
@@ -136,6 +144,11 @@ func (k backend) StartTransient(s *bound.Sandbox, conn *libvirt.Connect) (*libvi
 		return nil, nil, err
 	}
 	var dom *libvirt.Domain
+	if k.mayBeSaved(s, conn) {
+		if dom, channel, err := k.startWarm(ctx, s, conn, text); dom != nil || err != nil {
+			return dom, channel, err
+		}
+	}
 	err = confinement.Start(s, func() (err error) {
 		dom, err = conn.DomainCreateXML(text, flags)
 		return err

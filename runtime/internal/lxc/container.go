@@ -163,7 +163,7 @@ func (backend) finish(s *bound.Sandbox, dom *libvirt.Domain) error {
 // StartTransient starts a container that libvirt forgets when it ends, and ends
 // when conn does. This process connects before there is a container, so that
 // nobody can come before it.
-func (l backend) StartTransient(s *bound.Sandbox, conn *libvirt.Connect) (dom *libvirt.Domain, first net.Conn, err error) {
+func (l backend) StartTransient(_ context.Context, s *bound.Sandbox, conn *libvirt.Connect) (dom *libvirt.Domain, first net.Conn, err error) {
 	defer func() { err = errors.Join(err, stage.Remove(s.StageDir())) }()
 	socket, err := listen(s)
 	if err != nil {

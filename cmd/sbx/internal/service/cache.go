@@ -13,7 +13,7 @@ import (
 
 // Cache shows and clears what is kept of machines' kernels and initrds.
 type Cache struct {
-	List  cacheListCmd  `cmd:"" default:"withargs" help:"List the unpacked kernels and initrds that are kept, the longest unused first."`
+	List  cacheListCmd  `cmd:"" default:"withargs" help:"List the unpacked kernels, initrds and saved machines that are kept, the longest unused first."`
 	Clear cacheClearCmd `cmd:"" help:"Remove them. Machines that run keep theirs."`
 }
 

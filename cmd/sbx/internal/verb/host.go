@@ -16,6 +16,7 @@ type machineFlags struct {
 	Accel   string `enum:",kvm,tcg" default:"" env:"SBX_ACCEL" placeholder:"kvm|tcg" help:"Overrule a machine's accel: kvm trusts /dev/kvm unseen, tcg goes without, many times slower."`
 	Kernel  string `type:"path" env:"SBX_KERNEL" placeholder:"FILE" help:"The kernel of machines whose profile names none. (default: this host's own)"`
 	Modules string `type:"path" env:"SBX_MODULES" placeholder:"DIR" help:"Its module tree. (default: the kernel's own)"`
+	Cold    bool   `env:"SBX_COLD" help:"Boot each machine, also where one like it was saved on its way."`
 }
 
 // Open gives the runtime, which tells what takes a while on stderr.
@@ -25,6 +26,7 @@ func (h *HostFlags) Open(a *App) *runtime.Runtime {
 		Accel:     h.Accel,
 		Kernel:    h.Kernel,
 		Modules:   h.Modules,
+		Cold:      h.Cold,
 		Forwarder: []string{"sbx", "forward"},
 		Keeper:    []string{"sbx", "keep"},
 		Holder:    []string{"sbx", "hold"},

@@ -38,6 +38,6 @@ func (backend) Prepare(context.Context, *bound.Sandbox) error { return errToy }
 func (backend) Start(*bound.Sandbox, *libvirt.Domain) error   { return errToy }
 func (backend) Held() bool                                    { return false }
 func (backend) Clear(string) error                            { return errToy }
-func (backend) StartTransient(*bound.Sandbox, *libvirt.Connect) (*libvirt.Domain, net.Conn, error) {
+func (backend) StartTransient(context.Context, *bound.Sandbox, *libvirt.Connect) (*libvirt.Domain, net.Conn, error) {
 	return nil, nil, errToy
 }

@@ -1,0 +1,251 @@
+package kvm
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/initramfs/boot"
+	"github.com/sbx-dev/sbx/initramfs/orders"
+	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/runtime/internal/qemu"
+	"github.com/sbx-dev/sbx/runtime/internal/saved"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
+)
+
+// The kinds of what the cache has of saved machines.
+const (
+	savedKind = "machine"         // one that waits for its orders, as virDomainSave has written it
+	onceKind  = "machine-started" // nothing: one of the kind has started once
+)
+
+// warm is a machine that may start from a saved one.
+type warm struct {
+	backend
+	s       *bound.Sandbox
+	conn    *libvirt.Connect
+	text    string // the domain's XML
+	builder *boot.Builder
+	key     string // of the saved machine
+}
+
+// How long a machine may take to boot until it waits for its orders, and a restored one to
+// take them. Emulated on a busy host, that is a matter of seconds.
+const (
+	waitsLimit = 5 * time.Minute
+	takenLimit = 2 * time.Minute
+)
+
+// mayBeSaved says whether a machine can be saved while it waits for its orders, and be
+// restored as another one. libvirt restores no machine that ends with a connection; one
+// that a profile of AppArmor's holds may not read the file; a network interface has the
+// address that it was saved with; and a guest keeps in mind what it has once seen of a disk.
+func (k backend) mayBeSaved(s *bound.Sandbox, conn *libvirt.Connect) bool {
+	return !k.host.Cold && k.host.Embed.Is(conn) && s.Confinement == nil &&
+		len(s.Domain.Devices.Interfaces) == 0 && len(s.Domain.Devices.Disks) == 0
+}
+
+// startWarm starts a machine from a saved one; dom is nil where there is none, and it is
+// to start as any other. The first machine of a kind leaves a note, the second one is
+// saved on its way, and all others are restored.
+func (k backend) startWarm(ctx context.Context, s *bound.Sandbox, conn *libvirt.Connect, text string) (dom *libvirt.Domain, channel net.Conn, err error) {
+	w := &warm{backend: k, s: s, conn: conn, text: text}
+	if w.builder, err = k.builder(s); err != nil {
+		return nil, nil, err
+	}
+	if err := w.identify(); err != nil {
+		return nil, nil, err
+	}
+	before, err := w.builder.Cache.Note(ctx, onceKind, w.key)
+	if !before || err != nil {
+		return nil, nil, err
+	}
+	dom, channel, err = w.start(ctx)
+	if err == nil || ctx.Err() != nil {
+		return dom, channel, err
+	}
+	return nil, nil, w.giveUp(ctx, err)
+}
+
+// identify finds out what a saved machine depends on beyond its domain and its walls.
+func (w *warm) identify() error {
+	kernel, err := w.builder.KernelKey()
+	if err != nil {
+		return err
+	}
+	initrd, err := w.builder.BlankInitrdKey(w.s.Manifest.Modules)
+	if err != nil {
+		return err
+	}
+	library, err := w.conn.GetLibVersion()
+	if err != nil {
+		return virt.Plain(err)
+	}
+	emulator, err := qemu.Identify(w.s.Arch)
+	if err != nil {
+		return err
+	}
+	w.key, err = saved.Key(w.s.Domain, w.s.Manifest, kernel, initrd, fmt.Sprint(library), emulator)
+	return err
+}
+
+// start gets the saved machine, which is made where there is none yet, and restores it.
+func (w *warm) start(ctx context.Context) (*libvirt.Domain, net.Conn, error) {
+	if err := w.place(func(at string) error { return w.builder.PlaceBlankInitrd(ctx, w.s.Manifest.Modules, at) }); err != nil {
+		return nil, nil, err
+	}
+	image := filepath.Join(w.s.Dir, state.Boot, "saved")
+	defer os.Remove(image)
+	if err := w.builder.Cache.Place(ctx, savedKind, w.key, image, func(to io.Writer) error { return w.save(ctx, to) }); err != nil {
+		return nil, nil, fmt.Errorf("it cannot be saved: %w", err)
+	}
+	dom, channel, err := w.restore(ctx, image)
+	if err != nil {
+		return nil, nil, fmt.Errorf("a saved machine cannot be restored: %w", err)
+	}
+	return dom, channel, nil
+}
+
+// place puts another initrd where the domain names it.
+func (w *warm) place(put func(at string) error) error {
+	at := filepath.Join(w.s.Dir, state.Boot, "initrd")
+	if err := hostfile.RemoveFile(at); err != nil {
+		return err
+	}
+	return put(at)
+}
+
+// save boots the machine and writes it out when it waits for its orders.
+func (w *warm) save(ctx context.Context, to io.Writer) (err error) {
+	dom, err := w.conn.DomainCreateXML(w.text, 0)
+	if err != nil {
+		return virt.Plain(err)
+	}
+	defer dom.Free()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, virt.Stop(dom))
+		}
+	}()
+	port, err := w.meet()
+	if err != nil {
+		return err
+	}
+	defer port.Close()
+	defer context.AfterFunc(ctx, func() { port.Close() })()
+	if err := port.SetReadDeadline(time.Now().Add(waitsLimit)); err != nil {
+		return err
+	}
+	if err := orders.Waits(port); err != nil {
+		return cmp.Or(context.Cause(ctx), err)
+	}
+	file := filepath.Join(w.s.Dir, state.Boot, "saving")
+	defer os.Remove(file)
+	if err := dom.Save(file); err != nil {
+		return virt.Plain(err)
+	}
+	return copyFrom(to, file)
+}
+
+// restore has the saved machine become this one.
+func (w *warm) restore(ctx context.Context, image string) (*libvirt.Domain, net.Conn, error) {
+	file := filepath.Join(w.s.Dir, state.Boot, "restored")
+	defer os.Remove(file)
+	if err := become(file, image, w.text); err != nil {
+		return nil, nil, err
+	}
+	if err := w.conn.DomainRestoreFlags(file, "", libvirt.DOMAIN_SAVE_RUNNING); err != nil {
+		return nil, nil, virt.Plain(err)
+	}
+	dom, err := virt.Lookup(w.conn, w.s.Name)
+	if dom == nil || err != nil {
+		return nil, nil, cmp.Or(err, errGone)
+	}
+	port, err := w.meet()
+	if err == nil {
+		err = w.order(ctx, port)
+	}
+	if err == nil {
+		return dom, port, nil
+	}
+	if port != nil {
+		port.Close()
+	}
+	err = errors.Join(err, virt.Stop(dom))
+	dom.Free()
+	return nil, nil, err
+}
+
+var errGone = errors.New("it has ended at once")
+
+// meet has the machine end with this process, and connects to its port.
+func (w *warm) meet() (net.Conn, error) {
+	if err := w.host.Embed.Tether(w.s.Name); err != nil {
+		return nil, err
+	}
+	return hostfile.DialUnix(filepath.Join(w.s.Dir, state.Channel))
+}
+
+// order gives a machine that waits its orders.
+func (w *warm) order(ctx context.Context, port net.Conn) error {
+	told, err := w.s.Manifest.Encode()
+	if err != nil {
+		return err
+	}
+	seed := make([]byte, orders.SeedSize)
+	if _, err := rand.Read(seed); err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { port.Close() })()
+	if err := port.SetDeadline(time.Now().Add(takenLimit)); err != nil {
+		return err
+	}
+	if err := orders.Give(port, &orders.Orders{Manifest: told, Time: time.Now().UnixNano(), Seed: seed}); err != nil {
+		return cmp.Or(context.Cause(ctx), err)
+	}
+	return port.SetDeadline(time.Time{})
+}
+
+// giveUp has the machine start as any other, and nobody else try what has failed.
+func (w *warm) giveUp(ctx context.Context, why error) error {
+	w.host.Log(fmt.Sprintf("the machine starts from nothing, which takes longer: %v", why))
+	if err := w.builder.Cache.Remove(ctx, savedKind, w.key); err != nil {
+		return err
+	}
+	return w.place(func(at string) error { return w.builder.PlaceInitrd(ctx, w.s.Manifest, at) })
+}
+
+// become copies a saved machine as that of another domain.
+func become(to, from, domain string) error {
+	image, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer image.Close()
+	file, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(saved.Become(file, image, domain), file.Close())
+}
+
+func copyFrom(to io.Writer, file string) error {
+	from, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	_, err = io.Copy(to, from)
+	return err
+}
