@@ -17,6 +17,7 @@ var hostile = []struct{ bytes, target string }{
 	{"a rule on the command line", "cmd/sbx/internal/command FuzzRule"},
 	{"a packet to explain", "compiler/firewall FuzzParsePacket"},
 	{"a filter of libvirt's", "compiler/firewall/nwfilter FuzzRead"},
+	{"a bundle's table of nftables", "compiler/firewall/nftables FuzzDecode"},
 	{"a kernel image for x86-64", "initramfs/boot/kernel FuzzVmlinux"},
 	{"a kernel image for aarch64", "initramfs/boot/kernel FuzzBootable"},
 	{"a kernel's list of modules", "initramfs/boot/modules FuzzParseDeps"},

@@ -43,7 +43,7 @@ func below(pkg string, trees []string) bool {
 var (
 	cue           = []string{"cuelang.org/go"}
 	libvirt       = []string{"libvirt.org/go/libvirt"}
-	lowers        = []string{"libvirt.org/go/libvirtxml", "./compiler/libvirt", "./compiler/firewall/nwfilter"}
+	lowers        = []string{"libvirt.org/go/libvirtxml", "./compiler/libvirt", "./compiler/firewall/nwfilter", "./compiler/firewall/nftables"}
 	kinds         = []string{"./runtime/internal/kinds", "./runtime/internal/lxc", "./runtime/internal/kvm", "./runtime/internal/known", "./runtime/internal/drivers"}
 	decompressors = []string{"github.com/klauspost/compress", "github.com/ulikunitz/xz", "github.com/pierrec/lz4", "compress"}
 )

@@ -198,7 +198,7 @@ var Explanations = []Explanation{
 		"libvirt counts the connections of machines and sandboxes on the same bridge only: those from the host, and those that the host routes, are not bounded. The service itself must bound them.",
 		"", ""},
 	{SlowFilter, "libvirt takes minutes to install the filter",
-		"Each rule is written out for each port, address and own address, and libvirt starts a program or more for each of those, which reads all that stand there already: some twenty a second on a small host, and fewer the more there are. Until it has ended, the sandbox does not start. Ports and addresses that touch are joined, whichever rules they stand in; what else could be is yours to say, because it opens more.",
+		"Each rule is written out for each port, address and own address, and libvirt starts a program or more for each of those, which reads all that stand there already: some twenty a second on a small host, and fewer the more there are. Until it has ended, the sandbox does not start. A host that can hold the inner wall is quick: there libvirt has forty rules at most. Ports and addresses that touch are joined, whichever rules they stand in; what else could be is yours to say, because it opens more.",
 		`allow: [{in: tcp: [80], from: "10.0.0.1"}, {in: tcp: [80], from: "10.0.0.4"}]`, `allow: [{in: tcp: [80], from: "10.0.0.0/29"}]`},
 	{Published, "a published port does not lead to the sandbox",
 		"Whoever reaches the host's port gets to the sandbox's, from the host's own address; so allow must let everyone in there, and the sandbox needs an address that is known beforehand.",

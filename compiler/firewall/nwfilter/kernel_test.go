@@ -82,10 +82,15 @@ func randomFor(t *testing.T, r *rand.Rand, i firewall.Interface) firewall.Rules 
 	}
 }
 
+// model says what becomes of a packet.
+type model interface {
+	Eval(packet space.Packet, nfCall bool) Verdict
+}
+
 type differ struct {
 	*lab
 	compiled *Compiled
-	model    *Filter
+	model    model
 	nfCall   bool
 	random   *rand.Rand
 	number   uint32 // of the last probe, and its unique port

@@ -19,7 +19,7 @@ func Remarks(p *firewall.Policy) diag.List {
 	if n := size(p, p.Smallest()); n > slowFilter {
 		pos, path := p.Place()
 		out = append(out, &diag.Diagnostic{Pos: pos, Severity: diag.Warning, Code: diag.SlowFilter, Path: path,
-			Message: fmt.Sprintf("the rules become %d rules of a packet filter, which libvirt takes minutes to install", n),
+			Message: fmt.Sprintf("the rules become %d rules of a packet filter, which libvirt takes minutes to install on a host without the inner wall", n),
 			Help:    "use ranges of ports, and prefixes that hold several addresses"})
 	}
 	for _, r := range p.Rules() {
