@@ -65,7 +65,7 @@ func compilePolicy(t *testing.T, policy []byte, out string, more ...string) (sai
 	if out == "" {
 		out = filepath.Join(dir, "out")
 	}
-	run := exec.Command(secilc, "-M", "true", "-c", "33", "-o", out, "-f", filepath.Join(dir, "contexts"), "testdata/host.cil", "../packaging/selinux/sbx.cil")
+	run := exec.Command(secilc, "-m", "-M", "true", "-c", "33", "-o", out, "-f", filepath.Join(dir, "contexts"), "testdata/host.cil", "../packaging/selinux/sbx.cil")
 	for i, text := range append([]string{categories(), string(policy)}, more...) {
 		file := filepath.Join(dir, fmt.Sprint(i)+".cil")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
