@@ -138,14 +138,18 @@ func TestNamesOfFilesAreCleaned(t *testing.T) {
 		{right, "test"},
 		{right, "fmt --diff"},
 		{right, "explain"},
+		{right, "explain read"},
 		{right, "export --origin"},
 		{right, "vet --tags"},
 	} {
 		write(c.text)
 		var out bytes.Buffer
 		args := append(strings.Fields(c.args), at)
-		if c.args == "explain" {
+		switch c.args {
+		case "explain":
 			args = append(args, "in tcp 10.0.0.7 -> :1")
+		case "explain read":
+			args = []string{"explain", at, "read /" + hostileName}
 		}
 		code := run(t.Context(), strings.NewReader(""), &out, &out, args)
 		for line := range strings.Lines(out.String()) {

@@ -16,6 +16,7 @@ var hostile = []struct{ bytes, target string }{
 	{"a profile", "compiler FuzzCompile"},
 	{"a rule on the command line", "cmd/sbx/internal/command FuzzRule"},
 	{"a packet to explain", "compiler/firewall FuzzParsePacket"},
+	{"an attempt at a path, to explain", "compiler/access FuzzExplain"},
 	{"a filter of libvirt's", "compiler/firewall/nwfilter FuzzRead"},
 	{"a bundle's table of nftables", "compiler/firewall/nftables FuzzDecode"},
 	{"a kernel image for x86-64", "initramfs/boot/kernel FuzzVmlinux"},

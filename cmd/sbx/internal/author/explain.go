@@ -9,6 +9,7 @@ import (
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/say"
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/compiler/access"
 	"github.com/sbx-dev/sbx/compiler/firewall"
 	"github.com/sbx-dev/sbx/compiler/firewall/nwfilter"
 	"github.com/sbx-dev/sbx/compiler/firewall/space"
@@ -17,7 +18,7 @@ import (
 
 type Explain struct {
 	Profile   string   `arg:"" help:"A profile: a file, a folder of one profile, or a name; or an nwfilter's XML file."`
-	Packet    string   `arg:"" help:"A packet, such as 'in tcp 203.0.113.5 -> :443'."`
+	Question  string   `arg:"" name:"packet" help:"A packet, such as 'in tcp 203.0.113.5 -> :443', or an attempt at a path, such as 'write /usr/bin/x'."`
 	Interface string   `placeholder:"KEY" help:"The interface, where the profile has several networks."`
 	With      []string `sep:"none" placeholder:"PATH" help:"Profiles of the sandboxes that the rules name."`
 	JSON      bool     `help:"Print JSON."`
@@ -30,14 +31,19 @@ func (Explain) Help() string {
 	return `Says what becomes of a packet: whether the profile's rules let it pass, by which
 line, and what each layer of the firewall does with it, for a packet from another
 port of the same bridge (peer), from the host, and by way of the host's routing.
+Or, of root inside who tries to read, write or execute a path, which wall decides:
+mounts, user ids, AppArmor and SELinux (of these two, that which the host enforces).
 
-A packet is written as
+An attempt is written as ` + access.Syntax + `, with the path as the sandbox
+sees it, and a packet as
   ` + strings.Replace(firewall.PacketSyntax, " [type", "\n    [type", 1) + `
 
 Examples:
   sbx explain apache 'in tcp 203.0.113.5 -> :443'
   sbx explain apache 'out udp -> 10.83.0.1:53'
   sbx explain apache 'in icmp 10.83.0.7 -> type echo-request'
+  sbx explain apache 'write /usr/bin/x'
+  sbx explain apache 'read /var/www/html/index.html' --json
 
 An nwfilter that sbx did not write can be asked too; what of it cannot be modelled
 exactly is refused by name:
@@ -50,11 +56,14 @@ func (c *Explain) Run(a *verb.App) error {
 	if strings.HasSuffix(c.Profile, ".xml") {
 		return c.explainFilter(a)
 	}
+	if access.Is(c.Question) {
+		return c.explainAccess(a)
+	}
 	profile, wall, err := c.firewall(a)
 	if err != nil {
 		return err
 	}
-	packet, err := wall.Policy.ParsePacket(c.Packet)
+	packet, err := wall.Policy.ParsePacket(c.Question)
 	if err != nil {
 		return err
 	}

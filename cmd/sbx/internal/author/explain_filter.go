@@ -29,7 +29,7 @@ func (c *Explain) explainFilter(a *verb.App) error {
 	if err != nil {
 		return err
 	}
-	packet, err := guest.ParsePacket(c.Packet)
+	packet, err := guest.ParsePacket(c.Question)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,44 @@
+package access
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/schema"
+)
+
+// ids is what the kernel says by whose the path is, to root inside: of the host's paths
+// the host knows that.
+func (q *question) ids() (Answer, error) {
+	a := Answer{Wall: IDs, Verdict: Host}
+	switch {
+	case q.inMachine():
+		a.Verdict, a.Why = Allows, "the machine's own memory has the machine's own ids"
+	case q.profile.Backend.BootsKernel():
+		a.Why = fmt.Sprintf("QEMU opens it on the host, whoever asks inside, as the user whom libvirt gives it: what that one may %s", q.onHost())
+	case !q.profile.Users.Namespace:
+		a.Verdict, a.Why, a.Place = Allows, "root inside is root on the host", "users.namespace"
+	case q.mount != nil && q.source == "":
+		a.Verdict, a.Why = Allows, "it belongs to the sandbox"
+	default:
+		q.byHost(&a)
+	}
+	return a, nil
+}
+
+// byHost is the answer for a path of the host in a user namespace.
+func (q *question) byHost(a *Answer) {
+	a.Why = fmt.Sprintf("root inside is %d on the host: what everyone may %s there, or belongs to the sandbox's ids", compiler.HostID(q.profile, 0), q.Way)
+	if q.mount == nil || len(q.mount.IDs) == 0 {
+		return
+	}
+	a.Place = schema.Field("mounts", q.mount.Target) + ".ids"
+	if slices.Contains(q.mount.IDs, manifest.AllIDs) {
+		a.Verdict, a.Why = Allows, "in this folder every id is the host's, and root inside is root"
+		return
+	}
+	a.Why += "; in this folder the host's " + strings.Join(q.mount.IDs, ", ") + " is itself"
+}
