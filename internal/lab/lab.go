@@ -136,7 +136,7 @@ func settle(ctx context.Context, m *machine, boot func(context.Context) error) (
 	out, _, err := m.run(ctx, "systemctl is-system-running --wait || systemctl --failed --no-legend --plain", stepBound)
 	if err != nil {
 		m.off()
-		return Failed, err.Error() + "\n" + string(out)
+		return Failed, fmt.Sprintf("%s\n%v; the end of its console:\n%s", out, err, m.console())
 	}
 	return OK, string(out)
 }
@@ -162,7 +162,7 @@ func runStep(ctx context.Context, m *machine, step Step) (outcome, output string
 	switch {
 	case err != nil: // its own bound has not ended it: nothing in the machine answers
 		m.off()
-		return Failed, string(out) + "\n" + err.Error()
+		return Failed, fmt.Sprintf("%s\n%v; the end of its console:\n%s", out, err, m.console())
 	case code == 124:
 		return TooLong, fmt.Sprintf("%s\nended after %v", out, stepBound)
 	case code != 0:
