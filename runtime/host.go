@@ -17,6 +17,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/kvm"
 	"github.com/sbx-dev/sbx/runtime/internal/lxc"
 	"github.com/sbx-dev/sbx/runtime/internal/qemu"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -70,6 +71,15 @@ func (r *Runtime) Reach(backend schema.Backend) (uri string, err error) {
 	}
 	_, err = r.drivers.Connect(backend)
 	return uri, err
+}
+
+// CheckNetworks says why no sandbox of the backend can have a network.
+func (r *Runtime) CheckNetworks(backend schema.Backend) error {
+	conn, err := r.drivers.Connect(backend)
+	if err != nil {
+		return err
+	}
+	return virt.CheckNetworks(conn)
 }
 
 // MayEmbed says whether sbx run goes on without a libvirtd that cannot be

@@ -63,6 +63,11 @@ func (r *Runtime) up(ctx context.Context, b *compiler.Bundle, expect map[string]
 	if err := confinement.Bind(s, conn, r.host.Embed); err != nil {
 		return nil, err
 	}
+	if len(s.Metadata.Filters) > 0 {
+		if err := virt.CheckNetworks(conn); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Name, err)
+		}
+	}
 	unlock, err := r.locks.Lock(ctx, s.Name)
 	if err != nil {
 		return nil, err

@@ -33,6 +33,22 @@ func reach(b schema.Backend, mend string) probe {
 	}
 }
 
+// networks asks libvirt for its networks and filters. It shows only where one of the two
+// does not answer: in libvirtd both are always there; where each driver has a daemon, one
+// may be missing.
+func networks(b schema.Backend) probe {
+	const mend = "apt install libvirt-daemon-driver-network libvirt-daemon-driver-nwfilter, and systemctl enable --now virtnetworkd.socket virtnwfilterd.socket"
+	return func(_ context.Context, h host) Check {
+		if _, err := h.runtime.Reach(b); err != nil {
+			return Check{} // which reach reports
+		}
+		if err := h.runtime.CheckNetworks(b); err != nil {
+			return fail(mend, "%v: sandboxes with a network do not start", err)
+		}
+		return Check{}
+	}
+}
+
 func findInit(_ context.Context, h host) Check {
 	path, err := h.runtime.InitPath("")
 	if err != nil {

@@ -46,6 +46,7 @@ var probes = []struct {
 	probe   probe
 }{
 	{schema.LXC, "libvirt", reach(schema.LXC, "apt install libvirt-daemon-system libvirt-daemon-driver-lxc && systemctl start "+runtime.Daemon(schema.LXC))},
+	{schema.LXC, "networks", networks(schema.LXC)},
 	{schema.LXC, "state folder", stateFolder(schema.LXC)},
 	{schema.LXC, "sbx", otherSbx},
 	{schema.LXC, "sbx-init", findInit},
@@ -58,6 +59,7 @@ var probes = []struct {
 	{schema.LXC, "ipv6", ipv6},
 	{schema.LXC, "screens", screens},
 	{schema.KVM, "libvirt", reachMachines},
+	{schema.KVM, "networks", networks(schema.KVM)},
 	{schema.KVM, "state folder", stateFolder(schema.KVM)},
 	{schema.KVM, "sbx", otherSbx},
 	{schema.KVM, "sbx-init", findInit},

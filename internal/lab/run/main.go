@@ -56,6 +56,13 @@ func run(ctx context.Context, args []string) (good bool, err error) {
 		return false, err
 	}
 	c.shared = append([]string{own}, c.shared...)
+	if slices.ContainsFunc(scenarios, func(s *lab.Scenario) bool { return s.Name == "modular" }) {
+		daemons, err := modular(ctx)
+		if err != nil {
+			return false, err
+		}
+		c.shared = append(c.shared, daemons)
+	}
 	good = true
 	for _, s := range scenarios {
 		worked, err := c.scenario(ctx, s)
@@ -155,6 +162,18 @@ func build(ctx context.Context, folder string) error {
 		return err
 	}
 	return buildProbe(ctx, filepath.Join(folder, "tests"))
+}
+
+// modular gives a folder with libvirt's daemons for each driver, which Debian does not
+// package: the first time, it builds them.
+func modular(ctx context.Context) (folder string, err error) {
+	command := exec.CommandContext(ctx, "scripts/modular-daemons")
+	command.Stderr = os.Stderr
+	out, err := command.Output()
+	if err != nil {
+		return "", fmt.Errorf("scripts/modular-daemons: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
 }
 
 // buildProbe makes the probe with the profile that it runs in.

@@ -21,8 +21,23 @@ func ErrorCode(err error) libvirt.ErrorNumber {
 // plainError is an error of libvirt's whose text leaves out libvirt's numbers.
 type plainError struct{ cause libvirt.Error }
 
-func (e plainError) Error() string { return withoutWarnings(e.cause.Message) }
+func (e plainError) Error() string { return withoutWarnings(e.cause.Message) + missingDaemon(e.cause) }
 func (e plainError) Unwrap() error { return e.cause }
+
+// missingDaemon says what to do where the daemon of a backend's driver has found no
+// daemon for networks or filters: where libvirt has one for each driver, they come in
+// packages of their own.
+func missingDaemon(err libvirt.Error) string {
+	if err.Code != libvirt.ERR_SYSTEM_ERROR {
+		return ""
+	}
+	for _, daemon := range []string{"virtnetworkd", "virtnwfilterd"} {
+		if strings.Contains(err.Message, "/"+daemon+"-sock'") {
+			return " (systemctl enable --now " + daemon + ".socket, where " + daemon + " is installed)"
+		}
+	}
+	return ""
+}
 
 // withoutWarnings leaves out QEMU's warnings of how libvirt calls it, which stand
 // before the one line that says what is wrong.

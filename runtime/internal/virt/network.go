@@ -8,7 +8,9 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/plan"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // EnsureNetwork makes the network of the document be there and run. Several
@@ -179,6 +181,19 @@ func domainsUse(conn *libvirt.Connect, network, except string) (bool, error) {
 		}
 	}
 	return used, nil
+}
+
+// CheckNetworks says why nothing can have a network here: libvirt's networks and filters
+// are two drivers, and each may be a daemon of its own, which is not there or does not
+// answer.
+func CheckNetworks(conn *libvirt.Connect) error {
+	if _, err := conn.NumOfNetworks(); err != nil {
+		return fault.New(diag.NoLibvirt, "libvirt's driver for networks does not answer: %w", Plain(err))
+	}
+	if _, err := conn.NumOfNWFilters(); err != nil {
+		return fault.New(diag.NoLibvirt, "libvirt's driver for filters does not answer: %w", Plain(err))
+	}
+	return nil
 }
 
 // NetworkError is an error of libvirt's about the named network, fit for a person.
