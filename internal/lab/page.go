@@ -90,7 +90,7 @@ func (r *Result) of(step Step) StepResult {
 		if s.Name != step.Name {
 			continue
 		}
-		if s.Digest != step.digest() {
+		if !step.was(s.Digest) {
 			return StepResult{Outcome: "changed since"}
 		}
 		return s

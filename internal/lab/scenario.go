@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -28,6 +29,15 @@ type Step struct {
 func (s Step) digest() string {
 	sum := sha256.Sum256([]byte(s.Script))
 	return hex.EncodeToString(sum[:])[:12]
+}
+
+// was says whether the digest is of this step, as it is or with the empty line before
+// another step.
+func (s Step) was(digest string) bool {
+	text := strings.TrimRight(s.Script, "\n")
+	return slices.ContainsFunc([]string{s.Script, text + "\n", text + "\n\n"}, func(script string) bool {
+		return Step{Script: script}.digest() == digest
+	})
 }
 
 // first is before the steps of each scenario.

@@ -75,3 +75,13 @@ func load(t *testing.T, text string) (*Scenario, error) {
 	}
 	return Load(file)
 }
+
+// A step that has become its scenario's last one, or is no longer that, is as it was.
+func TestAnEmptyLineIsNoChange(t *testing.T) {
+	step := Step{Script: "true\n"}
+	for script, want := range map[string]bool{"true\n": true, "true\n\n": true, "false\n": false, "true\n\n\n\n": false} {
+		if got := step.was(Step{Script: script}.digest()); got != want {
+			t.Errorf("%q: %v, want %v", script, got, want)
+		}
+	}
+}
