@@ -59,6 +59,7 @@ test: kernel build lint
 # The firewall's model against the kernel in full; `make test` takes a sample.
 test-firewall: kernel
 	SBX_KERNEL_POLICIES=60 SBX_KERNEL_MACHINE_POLICIES=10 $(GO) test -count=1 -run TestModelAgreesWithTheKernel -timeout 30m -v ./compiler/firewall/nwfilter
+	SBX_KERNEL_WALLS=30 $(GO) test -tags firewall -count=1 -run TestInnerWallsInFull -timeout 65m -v ./runtime
 
 # Which of each package's statements the tests run.
 cover: kernel
