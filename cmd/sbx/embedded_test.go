@@ -74,7 +74,7 @@ func appendTo(file, line string) error {
 }
 
 // installed is `sbx run -b kvm` of that installation, as start makes its process.
-func installed(t *testing.T, environ []string, start func(cmd *exec.Cmd)) walled {
+func installed(t testing.TB, environ []string, start func(cmd *exec.Cmd)) walled {
 	t.Helper()
 	testhost.Need(t)
 	if err := install(); err != nil {
@@ -96,7 +96,7 @@ func installed(t *testing.T, environ []string, start func(cmd *exec.Cmd)) walled
 
 // placeKernel puts the guests' kernel where everybody may read it, for the length
 // of the test, and gives the variables that name it.
-func placeKernel(t *testing.T) []string {
+func placeKernel(t testing.TB) []string {
 	t.Helper()
 	kernel, modules := guestkernel.Get(t)
 	place := filepath.Join(installation, "kernel")
@@ -118,7 +118,7 @@ func commonFolder(a, b string) string {
 }
 
 // plainUser is a person who is not root.
-func plainUser(t *testing.T) walled {
+func plainUser(t testing.TB) walled {
 	b := installed(t, []string{"HOME=" + home}, func(cmd *exec.Cmd) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: plainID, Gid: plainID}}
 	})
@@ -128,7 +128,7 @@ func plainUser(t *testing.T) walled {
 
 // lonelyRoot is root where no libvirtd runs: in a mount namespace without its
 // socket, and under a umask that keeps all to root, whom QEMU does not run as.
-func lonelyRoot(t *testing.T) walled {
+func lonelyRoot(t testing.TB) walled {
 	b := installed(t, []string{"HOME=/root"}, func(cmd *exec.Cmd) {
 		hide := []string{"unshare", "--mount", "sh", "-c", `umask 077 && mount -t tmpfs none /run/libvirt && exec "$@"`, "sh"}
 		cmd.Path, cmd.Args = "/usr/bin/unshare", append(append(hide, cmd.Path), cmd.Args[1:]...)
@@ -140,7 +140,7 @@ func lonelyRoot(t *testing.T) walled {
 // TestWithoutLibvirtd tries `sbx run` by libvirt's embedded driver. Only the
 // first run asks QEMU what it can do.
 func TestWithoutLibvirtd(t *testing.T) {
-	for name, who := range map[string]func(*testing.T) walled{"plain user": plainUser, "root": lonelyRoot} {
+	for name, who := range map[string]func(testing.TB) walled{"plain user": plainUser, "root": lonelyRoot} {
 		t.Run(name, func(t *testing.T) {
 			b := who(t)
 			if got := b.run(t, nil, "--", "true"); got.code != 0 {
