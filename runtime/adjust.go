@@ -9,6 +9,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/observe"
@@ -121,7 +122,7 @@ func (u *up) release(ctx context.Context) error {
 	}
 	defer unlock()
 	for _, name := range observe.Gone(had.Filters, u.s.Metadata.Filters) {
-		if err := virt.RemoveFilter(u.conn, name, compiler.UUID("filter", name)); err != nil {
+		if err := bound.RemoveFilter(u.conn, name, true); err != nil {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
@@ -141,7 +142,7 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 		r.options.Log(fmt.Sprintf("%s: its folder stays on that machine, where sbx down removes it: %s", name, filepath.Join(compiler.StateDir, name)))
 	}
 	for _, f := range m.Filters {
-		if err := virt.RemoveFilter(conn, f, compiler.UUID("filter", f)); err != nil {
+		if err := bound.RemoveFilter(conn, f, r.drivers.Local()); err != nil {
 			return err
 		}
 	}

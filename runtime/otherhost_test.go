@@ -19,8 +19,9 @@ import (
 	"github.com/sbx-dev/sbx/internal/testhost"
 )
 
-// again are the tests that depend on the host's control groups and its root's rights.
-var again = []string{"TestLimits", "TestLimitsBeyondTheHosts", "TestMemoryIsNotSwapped", "TestGroupsAreTheHosts"}
+// again are the tests that depend on the host's control groups, its root's rights and its
+// kernel's firewall.
+var again = []string{"TestLimits", "TestLimitsBeyondTheHosts", "TestMemoryIsNotSwapped", "TestGroupsAreTheHosts", "TestInnerWall"}
 
 // walls are the tests of package innerwall: this host's kernel may not follow
 // connections across bridges, and that one does.

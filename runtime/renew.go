@@ -92,10 +92,16 @@ func (u *up) network(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
 	}
+	if err := u.s.LoadWalls(); err != nil {
+		return err
+	}
 	for _, name := range u.s.Metadata.Filters {
 		if err := virt.EnsureFilter(u.conn, u.s.Filters[name], u.rulesMoved(name)); err != nil {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
+	}
+	if err := u.s.DropWalls(); err != nil {
+		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	if err := bound.PublishNames(u.conn, u.s); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)

@@ -45,6 +45,9 @@ func (r *Runtime) restartAnew(ctx context.Context, conn *libvirt.Connect, dom *l
 	if u.have, err = observer.Observe(conn, name, kind, s.Metadata); err != nil {
 		return err
 	}
+	if u.have.WallsMoved() {
+		return fmt.Errorf("%s: its inner wall is not as sbx loaded it, and what it is to be stands in its profile alone: sbx up %[1]s", name)
+	}
 	u.result.Restarted = true
 	if err := s.OpenHost(); err != nil { // before anything is stopped
 		return fmt.Errorf("%s: %w", name, err)

@@ -16,6 +16,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/boot/modules"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime"
+	"github.com/sbx-dev/sbx/runtime/internal/innerwall"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -157,6 +158,18 @@ func bridgeFiltering(_ context.Context, h host) Check {
 		}
 	}
 	return ok("both halves of each filter hold")
+}
+
+// innerWall asks the kernel whether it can hold inner walls. Without them, filters
+// enforce all rules alone, as well as they can.
+func innerWall(context.Context, host) Check {
+	switch err := innerwall.Able(); {
+	case errors.Is(err, fs.ErrPermission):
+		return ok("only root can ask the kernel whether it can hold one")
+	case err != nil:
+		return ok("none: the kernel cannot hold one (%v), so libvirt's filters enforce alone, with the residual of docs/firewall.md", err)
+	}
+	return ok("nftables holds one behind each filter, which sees all packets and knows their connections")
 }
 
 // hasModule says whether the running kernel's modules have one of this name.

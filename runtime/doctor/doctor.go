@@ -56,6 +56,7 @@ var probes = []struct {
 	{schema.LXC, "selinux", selinux(containersMay)},
 	{schema.LXC, "firewall tools", firewallTools},
 	{schema.LXC, "bridge filtering", bridgeFiltering},
+	{schema.LXC, "inner wall", innerWall},
 	{schema.LXC, "ipv6", ipv6},
 	{schema.LXC, "screens", screens},
 	{schema.KVM, "libvirt", reachMachines},
@@ -72,6 +73,7 @@ var probes = []struct {
 	{schema.KVM, "selinux", selinux(machinesMay)},
 	{schema.KVM, "firewall tools", firewallTools},
 	{schema.KVM, "bridge filtering", bridgeFiltering},
+	{schema.KVM, "inner wall", innerWall},
 	{schema.KVM, "ipv6", ipv6},
 	{schema.KVM, "screens", screens},
 }

@@ -7,6 +7,7 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/compiler/firewall/nftables"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/arch"
@@ -27,14 +28,15 @@ type Sandbox struct {
 	Domain   *libvirtxml.Domain
 	Metadata *compiler.Metadata
 	Manifest *manifest.Manifest
-	Filters  map[string][]byte        // documents by their names in libvirt
-	Networks map[string][]byte        // the same
-	sources  map[string]schema.Secret // where the secrets' values are found
-	secrets  []channel.Secret         // once they have been read
-	QEMU     qemu.User                // of a machine
-	Arch     arch.Arch                // of a machine
-	Command  channel.Command          // what it is made for: the service's, or that of one Run
-	Profile  []byte                   // the bundle's for AppArmor
+	Filters  map[string][]byte          // documents by their names in libvirt
+	Walls    map[string]*nftables.Table // the inner walls behind filters that are outer ones, by the filters' names
+	Networks map[string][]byte          // the same
+	sources  map[string]schema.Secret   // where the secrets' values are found
+	secrets  []channel.Secret           // once they have been read
+	QEMU     qemu.User                  // of a machine
+	Arch     arch.Arch                  // of a machine
+	Command  channel.Command            // what it is made for: the service's, or that of one Run
+	Profile  []byte                     // the bundle's for AppArmor
 
 	Log func(line string) // is told, in a few words a line, what a person should know
 
@@ -86,6 +88,9 @@ func Read(b *compiler.Bundle, folder state.Folder, log func(line string)) (*Sand
 	run := &s.Manifest.Run
 	s.Command = channel.Command{Argv: run.Argv, Env: run.Env, Workdir: run.Workdir}
 	s.Filters, s.Networks = documents(b, b.Index.Filters), documents(b, b.Index.Networks)
+	if err := s.bindWalls(b); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Name, err)
+	}
 	if err := s.dropPlaceless(); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}

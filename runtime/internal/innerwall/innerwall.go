@@ -32,6 +32,17 @@ func connect() (*nftables.Conn, error) {
 	))
 }
 
+// isAbsent says whether there is no such table, or can be none: a kernel without
+// nftables takes no message for it.
+func isAbsent(err error) bool {
+	for _, code := range []unix.Errno{unix.ENOENT, unix.EAFNOSUPPORT, unix.EOPNOTSUPP, unix.EINVAL} {
+		if errors.Is(err, code) {
+			return true
+		}
+	}
+	return false
+}
+
 // grow makes room in one of a socket's buffers, beyond what the host lets users have.
 func grow(c *netlink.Conn, buffer int) error {
 	raw, err := c.SyscallConn()
@@ -171,9 +182,8 @@ func Remove(name string) error {
 	}
 	defer conn.CloseLasting()
 	t := &nftables.Table{Name: name, Family: nftables.TableFamilyBridge}
-	conn.AddTable(t) // so that there is one to delete
 	conn.DelTable(t)
-	if err := conn.Flush(); err != nil && !errors.Is(err, unix.EAFNOSUPPORT) && !errors.Is(err, unix.EOPNOTSUPP) {
+	if err := conn.Flush(); err != nil && !isAbsent(err) {
 		return fmt.Errorf("cannot remove the inner wall %s, a table of nftables: %w", name, err)
 	}
 	return nil

@@ -3,21 +3,18 @@ package innerwall
 import (
 	"bytes"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"reflect"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
-	"golang.org/x/sys/unix"
-
 	compiled "github.com/sbx-dev/sbx/compiler/firewall/nftables"
 )
 
 // read reads the named table; nil where there is none.
 func read(conn *nftables.Conn, name string) (*table, error) {
 	found, err := conn.ListTableOfFamily(name, nftables.TableFamilyBridge)
-	if errors.Is(err, unix.ENOENT) {
+	if isAbsent(err) {
 		return nil, nil
 	}
 	if err != nil {

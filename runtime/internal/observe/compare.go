@@ -69,6 +69,9 @@ func Compare(want *bound.Sandbox, have *Observed) ([]plan.Change, error) {
 		c.add(portsObject, plan.Difference{Live: c.have.ports, Desired: desired}, plan.Live, whyPorts)
 	}
 	c.nics()
+	if err := c.walls(); err != nil {
+		return nil, err
+	}
 	c.files()
 	c.sources()
 	if len(c.changes) == 0 {

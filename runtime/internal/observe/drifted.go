@@ -70,7 +70,7 @@ func driftedObjects(have *Observed, now map[string]string) []string {
 		if have.finished && (object == StateObject || object == portsObject) {
 			return true // which is its command's own doing
 		}
-		follows := object == runningObject || strings.HasPrefix(object, RulesObject("")) ||
+		follows := object == runningObject || strings.HasPrefix(object, RulesObject("")) || strings.HasPrefix(object, WallObject("")) ||
 			strings.HasPrefix(object, nicObject("")) || isSource(object) || object == ProfileObject || strings.HasPrefix(object, namesObject(""))
 		if follows && !have.Active {
 			return true

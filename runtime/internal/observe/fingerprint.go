@@ -42,6 +42,7 @@ func FilterObject(name string) string         { return "filter " + name }
 func NetworkObject(name string) string        { return "network " + name }
 func runningNetworkObject(name string) string { return "running network " + name }
 func RulesObject(device string) string        { return "rules of " + device }
+func WallObject(filter string) string         { return "inner wall " + filter }
 func namesObject(network string) string       { return "names on " + network }
 func nicObject(device string) string          { return "interface " + device }
 
@@ -72,6 +73,9 @@ func (o *Observed) Fingerprints() (map[string]string, error) {
 	}
 	for _, c := range o.nics {
 		objects[RulesObject(c.device)] = c.rules
+		if c.wall != "" {
+			objects[WallObject(c.filter)] = c.wall
+		}
 		objects[nicObject(c.device)] = c.place() + ", " + c.guard()
 	}
 	for network, records := range o.names {

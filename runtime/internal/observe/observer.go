@@ -50,6 +50,7 @@ type nic struct {
 	filter string // that it should be behind
 	bound  string // that it is behind; empty: none
 	rules  string // the fingerprint of those in the kernel
+	wall   string // that of the inner wall behind the filter; empty: there is none, nor was one noted
 }
 
 // Observer looks at sandboxes, and at the kernel's rules once for all of them.
@@ -224,6 +225,9 @@ func (o *Observer) interfaces(conn *libvirt.Connect, found *Observed) error {
 			return err
 		}
 		if nic.bound, err = virt.BoundFilter(conn, nic.device); err != nil && virt.ErrorCode(err) != libvirt.ERR_NO_NWFILTER_BINDING {
+			return err
+		}
+		if nic.wall, err = wallOf(found.Metadata, nic.filter); err != nil {
 			return err
 		}
 		found.nics = append(found.nics, nic)

@@ -1,0 +1,87 @@
+package bound
+
+import (
+	"fmt"
+
+	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/compiler/firewall/nftables"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/innerwall"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// bindWalls has the two walls of an interface enforce what its filter would alone,
+// where this host's kernel can hold the inner one.
+func (s *Sandbox) bindWalls(b *compiler.Bundle) error {
+	if len(b.Index.Walls) == 0 || innerwall.Able() != nil {
+		return nil
+	}
+	s.Walls = map[string]*nftables.Table{}
+	for filter, w := range b.Index.Walls {
+		table, err := nftables.Decode(b.File(w.Inner))
+		if err != nil {
+			return fmt.Errorf("%s: %w", w.Inner, err)
+		}
+		if outer := b.File(w.Outer); table.Name != filter || s.Filters[filter] == nil || outer == nil {
+			return fmt.Errorf("%s: the walls of the filter %s are not its own", w.Inner, filter)
+		}
+		s.Filters[filter], s.Walls[filter] = b.File(w.Outer), table
+	}
+	return nil
+}
+
+// LoadWalls has the kernel hold the inner walls. It comes before the interfaces are
+// there, and before the outer walls change: then what passes both is never more than
+// what one of the two lists of rules says that the change is between.
+func (s *Sandbox) LoadWalls() error {
+	for _, table := range s.Walls {
+		if err := innerwall.Load(table); err != nil {
+			return fault.New(diag.Start, "%s: %w", s.Name, err)
+		}
+	}
+	return nil
+}
+
+// DropWalls removes what inner walls there are behind filters that enforce all of it
+// by now.
+func (s *Sandbox) DropWalls() error {
+	for filter := range s.Filters {
+		if s.Walls[filter] != nil {
+			continue
+		}
+		if err := innerwall.Remove(filter); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RemoveFilter removes a filter, and the inner wall behind it, where libvirt is this
+// machine's: another's kernel cannot be reached from here.
+func RemoveFilter(conn *libvirt.Connect, name string, local bool) error {
+	if err := virt.RemoveFilter(conn, name, compiler.UUID("filter", name)); err != nil || !local {
+		return err
+	}
+	return innerwall.Remove(name)
+}
+
+// checkWalls refuses a sandbox whose inner walls are not in force.
+func (s *Sandbox) checkWalls() error {
+	for name, table := range s.Walls {
+		want, err := innerwall.Wanted(table)
+		if err != nil {
+			return err
+		}
+		have, err := innerwall.Print(name)
+		if err != nil {
+			return err
+		}
+		if have != want {
+			return fault.New(diag.Start, "the inner wall %s, a table of nftables in the family bridge, is not as it was loaded: somebody else removes or changes it, such as a reload of nftables.service; try again", name)
+		}
+	}
+	return nil
+}

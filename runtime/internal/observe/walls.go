@@ -1,0 +1,66 @@
+package observe
+
+import (
+	"cmp"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/internal/innerwall"
+	"github.com/sbx-dev/sbx/runtime/plan"
+)
+
+const (
+	whyWall     = "the kernel takes an inner wall in one transaction"
+	whyWallGone = "the filter enforces all of it alone"
+)
+
+// noWall is the fingerprint of an inner wall that is not there.
+const noWall = "absent"
+
+// wallOf is the fingerprint of the inner wall behind a filter; "" where there is none
+// and none was noted.
+func wallOf(noted *compiler.Metadata, filter string) (string, error) {
+	if filter == "" {
+		return "", nil
+	}
+	now, err := innerwall.Print(filter)
+	if _, was := Noted(noted)[WallObject(filter)]; now == noWall && !was {
+		return "", err
+	}
+	return now, err
+}
+
+// walls compares the inner walls of what runs with those that there should be.
+func (c *comparison) walls() error {
+	if !c.have.Active {
+		return nil
+	}
+	for _, nic := range c.have.nics {
+		desired, why := noWall, whyWallGone
+		if table := c.want.Walls[nic.filter]; table != nil {
+			var err error
+			if desired, err = innerwall.Wanted(table); err != nil {
+				return err
+			}
+			why = whyWall
+		}
+		if live := cmp.Or(nic.wall, noWall); live != desired {
+			c.add(WallObject(nic.filter), plan.Difference{Live: live, Desired: desired}, plan.Live, why)
+		}
+	}
+	return nil
+}
+
+// WallsMoved says whether the inner walls are not those that sbx has noted.
+func (o *Observed) WallsMoved() bool {
+	noted := Noted(o.Metadata)
+	for _, filter := range o.Metadata.Filters {
+		before, had := noted[WallObject(filter)]
+		if !had {
+			continue
+		}
+		if now, err := innerwall.Print(filter); err != nil || now != before {
+			return true
+		}
+	}
+	return false
+}
