@@ -41,7 +41,7 @@ func containersMay(kernel mac.Host, mode string) Check {
 	case mounted == "":
 		return ok("%s: a service's container runs in types of its own, and that of sbx run as %s", mode, policy.ContainerType)
 	case kernel.SELinuxEnforces():
-		return fail("machines run (-b kvm); Debian 13's policy knows it", unknown+": containers do not start", mode, mounted)
+		return fail("machines run (-b kvm); the policy's contexts/lxc_contexts names it", unknown+": containers do not start", mode, mounted)
 	}
 	return ok(unknown+": containers are not confined by it", mode, mounted)
 }

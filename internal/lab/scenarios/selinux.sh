@@ -58,7 +58,7 @@ enforced terminal sbx run -- id
 
 #: enforcing: a machine
 # Beside what it prints, the context of its QEMU.
-enforced bash -c 'sbx run -b kvm -- id & until ps -eo label,comm | grep qemu-system; do sleep 0.2; done; wait $!' | tee said
+enforced bash -c 'sbx run -b kvm -- id & until ps -eo label,comm | grep qemu-system || ! kill -0 $!; do sleep 0.2; done; wait $!' | tee said
 grep -q '^uid=0' said
 grep -q system_u:system_r:svirt_t:s0:c said
 

@@ -19,7 +19,7 @@ func HasModule(host mac.Host) bool {
 }
 
 // UnknownOfContainers is the context of what libvirt mounts in containers where the
-// policy does not know it, as Debian 12's; none is empty.
+// policy does not know it, as Debian 12's without sbx's module; none is empty.
 func UnknownOfContainers(host mac.Host) string {
 	policy := value(host, "etc/selinux/config", "SELINUXTYPE")
 	mounted := value(host, filepath.Join("etc/selinux", policy, "contexts/lxc_contexts"), "file")

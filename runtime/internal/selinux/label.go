@@ -75,7 +75,7 @@ func known(label string, container bool) error {
 		return fault.New(diag.SELinux, "SELinux's policy does not know %s, in which it would run: %s", label, Remedy)
 	}
 	if mounted := UnknownOfContainers(thisHost); container && mounted != "" {
-		return fault.New(diag.SELinux, "libvirt mounts a container's /dev as %s, which SELinux's policy does not know: run it as a machine (-b kvm), or on Debian 13", mounted)
+		return fault.New(diag.SELinux, "libvirt mounts a container's /dev as %s, which SELinux's policy does not know: %s; or run it as a machine (-b kvm)", mounted, Remedy)
 	}
 	return nil
 }
