@@ -6,15 +6,16 @@ import (
 	"io/fs"
 	"net/netip"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/token"
 
+	"github.com/sbx-dev/sbx/internal/draft/amounts"
+	"github.com/sbx-dev/sbx/internal/draft/cuetext"
+	"github.com/sbx-dev/sbx/internal/draft/known"
 	"github.com/sbx-dev/sbx/internal/unitfile"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -23,6 +24,7 @@ import (
 // programs of its own: here they are the host's.
 type box struct {
 	origin
+	host    fs.FS
 	file    string // that describes it
 	project string // what those that stand there together have in common
 
@@ -30,7 +32,8 @@ type box struct {
 
 	description, image, argvWhy        string
 	argv                               []string
-	env                                []reasoned // Why is the value
+	env                                []known.Reasoned // Why is the value
+	envFiles                           []string
 	workdir, user, hostname            string
 	restart, signal, timeout           string
 	ports                              []boxPort
@@ -39,6 +42,10 @@ type box struct {
 	memory, cpus, pids                 string
 	health                             []string
 	healthEvery, healthFailures, notes string
+	ulimits                            []boxLimit
+	sysctls                            []known.Reasoned // Why is the value
+	notify                             bool
+	reload                             string
 
 	left  []string // what no line of the profile says
 	edits []string
@@ -59,6 +66,12 @@ type boxMount struct {
 	volumeOfTheir string // the engine's name for it, where it keeps it
 }
 
+// boxLimit is a limit of each process.
+type boxLimit struct {
+	name string
+	schema.Ulimit
+}
+
 func (b *box) edit(format string, args ...any) {
 	b.edits = append(b.edits, fmt.Sprintf(format, args...))
 }
@@ -72,19 +85,19 @@ func (b *box) leave(where, key, value string) {
 var searched = []string{"usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin"}
 
 // findProgram has the command be the host's program.
-func (b *box) findProgram(host fs.FS) {
+func (b *box) findProgram() {
 	if len(b.argv) == 0 {
 		b.argv, b.argvWhy = []string{b.name}, "no more than a guess: the image says what starts"
 		b.edit("run.argv: %s says what starts; write the host's program and its arguments here", strings.TrimSpace("the image "+b.image))
 	}
 	if strings.HasPrefix(b.argv[0], "/") {
-		if _, err := fs.Stat(host, strings.TrimPrefix(path.Clean(b.argv[0]), "/")); err != nil {
+		if _, err := fs.Stat(b.host, strings.TrimPrefix(path.Clean(b.argv[0]), "/")); err != nil {
 			b.edit("run.argv: there is no %s on this host: it stands in the image %s", b.argv[0], b.image)
 		}
 		return
 	}
 	for _, dir := range searched {
-		if _, err := fs.Stat(host, dir+"/"+b.argv[0]); err == nil {
+		if _, err := fs.Stat(b.host, dir+"/"+b.argv[0]); err == nil {
 			b.argv[0] = "/" + dir + "/" + b.argv[0]
 			return
 		}
@@ -181,6 +194,52 @@ func (b *box) addCapability(name string) {
 	b.capabilities = append(b.capabilities, name)
 }
 
+// addUlimit limits each process, and says whether a profile can say so.
+func (b *box) addUlimit(name, value string) bool {
+	u, ok := amounts.Limit(name, value)
+	if ok && !slices.ContainsFunc(b.ulimits, func(l boxLimit) bool { return l.name == name }) {
+		b.ulimits = append(b.ulimits, boxLimit{name, u})
+	}
+	return ok
+}
+
+// addSysctl sets what the kernel keeps for each sandbox.
+func (b *box) addSysctl(text string) {
+	name, value, _ := strings.Cut(text, "=")
+	if !slices.ContainsFunc(b.sysctls, func(v known.Reasoned) bool { return v.Name == name }) {
+		b.sysctls = append(b.sysctls, known.Reasoned{Name: name, Why: value})
+	}
+}
+
+// setShm is the size of /dev/shm, which a sandbox has where it is named.
+func (b *box) setShm(text, why string) bool {
+	size := amounts.EngineSize(text)
+	if size != "" {
+		b.addMount(boxMount{inside: "/dev/shm", size: size, why: why})
+	}
+	return size != ""
+}
+
+// findEnvironment takes up what files of variables set that stand beside the described
+// one, unless that sets it itself.
+func (b *box) findEnvironment() error {
+	var files []unitfile.Setting
+	for _, name := range b.envFiles {
+		if !strings.HasPrefix(name, "/") {
+			name = path.Join(path.Dir(b.file), name)
+		}
+		files = append(files, unitfile.Setting{Section: "Service", Name: "EnvironmentFile", Value: name})
+	}
+	variables, missing, err := unitfile.New("", files...).Environment(b.host)
+	for _, v := range variables {
+		b.addEnvironment([]string{v.Name + "=" + v.Value})
+	}
+	for _, name := range missing {
+		b.edit("run.env: %s cannot be read, which names variables", name)
+	}
+	return err
+}
+
 // setRestart has the engine's word for when it starts again.
 func (b *box) setRestart(word string) bool {
 	word, _, _ = strings.Cut(word, ":")
@@ -189,35 +248,19 @@ func (b *box) setRestart(word string) bool {
 	return said != ""
 }
 
-var engineSize = regexp.MustCompile(`^(?i)([0-9]+)([kmg])i?b?$`)
-
-// sizeOf is an engine's size in a profile's words; "" where it has none for it.
-func sizeOf(text string) string {
-	m := engineSize.FindStringSubmatch(text)
-	if m == nil {
-		return ""
-	}
-	return m[1] + strings.ToUpper(m[2]) + "iB"
-}
-
-// durationOf is a time as Go writes them, or in seconds; "" where it is neither.
-func durationOf(text string) string {
-	if d, err := time.ParseDuration(text); err == nil && d >= time.Second {
-		return d.Round(time.Second).String()
-	}
-	return span(text)
-}
-
 // draft writes the profile, without what no profile says.
-func (b *box) draft(host fs.FS) (*Draft, error) {
-	b.findProgram(host)
+func (b *box) draft() (*Draft, error) {
+	b.findProgram()
+	if err := b.findEnvironment(); err != nil {
+		return nil, err
+	}
 	for {
-		known := len(b.edits)
+		edits := len(b.edits)
 		d, err := b.write()
 		if err == nil {
 			return d, nil
 		}
-		b.edits = b.edits[:known] // writing adds some
+		b.edits = b.edits[:edits] // writing adds some
 		if !b.leaveOut(err) {
 			return nil, err
 		}
@@ -226,31 +269,38 @@ func (b *box) draft(host fs.FS) (*Draft, error) {
 
 // write writes all that was read, whether a profile says it or not.
 func (b *box) write() (*Draft, error) {
-	var p group
-	p.add("name", text(b.name), "")
+	var p cuetext.Group
+	p.Add("name", cuetext.Text(b.name), "")
 	if b.description != "" {
-		p.add("description", text(printable(b.description)), "")
+		p.Add("description", cuetext.Text(printable(b.description)), "")
 	}
-	p.add("backend", text("lxc"), `a container; "kvm" is a machine of its own`)
+	p.Add("backend", cuetext.Text("lxc"), `a container; "kvm" is a machine of its own`)
 	if b.hostname != "" && b.hostname != b.name {
-		p.add("hostname", text(b.hostname), "")
+		p.Add("hostname", cuetext.Text(b.hostname), "")
 	}
 	if len(b.after) > 0 {
-		p.add("after", texts(b.after), b.notes)
+		p.Add("after", cuetext.Texts(b.after), b.notes)
 	}
-	p.section("run", b.run())
-	p.section("expose", texts([]string{"/usr", "/etc/passwd", "/etc/group", "/etc/ld.so.cache"}), "the host's files that are there, read-only: its programs, in place of "+cmp.Or(b.image, "an image's"))
-	p.section("mounts", b.mountsExpr())
+	p.Section("run", b.run())
+	p.Section("expose", cuetext.Texts([]string{"/usr", "/etc/passwd", "/etc/group", "/etc/ld.so.cache"}), "the host's files that are there, read-only: its programs, in place of "+cmp.Or(b.image, "an image's"))
+	p.Section("mounts", b.mountsExpr())
 	if network := b.network(); network != nil {
-		p.section("network", network)
+		p.Section("network", network)
 	}
 	if len(b.capabilities) > 0 {
-		p.section("capabilities", texts(b.capabilities))
+		p.Section("capabilities", cuetext.Texts(b.capabilities))
 	}
-	if r := b.resources(); !r.empty() {
-		p.section("resources", r.expr())
+	if len(b.sysctls) > 0 {
+		var all cuetext.Group
+		for _, v := range b.sysctls {
+			all.Add(v.Name, cuetext.Text(v.Why), "")
+		}
+		p.Section("sysctls", all.Expr())
 	}
-	source, err := file(b.name, b.header(), &p)
+	if r := b.resources(); !r.Empty() {
+		p.Section("resources", r.Expr())
+	}
+	source, err := cuetext.File(b.name, b.header(), &p)
 	if err != nil {
 		return nil, fmt.Errorf("writing the profile: %w", err)
 	}
@@ -279,71 +329,80 @@ func (b *box) header() []string {
 }
 
 func (b *box) run() ast.Expr {
-	var r group
-	r.noted("argv", texts(b.argv), b.argvWhy)
+	var r cuetext.Group
+	r.Noted("argv", cuetext.Texts(b.argv), b.argvWhy)
 	if len(b.env) > 0 {
-		var env group
+		var env cuetext.Group
 		for _, v := range b.env {
-			env.add(v.Name, text(v.Why), "")
+			env.Add(v.Name, cuetext.Text(v.Why), "")
 		}
-		r.add("env", env.expr(), "")
+		r.Add("env", env.Expr(), "")
 	}
 	for _, one := range []struct{ field, value string }{{"workdir", clean(b.workdir)}, {"user", b.user}, {"restart", b.restart}} {
 		if one.value != "" {
-			r.add(one.field, text(one.value), "")
+			r.Add(one.field, cuetext.Text(one.value), "")
 		}
 	}
 	if user, _, _ := strings.Cut(b.user, ":"); !slices.Contains([]string{"", "0", "root"}, user) && len(b.capabilities) > 0 {
-		r.add("capabilities", texts(b.capabilities), "")
+		r.Add("capabilities", cuetext.Texts(b.capabilities), "")
 	}
-	if i := slices.IndexFunc(b.ports, func(p boxPort) bool { return p.protocol == "tcp" }); i >= 0 {
-		var ready group
-		ready.add("tcp", number(b.ports[i].inside), "")
-		r.add("ready", ready.inline(), "up waits until it answers there")
+	if b.notify {
+		var ready cuetext.Group
+		ready.Add("notify", ast.NewBool(true), "")
+		r.Add("ready", ready.Inline(), "Notify=")
+	} else if i := slices.IndexFunc(b.ports, func(p boxPort) bool { return p.protocol == "tcp" }); i >= 0 {
+		var ready cuetext.Group
+		ready.Add("tcp", cuetext.Number(b.ports[i].inside), "")
+		r.Add("ready", ready.Inline(), "up waits until it answers there")
 	}
 	if len(b.health) > 0 {
-		var health group
-		health.add("exec", texts(b.health), "")
+		var health cuetext.Group
+		health.Add("exec", cuetext.Texts(b.health), "")
 		if b.healthEvery != "" {
-			health.add("every", text(b.healthEvery), "")
+			health.Add("every", cuetext.Text(b.healthEvery), "")
 		}
-		if n := int(amount(b.healthFailures)); n > 0 {
-			health.add("failures", number(n), "")
+		if n := int(amounts.Number(b.healthFailures)); n > 0 {
+			health.Add("failures", cuetext.Number(n), "")
 		}
-		r.add("health", health.inline(), "")
+		r.Add("health", health.Inline(), "")
 	}
-	var stop group
+	if b.reload != "" {
+		var reload cuetext.Group
+		reload.Add("signal", cuetext.Text(b.reload), "")
+		r.Add("reload", reload.Inline(), "")
+	}
+	var stop cuetext.Group
 	if b.signal != "" {
-		stop.add("signal", text(strings.TrimPrefix(strings.ToUpper(b.signal), "SIG")), "")
+		stop.Add("signal", cuetext.Text(strings.TrimPrefix(strings.ToUpper(b.signal), "SIG")), "")
 	}
 	if b.timeout != "" {
-		stop.add("timeout", text(b.timeout), "")
+		stop.Add("timeout", cuetext.Text(b.timeout), "")
 	}
-	if !stop.empty() {
-		r.add("stop", stop.inline(), "")
+	if !stop.Empty() {
+		r.Add("stop", stop.Inline(), "")
 	}
-	return r.expr()
+	return r.Expr()
 }
 
 func (b *box) mountsExpr() ast.Expr {
-	var all group
+	var all cuetext.Group
 	usual := []boxMount{{inside: "/run", size: "16MiB"}, {inside: "/tmp", size: "64MiB"}}
 	for _, m := range append(usual, b.mounts...) {
 		if m.size != "" && m.why == "" && slices.ContainsFunc(b.mounts, func(n boxMount) bool { return n.inside == m.inside }) {
 			continue
 		}
-		var one group
+		var one cuetext.Group
 		if m.host == "" {
-			one.add("tmpfs", text(m.size), "")
+			one.Add("tmpfs", cuetext.Text(m.size), "")
 		} else {
-			one.add("host", text(m.host), "")
+			one.Add("host", cuetext.Text(m.host), "")
 		}
 		if m.host != "" && !m.readOnly {
-			one.add("writable", ast.NewBool(true), "")
+			one.Add("writable", ast.NewBool(true), "")
 		}
-		all.add(m.inside, one.inline(), m.why)
+		all.Add(m.inside, one.Inline(), m.why)
 	}
-	return all.expr()
+	return all.Expr()
 }
 
 // network is one that all of the file's are on; who may ask whom, the file does not say.
@@ -353,58 +412,56 @@ func (b *box) network() ast.Expr {
 		return nil
 	}
 	host, _ := subnet(profileName(b.project))
-	var n, create group
-	create.add("mode", text("isolated"), "")
-	create.add("address", text(netip.PrefixFrom(host, subnetBits).String()), "")
-	n.add("attach", text("sbx-"+profileName(b.project)), "")
-	n.add("create", create.inline(), "")
-	n.add("address", text(schema.Auto), "")
-	var rules, published []item
+	var n, create cuetext.Group
+	create.Add("mode", cuetext.Text("isolated"), "")
+	create.Add("address", cuetext.Text(netip.PrefixFrom(host, subnetBits).String()), "")
+	n.Add("attach", cuetext.Text("sbx-"+profileName(b.project)), "")
+	n.Add("create", create.Inline(), "")
+	n.Add("address", cuetext.Text(schema.Auto), "")
+	var rules, published []cuetext.Item
 	for _, p := range b.ports {
-		rules = append(rules, item{rule("in", p.protocol, []int{p.inside}, ""), p.why})
+		rules = append(rules, cuetext.Item{Value: rule("in", p.protocol, []int{p.inside}, ""), Remark: p.why})
 		if p.host != 0 {
-			var one group
-			one.add("tcp", number(p.host), "")
-			one.add("to", number(p.inside), "")
+			var one cuetext.Group
+			one.Add("tcp", cuetext.Number(p.host), "")
+			one.Add("to", cuetext.Number(p.inside), "")
 			if p.on != "" {
-				one.add("on", text(p.on), "")
+				one.Add("on", cuetext.Text(p.on), "")
 			}
-			published = append(published, item{one.inline(), p.why})
+			published = append(published, cuetext.Item{Value: one.Inline(), Remark: p.why})
 		}
 	}
 	if len(rules) > 0 {
-		n.add("allow", lines(rules), "")
+		n.Add("allow", cuetext.Lines(rules), "")
 	}
 	if len(published) > 0 {
-		n.add("publish", lines(published), "")
+		n.Add("publish", cuetext.Lines(published), "")
 	}
 	for _, other := range b.after {
 		b.edit("network.allow: if it asks %s, say so here, {out: tcp: [PORT], to: %q}, and there, {in: tcp: [PORT], from: %q}", other, other, b.name)
 	}
-	return n.expr()
+	return n.Expr()
 }
 
-func (b *box) resources() *group {
-	var r group
+func (b *box) resources() *cuetext.Group {
+	var r cuetext.Group
 	if b.memory != "" {
-		r.add("memory", text(b.memory), "")
+		r.Add("memory", cuetext.Text(b.memory), "")
 	}
-	if n := amount(b.cpus); n > 0 {
-		r.add("cpus", ast.NewLit(token.FLOAT, strconv.FormatFloat(n, 'f', -1, 64)), "")
+	if n := amounts.Number(b.cpus); n > 0 {
+		r.Add("cpus", ast.NewLit(token.FLOAT, strconv.FormatFloat(n, 'f', -1, 64)), "")
 	}
-	if n := int(amount(b.pids)); n > 0 {
-		r.add("pids", number(n), "")
+	if n := int(amounts.Number(b.pids)); n > 0 {
+		r.Add("pids", cuetext.Number(n), "")
+	}
+	if len(b.ulimits) > 0 {
+		var all cuetext.Group
+		for _, l := range b.ulimits {
+			all.Add(l.name, ulimit(l.name, l.Ulimit), "")
+		}
+		r.Add("ulimits", all.Expr(), "")
 	}
 	return &r
-}
-
-// amount is a number above 0; 0 where the text is none.
-func amount(text string) float64 {
-	n, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(n > 0 && n <= 1e12) {
-		return 0
-	}
-	return n
 }
 
 // commandWords splits a command as a unit's ExecStart is split.

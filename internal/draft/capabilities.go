@@ -3,13 +3,15 @@ package draft
 import (
 	"slices"
 	"strings"
+
+	"github.com/sbx-dev/sbx/internal/draft/known"
 )
 
 // notInContainers are the capabilities that libvirt's containers cannot be given.
 var notInContainers = []string{"dac_read_search", "perfmon", "bpf", "checkpoint_restore"}
 
 // usual are what a service holds that starts as root and of which nothing is known.
-var usual = []reasoned{
+var usual = []known.Reasoned{
 	{Name: "chown", Why: "not known whether it needs this: try without"},
 	{Name: "dac_override", Why: "not known whether it needs this: try without"},
 	{Name: "fowner", Why: "not known whether it needs this: try without"},
@@ -19,7 +21,7 @@ var usual = []reasoned{
 }
 
 // capabilities are those of root inside, or of the user where own is true.
-func (s *service) capabilities(ports []port) (all []reasoned, own bool) {
+func (s *service) capabilities(ports []port) (all []known.Reasoned, own bool) {
 	bounds := slices.DeleteFunc(s.bounds(), func(name string) bool {
 		if !slices.Contains(notInContainers, name) {
 			return false
@@ -35,17 +37,17 @@ func (s *service) capabilities(ports []port) (all []reasoned, own bool) {
 	case !s.isRoot():
 		all = ambient
 		if low && len(all) == 0 {
-			all = []reasoned{{Name: "net_bind_service", Why: "a port below 1024"}}
+			all = []known.Reasoned{{Name: "net_bind_service", Why: "a port below 1024"}}
 		}
 		return all, len(all) > 0
 	case bounds != nil:
 		for _, c := range bounds {
-			all = append(all, reasoned{Name: c, Why: "CapabilityBoundingSet of the unit"})
+			all = append(all, known.Reasoned{Name: c, Why: "CapabilityBoundingSet of the unit"})
 		}
 		return all, false
 	}
 	if low {
-		all = append(all, reasoned{Name: "net_bind_service", Why: "a port below 1024"})
+		all = append(all, known.Reasoned{Name: "net_bind_service", Why: "a port below 1024"})
 	}
 	return append(all, usual...), false
 }
@@ -70,13 +72,13 @@ func (s *service) bounds() []string {
 	return append([]string{}, slices.Compact(all)...)
 }
 
-func (s *service) ambient() (all []reasoned) {
+func (s *service) ambient() (all []known.Reasoned) {
 	for _, v := range s.unit.All("Service", "AmbientCapabilities") {
 		if strings.HasPrefix(v.Value, "~") {
 			continue
 		}
 		for _, c := range capabilityNames(v.Value) {
-			all = append(all, reasoned{Name: c, Why: "AmbientCapabilities of the unit"})
+			all = append(all, known.Reasoned{Name: c, Why: "AmbientCapabilities of the unit"})
 		}
 	}
 	s.done("AmbientCapabilities")

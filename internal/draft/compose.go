@@ -8,15 +8,18 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sbx-dev/sbx/internal/draft/amounts"
 	"github.com/sbx-dev/sbx/internal/draft/compose"
+	"github.com/sbx-dev/sbx/internal/draft/hostfile"
+	"github.com/sbx-dev/sbx/internal/draft/known"
 )
 
 // fromCompose drafts a profile of each service of a compose file, or of the one that
 // has the wanted name.
 func fromCompose(host fs.FS, name string, o origin) ([]*Draft, error) {
-	data, err := readFile(host, strings.TrimPrefix(name, "/"), maxConfigFile)
+	data, err := hostfile.Read(host, strings.TrimPrefix(name, "/"), maxConfigFile)
 	if err != nil {
-		return nil, named(name, err)
+		return nil, hostfile.Named(name, err)
 	}
 	f, err := compose.Read(data)
 	if err != nil {
@@ -32,9 +35,9 @@ func fromCompose(host fs.FS, name string, o origin) ([]*Draft, error) {
 		if o.name != "" && o.name != profileName(s.Name) {
 			continue
 		}
-		b := &box{origin: o, file: name, project: f.Project, shared: len(f.Services) > 1}
+		b := &box{origin: o, host: host, file: name, project: f.Project, shared: len(f.Services) > 1}
 		b.compose(s)
-		d, err := b.draft(host)
+		d, err := b.draft()
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", name, s.Line, err)
 		}
@@ -94,7 +97,7 @@ func (b *box) composeSetting(s compose.Setting, text, why string) bool {
 	case "stop_signal":
 		b.signal = text
 	case "stop_grace_period":
-		b.timeout = durationOf(text)
+		b.timeout = amounts.EngineSpan(text)
 		return b.timeout != ""
 	case "ports", "expose":
 		for _, v := range s.Values {
@@ -118,27 +121,50 @@ func (b *box) composeSetting(s compose.Setting, text, why string) bool {
 			b.after = append(b.after, profileName(v))
 		}
 		b.notes = why
-	case "mem_limit":
-		b.memory = sizeOf(text)
+	case "shm_size":
+		return b.setShm(text, why)
+	case "sysctls":
+		for _, v := range s.Values {
+			b.addSysctl(v)
+		}
+	case "env_file":
+		b.envFiles = s.Values
+		return len(s.Values) > 0
+	case "mem_limit", "deploy.resources.limits.memory":
+		b.memory = amounts.EngineSize(text)
 		return b.memory != ""
-	case "cpus":
+	case "cpus", "deploy.resources.limits.cpus":
 		b.cpus = text
-		return amount(text) > 0
-	case "pids_limit":
+		return amounts.Number(text) > 0
+	case "pids_limit", "deploy.resources.limits.pids":
 		b.pids = text
-		return amount(text) >= 1
+		return amounts.Number(text) >= 1
 	case "healthcheck.test":
 		return b.composeHealth(s)
 	case "healthcheck.interval":
-		b.healthEvery = durationOf(text)
+		b.healthEvery = amounts.EngineSpan(text)
 		return b.healthEvery != ""
 	case "healthcheck.retries":
 		b.healthFailures = text
-		return amount(text) >= 1
+		return amounts.Number(text) >= 1
 	default:
-		return false
+		name, ok := strings.CutPrefix(s.Key, "ulimits.")
+		return ok && b.addUlimit(name, composeLimit(s))
 	}
 	return true
+}
+
+// composeLimit is a limit as systemd writes it.
+func composeLimit(s compose.Setting) string {
+	if s.Scalar {
+		return s.Values[0]
+	}
+	two := map[string]string{}
+	for _, v := range s.Values {
+		name, value, _ := strings.Cut(v, "=")
+		two[name] = value
+	}
+	return two["soft"] + ":" + two["hard"]
 }
 
 // composeCommand is a list, or a line of which words are made.
@@ -171,8 +197,8 @@ func (b *box) addEnvironment(words []string) {
 			b.edit("run.env: %s comes from the caller's environment, and nothing of that is passed on: give it a value", name)
 			continue
 		}
-		if !slices.ContainsFunc(b.env, func(v reasoned) bool { return v.Name == name }) {
-			b.env = append(b.env, reasoned{Name: name, Why: value})
+		if !slices.ContainsFunc(b.env, func(v known.Reasoned) bool { return v.Name == name }) {
+			b.env = append(b.env, known.Reasoned{Name: name, Why: value})
 		}
 	}
 }

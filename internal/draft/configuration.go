@@ -9,6 +9,9 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue/ast"
+
+	"github.com/sbx-dev/sbx/internal/draft/cuetext"
+	"github.com/sbx-dev/sbx/internal/draft/hostfile"
 )
 
 // place is a path that is to be inside.
@@ -154,14 +157,21 @@ func (s *service) named(roots []string) (all []place) {
 func (s *service) namedIn(e entry) (all []place) {
 	if e.mode&fs.ModeSymlink != 0 {
 		to, err := fs.ReadLink(s.host, strings.TrimPrefix(e.path, "/"))
-		if err == nil && strings.HasPrefix(to, "/etc/alternatives/") {
+		if !path.IsAbs(to) {
+			to = path.Join(path.Dir(e.path), to)
+		}
+		switch to = clean(to); {
+		case err != nil:
+		case under(to, []string{"/etc/alternatives"}):
 			all = append(all, place{path: "/etc/alternatives", why: e.path + " leads there"})
+		case s.worthNaming(to):
+			all = append(all, place{path: to, why: e.path + " leads there"})
 		}
 	}
 	if e.mode.IsDir() || notInUse(e.path) {
 		return all
 	}
-	data, err := readFile(s.host, strings.TrimPrefix(e.path, "/"), maxConfigFile)
+	data, err := hostfile.Read(s.host, strings.TrimPrefix(e.path, "/"), maxConfigFile)
 	if err != nil || slices.Contains(data, 0) {
 		return all
 	}
@@ -216,10 +226,10 @@ func absolutes(text string) (all []string) {
 
 // expose is the list of what is there read-only for everybody.
 func (s *service) expose(configuration []place) ast.Expr {
-	var items []item
+	var items []cuetext.Item
 	add := func(name, why string) {
 		if _, ok := s.stat(name); ok {
-			items = append(items, item{text(name), why})
+			items = append(items, cuetext.Item{Value: cuetext.Text(name), Remark: why})
 		}
 	}
 	add("/usr", "programs and libraries")
@@ -236,5 +246,5 @@ func (s *service) expose(configuration []place) ast.Expr {
 			add(p.path, p.why)
 		}
 	}
-	return lines(items)
+	return cuetext.Lines(items)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sbx-dev/sbx/internal/draft/accounts"
+	"github.com/sbx-dev/sbx/internal/draft/hostfile"
 )
 
 // memory is a folder in memory.
@@ -147,7 +148,7 @@ func (s *service) tmpfiles() (all []memory) {
 		if !strings.HasPrefix(f, "/usr/lib/tmpfiles.d/") {
 			continue
 		}
-		data, err := readFile(s.host, f[1:], maxConfigFile)
+		data, err := hostfile.Read(s.host, f[1:], maxConfigFile)
 		if err != nil {
 			continue
 		}

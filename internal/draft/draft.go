@@ -19,6 +19,8 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/dpkg"
 	"github.com/sbx-dev/sbx/internal/draft/accounts"
+	"github.com/sbx-dev/sbx/internal/draft/hostfile"
+	"github.com/sbx-dev/sbx/internal/draft/known"
 	"github.com/sbx-dev/sbx/internal/unitfile"
 )
 
@@ -35,7 +37,7 @@ type service struct {
 	origin
 	db       *dpkg.Database // nil where there is none
 	unit     *unitfile.Unit
-	known    known
+	known    known.Service
 	accounts accounts.Accounts
 
 	env      []unitfile.Variable
@@ -46,13 +48,13 @@ type service struct {
 	packages []*dpkg.Package
 	files    []string // of the packages, absolute
 
-	lowered map[string]bool // settings of the unit that the profile says
+	lowered map[string]bool // settings of the unit that the profile says, or lines of them
 	edits   []string
 }
 
 // fromUnit drafts a profile of a service by the name of its unit.
 func fromUnit(host fs.FS, name string, o origin) (*Draft, error) {
-	table, err := openTable(host)
+	table, err := known.Open(host)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +65,7 @@ func fromUnit(host fs.FS, name string, o origin) (*Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := table.find(unit.Name, unit.Instance())
+	k, err := table.Find(unit.Name, unit.Instance())
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +80,7 @@ func fromUnit(host fs.FS, name string, o origin) (*Draft, error) {
 }
 
 // theOnly is the instance that a unit stands for which runs nothing itself.
-func theOnly(host fs.FS, name string, k known) (string, error) {
+func theOnly(host fs.FS, name string, k known.Service) (string, error) {
 	found, err := fs.Glob(host, strings.TrimPrefix(k.Instances, "/"))
 	if err != nil {
 		return "", err
@@ -98,7 +100,7 @@ func theOnly(host fs.FS, name string, k known) (string, error) {
 	return "", fmt.Errorf("%s runs nothing itself: %s; name one of its units: %s", name, k.Why, strings.Join(units, ", "))
 }
 
-func fromService(host fs.FS, unit *unitfile.Unit, k known, o origin) (*Draft, error) {
+func fromService(host fs.FS, unit *unitfile.Unit, k known.Service, o origin) (*Draft, error) {
 	if o.name == "" {
 		o.name = profileName(unit.Name)
 	}
@@ -239,7 +241,7 @@ func (s *service) findPackages() error {
 // package brought, and that has been changed.
 func (s *service) findChanged() {
 	for _, name := range s.known.Assumes {
-		data, err := readFile(s.host, strings.TrimPrefix(name, "/"), maxConfigFile)
+		data, err := hostfile.Read(s.host, strings.TrimPrefix(name, "/"), maxConfigFile)
 		is := fmt.Sprintf("%x", md5.Sum(data))
 		for _, p := range s.packages {
 			if was, ok := p.Conffiles[name]; ok && (err != nil || is != was) {
@@ -260,6 +262,9 @@ func (s *service) done(names ...string) {
 		s.lowered[n] = true
 	}
 }
+
+// said says of one line of a setting's that the profile says it.
+func (s *service) said(setting, value string) { s.lowered[setting+"="+value] = true }
 
 // profileName makes a name for a profile of a unit's.
 func profileName(unit string) string {

@@ -12,6 +12,10 @@ import (
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/token"
 
+	"github.com/sbx-dev/sbx/internal/draft/cuetext"
+	"github.com/sbx-dev/sbx/internal/draft/hostfile"
+	"github.com/sbx-dev/sbx/internal/draft/known"
+	"github.com/sbx-dev/sbx/internal/draft/listening"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -45,7 +49,7 @@ func (s *service) ports() (all []port) {
 }
 
 // configured is a port as configuration says it, or the usual one.
-func (s *service) configured(l listens) (all []port) {
+func (s *service) configured(l known.Listens) (all []port) {
 	protocol, usual := "tcp", l.TCP
 	if l.UDP != 0 {
 		protocol, usual = "udp", l.UDP
@@ -54,7 +58,7 @@ func (s *service) configured(l listens) (all []port) {
 		find := regexp.MustCompile("(?m)" + l.Find)
 		files, _ := fs.Glob(s.host, strings.TrimPrefix(l.File, "/"))
 		for _, f := range files {
-			data, err := readFile(s.host, f, maxConfigFile)
+			data, err := hostfile.Read(s.host, f, maxConfigFile)
 			if err != nil {
 				continue
 			}
@@ -76,7 +80,7 @@ func (s *service) configured(l listens) (all []port) {
 func (s *service) socket() (all []port) {
 	name := strings.TrimSuffix(s.unit.Name, ".service") + ".socket"
 	for _, folder := range []string{"etc/systemd/system/", "usr/lib/systemd/system/", "lib/systemd/system/"} {
-		data, err := readFile(s.host, folder+name, maxConfigFile)
+		data, err := hostfile.Read(s.host, folder+name, maxConfigFile)
 		if err != nil {
 			continue
 		}
@@ -85,7 +89,7 @@ func (s *service) socket() (all []port) {
 				all = append(all, port{map[string]string{"Stream": "tcp", "Datagram": "udp"}[m[1]], n, "Listen" + m[1] + " of " + name})
 			}
 		}
-		if len(all) > 0 {
+		if len(all) > 0 || anySocketLine.Match(data) {
 			s.edit("run.argv: %s listens for the service and hands its sockets over, which sbx does not: have the service listen itself", name)
 		}
 		return all
@@ -95,13 +99,19 @@ func (s *service) socket() (all []port) {
 
 var socketLine = regexp.MustCompile(`(?m)^Listen(Stream|Datagram)=(?:[0-9.]+:|\[[0-9a-f:]+\]:)?([0-9]+)\s*$`)
 
+var anySocketLine = regexp.MustCompile(`(?m)^Listen[A-Za-z]+=.`)
+
 // running are the ports that the processes of the unit listen on, if it runs.
-func (s *service) running() []port {
+func (s *service) running() (all []port) {
 	for _, slice := range []string{"system.slice/", "system.slice/system-" + strings.ReplaceAll(strings.SplitN(s.unit.Name, "@", 2)[0], "-", `\x2d`) + ".slice/"} {
 		data, err := fs.ReadFile(s.host, "sys/fs/cgroup/"+slice+s.unit.Name+"/cgroup.procs")
-		if err == nil {
-			return listening(s.host, strings.Fields(string(data)))
+		if err != nil {
+			continue
 		}
+		for _, l := range listening.Of(s.host, strings.Fields(string(data))) {
+			all = append(all, s.configured(l)...)
+		}
+		return all
 	}
 	return nil
 }
@@ -136,41 +146,41 @@ func (s *service) network(ports []port) (expr ast.Expr, remarks []string) {
 		return nil, nil
 	}
 	host, inside := subnet(s.name)
-	var n, create group
+	var n, create cuetext.Group
 	kind := "isolated"
 	if len(s.known.Out) > 0 {
 		kind = "nat"
 	}
-	create.add("mode", text(kind), "")
-	create.add("address", text(netip.PrefixFrom(host, subnetBits).String()), "")
-	n.add("attach", text("sbx-"+s.name), "")
-	n.add("create", create.inline(), "")
-	n.add("address", text(schema.Auto), "")
+	create.Add("mode", cuetext.Text(kind), "")
+	create.Add("address", cuetext.Text(netip.PrefixFrom(host, subnetBits).String()), "")
+	n.Add("attach", cuetext.Text("sbx-"+s.name), "")
+	n.Add("create", create.Inline(), "")
+	n.Add("address", cuetext.Text(schema.Auto), "")
 	if len(s.known.Out) > 0 {
-		n.add("gateway", text(host.String()), "")
+		n.Add("gateway", cuetext.Text(host.String()), "")
 	}
-	var rules []item
+	var rules []cuetext.Item
 	for _, p := range ports {
 		from := ""
 		if s.known.Own != "" {
 			from = host.String()
 		}
-		rules = append(rules, item{rule("in", p.protocol, []int{p.number}, from), p.why})
+		rules = append(rules, cuetext.Item{Value: rule("in", p.protocol, []int{p.number}, from), Remark: p.why})
 	}
 	for _, o := range s.known.Out {
 		if len(o.TCP) > 0 {
-			rules = append(rules, item{rule("out", "tcp", o.TCP, ""), o.Why})
+			rules = append(rules, cuetext.Item{Value: rule("out", "tcp", o.TCP, ""), Remark: o.Why})
 		}
 		if len(o.UDP) > 0 {
-			rules = append(rules, item{rule("out", "udp", o.UDP, ""), o.Why})
+			rules = append(rules, cuetext.Item{Value: rule("out", "udp", o.UDP, ""), Remark: o.Why})
 		}
 	}
-	n.add("allow", lines(rules), "")
+	n.Add("allow", cuetext.Lines(rules), "")
 	remarks = []string{"a network of its own with the host, which reaches it at " + inside.String()}
 	if s.known.Own != "" {
 		remarks = append(remarks, "the host alone may connect: "+s.known.Own)
 	}
-	return n.expr(), remarks
+	return n.Expr(), remarks
 }
 
 func rule(direction, protocol string, ports []int, peer string) ast.Expr {
@@ -178,11 +188,11 @@ func rule(direction, protocol string, ports []int, peer string) ast.Expr {
 	for _, p := range ports {
 		numbers = append(numbers, ast.NewLit(token.INT, strconv.Itoa(p)))
 	}
-	var r, match group
-	match.add(protocol, ast.NewList(numbers...), "")
-	r.add(direction, match.inline(), "")
+	var r, match cuetext.Group
+	match.Add(protocol, ast.NewList(numbers...), "")
+	r.Add(direction, match.Inline(), "")
 	if peer != "" {
-		r.add(map[string]string{"in": "from", "out": "to"}[direction], text(peer), "")
+		r.Add(map[string]string{"in": "from", "out": "to"}[direction], cuetext.Text(peer), "")
 	}
-	return r.inline()
+	return r.Inline()
 }

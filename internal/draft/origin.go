@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sbx-dev/sbx/internal/dpkg"
+	"github.com/sbx-dev/sbx/internal/draft/known"
 	"github.com/sbx-dev/sbx/internal/unitfile"
 	"github.com/sbx-dev/sbx/schema/load"
 )
@@ -113,7 +114,7 @@ func fromCommand(host fs.FS, line string, o origin) (*Draft, error) {
 	base := path.Base(words[0])
 	line = strings.ReplaceAll(strings.ReplaceAll(line, "%", "%%"), "$", "$$")
 	unit := unitfile.New(base+".service", unitfile.Setting{Section: "Service", Name: "ExecStart", Value: line})
-	return fromService(host, unit, known{Ready: true}, o)
+	return fromService(host, unit, known.Service{Ready: true}, o)
 }
 
 func orEmpty(err error) error {

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/sbx-dev/sbx/internal/draft/accounts"
+	"github.com/sbx-dev/sbx/internal/draft/hostfile"
 )
 
 // maxEntries is how many entries of a folder are looked at.
@@ -103,7 +104,7 @@ const maxAccounts = 4 << 20
 
 // readAccounts reads the host's users and groups. Without their files there are none.
 func readAccounts(host fs.FS) accounts.Accounts {
-	passwd, _ := readFile(host, "etc/passwd", maxAccounts)
-	group, _ := readFile(host, "etc/group", maxAccounts)
+	passwd, _ := hostfile.Read(host, "etc/passwd", maxAccounts)
+	group, _ := hostfile.Read(host, "etc/group", maxAccounts)
 	return accounts.Parse(string(passwd), string(group))
 }

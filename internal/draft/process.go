@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sbx-dev/sbx/internal/draft/known"
+	"github.com/sbx-dev/sbx/internal/draft/listening"
 	"github.com/sbx-dev/sbx/internal/unitfile"
 )
 
@@ -32,15 +34,9 @@ func fromProcess(host fs.FS, pid string, o origin) (*Draft, error) {
 	if program, err := fs.ReadLink(host, path.Join(proc, "exe")); err == nil && !strings.HasSuffix(argv[0], path.Base(program)) || !strings.HasPrefix(argv[0], "/") {
 		argv[0] = strings.TrimSuffix(program, " (deleted)")
 	}
-	k := known{Argv: argv, Why: "what process " + pid + " runs", Ready: true}
+	k := known.Service{Argv: argv, Why: "what process " + pid + " runs", Ready: true}
 	k.User = userOf(host, proc)
-	for _, p := range listening(host, []string{pid}) {
-		if p.protocol == "tcp" {
-			k.Listens = append(k.Listens, listens{TCP: p.number, Why: p.why})
-		} else {
-			k.Listens = append(k.Listens, listens{UDP: p.number, Why: p.why})
-		}
-	}
+	k.Listens = listening.Of(host, []string{pid})
 	return fromService(host, unitfile.New(path.Base(argv[0])+".service"), k, o)
 }
 

@@ -6,6 +6,8 @@ import (
 	"path"
 	"strings"
 
+	"github.com/sbx-dev/sbx/internal/draft/amounts"
+	"github.com/sbx-dev/sbx/internal/draft/hostfile"
 	"github.com/sbx-dev/sbx/internal/unitfile"
 )
 
@@ -13,10 +15,10 @@ import (
 func fromQuadlet(host fs.FS, name string, o origin) (*Draft, error) {
 	unit, err := unitfile.ReadFile(host, strings.TrimPrefix(name, "/"))
 	if err != nil {
-		return nil, named(name, err)
+		return nil, hostfile.Named(name, err)
 	}
 	base := strings.TrimSuffix(path.Base(name), ".container")
-	b := &box{origin: o, file: name, project: base}
+	b := &box{origin: o, host: host, file: name, project: base}
 	if b.name == "" {
 		b.name = profileName(base)
 	}
@@ -36,7 +38,7 @@ func fromQuadlet(host fs.FS, name string, o origin) (*Draft, error) {
 	if settings == 0 {
 		return nil, fmt.Errorf("%s has no section Container: it is no quadlet of a container", name)
 	}
-	return b.draft(host)
+	return b.draft()
 }
 
 // quadlet reads one setting, and says whether the profile says it.
@@ -70,24 +72,41 @@ func (b *box) quadlet(section, key, value string) bool {
 	case "Container Tmpfs":
 		at, _, _ := strings.Cut(value, ":")
 		b.addMount(boxMount{inside: at, size: "64MiB", why: why})
+	case "Container EnvironmentFile":
+		b.envFiles = append(b.envFiles, value)
+	case "Container Ulimit":
+		name, limit, _ := strings.Cut(value, "=")
+		return b.addUlimit(name, limit)
+	case "Container Sysctl":
+		for _, v := range commandWords(value) {
+			b.addSysctl(v)
+		}
+	case "Container ShmSize":
+		return b.setShm(value, why)
+	case "Container Notify":
+		b.notify = value == "true"
+		return b.notify || value == "false"
+	case "Container ReloadSignal":
+		b.reload = signalName(value)
+		return b.reload != ""
 	case "Container HealthCmd":
 		b.health = []string{"/bin/sh", "-c", value}
 	case "Container HealthInterval":
-		b.healthEvery = durationOf(value)
+		b.healthEvery = amounts.EngineSpan(value)
 		return b.healthEvery != ""
 	case "Container HealthRetries":
 		b.healthFailures = value
-		return amount(value) >= 1
+		return amounts.Number(value) >= 1
 	case "Container StopTimeout":
-		b.timeout = durationOf(value)
+		b.timeout = amounts.EngineSpan(value)
 		return b.timeout != ""
 	case "Container StopSignal":
 		b.signal = value
 	case "Container PidsLimit":
 		b.pids = value
-		return amount(value) >= 1
+		return amounts.Number(value) >= 1
 	case "Container Memory":
-		b.memory = sizeOf(value)
+		b.memory = amounts.EngineSize(value)
 		return b.memory != ""
 	case "Service Restart":
 		return b.setRestart(value)

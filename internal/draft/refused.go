@@ -1,30 +1,19 @@
 package draft
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
+	"github.com/sbx-dev/sbx/internal/draft/known"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
-
-// named is why the file of a name cannot be read, which fs.FS calls by another name.
-func named(name string, err error) error {
-	var of *fs.PathError
-	if errors.As(err, &of) {
-		return fmt.Errorf("%s: %w", name, of.Err)
-	}
-	return err
-}
 
 // leaveOut takes out what was refused of the profile that was written, and tells of
 // each. It says whether there was anything that can be left out.
 func (b *box) leaveOut(refused error) bool {
 	list, _ := diag.From(refused)
-	known := len(b.edits)
+	edits := len(b.edits)
 	for _, d := range list {
 		if b.takeOut(d.Path) {
 			b.edit("%s is left out: %s", printable(d.Path), printable(d.Message))
@@ -32,9 +21,10 @@ func (b *box) leaveOut(refused error) bool {
 	}
 	none := func(s string) bool { return s == "" }
 	b.capabilities, b.after = slices.DeleteFunc(b.capabilities, none), slices.DeleteFunc(b.after, none)
-	b.env = slices.DeleteFunc(b.env, func(v reasoned) bool { return v.Name == "" })
+	unnamed := func(v known.Reasoned) bool { return v.Name == "" }
+	b.env, b.sysctls = slices.DeleteFunc(b.env, unnamed), slices.DeleteFunc(b.sysctls, unnamed)
 	b.mounts = slices.DeleteFunc(b.mounts, func(m boxMount) bool { return m.inside == "" })
-	return len(b.edits) > known
+	return len(b.edits) > edits
 }
 
 // takeOut empties what stands at a path of the profile, and says whether something did
@@ -57,6 +47,11 @@ func (b *box) takeOut(path string) bool {
 	for i := range b.env {
 		if path == schema.Field("run.env", b.env[i].Name) {
 			one = &b.env[i].Name
+		}
+	}
+	for i := range b.sysctls {
+		if path == schema.Field("sysctls", b.sysctls[i].Name) {
+			one = &b.sysctls[i].Name
 		}
 	}
 	for i := range b.mounts {

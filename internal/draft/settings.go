@@ -1,13 +1,16 @@
 package draft
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/token"
+
+	"github.com/sbx-dev/sbx/internal/draft/amounts"
+	"github.com/sbx-dev/sbx/internal/draft/cuetext"
+	"github.com/sbx-dev/sbx/schema"
 )
 
 // holds are the settings whose promise is kept by every sandbox, whatever its profile.
@@ -42,74 +45,52 @@ func (s *service) restart() (value, remark string) {
 // stop is how the service is asked to end.
 func (s *service) stop() (signal, timeout string) {
 	if v, ok := s.unit.Last("Service", "KillSignal"); ok {
-		signal = strings.TrimPrefix(v.Value, "SIG")
+		signal = signalName(v.Value)
+		s.lowered["KillSignal="+v.Value] = signal != ""
+	}
+	if all := s.commands("ExecStop"); len(all) == 1 && signalOf(all[0].Argv) != "" {
+		signal = signalOf(all[0].Argv)
+		s.said("ExecStop", all[0].line)
 	}
 	if s.known.Signal != "" {
 		signal = s.known.Signal
+		s.done("KillSignal")
 	}
 	if signal == "TERM" {
 		signal = ""
 	}
-	s.done("KillSignal")
-	if v, ok := s.unit.Last("Service", "TimeoutStopSec"); ok {
-		if timeout = span(v.Value); timeout != "" {
-			s.done("TimeoutStopSec")
-		}
-	}
-	return signal, timeout
+	return signal, s.timeout("TimeoutStopSec")
 }
 
-// span is a time of systemd's in a profile's words; "" where it has none for it.
-func span(value string) string {
-	if n, err := strconv.Atoi(value); err == nil {
-		if n <= 0 || n > 1e6 {
-			return ""
+// timeout is a time that the unit gives the start or the stop, or both.
+func (s *service) timeout(setting string) string {
+	for _, name := range []string{setting, "TimeoutSec"} {
+		if v, ok := s.unit.Last("Service", name); ok {
+			span := amounts.Span(v.Value)
+			if span != "" {
+				s.done(name)
+			}
+			return span
 		}
-		return strconv.Itoa(n) + "s"
-	}
-	for _, unit := range []struct{ long, short string }{{"min", "m"}, {"ms", "ms"}, {"sec", "s"}, {"s", "s"}, {"h", "h"}, {"hr", "h"}} {
-		number, ok := strings.CutSuffix(value, unit.long)
-		if n, err := strconv.Atoi(strings.TrimSpace(number)); ok && err == nil && n > 0 && n <= 1e6 {
-			return strconv.Itoa(n) + unit.short
-		}
-	}
-	return ""
-}
-
-// bytesOf is a size of systemd's in a profile's words; "" where it has none for it.
-func bytesOf(value string) string {
-	number := strings.TrimRight(value, "KMGTB")
-	n, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || n <= 0 || n > 1<<50 {
-		return ""
-	}
-	switch unit := strings.TrimSuffix(value[len(number):], "B"); {
-	case unit != "" && n < 1<<20:
-		return number + unit + "iB"
-	case unit == "" && n >= 1<<10:
-		if n >= 1<<30 {
-			return fmt.Sprintf("%dMiB", n>>20)
-		}
-		return fmt.Sprintf("%dKiB", n>>10)
 	}
 	return ""
 }
 
 // resources bounds what the service may consume.
-func (s *service) resources() *group {
-	var r group
+func (s *service) resources() *cuetext.Group {
+	var r cuetext.Group
 	memory, why := s.known.Memory, "what it needs"
-	if v, ok := s.unit.Last("Service", "MemoryMax"); ok && bytesOf(v.Value) != "" {
-		memory, why = bytesOf(v.Value), "MemoryMax of the unit"
+	if v, ok := s.unit.Last("Service", "MemoryMax"); ok && amounts.Bytes(v.Value) != "" {
+		memory, why = amounts.Bytes(v.Value), "MemoryMax of the unit"
 		s.done("MemoryMax")
 	}
 	if memory != "" {
-		r.add("memory", text(memory), why)
+		r.Add("memory", cuetext.Text(memory), why)
 	}
 	if v, ok := s.unit.Last("Service", "CPUQuota"); ok {
 		n, err := strconv.ParseFloat(strings.TrimSuffix(v.Value, "%"), 64)
 		if err == nil && n >= 1 && n <= 51200 {
-			r.add("cpus", ast.NewLit(token.FLOAT, strconv.FormatFloat(n/100, 'f', 2, 64)), "CPUQuota of the unit")
+			r.Add("cpus", ast.NewLit(token.FLOAT, strconv.FormatFloat(n/100, 'f', 2, 64)), "CPUQuota of the unit")
 			s.done("CPUQuota")
 		}
 	}
@@ -119,11 +100,50 @@ func (s *service) resources() *group {
 	}{{"TasksMax", "pids", 4194304}, {"CPUWeight", "cpuWeight", 10000}, {"IOWeight", "ioWeight", 10000}} {
 		v, ok := s.unit.Last("Service", w.setting)
 		if n, err := strconv.Atoi(v.Value); ok && err == nil && n > 0 && n <= w.most {
-			r.add(w.field, ast.NewLit(token.INT, v.Value), w.setting+" of the unit")
+			r.Add(w.field, ast.NewLit(token.INT, v.Value), w.setting+" of the unit")
 			s.done(w.setting)
 		}
 	}
+	if u := s.ulimits(); !u.Empty() {
+		r.Add("ulimits", u.Expr(), "")
+	}
 	return &r
+}
+
+// ulimits are the unit's limits of each process.
+func (s *service) ulimits() *cuetext.Group {
+	var all cuetext.Group
+	for _, setting := range s.unit.Names("Service") {
+		name, ok := strings.CutPrefix(setting, "Limit")
+		if !ok {
+			continue
+		}
+		name = strings.ToLower(name)
+		v, _ := s.unit.Last("Service", setting)
+		if u, ok := amounts.Limit(name, v.Value); ok {
+			all.Add(name, ulimit(name, u), setting+" of the unit")
+			s.done(setting)
+		}
+	}
+	return &all
+}
+
+// ulimit is a limit as a profile says it, one amount or two.
+func ulimit(name string, u schema.Ulimit) ast.Expr {
+	amount := func(a schema.Amount) ast.Expr {
+		word, isNumber := amounts.Text(name, a)
+		if isNumber {
+			return ast.NewLit(token.INT, word)
+		}
+		return cuetext.Text(word)
+	}
+	if u.Soft == u.Hard {
+		return amount(u.Hard)
+	}
+	var two cuetext.Group
+	two.Add("soft", amount(u.Soft), "")
+	two.Add("hard", amount(u.Hard), "")
+	return two.Inline()
 }
 
 // settings says what has become of the settings that the profile does not say.
@@ -136,7 +156,9 @@ func (s *service) settings() (remarks []string) {
 			kept = append(kept, name)
 		default:
 			for _, v := range s.unit.All("Service", name) {
-				others = append(others, name+"="+v.Value)
+				if line := name + "=" + v.Value; !s.lowered[line] {
+					others = append(others, line)
+				}
 			}
 		}
 	}
@@ -156,19 +178,47 @@ func (s *service) settings() (remarks []string) {
 	return remarks
 }
 
-// bonds are the other services that the unit is bound to.
+// bonds are the other units that the unit is bound to.
 func (s *service) bonds() (all []string) {
 	for _, name := range []string{"Requires", "BindsTo", "Requisite"} {
-		for _, v := range s.unit.All("Unit", name) {
-			for other := range strings.FieldsSeq(v.Value) {
-				if !strings.HasSuffix(other, ".target") {
-					all = append(all, name+"="+other)
-				}
+		for _, other := range s.listed(name) {
+			if !strings.HasSuffix(other, ".target") {
+				all = append(all, name+"="+other)
 			}
 		}
 	}
 	return all
 }
+
+// listed are the units that a setting of the unit's names.
+func (s *service) listed(setting string) (all []string) {
+	for _, v := range s.unit.All("Unit", setting) {
+		all = append(all, strings.Fields(v.Value)...)
+	}
+	return all
+}
+
+// after are the services that the unit wants, and wants to be started before itself:
+// where sandboxes have their names, these are first.
+func (s *service) after() (names []string) {
+	var wanted []string
+	for _, name := range []string{"Wants", "Requires", "BindsTo", "Requisite"} {
+		wanted = append(wanted, s.listed(name)...)
+	}
+	for _, other := range s.listed("After") {
+		base, ok := strings.CutSuffix(other, ".service")
+		if !ok || !slices.Contains(wanted, other) || strings.HasPrefix(base, "systemd-") {
+			continue
+		}
+		if name := profileName(base); !slices.Contains(names, name) && len(names) < maxAfter {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// maxAfter is how many a profile may name in after.
+const maxAfter = 64
 
 // wrapped are words as lines of a comment.
 func wrapped(words []string) (all []string) {

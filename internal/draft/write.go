@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue/ast"
-	"cuelang.org/go/cue/token"
+
+	"github.com/sbx-dev/sbx/internal/draft/cuetext"
+	"github.com/sbx-dev/sbx/internal/draft/known"
 )
 
 // write puts the profile together.
@@ -15,36 +17,39 @@ func (s *service) write() (*Draft, error) {
 	ports := s.ports()
 	configuration := s.configuration()
 	data := s.data(configuration)
-	var p group
-	p.add("name", text(s.name), "")
+	var p cuetext.Group
+	p.Add("name", cuetext.Text(s.name), "")
 	if d, ok := s.unit.Last("Unit", "Description"); ok {
-		p.add("description", text(printable(d.Value)), "")
+		p.Add("description", cuetext.Text(printable(d.Value)), "")
 	}
-	p.add("backend", text("lxc"), `a container; "kvm" is a machine of its own, and knows no ids`)
+	p.Add("backend", cuetext.Text("lxc"), `a container; "kvm" is a machine of its own, and knows no ids`)
 	caps, own := s.capabilities(ports)
-	p.section("run", s.run(ports, caps, own))
-	p.section("expose", s.expose(append(configuration, readOnly(data)...)), "the host's files that are there, read-only")
-	p.section("mounts", s.mounts(configuration, data))
+	if after := s.after(); len(after) > 0 {
+		p.Add("after", cuetext.Texts(after), "After of the unit, which wants them: where they are sandboxes, too")
+	}
+	p.Section("run", s.run(ports, caps, own, data))
+	p.Section("expose", s.expose(append(configuration, readOnly(data)...)), "the host's files that are there, read-only")
+	p.Section("mounts", s.mounts(configuration, data))
 	if network, remarks := s.network(ports); network != nil {
-		p.section("network", network, remarks...)
+		p.Section("network", network, remarks...)
 	}
 	if len(caps) > 0 {
-		var items []item
+		var items []cuetext.Item
 		for _, c := range caps {
-			items = append(items, item{text(c.Name), c.Why})
+			items = append(items, cuetext.Item{Value: cuetext.Text(c.Name), Remark: c.Why})
 		}
-		p.section("capabilities", lines(items))
+		p.Section("capabilities", cuetext.Lines(items))
 	}
 	if len(s.known.Syscalls) > 0 {
-		var calls group
-		calls.add("allow", texts(s.known.Syscalls), s.known.Why)
-		p.section("syscalls", calls.expr())
+		var calls cuetext.Group
+		calls.Add("allow", cuetext.Texts(s.known.Syscalls), s.known.Why)
+		p.Section("syscalls", calls.Expr())
 	}
-	if r := s.resources(); !r.empty() {
-		p.section("resources", r.expr())
+	if r := s.resources(); !r.Empty() {
+		p.Section("resources", r.Expr())
 	}
 	s.edits = append(s.edits, s.known.Edit...)
-	source, err := file(s.name, s.header(), &p)
+	source, err := cuetext.File(s.name, s.header(), &p)
 	if err != nil {
 		return nil, fmt.Errorf("writing the profile: %w", err)
 	}
@@ -74,47 +79,53 @@ func (s *service) header() []string {
 	return append(lines, s.settings()...)
 }
 
-func (s *service) run(ports []port, caps []reasoned, own bool) ast.Expr {
-	var r group
-	r.noted("argv", texts(s.argv), s.argvWhy)
-	if env := s.environment(); !env.empty() {
-		r.add("env", env.expr(), "")
+func (s *service) run(ports []port, caps []known.Reasoned, own bool, data []place) ast.Expr {
+	var r cuetext.Group
+	r.Noted("argv", cuetext.Texts(s.argv), s.argvWhy)
+	if env := s.environment(); !env.Empty() {
+		r.Add("env", env.Expr(), "")
 	}
 	if v, ok := s.unit.Last("Service", "WorkingDirectory"); ok {
 		if at := clean(strings.TrimPrefix(v.Value, "-")); at != "" {
-			r.add("workdir", text(at), "WorkingDirectory of the unit")
+			r.Add("workdir", cuetext.Text(at), "WorkingDirectory of the unit")
 			s.done("WorkingDirectory")
 		}
 	}
 	if !s.isRoot() {
-		r.add("user", text(s.user), s.userWhy())
+		r.Add("user", cuetext.Text(s.user), s.userWhy())
 	}
 	if own {
 		var names []string
 		for _, c := range caps {
 			names = append(names, c.Name)
 		}
-		r.add("capabilities", texts(names), "")
+		r.Add("capabilities", cuetext.Texts(names), "")
 	}
 	if v, ok := s.unit.Last("Service", "UMask"); ok {
-		r.add("umask", text(v.Value), "UMask of the unit")
+		r.Add("umask", cuetext.Text(v.Value), "UMask of the unit")
 		s.done("UMask")
 	}
+	if steps := s.prepare(data); steps != nil {
+		r.Add("prepare", steps, "")
+	}
 	s.ready(&r, ports)
+	if how, remark := s.reload(); how != nil {
+		r.Add("reload", how, remark)
+	}
 	if value, remark := s.restart(); value != "" {
-		r.add("restart", text(value), remark)
+		r.Add("restart", cuetext.Text(value), remark)
 	}
 	if signal, timeout := s.stop(); signal != "" || timeout != "" {
-		var stop group
+		var stop cuetext.Group
 		if signal != "" {
-			stop.add("signal", text(signal), "")
+			stop.Add("signal", cuetext.Text(signal), "")
 		}
 		if timeout != "" {
-			stop.add("timeout", text(timeout), "")
+			stop.Add("timeout", cuetext.Text(timeout), "")
 		}
-		r.add("stop", stop.inline(), "how it is asked to end")
+		r.Add("stop", stop.Inline(), "how it is asked to end")
 	}
-	return r.expr()
+	return r.Expr()
 }
 
 func (s *service) userWhy() string {
@@ -128,53 +139,51 @@ func (s *service) userWhy() string {
 }
 
 // ready waits until the service says so itself, or else for the first TCP port.
-func (s *service) ready(r *group, ports []port) {
+func (s *service) ready(r *cuetext.Group, ports []port) {
 	kind, _ := s.unit.Last("Service", "Type")
 	own := len(s.known.Argv) > 0 // a command of the table's own may leave out what makes it speak
 	notify := !own && (kind.Value == "notify" || kind.Value == "notify-reload")
 	i := slices.IndexFunc(ports, func(p port) bool { return p.protocol == "tcp" })
-	v, ok := s.unit.Last("Service", "TimeoutStartSec")
 	if !notify && (i < 0 || !s.known.Ready && s.known.Why != "") {
 		return
 	}
-	var ready group
+	var ready cuetext.Group
 	why := "Type=" + kind.Value + " of the unit: it says itself when it is"
 	if notify {
-		ready.add("notify", ast.NewBool(true), "")
+		ready.Add("notify", ast.NewBool(true), "")
 	} else {
-		ready.add("tcp", number(ports[i].number), "")
+		ready.Add("tcp", cuetext.Number(ports[i].number), "")
 		why = "up waits until it answers there"
 	}
-	if ok && span(v.Value) != "" {
-		ready.add("timeout", text(span(v.Value)), "")
-		s.done("TimeoutStartSec")
+	if t := s.timeout("TimeoutStartSec"); t != "" {
+		ready.Add("timeout", cuetext.Text(t), "")
 	}
-	r.add("ready", ready.inline(), why)
+	r.Add("ready", ready.Inline(), why)
 }
 
 // searchPath is the PATH that systemd gives every service.
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
 
-func (s *service) environment() *group {
-	var env group
-	env.add("PATH", text(searchPath), "systemd's")
-	env.add("LANG", text("C.UTF-8"), "")
+func (s *service) environment() *cuetext.Group {
+	var env cuetext.Group
+	env.Add("PATH", cuetext.Text(searchPath), "systemd's")
+	env.Add("LANG", cuetext.Text("C.UTF-8"), "")
 	have := []string{"PATH", "LANG"}
 	if !s.isRoot() {
 		if u, ok := s.accounts.User(s.user); ok {
-			env.add("USER", text(u.Name), "systemd sets it with User=")
+			env.Add("USER", cuetext.Text(u.Name), "systemd sets it with User=")
 			have = append(have, "USER")
 		}
 	}
 	for _, v := range s.env {
 		if !slices.Contains(have, v.Name) {
-			env.add(v.Name, text(v.Value), "from "+v.File)
+			env.Add(v.Name, cuetext.Text(v.Value), "from "+v.File)
 			have = append(have, v.Name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.known.Env)) {
 		if !slices.Contains(have, name) {
-			env.add(name, text(s.known.Env[name]), "")
+			env.Add(name, cuetext.Text(s.known.Env[name]), "")
 		}
 	}
 	return &env
@@ -193,44 +202,42 @@ func readOnly(data []place) (all []place) {
 // mounts is what has a line of its own: what is kept on the host, what needs ids, what
 // is in memory.
 func (s *service) mounts(configuration, data []place) ast.Expr {
-	var all group
+	var all cuetext.Group
 	for _, p := range append(configuration, data...) {
 		if len(p.ids) == 0 && !p.writable {
 			continue
 		}
-		var m group
-		m.add("host", text(p.path), "")
+		var m cuetext.Group
+		m.Add("host", cuetext.Text(p.path), "")
 		if p.writable {
-			m.add("writable", ast.NewBool(true), "")
+			m.Add("writable", ast.NewBool(true), "")
 		}
 		if len(p.ids) > 0 {
-			m.add("ids", texts(p.ids), "")
+			m.Add("ids", cuetext.Texts(p.ids), "")
 		}
-		all.noted(p.path, m.inline(), p.why)
+		all.Noted(p.path, m.Inline(), p.why)
 	}
 	for _, f := range s.known.Files {
-		var m group
-		m.add("file", text(f.Content), "")
-		all.noted(f.Name, m.inline(), f.Why)
+		var m cuetext.Group
+		m.Add("file", cuetext.Text(f.Content), "")
+		all.Noted(f.Name, m.Inline(), f.Why)
 	}
 	for _, c := range s.scratch() {
 		if c.size == "" {
 			c.size = "16MiB"
 		}
-		var m group
-		m.add("tmpfs", text(c.size), "")
+		var m cuetext.Group
+		m.Add("tmpfs", cuetext.Text(c.size), "")
 		if c.mode != "" {
-			m.add("mode", text(c.mode), "")
+			m.Add("mode", cuetext.Text(c.mode), "")
 		}
 		if c.owner != "" && c.owner != s.user && c.owner != "root" {
-			m.add("owner", text(c.owner), "")
+			m.Add("owner", cuetext.Text(c.owner), "")
 		}
-		all.add(c.path, m.inline(), c.why)
+		all.Add(c.path, m.Inline(), c.why)
 	}
-	return all.expr()
+	return all.Expr()
 }
-
-func number(n int) ast.Expr { return ast.NewLit(token.INT, fmt.Sprint(n)) }
 
 // printable is text for people, without what a profile's own texts may not hold.
 func printable(line string) string {

@@ -36,7 +36,7 @@ func TestCommands(t *testing.T) {
 	env := map[string]string{"OPTS": `-a "b c"`, "ONE": "x y", "EMPTY": ""}
 	for line, want := range map[string][]Command{
 		"/bin/a $OPTS $EMPTY ${ONE} $ONE": {{Argv: []string{"/bin/a", "-a", "b c", "x y", "x", "y"}}},
-		"-/bin/a --x=${ONE}":              {{Argv: []string{"/bin/a", "--x=x y"}}},
+		"-/bin/a --x=${ONE}":              {{Argv: []string{"/bin/a", "--x=x y"}, Optional: true}},
 		"@/bin/sh login -c x":             {{Argv: []string{"/bin/sh", "-c", "x"}, Name: "login"}},
 		"!!/bin/a":                        {{Argv: []string{"/bin/a"}, Whole: true}},
 		`/bin/a ; +/bin/b \;`:             {{Argv: []string{"/bin/a"}}, {Argv: []string{"/bin/b", ";"}, Whole: true}},

@@ -107,9 +107,10 @@ func replaced(r rune) rune {
 
 // Command is a line of ExecStart or one of its siblings.
 type Command struct {
-	Argv  []string
-	Name  string // "@": what it is called, in place of its path
-	Whole bool   // "+" or "!": with root's privileges, whatever User= says
+	Argv     []string
+	Name     string // "@": what it is called, in place of its path
+	Whole    bool   // "+" or "!": with root's privileges, whatever User= says
+	Optional bool   // "-": its failure is none
 }
 
 // Commands splits a line into its commands, with the variables of env in their place.
@@ -152,7 +153,10 @@ func command(words []string, env map[string]string) Command {
 		case '+', '!':
 			c.Whole = true
 			continue
-		case '-', ':', '|': // its failure is none; without variables; through a shell
+		case '-':
+			c.Optional = true
+			continue
+		case ':', '|': // without variables; through a shell
 			continue
 		}
 		break

@@ -157,15 +157,28 @@ func (r *reader) values(n *yaml.Node) (list []string) {
 func (r *reader) settings(of *yaml.Node) (list []Setting) {
 	for _, p := range r.pairs(of) {
 		switch {
-		case p.key == "healthcheck":
+		case p.key == "healthcheck", p.key == "ulimits":
 			for _, below := range r.pairs(p.value) {
 				list = append(list, r.setting(p.key+"."+below.key, below))
 			}
+		case p.key == "deploy":
+			list = append(list, r.deep(p.key, p)...)
 		case (p.key == "ports" || p.key == "volumes") && p.value.Kind == yaml.SequenceNode:
 			list = append(list, r.short(p)...)
 		default:
 			list = append(list, r.setting(p.key, p))
 		}
+	}
+	return list
+}
+
+// deep are all the values below a key, each as a setting of its own.
+func (r *reader) deep(key string, p pair) (list []Setting) {
+	if p.value.Kind != yaml.MappingNode {
+		return []Setting{r.setting(key, p)}
+	}
+	for _, below := range r.pairs(p.value) {
+		list = append(list, r.deep(key+"."+below.key, below)...)
 	}
 	return list
 }

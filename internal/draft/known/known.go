@@ -1,8 +1,9 @@
-package draft
+// Package known is the table of what is known of services and stands in none of their
+// units: services.cue, and what the people of a host add to it.
+package known
 
 import (
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -12,6 +13,8 @@ import (
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/cuecontext"
 	cueerrors "cuelang.org/go/cue/errors"
+
+	"github.com/sbx-dev/sbx/internal/draft/hostfile"
 )
 
 //go:embed services.cue
@@ -23,26 +26,28 @@ const ownTables = "etc/sbx/services"
 // maxTable is how long one of their files may be, in bytes.
 const maxTable = 256 << 10
 
-// known is what is known of a service and stands in no unit; services.cue says what
-// each field means.
-type known struct {
+// Service is what is known of one and stands in no unit; services.cue says what each
+// field means.
+type Service struct {
 	Argv         []string          `json:"argv"`
 	Arguments    []string          `json:"arguments"`
 	User         string            `json:"user"`
 	Env          map[string]string `json:"env"`
 	Owned        []string          `json:"owned"`
-	Expose       []reasoned        `json:"expose"`
-	Scratch      []reasoned        `json:"scratch"`
-	Files        []inline          `json:"files"`
+	Expose       []Reasoned        `json:"expose"`
+	Scratch      []Reasoned        `json:"scratch"`
+	Files        []Inline          `json:"files"`
 	Assumes      []string          `json:"assumes"`
-	Data         []reasoned        `json:"data"`
+	Data         []Reasoned        `json:"data"`
 	Closed       []string          `json:"closed"`
-	Listens      []listens         `json:"listens"`
+	Listens      []Listens         `json:"listens"`
 	Own          string            `json:"own"`
-	Out          []outgoing        `json:"out"`
-	Capabilities []reasoned        `json:"capabilities"`
+	Out          []Outgoing        `json:"out"`
+	Capabilities []Reasoned        `json:"capabilities"`
 	Syscalls     []string          `json:"syscalls"`
 	Signal       string            `json:"signal"`
+	Reload       string            `json:"reload"`
+	Steps        *bool             `json:"steps"`
 	Ready        bool              `json:"ready"`
 	Memory       string            `json:"memory"`
 	Why          string            `json:"why"`
@@ -51,22 +56,22 @@ type known struct {
 	Edit         []string          `json:"edit"`
 }
 
-// reasoned is a path or capability, and what it is for.
-type reasoned struct {
+// Reasoned is a path or capability, and what it is for.
+type Reasoned struct {
 	Name  string `json:"name"`
 	Why   string `json:"why"`
 	Owner string `json:"owner"` // of a folder in memory
 }
 
-// inline is a file that the profile holds.
-type inline struct {
+// Inline is a file that the profile holds.
+type Inline struct {
 	Name    string `json:"name"`
 	Content string `json:"content"`
 	Why     string `json:"why"`
 }
 
-// listens is a port that a service listens on.
-type listens struct {
+// Listens is a port that a service listens on.
+type Listens struct {
 	TCP  int    `json:"tcp"`
 	UDP  int    `json:"udp"`
 	File string `json:"file"` // a file or glob that may say another
@@ -74,27 +79,27 @@ type listens struct {
 	Why  string `json:"why"`
 }
 
-// outgoing is what a service sends to others by itself.
-type outgoing struct {
+// Outgoing is what a service sends to others by itself.
+type Outgoing struct {
 	TCP []int  `json:"tcp"`
 	UDP []int  `json:"udp"`
 	Why string `json:"why"`
 }
 
-// table is what is known of services beyond their units.
-type table struct {
+// Table is what is known of services beyond their units.
+type Table struct {
 	ctx     *cue.Context
 	sources []cue.Value // those of the host first
 }
 
-// openTable reads what sbx knows, and what a host's people have added to it in
+// Open reads what sbx knows, and what a host's people have added to it in
 // /etc/sbx/services.
-func openTable(host fs.FS) (*table, error) {
+func Open(host fs.FS) (*Table, error) {
 	data, err := builtin.ReadFile("services.cue")
 	if err != nil {
 		return nil, err
 	}
-	t := &table{ctx: cuecontext.New()}
+	t := &Table{ctx: cuecontext.New()}
 	own := t.ctx.CompileBytes(data, cue.Filename("services.cue"))
 	if err := own.Validate(); err != nil {
 		return nil, err
@@ -115,8 +120,8 @@ func openTable(host fs.FS) (*table, error) {
 }
 
 // read compiles a file of the host's, in which #Service is the built-in one.
-func (t *table) read(host fs.FS, name string, own cue.Value) (cue.Value, error) {
-	data, err := readFile(host, name, maxTable)
+func (t *Table) read(host fs.FS, name string, own cue.Value) (cue.Value, error) {
+	data, err := hostfile.Read(host, name, maxTable)
 	if err != nil {
 		return cue.Value{}, err
 	}
@@ -132,9 +137,9 @@ func (t *table) read(host fs.FS, name string, own cue.Value) (cue.Value, error) 
 	return v, nil
 }
 
-// find gives what is known of a unit: by its name, or for an instance by that of its
+// Find gives what is known of a unit: by its name, or for an instance by that of its
 // template.
-func (t *table) find(unit, instance string) (known, error) {
+func (t *Table) Find(unit, instance string) (Service, error) {
 	base := strings.TrimSuffix(unit, ".service")
 	if instance != "" {
 		base = strings.TrimSuffix(base, instance)
@@ -148,35 +153,20 @@ func (t *table) find(unit, instance string) (known, error) {
 		if !entry.Exists() {
 			continue
 		}
-		var k known
+		var k Service
 		if err := entry.Decode(&k); err != nil {
-			return known{}, fmt.Errorf("the table of services, %q: %w", base, err)
+			return Service{}, fmt.Errorf("the table of services, %q: %w", base, err)
 		}
 		return k, k.check()
 	}
-	return known{}, nil
+	return Service{}, nil
 }
 
-func (k known) check() error {
+func (k Service) check() error {
 	for _, l := range k.Listens {
 		if _, err := regexp.Compile(l.Find); err != nil {
 			return fmt.Errorf("the table of services: find: %w", err)
 		}
 	}
 	return nil
-}
-
-// readFile reads a regular file of at most so many bytes, through links.
-func readFile(host fs.FS, name string, limit int64) ([]byte, error) {
-	info, err := fs.Stat(host, name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("/" + name + " is no regular file")
-	}
-	if info.Size() > limit {
-		return nil, fmt.Errorf("/%s is longer than %d bytes", name, limit)
-	}
-	return fs.ReadFile(host, name)
 }

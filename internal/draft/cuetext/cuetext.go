@@ -1,6 +1,10 @@
-package draft
+// Package cuetext puts the text of a profile together from nodes, never from text: what
+// units, packages and file names hold is quoted by CUE's own writer. Each line may have a
+// remark.
+package cuetext
 
 import (
+	"strconv"
 	"strings"
 
 	"cuelang.org/go/cue/ast"
@@ -10,17 +14,14 @@ import (
 	"github.com/sbx-dev/sbx/internal/plain"
 )
 
-// The profile's syntax is put together from nodes, never from text: what units,
-// packages and file names hold is quoted by CUE's own writer.
-
 // maxRemark is the longest remark behind a line, in characters.
 const maxRemark = 160
 
-// group is a struct whose fields are added one by one.
-type group struct{ fields []ast.Decl }
+// Group is a struct whose fields are added one by one.
+type Group struct{ fields []ast.Decl }
 
-// add appends a field, with a remark behind it where there is one.
-func (g *group) add(name string, value ast.Expr, remark string) {
+// Add appends a field, with a remark behind it where there is one.
+func (g *Group) Add(name string, value ast.Expr, remark string) {
 	f := &ast.Field{Label: ast.NewStringLabel(name), Value: value}
 	ast.SetRelPos(f, token.Newline)
 	if remark != "" {
@@ -29,16 +30,16 @@ func (g *group) add(name string, value ast.Expr, remark string) {
 	g.fields = append(g.fields, f)
 }
 
-// noted appends a field with a remark above it, for those that are long.
-func (g *group) noted(name string, value ast.Expr, remark string) {
+// Noted appends a field with a remark above it, for those that are long.
+func (g *Group) Noted(name string, value ast.Expr, remark string) {
 	f := &ast.Field{Label: ast.NewStringLabel(name), Value: value}
 	ast.SetRelPos(f, token.Newline)
 	ast.AddComment(f, before([]string{remark}, false))
 	g.fields = append(g.fields, f)
 }
 
-// section appends a field with an empty line and remarks before it.
-func (g *group) section(name string, value ast.Expr, remarks ...string) {
+// Section appends a field with an empty line and remarks before it.
+func (g *Group) Section(name string, value ast.Expr, remarks ...string) {
 	f := &ast.Field{Label: ast.NewStringLabel(name), Value: value}
 	ast.SetRelPos(f, token.NewSection)
 	if len(remarks) > 0 {
@@ -47,15 +48,16 @@ func (g *group) section(name string, value ast.Expr, remarks ...string) {
 	g.fields = append(g.fields, f)
 }
 
-func (g *group) empty() bool { return len(g.fields) == 0 }
+// Empty says whether it has no field yet.
+func (g *Group) Empty() bool { return len(g.fields) == 0 }
 
-// expr is the group as a struct over several lines.
-func (g *group) expr() ast.Expr {
+// Expr is the group as a struct over several lines.
+func (g *Group) Expr() ast.Expr {
 	return &ast.StructLit{Lbrace: token.Blank.Pos(), Elts: g.fields, Rbrace: token.Newline.Pos()}
 }
 
-// inline is the group as a struct on one line.
-func (g *group) inline() ast.Expr {
+// Inline is the group as a struct on one line.
+func (g *Group) Inline() ast.Expr {
 	for i, f := range g.fields {
 		ast.SetRelPos(f, token.Blank)
 		if i == 0 {
@@ -65,33 +67,35 @@ func (g *group) inline() ast.Expr {
 	return &ast.StructLit{Lbrace: token.Blank.Pos(), Elts: g.fields, Rbrace: token.NoSpace.Pos()}
 }
 
-// item is a line of a list.
-type item struct {
-	value  ast.Expr
-	remark string
+// Item is a line of a list.
+type Item struct {
+	Value  ast.Expr
+	Remark string
 }
 
-// lines is a list with one item a line.
-func lines(items []item) ast.Expr {
+// Lines is a list with one item a line.
+func Lines(items []Item) ast.Expr {
 	var all []ast.Expr
 	for _, i := range items {
-		ast.SetRelPos(i.value, token.Newline)
-		if i.remark != "" {
-			ast.AddComment(i.value, behind(i.remark, 2))
+		ast.SetRelPos(i.Value, token.Newline)
+		if i.Remark != "" {
+			ast.AddComment(i.Value, behind(i.Remark, 2))
 		}
-		all = append(all, i.value)
+		all = append(all, i.Value)
 	}
 	l := ast.NewList(all...)
 	l.Lbrack, l.Rbrack = token.Blank.Pos(), token.Newline.Pos()
 	return l
 }
 
-func text(s string) ast.Expr { return ast.NewString(s) }
+// Text is a string.
+func Text(s string) ast.Expr { return ast.NewString(s) }
 
-func texts(all []string) ast.Expr {
+// Texts is a list of strings on one line.
+func Texts(all []string) ast.Expr {
 	var list []ast.Expr
 	for _, s := range all {
-		list = append(list, text(s))
+		list = append(list, Text(s))
 	}
 	return ast.NewList(list...)
 }
@@ -126,12 +130,15 @@ func comment(remark string) *ast.Comment {
 	return &ast.Comment{Text: "// " + string(line)}
 }
 
-// file writes the profile: a package with its header.
-func file(name string, header []string, body *group) ([]byte, error) {
+// File writes the profile: a package with its header.
+func File(name string, header []string, body *Group) ([]byte, error) {
 	pkg := &ast.Package{Name: ast.NewIdent(strings.ReplaceAll(name, "-", "_"))}
 	ast.AddComment(pkg, before(header, false))
 	schema := ast.NewImport(nil, "github.com/sbx-dev/sbx/schema")
 	imports := &ast.ImportDecl{Specs: []*ast.ImportSpec{schema}}
-	profile := ast.NewBinExpr(token.AND, ast.NewSel(ast.NewIdent("schema"), "#Profile"), body.expr())
+	profile := ast.NewBinExpr(token.AND, ast.NewSel(ast.NewIdent("schema"), "#Profile"), body.Expr())
 	return format.Node(&ast.File{Decls: []ast.Decl{pkg, imports, &ast.EmbedDecl{Expr: profile}}}, format.Simplify())
 }
+
+// Number is a whole number.
+func Number(n int) ast.Expr { return ast.NewLit(token.INT, strconv.Itoa(n)) }

@@ -1,4 +1,5 @@
-package draft
+// Package listening finds the ports on which processes listen.
+package listening
 
 import (
 	"bufio"
@@ -7,10 +8,12 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"github.com/sbx-dev/sbx/internal/draft/known"
 )
 
-// listening are the ports on which processes listen, by /proc.
-func listening(host fs.FS, pids []string) (all []port) {
+// Of are the ports of processes, by the host's /proc.
+func Of(host fs.FS, pids []string) (all []known.Listens) {
 	for _, pid := range pids {
 		if _, err := strconv.Atoi(pid); err != nil {
 			continue
@@ -33,7 +36,13 @@ func listening(host fs.FS, pids []string) (all []port) {
 				}
 				_, hex, _ := strings.Cut(w[1], ":")
 				if n, err := strconv.ParseUint(hex, 16, 16); err == nil && n > 0 {
-					all = append(all, port{table.protocol, int(n), "it listens there now"})
+					l := known.Listens{Why: "it listens there now"}
+					if table.protocol == "tcp" {
+						l.TCP = int(n)
+					} else {
+						l.UDP = int(n)
+					}
+					all = append(all, l)
 				}
 			}
 		}
