@@ -87,7 +87,7 @@ func cleanPath(s string) string { return path.Clean(s) }
 
 // suggestDefinition is the help for a definition that the schema does not have.
 func suggestDefinition(name string) string {
-	bases := []string{"#Profile", "#Web", "#Worker", "#Shell", "#Desktop", "#Network", "#Mount", "#Rule", "#Resources", "#Run"}
+	bases := []string{"#Profile", "#Service", "#Web", "#Worker", "#Job", "#Shell", "#Desktop", "#Network", "#Mount", "#Rule", "#Resources", "#Run"}
 	if c := didYouMean(name, bases); c != "" {
 		return fmt.Sprintf("did you mean schema.%s?", c)
 	}
