@@ -106,8 +106,14 @@ func params(dir string) testscript.Params {
 	}
 }
 
-// setUp tells the scripts where sbx-init and a kernel for machines are.
+// setUp tells the scripts where the profiles that ship, sbx-init and a kernel for machines
+// are.
 func setUp(e *testscript.Env) error {
+	profiles, err := filepath.Abs("../../profiles")
+	if err != nil {
+		return err
+	}
+	e.Setenv("PROFILES", profiles)
 	if testing.Short() {
 		return nil
 	}

@@ -15,8 +15,11 @@ import (
 	"github.com/sbx-dev/sbx/internal/syscalls"
 )
 
-// maxSeen is how many things a record holds at the most: who is watched is hostile.
-const maxSeen = 20000
+// The most that a record holds: who is watched is hostile.
+const (
+	maxSeen = 20000    // things
+	maxText = 16 << 20 // bytes of paths
+)
 
 // call is a system call that has begun, and what is to be noted at its end.
 type call struct {
@@ -61,7 +64,7 @@ func (t *Tracer) syscall(tid int, on *task) {
 		}
 		c := &call{name: name}
 		copy(c.args[:], i.rest[1:7])
-		c.paths = pathsOf(tid, c)
+		c.paths = t.pathsOf(tid, c)
 		on.call = c
 		t.begun(tid, on, c)
 	case ends:
@@ -90,9 +93,9 @@ func (t *Tracer) ended(tid int, on *task, c *call, answer int64) {
 	}
 	switch {
 	case failed == "EPERM", failed == "EACCES" && c.name == "bind", failed == "ENOSYS", strings.HasSuffix(failed, "NOSUPPORT"):
-		t.note(observed.Call{Program: t.program(tid, on), Name: c.name, Args: c.told(), Port: port(tid, c), Error: failed})
+		t.note(observed.Call{Program: t.program(tid, on), Name: c.name, Args: c.told(), Port: t.port(tid, c), Error: failed})
 	case failed == "" && privileged[c.name]:
-		t.note(observed.Call{Program: t.program(tid, on), Name: c.name, Port: port(tid, c)})
+		t.note(observed.Call{Program: t.program(tid, on), Name: c.name, Port: t.port(tid, c)})
 	}
 }
 
@@ -119,14 +122,16 @@ func (c *call) told() (args [6]uint64) {
 func (t *Tracer) note(what any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	path, _ := what.(observed.Path)
 	switch {
 	case t.seen[what]:
 		return
-	case len(t.seen) >= maxSeen:
+	case len(t.seen) >= maxSeen, t.text+len(path.Path) > maxText:
 		t.record.Lost++
 		return
 	}
 	t.seen[what] = true
+	t.text += len(path.Path)
 	switch w := what.(type) {
 	case observed.Path:
 		t.record.Paths = append(t.record.Paths, w)
@@ -207,14 +212,14 @@ var pathCalls = map[string]pathCall{
 const writing = unix.O_WRONLY | unix.O_RDWR | unix.O_CREAT | unix.O_TRUNC
 
 // pathsOf are the paths that the call names.
-func pathsOf(tid int, c *call) (list []named) {
+func (t *Tracer) pathsOf(tid int, c *call) (list []named) {
 	how, ok := pathCalls[c.name]
 	if !ok {
 		return nil
 	}
 	write := how.write || how.flags != 0 && c.args[how.flags]&writing != 0
 	for i, at := range how.at {
-		text := textAt(tid, c.args[at])
+		text := t.textAt(tid, c.args[at])
 		if text == "" {
 			continue
 		}
@@ -250,10 +255,10 @@ func folder(tid int, fd int64) string {
 }
 
 // textAt is the text at an address of the thread's memory; empty if there is none.
-func textAt(tid int, address uint64) string {
+func (t *Tracer) textAt(tid int, address uint64) string {
 	var text []byte
 	for len(text) < unix.PathMax {
-		data := read(tid, address, int(pageSize-address%pageSize))
+		data := t.read(tid, address, int(pageSize-address%pageSize))
 		if i := strings.IndexByte(string(data), 0); i >= 0 {
 			return string(append(text, data[:i]...))
 		}
@@ -268,14 +273,24 @@ func textAt(tid int, address uint64) string {
 // pageSize is what every page of memory begins at a multiple of, on each architecture.
 const pageSize = 4096
 
-// read gives so many bytes of the thread's memory, or fewer.
-func read(tid int, address uint64, size int) []byte {
-	data := make([]byte, size)
-	n, err := unix.ProcessVMReadv(tid, []unix.Iovec{{Base: &data[0], Len: uint64(size)}}, []unix.RemoteIovec{{Base: uintptr(address), Len: size}}, 0)
-	if err != nil {
+// read gives so many bytes of the thread's memory, or fewer; none where that is held up.
+func (t *Tracer) read(tid int, address uint64, size int) []byte {
+	data, n := make([]byte, size), 0
+	done := t.within(func() {
+		n, _ = unix.ProcessVMReadv(tid, []unix.Iovec{{Base: &data[0], Len: uint64(size)}}, []unix.RemoteIovec{{Base: uintptr(address), Len: size}}, 0)
+	})
+	if !done {
+		t.lose()
 		return nil
 	}
-	return data[:n]
+	return data[:max(n, 0)]
+}
+
+// lose counts something that could not be looked at.
+func (t *Tracer) lose() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.record.Lost++
 }
 
 // number is a number as the kernel's structures have it.

@@ -14,13 +14,13 @@ func (t *Tracer) begun(tid int, on *task, c *call) {
 	var to netip.AddrPort
 	switch c.name {
 	case "connect":
-		to = addressAt(tid, c.args[1], c.args[2])
+		to = t.addressAt(tid, c.args[1], c.args[2])
 	case "sendto":
-		to = addressAt(tid, c.args[4], c.args[5])
+		to = t.addressAt(tid, c.args[4], c.args[5])
 	case "sendmsg":
-		to = messageTo(tid, c.args[1])
+		to = t.messageTo(tid, c.args[1])
 	case "sendmmsg": // the first one's stands for all
-		to = messageTo(tid, c.args[1])
+		to = t.messageTo(tid, c.args[1])
 	default:
 		return
 	}
@@ -28,7 +28,7 @@ func (t *Tracer) begun(tid int, on *task, c *call) {
 	if err != nil {
 		return
 	}
-	defer unix.Close(fd)
+	defer t.close(fd)
 	proto := protocol(fd)
 	if proto == "udp" && c.name == "connect" { // sends nothing yet: getaddrinfo(3) does it to sort addresses
 		return
@@ -48,7 +48,7 @@ func (t *Tracer) listens(tid int, on *task, c *call) {
 	if err != nil {
 		return
 	}
-	defer unix.Close(fd)
+	defer t.close(fd)
 	proto := protocol(fd)
 	if (proto == "tcp") != (c.name == "listen") {
 		return
@@ -60,12 +60,23 @@ func (t *Tracer) listens(tid int, on *task, c *call) {
 
 // copy is a descriptor of the socket that is the call's first argument.
 func (t *Tracer) copy(on *task, c *call) (int, error) {
+	if len(t.helpers) == maxHeld { // nobody could close it
+		t.lose()
+		return -1, unix.EBUSY
+	}
 	process, err := unix.PidfdOpen(on.process, 0)
 	if err != nil {
 		return -1, err
 	}
 	defer unix.Close(process)
 	return unix.PidfdGetfd(process, int(int32(c.args[0])), 0)
+}
+
+// close gives a copy of a socket up.
+func (t *Tracer) close(fd int) {
+	if !t.within(func() { _ = unix.Close(fd) }) {
+		t.lose()
+	}
 }
 
 // protocol is what a socket of the network speaks, "" for all others.
@@ -94,20 +105,20 @@ func addressOf(address unix.Sockaddr, err error) netip.AddrPort {
 }
 
 // messageTo is the address in a struct msghdr, whose first two members are it and its length.
-func messageTo(tid int, at uint64) netip.AddrPort {
-	head := read(tid, at, 12)
+func (t *Tracer) messageTo(tid int, at uint64) netip.AddrPort {
+	head := t.read(tid, at, 12)
 	if len(head) < 12 {
 		return netip.AddrPort{}
 	}
-	return addressAt(tid, number(head[:8]), number(head[8:12]))
+	return t.addressAt(tid, number(head[:8]), number(head[8:12]))
 }
 
 // addressAt reads a struct sockaddr_in or sockaddr_in6.
-func addressAt(tid int, at, size uint64) netip.AddrPort {
+func (t *Tracer) addressAt(tid int, at, size uint64) netip.AddrPort {
 	if at == 0 || size < unix.SizeofSockaddrInet4 {
 		return netip.AddrPort{}
 	}
-	data := read(tid, at, int(min(size, unix.SizeofSockaddrInet6)))
+	data := t.read(tid, at, int(min(size, unix.SizeofSockaddrInet6)))
 	if len(data) < unix.SizeofSockaddrInet4 {
 		return netip.AddrPort{}
 	}
@@ -124,9 +135,9 @@ func addressAt(tid int, at, size uint64) netip.AddrPort {
 }
 
 // port is what a call of bind has asked for, 0 for others.
-func port(tid int, c *call) uint16 {
+func (t *Tracer) port(tid int, c *call) uint16 {
 	if c.name != "bind" {
 		return 0
 	}
-	return addressAt(tid, c.args[1], c.args[2]).Port()
+	return t.addressAt(tid, c.args[1], c.args[2]).Port()
 }

@@ -25,10 +25,12 @@ type Tracer struct {
 	first int // the sandbox's first process
 	tasks map[int]*task
 	done  chan struct{}
+	helpers
 
 	mu     sync.Mutex
 	record observed.Record
 	seen   map[any]bool
+	text   int // bytes of the paths in it
 }
 
 // task is one thread of a process that is watched.
@@ -48,7 +50,7 @@ const syscallStop = unix.SIGTRAP | 0x80
 
 // Follow begins to watch all that the process starts from now on, until it has ended.
 func Follow(first int) (*Tracer, error) {
-	t := &Tracer{first: first, tasks: map[int]*task{}, done: make(chan struct{}), seen: map[any]bool{}}
+	t := &Tracer{first: first, tasks: map[int]*task{}, done: make(chan struct{}), helpers: make(helpers, maxHeld), seen: map[any]bool{}}
 	begun := make(chan error)
 	go func() {
 		defer close(t.done)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 	"unsafe"
@@ -55,6 +56,27 @@ var doings = map[string]func(){
 			unix.RawSyscall6(unix.SYS_OPENAT, uintptr(here), uintptr(unsafe.Pointer(name)), 0, 0, 0, 0)
 			unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
 		}
+	},
+	// A thread names a path in memory that nobody ever fills in, and another one ends it.
+	"hold": func() {
+		const nonblocking, api, register = unix.O_NONBLOCK, 0xc018aa3f, 0xc020aa00 // ioctl_userfaultfd(2)
+		memory, err := unix.Mmap(-1, 0, pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+		if err != nil {
+			panic(err)
+		}
+		at := uintptr(unsafe.Pointer(&memory[0]))
+		fd, _, _ := unix.Syscall(unix.SYS_USERFAULTFD, nonblocking, 0, 0)
+		agreed := []uint64{0xaa, 0, 0}
+		_, _, _ = unix.Syscall(unix.SYS_IOCTL, fd, api, uintptr(unsafe.Pointer(&agreed[0])))
+		with := []uint64{uint64(at), pageSize, 1, 0}
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, register, uintptr(unsafe.Pointer(&with[0]))); errno != 0 {
+			fmt.Fprintln(os.Stderr, "without userfaultfd:", errno)
+			return
+		}
+		here := unix.AT_FDCWD
+		go func() { _, _, _ = unix.Syscall6(unix.SYS_OPENAT, uintptr(here), at, 0, 0, 0, 0) }()
+		time.Sleep(100 * time.Millisecond)
+		_ = os.WriteFile(os.Getenv("SBX_TEST_AT"), nil, 0o644)
 	},
 	// A thread other than a process's first executes another program.
 	"execute": func() {
@@ -186,5 +208,66 @@ func TestCalls(t *testing.T) {
 	slices.Sort(answers)
 	if !slices.Equal(answers, []string{"", "EPERM"}) {
 		t.Errorf("the changes of the owner that are seen give %q, want one that works and one that is refused: %+v", answers, seen.Calls)
+	}
+}
+
+// Who is watched and has a page that is never filled in read does not hold the watch up:
+// what it does besides is seen, and that something was not is told.
+func TestHeldMemory(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fd, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, 0, 0, 0); errno != 0 {
+		t.Skip("this kernel gives no userfaultfd: ", errno)
+	} else {
+		unix.Close(int(fd))
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	seen := watch(t, `SBX_TEST_DO=hold SBX_TEST_AT="$FILE" "$SELF"; :`, "SELF="+self, "FILE="+file)
+	if !slices.ContainsFunc(seen.Paths, func(p observed.Path) bool { return p.Path == file && p.Write }) || seen.Lost == 0 {
+		t.Errorf("lost %d; want something, and %s in %+v", seen.Lost, file, seen.Paths)
+	}
+}
+
+// What is held up is waited for for a time, and no more than so many times.
+func TestHelpers(t *testing.T) {
+	h, release := make(helpers, maxHeld), make(chan struct{})
+	for range maxHeld {
+		h <- struct{}{} // all but one
+	}
+	if begun := time.Now(); h.within(func() { <-release }) || time.Since(begun) > heldTime {
+		t.Error("one too many was begun")
+	}
+	<-h
+	if h.within(func() { <-release }) {
+		t.Error("what is held up was done")
+	}
+	if h.within(func() {}) {
+		t.Error("one too many was begun beside the one that is held up")
+	}
+	close(release)
+	deadline := time.Now().Add(patience)
+	for !h.within(func() {}) {
+		if time.Now().After(deadline) {
+			t.Fatal("what was held up has ended, and nothing can be begun")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// A record ends where its paths fill more memory than it may, and tells what it left out.
+func TestMemory(t *testing.T) {
+	tracer := &Tracer{seen: map[any]bool{}}
+	long := strings.Repeat("x", unix.PathMax-10)
+	for i := range maxSeen {
+		tracer.note(observed.Path{Path: fmt.Sprint("/", i, long)})
+	}
+	size := 0
+	for _, p := range tracer.record.Paths {
+		size += len(p.Path)
+	}
+	if size > maxText || size < maxText/2 || tracer.record.Lost != maxSeen-len(tracer.record.Paths) {
+		t.Errorf("it holds %d bytes of %d paths, and lost %d", size, len(tracer.record.Paths), tracer.record.Lost)
 	}
 }
