@@ -32,7 +32,7 @@ schema.#Desktop & {
 		user:    "1000"
 		workdir: "/"
 	}
-	display: {size: "640x400", clipboard: "both"}
+	display: {size: "640x400", clipboard: "both", resize: true}
 }
 `
 
@@ -78,10 +78,10 @@ func copyInside(t *testing.T, text string) {
 	mustSbx(t, "exec", "terminal", "--", "sh", "-c", `printf %s "$1" | xclip -i -selection clipboard >/dev/null 2>&1`, "sh", text)
 }
 
-// viewedInABrowser has the page of --web drawn, typed into and copied through, beside
-// what must not pass.
-func viewedInABrowser(t *testing.T) {
-	page := exec.Command("sbx", "view", "--web", "terminal")
+// servePage has sbx serve a page of the screen.
+func servePage(t *testing.T, flags ...string) (page *exec.Cmd, url string) {
+	t.Helper()
+	page = exec.Command("sbx", append(append([]string{"view", "--web"}, flags...), "terminal")...)
 	page.Stderr = os.Stderr
 	out, err := page.StdoutPipe()
 	if err != nil {
@@ -95,7 +95,13 @@ func viewedInABrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := strings.TrimSpace(line)
+	return page, strings.TrimSpace(line)
+}
+
+// viewedInABrowser has the page of --web drawn, typed into and copied through, beside
+// what must not pass.
+func viewedInABrowser(t *testing.T) {
+	page, url := servePage(t)
 	b := openBrowser(t)
 	first := b.open(t, url)
 	first.shows("state", "connected")
@@ -105,7 +111,14 @@ func viewedInABrowser(t *testing.T) {
 	stranger := b.open(t, base+"#wrong")
 	stranger.shows("state", "needs the whole address")
 
+	guest, shared := servePage(t, "--view-only", "--shared")
+	onlooker := b.open(t, shared)
+	onlooker.shows("state", "shown only")
+
 	first.do("Page.bringToFront", nil, nil)
+	testhost.WaitFor(t, "the screen to have the window's size", browserLimit, func() bool {
+		return first.value("(c => c.width === c.closest('main').clientWidth && c.width !== 640)(document.querySelector('canvas'))") == "true"
+	})
 	var at struct{ X, Y, Width, Height float64 }
 	if err := json.Unmarshal([]byte(first.value("JSON.stringify(document.querySelector('canvas').getBoundingClientRect())")), &at); err != nil {
 		t.Fatal(err)
@@ -113,6 +126,15 @@ func viewedInABrowser(t *testing.T) {
 	first.click(at.X+300, at.Y+200)
 	first.keys("hello")
 	typed(t, "hello")
+	onlooker.do("Page.bringToFront", nil, nil)
+	onlooker.click(at.X+300, at.Y+200)
+	onlooker.keys("unheard")
+	first.do("Page.bringToFront", nil, nil)
+	first.keys("later")
+	typed(t, "later")
+	if got := keysHeard(t); strings.Contains(got, "unheard") {
+		t.Errorf("who was only to look on has typed: %q", got)
+	}
 	shot := filepath.Join(t.TempDir(), "shot.png")
 	testhost.WaitFor(t, "the same picture in the page and in a screenshot", browserLimit, func() bool {
 		mustSbx(t, "view", "--screenshot", shot, "terminal")
@@ -131,6 +153,9 @@ func viewedInABrowser(t *testing.T) {
 	mustSbx(t, "down", "terminal")
 	if err := page.Wait(); err != nil {
 		t.Errorf("sbx view --web ends with %v", err)
+	}
+	if err := guest.Wait(); err != nil {
+		t.Errorf("sbx view --web --shared ends with %v", err)
 	}
 	first.shows("state", "disconnected")
 }

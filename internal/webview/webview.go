@@ -54,6 +54,7 @@ const (
 // Bounds of what a client of the page may cost.
 const (
 	headerTime = 10 * time.Second // to send a request's header
+	answerTime = time.Minute      // to take its answer, but for the screen
 	idleTime   = 2 * time.Minute  // between two requests
 	maxHeader  = 16 << 10         // bytes
 )
@@ -75,13 +76,15 @@ func (s *Server) Serve(ctx context.Context) error {
 	h := &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: headerTime,
+		WriteTimeout:      answerTime,
 		IdleTimeout:       idleTime,
+		ConnContext:       withConnection,
 		MaxHeaderBytes:    maxHeader,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
 	stop := context.AfterFunc(ctx, func() { h.Close() })
 	defer stop()
-	if err := h.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := h.Serve(&crowd{Listener: s.listener}); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
@@ -156,6 +159,7 @@ func (s *Server) view(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the screen is for its own page, with its token", http.StatusForbidden)
 		return
 	}
+	trusted(r.Context())
 	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{protocol}})
 	if err != nil {
 		return // it has answered

@@ -35,7 +35,7 @@ END
 cat >/usr/local/bin/drawn <<'END'
 #!/bin/bash
 set -u
-for try in {1..60}; do
+for try in {1..400}; do
 	white=0
 	if sbx view --screenshot "$1.png" "$1"; then
 		white=$(pngtopnm "$1.png" | ppmhist -noheader -nomap | awk '$1 == 255 && $2 == 255 && $3 == 255 {print $5}')
@@ -63,8 +63,27 @@ done
 test -z "$(ss -Hltnp | grep -E 'sbx|vnc')"
 pid=$(pgrep -x xlogo)
 test -z "$(nsenter -n -t "$pid" ss -Hltn)"
-dmesg | grep 'apparmor="DENIED".*sbx-logo' && exit 1
+dmesg | grep 'apparmor="DENIED".*profile="libvirt-' && exit 1
 sbx down logo
+
+#: a container makes a network interface by the host's /dev/net/tun
+cat >tunnel.cue <<'END'
+package tunnel
+
+import "github.com/sbx-dev/sbx/schema"
+
+schema.#Profile & {
+	name:    "tunnel"
+	backend: "lxc"
+	run: argv: ["/usr/bin/sh", "-c", "ip tuntap add mode tun name own && ip -o link show own"]
+	expose: ["/usr", "/etc/ld.so.cache"]
+	devices: ["/dev/fuse", "/dev/net/tun"]
+	capabilities: ["net_admin"]
+}
+END
+sbx run tunnel.cue
+sbx run tunnel.cue -- sh -c 'exec 3<>/dev/fuse && stat -c "%A %n" /dev/fuse /dev/net/tun'
+dmesg | grep 'apparmor="DENIED".*profile="libvirt-' && exit 1 || true
 
 #: a PDF is shown by the profile that ships
 (sbx run --name paper xpdf <paper.pdf) & # as long as its screen is looked at
