@@ -28,6 +28,9 @@ func (s *Sandbox) bindWalls(b *compiler.Bundle) error {
 		if outer := b.File(w.Outer); table.Name != filter || s.Filters[filter] == nil || outer == nil {
 			return fmt.Errorf("%s: the walls of the filter %s are not its own", w.Inner, filter)
 		}
+		if !innerwall.Fits(table) {
+			continue
+		}
 		s.Filters[filter], s.Walls[filter] = b.File(w.Outer), table
 	}
 	return nil
