@@ -3,9 +3,17 @@
 package main
 
 import (
+	"errors"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/sbx-dev/sbx/internal/guestkernel"
+	"github.com/sbx-dev/sbx/internal/testhost"
 )
 
 // What more clients ask. Those of databases make an account for themselves from inside.
@@ -70,6 +78,7 @@ func init() {
 		{profile: "unbound", machine: true, client: askDNS, wants: isLocal},
 		{profile: "rsyslog", machine: true, client: askRsyslog, wants: `hello-rsyslog`},
 		{profile: "node-exporter", machine: true, client: "curl -fsS -m 60 http://$A:9100/metrics", wants: `node_memory_MemTotal_bytes`},
+		{profile: "apache", machine: true, client: askNginx, wants: isAPage},
 		{profile: "nginx", machine: true, client: askNginx, wants: isAPage},
 		{profile: "redis", machine: true, client: askRedis, wants: redisKeeps},
 		{profile: "haproxy", machine: true, behind: "nginx", client: askNginx, wants: isAPage},
@@ -79,6 +88,44 @@ func init() {
 		{profile: "vsftpd", machine: true, edit: aFile, client: "curl -fsS -m 60 ftp://$A/sbx-shelf", wants: `^42\n`},
 		{profile: "dnsmasq", machine: true, client: askDNS, wants: isLocal},
 	}...)
+}
+
+// TestShelfJobs runs the two jobs that ship as machines: the text of a page comes out of
+// one, a program of the other, and neither has a network.
+func TestShelfJobs(t *testing.T) {
+	testhost.Need(t)
+	kernel, modules := guestkernel.Get(t)
+	run := func(stdin string, args ...string) string {
+		t.Helper()
+		cmd := sbx(t, append([]string{"run", "--tag", "backend=kvm", "--accel", "tcg", "--kernel", kernel, "--modules", modules}, args...)...)
+		cmd.Stdin = strings.NewReader(stdin)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("sbx run %q: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	archive, err := txtar.ParseFile("testdata/host/jobs.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, f := range archive.Files {
+		files[f.Name] = string(f.Data)
+	}
+	if text := run(files["strange.pdf"], "pdftotext"); !strings.Contains(text, "Hello from a PDF\n") {
+		t.Errorf("the text of the PDF is %q", text)
+	}
+	const project = "/srv/sbx-job" // QEMU is a user of the host, who makes what is built
+	if err := errors.Join(os.MkdirAll(project, 0o755), os.Chmod(project, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	place(t, filepath.Join(project, "hello.c"), files["project/hello.c"])
+	run("", "--rw", project, "-w", project, "build", "/usr/bin/gcc", "-o", "hello", "hello.c")
+	if out, err := exec.Command(filepath.Join(project, "hello")).CombinedOutput(); err != nil || string(out) != "built\n" {
+		t.Errorf("what was built: %v\n%s", err, out)
+	}
+	run("", "build", "/usr/bin/bash", "-c", "! echo x >/dev/tcp/192.0.2.1/80")
 }
 
 // aScript is one of the host's that PHP is to run, and aFile one to fetch.
