@@ -23,7 +23,6 @@ import (
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/service"
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // cli is the command line: one field a verb, one file a verb, by topic as
@@ -87,9 +86,9 @@ func main() {
 	debug.SetMemoryLimit(softMemory)
 	hushLibvirt()
 	if len(os.Args) > 1 && slices.Contains(readers, os.Args[1]) {
-		load.Preload() // while the command line is read
-		compiler.Preload()
+		compiler.Preload() // while the command line is read
 	}
+	verb.Remember()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Stdin, os.Stdout, os.Stderr, os.Args[1:])
 	stop()

@@ -23,6 +23,8 @@ const (
 	Inits  = ".init"  // the versions of sbx-init in use
 	Cache  = ".cache" // unpacked kernels, initrds and saved machines
 	Embed  = ".embed" // root folders of libvirt's embedded driver
+
+	Profiles = ".profiles" // what profiles came to that were right: package memo
 )
 
 // What stands in the folder of the embedded driver beside its numbered roots, and

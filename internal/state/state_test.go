@@ -25,6 +25,7 @@ var made = [][]string{
 	{state.Claims},
 	{state.Inits},
 	{state.Cache},
+	{state.Profiles},
 	{state.Embed, state.EmbedCache},
 	{state.Embed, "0", state.EmbedConfig},
 	{"web"},

@@ -47,6 +47,8 @@ var Entries = []Entry{
 	{Cache + "/.lock-KIND", Sbx, 0o600, ""},
 	{Cache + "/KIND", Sbx, dir | 0o700, ""},
 	{Cache + "/KIND/KEY", Sbx, 0o444, "hard links in the sandboxes' folders lead to it"},
+	{Profiles, Sbx, dir | 0o700, "what profiles came to when their files were last read (`sbx cache`)"},
+	{Profiles + "/DIGEST", Sbx, 0o600, ""},
 	{Embed, Sbx, dir | 0o711, "libvirt's driver without libvirtd: one folder for each sbx at a time"},
 	{Embed + "/" + EmbedCache, Sbx, dir | 0o711, "what libvirt remembers of QEMU"},
 	{Embed + "/" + EmbedCache + "/…", Libvirt, 0, ""},

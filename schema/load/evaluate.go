@@ -4,7 +4,6 @@ import (
 	"errors"
 	"path"
 	"sync"
-	"sync/atomic"
 
 	"github.com/sbx-dev/sbx/schema"
 
@@ -27,26 +26,11 @@ type evaluator struct {
 	plain    func() (cue.Value, error)
 }
 
-// newEvaluator begins to compile the schema, while the first profile is read,
-// unless Preload has begun already.
+// newEvaluator begins to compile the schema, while the first profile is read.
 func newEvaluator() *evaluator {
-	if ahead := preloaded.Swap(nil); ahead != nil {
-		return &evaluator{plain: *ahead}
-	}
 	e := &evaluator{plain: sync.OnceValues(compilePlain)}
 	go e.plain()
 	return e
-}
-
-// preloaded is the schema of the next evaluator, on its way.
-var preloaded atomic.Pointer[func() (cue.Value, error)]
-
-// Preload begins to compile the schema on another processor. A program that will
-// load profiles may call it first of all, and do something else meanwhile.
-func Preload() {
-	ahead := sync.OnceValues(compilePlain)
-	go ahead()
-	preloaded.Store(&ahead)
 }
 
 // schema is the schema's package in a context of its own.
@@ -74,6 +58,7 @@ func (e *evaluator) profile() cue.Value {
 // data, against the schema: that takes half the time of evaluating both at once,
 // and a file that opens the schema's structs is held to them all the same.
 func (c *Config) evaluate(e *evaluator, t target, rules *policy) result {
+	t.seen = c.watch()
 	ctx := cuecontext.New(cuecontext.WithInjection(embed.New()))
 	inst, err := c.build(t, lenient)
 	if err != nil {
@@ -109,7 +94,9 @@ func (c *Config) evaluate(e *evaluator, t target, rules *policy) result {
 	if list := rules.check(p, src); list.Err() != nil {
 		return result{list: list}
 	}
-	p.Source = src.final(value)
+	found := src.final(value)
+	p.Source = found
+	c.remember(t, data, found)
 	return result{profile: p}
 }
 

@@ -48,6 +48,10 @@ type Config struct {
 	// Policy is a folder of rules: CUE packages that every complete profile,
 	// defaults and all, must unify with. "" is none.
 	Policy string
+
+	// Memory keeps profiles that were right for the next time that the same files say
+	// the same; nil is none. Nothing is kept under a policy.
+	Memory Memory
 }
 
 // Load reads the profiles that args name: files (.cue, .yaml, .json), folders,
@@ -90,12 +94,16 @@ func (c *Config) evaluateAll(targets []target, results []result, rules *policy) 
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(targets)) {
 		workers.Go(func() {
-			e := newEvaluator()
+			e := sync.OnceValue(newEvaluator)
 			for i := range next {
 				if abandoned.Load() {
 					continue
 				}
-				r, refused, stopped := guard.Evaluate(usual, targets[i].pos(), func() result { return c.evaluate(e, targets[i], rules) })
+				if p := c.remembered(targets[i]); p != nil {
+					results[i].profile = p
+					continue
+				}
+				r, refused, stopped := guard.Evaluate(usual, targets[i].pos(), func() result { return c.evaluate(e(), targets[i], rules) })
 				if refused != nil {
 					r = result{list: refused}
 				}

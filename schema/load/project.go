@@ -131,6 +131,7 @@ type session struct {
 	files, left int
 	stdin       []byte
 	schema      map[string][]byte // the schema's files, in place of the full ones
+	seen        *seen
 }
 
 // Open implements fs.FS.
@@ -142,6 +143,7 @@ func (s *session) Open(name string) (fs.File, error) {
 		return &memFile{Reader: bytes.NewReader(data), info: memInfo{path.Base(name), int64(len(data)), false}}, nil
 	}
 	if hidden(name) {
+		s.seen.failed(name, fs.ErrNotExist)
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
 	if s.overlaidDir(name) {
@@ -150,15 +152,21 @@ func (s *session) Open(name string) (fs.File, error) {
 	}
 	info, err := fs.Stat(s.disk, name)
 	if err != nil {
+		s.seen.failed(name, err)
 		return nil, err
 	}
 	if info.IsDir() {
+		if s.seen != nil {
+			_, _ = s.list(name) // which may be read from the folder itself
+		}
 		return s.disk.Open(name)
 	}
 	data, err := s.readFile(name, info)
 	if err != nil {
+		s.seen.spoil()
 		return nil, err
 	}
+	s.seen.file(name, data)
 	return &memFile{Reader: bytes.NewReader(data), info: memInfo{path.Base(name), int64(len(data)), false}}, nil
 }
 
@@ -240,6 +248,17 @@ func (s *session) ReadDir(name string) ([]fs.DirEntry, error) {
 		return nil, fmt.Errorf("folder %s is %w: it has %d entries, and a folder of profiles may have %d", name, guard.ErrTooLarge, len(entries), maxNames)
 	}
 	return append(entries, s.overlayEntries(name, entries)...), nil
+}
+
+// list reads the names of a folder of the disk.
+func (s *session) list(name string) ([]fs.DirEntry, error) {
+	entries, err := s.project.list(name)
+	if err != nil {
+		s.seen.failed(name, err)
+		return nil, err
+	}
+	s.seen.folder(name, entries)
+	return entries, nil
 }
 
 // list reads the names of a folder of the disk, once.

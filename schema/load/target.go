@@ -29,6 +29,7 @@ type target struct {
 	file    string // the file that was named; "" where the package was
 	walked  bool   // found by "/...", not named
 	stdin   []byte
+	seen    *seen // what is read for it; nil where nobody asks
 }
 
 // pos is the target's file, or its folder.
@@ -45,7 +46,7 @@ func (t target) pos() diag.Pos {
 // session is a view of the target's project for reading it.
 func (t target) session() *session {
 	s := t.project.session()
-	s.stdin = t.stdin
+	s.stdin, s.seen = t.stdin, t.seen
 	return s
 }
 

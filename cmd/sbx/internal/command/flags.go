@@ -282,7 +282,7 @@ func recheck(p *schema.Profile) (*schema.Profile, error) {
 		return nil, err
 	}
 	// The current folder has no part in it, and need not be readable.
-	checked, err := (&load.Config{FS: embed.FS{}, Stdin: bytes.NewReader(text)}).Load("-")
+	checked, err := (&load.Config{FS: embed.FS{}, Stdin: bytes.NewReader(text), Memory: verb.Memory()}).Load("-")
 	if err != nil {
 		return nil, fmt.Errorf("the flags amount to a profile that cannot be (--print shows it):\n%w", err)
 	}

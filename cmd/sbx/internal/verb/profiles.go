@@ -44,7 +44,7 @@ func (f *ProfileFlags) Load(a *App, args ...string) ([]*schema.Profile, error) {
 
 // Config says how to read what arg names, and its path.
 func (f *ProfileFlags) Config(a *App, arg string) (*load.Config, string) {
-	c := &load.Config{Tags: f.Tag, Policy: f.Policy, Stdin: a.Stdin, Tests: f.Tests, Without: f.Without}
+	c := &load.Config{Tags: f.Tag, Policy: f.Policy, Stdin: a.Stdin, Tests: f.Tests, Without: f.Without, Memory: Memory()}
 	path, shipped := FindProfile(arg)
 	if shipped {
 		c.FS = profiles.FS()

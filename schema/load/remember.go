@@ -1,0 +1,198 @@
+package load
+
+import (
+	"crypto/sha256"
+	"debug/elf"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/sbx-dev/sbx/internal/memo"
+	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// Memory keeps bytes under names of [memo.Key] between processes. What it gives was
+// put there by a process of the same user, whole and for the same key, or is nil.
+type Memory interface {
+	Get(key string) []byte
+	Put(key string, data []byte)
+}
+
+// maxSeen is the most paths of which it is noted what stood there.
+const maxSeen = 4000
+
+// seen is what the loading of a profile met on the disk: all that it depends on
+// besides what memoryKey holds. Its methods may be called on nil.
+type seen struct {
+	mu     sync.Mutex
+	spoilt bool              // it depends on something that cannot be noted
+	facts  map[string]string // path → what stood there
+}
+
+func (s *seen) note(path, fact string) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if before, ok := s.facts[path]; ok && before != fact || len(s.facts) >= maxSeen {
+		s.spoilt = true // it changes while it is read
+		return
+	}
+	s.facts[path] = fact
+}
+
+func (s *seen) spoil() {
+	if s != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.spoilt = true
+	}
+}
+
+func (s *seen) file(path string, data []byte) {
+	if s != nil {
+		sum := sha256.Sum256(data)
+		s.note(path, "file "+string(sum[:]))
+	}
+}
+
+func (s *seen) folder(path string, entries []fs.DirEntry) {
+	if s == nil {
+		return
+	}
+	sum := sha256.New()
+	for _, e := range entries {
+		_, _ = sum.Write([]byte(e.Name() + "\x00" + e.Type().String() + "\x00"))
+	}
+	s.note(path, "folder "+string(sum.Sum(nil)))
+}
+
+// failed notes that nothing is there; any other failure may be another one next time.
+func (s *seen) failed(path string, err error) {
+	if !errors.Is(err, fs.ErrNotExist) {
+		s.spoil()
+		return
+	}
+	s.note(path, "nothing")
+}
+
+// same says whether a project still has what was seen.
+func (s *session) same(facts map[string][]byte) bool {
+	s.seen = &seen{facts: make(map[string]string)}
+	for path, fact := range facts {
+		f, err := s.Open(path)
+		if err == nil {
+			f.Close()
+		}
+		if s.seen.spoilt || s.seen.facts[path] != string(fact) {
+			return false
+		}
+	}
+	return true
+}
+
+// kept is a profile as Memory has it.
+type kept struct {
+	Facts   map[string][]byte `json:"facts"`   // of seen
+	Profile json.RawMessage   `json:"profile"` // as CUE gives it
+	Places  []keptPlace       `json:"places"`
+}
+
+type keptPlace struct {
+	Path string   `json:"path"`
+	At   diag.Pos `json:"at"`
+	Here bool     `json:"here,omitempty"` // in the project's folder, which the key names
+}
+
+// watch begins to note what a profile depends on, where there is somebody to keep it.
+func (c *Config) watch() *seen {
+	if c.Memory == nil || c.Policy != "" {
+		return nil
+	}
+	return &seen{facts: make(map[string]string)}
+}
+
+// remembered is the target's profile, if it was right when its files said the same; it
+// is checked again but for what CUE checks. Else it is nil.
+func (c *Config) remembered(t target) *schema.Profile {
+	if c.Memory == nil || c.Policy != "" {
+		return nil
+	}
+	data := c.Memory.Get(c.memoryKey(t))
+	var k kept
+	if data == nil || json.Unmarshal(data, &k) != nil || !t.session().same(k.Facts) {
+		return nil
+	}
+	p, err := schema.Decode(k.Profile)
+	if err != nil {
+		return nil
+	}
+	found := make(places, len(k.Places))
+	for _, place := range k.Places {
+		if place.Here {
+			place.At.Dir = t.project.dir
+		}
+		found[place.Path] = place.At
+	}
+	p.Source = found
+	if p.Check().Err() != nil {
+		return nil
+	}
+	return p
+}
+
+// remember keeps a profile that is right, with all that it depends on.
+func (c *Config) remember(t target, profile []byte, found places) {
+	if t.seen == nil || t.seen.spoilt {
+		return
+	}
+	k := kept{Facts: make(map[string][]byte), Profile: profile}
+	for path, fact := range t.seen.facts {
+		k.Facts[path] = []byte(fact)
+	}
+	for _, path := range slices.Sorted(maps.Keys(found)) {
+		at := found[path]
+		if at.Dir != "" && at.Dir != t.project.dir {
+			return
+		}
+		k.Places = append(k.Places, keptPlace{path, at, at.Dir != ""})
+	}
+	if data, err := json.Marshal(k); err == nil {
+		c.Memory.Put(c.memoryKey(t), data)
+	}
+}
+
+// memoryKey names all that a profile depends on but what is seen of the project: this
+// very program, its schema with it, what CUE reads from the environment, the module,
+// and what is asked for.
+func (c *Config) memoryKey(t target) string {
+	parts := []string{
+		"profile", program(), os.Getenv("CUE_EXPERIMENT"), os.Getenv("CUE_DEBUG"),
+		t.project.dir, t.project.without, t.project.mark, t.dir, t.pkg, t.file, string(t.stdin),
+		t.project.schemaDir, string(t.project.overlay["cue.mod/module.cue"]), string(t.project.overlay["cue.mod/local-module.cue"]),
+		strconv.FormatBool(c.Tests), strconv.FormatBool(t.walked), strconv.FormatBool(c.FS != nil),
+	}
+	return memo.Key(append(parts, c.Tags...)...)
+}
+
+// program is the digest that Go's linker gives to this program's content. Where it has
+// none, each process has one of its own.
+var program = sync.OnceValue(func() string {
+	if self, err := elf.Open("/proc/self/exe"); err == nil {
+		defer self.Close()
+		if note := self.Section(".note.go.buildid"); note != nil {
+			if data, err := note.Data(); err == nil && strings.Contains(string(data), "/") {
+				return string(data)
+			}
+		}
+	}
+	return "process " + strconv.Itoa(os.Getpid())
+})
