@@ -25,6 +25,9 @@ const (
 	MaxPayload = 1<<16 - 1
 	// chunk is how much data one frame carries; a pipe's usual buffer is 64 KiB.
 	chunk = 32 << 10
+	// OutputChunk is how much of a command's output one frame carries at most, in bytes:
+	// with its headers it is two of what a virtio port takes at a time.
+	OutputChunk = 1<<16 - frameHeader - muxHeader
 	// StdinWindow is how much of standard input may be under way that the
 	// command has not yet read, in bytes.
 	StdinWindow = 256 << 10

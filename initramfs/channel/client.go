@@ -34,7 +34,7 @@ func Dial(ctx context.Context, conn io.ReadWriteCloser) (*Client, error) {
 		return nil, fmt.Errorf("the sandbox's first process did not answer: %w", err)
 	}
 	g := &guard{in: in, fromGuest: true}
-	mux, err := yamux.Client(guarded{g, conn, conn}, hostConfig())
+	mux, err := yamux.Client(guarded{g, &joined{w: conn}, conn}, hostConfig())
 	if err != nil {
 		conn.Close()
 		return nil, err

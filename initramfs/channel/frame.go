@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Kind says what a frame holds.
@@ -46,14 +47,21 @@ const frameHeader = 3
 // writeFrame writes one frame with one Write, so that frames of several writers
 // never mix and no multiplexed frame is larger than a frame of ours.
 func writeFrame(w io.Writer, kind Kind, payload []byte) error {
-	if len(payload) > MaxPayload {
-		return fmt.Errorf("frame of kind %d holds %d bytes, but %d is the most", kind, len(payload), MaxPayload)
-	}
-	b := make([]byte, frameHeader, frameHeader+len(payload))
-	b[0] = byte(kind)
-	binary.BigEndian.PutUint16(b[1:], uint16(len(payload)))
-	_, err := w.Write(append(b, payload...))
+	_, err := appendFrame(nil, w, kind, payload)
 	return err
+}
+
+// appendFrame is writeFrame by a buffer that it may write over, and gives back.
+func appendFrame(b []byte, w io.Writer, kind Kind, payload []byte) ([]byte, error) {
+	if len(payload) > MaxPayload {
+		return b, fmt.Errorf("frame of kind %d holds %d bytes, but %d is the most", kind, len(payload), MaxPayload)
+	}
+	b = slices.Grow(b[:0], frameHeader+len(payload))
+	b = append(b, byte(kind))
+	b = binary.BigEndian.AppendUint16(b, uint16(len(payload)))
+	b = append(b, payload...)
+	_, err := w.Write(b)
+	return b, err
 }
 
 // writeJSON writes a frame whose payload is v as JSON.

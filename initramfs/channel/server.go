@@ -20,6 +20,7 @@ type Stream struct {
 	s      io.ReadWriteCloser
 	frames frameReader
 	mu     sync.Mutex
+	out    []byte // the frame that was sent last, whose place the next one takes
 }
 
 // Receive returns the next frame, whose payload is valid until the next call.
@@ -31,7 +32,9 @@ func (s *Stream) Receive() (Frame, error) { return s.frames.next() }
 func (s *Stream) Send(kind Kind, payload []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return writeFrame(s.s, kind, payload)
+	var err error
+	s.out, err = appendFrame(s.out, s.s, kind, payload)
+	return err
 }
 
 // SendJSON sends v as JSON in a frame.
@@ -84,7 +87,7 @@ func Serve(rw io.ReadWriter, handle Handler) error {
 // gave at its end.
 func serveHost(w io.Writer, in *bufio.Reader, handle Handler) error {
 	r := &lastError{r: &guard{in: in}}
-	mux, err := yamux.Server(guarded{r, w, io.NopCloser(nil)}, guestConfig())
+	mux, err := yamux.Server(guarded{r, &joined{w: w}, io.NopCloser(nil)}, guestConfig())
 	if err != nil {
 		return err
 	}

@@ -150,7 +150,7 @@ func (s *Session) sendOutputs() outputs {
 // sendOutput sends what comes out of f. When the host is gone it closes f, so
 // that the command does not hang on it.
 func (s *Session) sendOutput(f *os.File, kind channel.Kind) {
-	buf := make([]byte, 32<<10)
+	buf := make([]byte, channel.OutputChunk)
 	for {
 		n, err := f.Read(buf)
 		if n > 0 && s.stream.Send(kind, buf[:n]) != nil {
