@@ -6,6 +6,7 @@ import (
 
 	"libvirt.org/go/libvirt"
 
+	"github.com/sbx-dev/sbx/internal/spans"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
@@ -41,13 +42,17 @@ func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
 	if err := u.check(); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
-	if err := backend.Prepare(ctx, u.s); err != nil {
+	endMounts := spans.Begin(ctx, "mounts")
+	err = backend.Prepare(ctx, u.s)
+	endMounts()
+	if err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
 	u.begun = true
+	defer spans.Begin(ctx, "start")()
 	if err := backend.Start(u.s, dom); err != nil {
 		return fault.New(diag.Start, "%s: cannot start: %w", u.s.Name, err)
 	}
@@ -87,11 +92,15 @@ func (u *up) network(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
+	endNetwork := spans.Begin(ctx, "network")
+	defer endNetwork()
 	for _, name := range u.s.Metadata.Networks {
 		if err := virt.EnsureNetwork(u.conn, u.s.Networks[name]); err != nil {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
 	}
+	endNetwork()
+	defer spans.Begin(ctx, "filter")()
 	if err := u.s.LoadWalls(); err != nil {
 		return err
 	}

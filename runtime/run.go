@@ -12,6 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/arrivals"
+	"github.com/sbx-dev/sbx/internal/spans"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
@@ -45,6 +46,8 @@ func (r *Runtime) Run(ctx context.Context, b *compiler.Bundle, command channel.C
 // RunWatched is Run for somebody who looks on: watch is called with watching.Of the
 // sandbox when all its walls stand, before its command starts, which waits for it.
 func (r *Runtime) RunWatched(ctx context.Context, b *compiler.Bundle, command channel.Command, stdio channel.Stdio, watch func(first int, nics []arrivals.NIC) error) (exit channel.Exit, err error) {
+	endPlan := spans.Begin(ctx, "plan")
+	defer endPlan()
 	s, err := r.bind(b)
 	if err != nil {
 		return exit, err
@@ -53,7 +56,9 @@ func (r *Runtime) RunWatched(ctx context.Context, b *compiler.Bundle, command ch
 	if !r.drivers.Local() {
 		return exit, fault.New(diag.Elsewhere, "%s: %s is another machine's libvirt, and a sandbox is made of files of the machine that it runs on: run sbx there", s.Name, r.options.URI)
 	}
+	endConnect := spans.Begin(ctx, "connect")
 	conn, err := r.drivers.ConnectEphemeral(s.Backend, r.drivers.ConnectAlone)
+	endConnect()
 	if err != nil {
 		return exit, err
 	}
@@ -86,7 +91,9 @@ func (r *Runtime) RunWatched(ctx context.Context, b *compiler.Bundle, command ch
 	if err := r.checkAddresses(s); err != nil { // before its name server hears of them
 		return exit, err
 	}
+	endPlan()
 	defer func() {
+		defer spans.Begin(ctx, "tear-down")()
 		if end := run.remove(err == nil); end != nil {
 			err = errors.Join(err, fmt.Errorf("%s: cannot clean up: %w", s.Name, end))
 		}
@@ -97,6 +104,8 @@ func (r *Runtime) RunWatched(ctx context.Context, b *compiler.Bundle, command ch
 		return exit, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	defer leave()
+	endReady := spans.Begin(ctx, "ready")
+	defer endReady()
 	if err := s.SendSecrets(ctx, client); err != nil {
 		return exit, fmt.Errorf("%s: %w", s.Name, err)
 	}
@@ -106,6 +115,8 @@ func (r *Runtime) RunWatched(ctx context.Context, b *compiler.Bundle, command ch
 	if err := watch(watching.Of(s, run.dom)); err != nil {
 		return exit, fmt.Errorf("%s: %w", s.Name, err)
 	}
+	endReady()
+	defer spans.Begin(ctx, "command")()
 	return client.Run(ctx, command, stdio)
 }
 
@@ -148,13 +159,18 @@ func (e *ephemeral) start(ctx context.Context) (client *channel.Client, leave fu
 	if err := u.check(); err != nil {
 		return nil, nil, err
 	}
-	if err := backend.Prepare(ctx, e.s); err != nil {
+	endMounts := spans.Begin(ctx, "mounts")
+	err = backend.Prepare(ctx, e.s)
+	endMounts()
+	if err != nil {
 		return nil, nil, err
 	}
 	if err := context.Cause(ctx); err != nil {
 		return nil, nil, err
 	}
+	endStart := spans.Begin(ctx, "start")
 	first, err := e.create(ctx, backend)
+	endStart()
 	if err != nil {
 		if first != nil {
 			first.Close()
@@ -169,6 +185,7 @@ func (e *ephemeral) start(ctx context.Context) (client *channel.Client, leave fu
 		first.Close()
 		return nil, nil, err
 	}
+	defer spans.Begin(ctx, "boot")()
 	ctx, cancel := e.r.untilAnswer(ctx)
 	defer cancel()
 	if !backend.Held() {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/forward"
+	"github.com/sbx-dev/sbx/internal/spans"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
@@ -52,7 +53,9 @@ func (r *Runtime) up(ctx context.Context, b *compiler.Bundle, expect map[string]
 	if !r.drivers.Local() {
 		return nil, fault.New(diag.Elsewhere, "%s: %s is another machine's libvirt, and a sandbox is made of files of the machine that it runs on: run sbx up there", b.Index.Name, r.options.URI)
 	}
+	endConnect := spans.Begin(ctx, "connect")
 	conn, err := r.drivers.Connect(schema.Backend(b.Index.Backend))
+	endConnect()
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +108,10 @@ func newUp(r *Runtime, conn *libvirt.Connect, s *bound.Sandbox, expect map[strin
 }
 
 func (u *up) apply(ctx context.Context) error {
-	if err := u.compare(); err != nil {
+	endPlan := spans.Begin(ctx, "plan")
+	err := u.compare()
+	endPlan()
+	if err != nil {
 		return err
 	}
 	if u.renews() {
@@ -149,6 +155,7 @@ func (u *up) apply(ctx context.Context) error {
 	if err := u.wait(ctx); err != nil {
 		return err
 	}
+	defer spans.Begin(ctx, "keeper")()
 	if err := keep.Start(ctx, u.r.options.Keeper, u.s.Dir, u.s.Name); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
@@ -233,6 +240,7 @@ func (u *up) renews() bool { return u.result.Created || u.result.Restarted }
 // define claims the name and the host ids, by defining the domain. From here on
 // Down finds everything.
 func (u *up) define(ctx context.Context) error {
+	defer spans.Begin(ctx, "define")()
 	unlock, err := u.r.locks.Lock(ctx, locks.All)
 	if err != nil {
 		return err
@@ -274,7 +282,9 @@ func (u *up) wait(ctx context.Context) error {
 	if err := virt.WaitForBridge(ctx, u.s.Domain); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
+	endBoot := spans.Begin(ctx, "boot")
 	client, err := u.r.dial(ctx, u.s.Backend, u.s.Dir)
+	endBoot()
 	if err != nil && ctx.Err() == nil {
 		return &startfail.StartFailure{Name: u.s.Name, Way: startfail.Lost, Argv: u.s.Manifest.Run.Argv, Err: err}
 	}
@@ -282,6 +292,7 @@ func (u *up) wait(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	defer client.Close()
+	defer spans.Begin(ctx, "ready")()
 	if err := u.s.SendSecrets(ctx, client); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}

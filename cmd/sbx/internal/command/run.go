@@ -30,6 +30,7 @@ type Run struct {
 	Display bool     `help:"Give it a screen, and open a VNC viewer on that: the sandbox ends with the viewer, too."`
 	Name    string   `placeholder:"NAME" help:"Call the sandbox this. (default: the profile's name and random letters)"`
 	sessionFlags
+	verb.TimingFlags
 	Print bool `help:"Print the profile that the flags amount to, as CUE, and run nothing."`
 }
 
@@ -65,12 +66,15 @@ func (c *Run) Run(a *verb.App) error {
 		return verb.WithCode(verb.ExitSbx, err)
 	}
 	a.Command = a.CommandLine(c.Command)
+	defer c.Record(a)()
+	endLoad := verb.Span(a.Ctx, "load")
 	host := c.Open(a)
 	defer host.Close()
 	if !c.Print {
 		host.Warm(cmp.Or(schema.Backend(c.Backend), schema.LXC)) // as most profiles have it
 	}
 	p, err := c.profile(a)
+	endLoad()
 	if err != nil {
 		return verb.WithCode(verb.ExitSbx, err)
 	}
@@ -95,7 +99,9 @@ func (c *Run) Run(a *verb.App) error {
 		if err != nil {
 			return channel.Exit{}, err
 		}
+		endCompile := verb.Span(ctx, "compile")
 		bundle, err := compiler.Compile(p, compiler.Options{Ephemeral: true, Peers: peers})
+		endCompile()
 		if err != nil {
 			return channel.Exit{}, err
 		}

@@ -22,6 +22,7 @@ type Up struct {
 	verb.ProfileFlags
 	verb.HostFlags
 	keepFlags
+	verb.TimingFlags
 	Profiles []string `arg:"" name:"profile" help:"Profiles: files, folders or names."`
 }
 
@@ -55,14 +56,19 @@ Examples:
 }
 
 func (c *Up) Run(a *verb.App) error {
+	defer c.Record(a)()
+	endLoad := verb.Span(a.Ctx, "load")
 	profiles, err := c.Load(a, c.Profiles...)
+	endLoad()
 	if err != nil {
 		return err
 	}
 	profiles, before := compiler.Order(profiles)
 	host := c.Open(a)
 	defer host.Close()
+	endCompile := verb.Span(a.Ctx, "compile")
 	bundles, err := c.Compile(a, profiles, host)
+	endCompile()
 	if err != nil {
 		return err
 	}
@@ -74,7 +80,9 @@ func (c *Up) Run(a *verb.App) error {
 			failed, notUp[name] = append(failed, err), true
 			continue
 		}
+		end := verb.Span(a.Ctx, name)
 		result, err := host.Up(a.Ctx, b, c.options()...)
+		end()
 		if err != nil {
 			failed, notUp[name] = append(failed, placed(err, profiles)), true
 			continue
