@@ -28,7 +28,8 @@ func (f *TimingFlags) Record(a *App) (tell func()) {
 	return func() { tellTimings(a, r) }
 }
 
-// tellTimings prints a row for each span, and one for all.
+// tellTimings prints a row for each span, with when it began and how long it took, and
+// one for all.
 func tellTimings(a *App, r *spans.Record) {
 	list, total := r.Spans()
 	for _, s := range list {
