@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/rfb"
 	"github.com/sbx-dev/sbx/internal/testhost"
@@ -46,9 +47,17 @@ func TestDisplay(t *testing.T) {
 		})
 	}
 	t.Run("copied text out", func(t *testing.T) {
-		w := upWindow(t, newRuntime(t), "window-out", "lxc", schema.ClipboardOut, false)
+		r := newRuntime(t)
+		w := upWindow(t, r, "window-out", "lxc", schema.ClipboardOut, false)
 		w.copiedText(t)
 		w.size(t)
+		p, err := r.Plan([]*compiler.Bundle{compile(t, "window.cue", "name=window-out", "backend=lxc", "clipboard=both")}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := p.Encode(); err != nil || !strings.Contains(string(text), "clipboardIn") || !strings.Contains(string(text), `"restart"`) {
+			t.Errorf("the plan for text that passes in, too, is %v\n%s", err, text)
+		}
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -236,20 +237,26 @@ func viewedByTigerVNC(t *testing.T) {
 // code is told; who closes the viewer ends it.
 func TestRunDisplay(t *testing.T) {
 	needInit(t)
-	env := append(os.Environ(), "DISPLAY="+openX(t))
+	backends := walls(t)
 	for _, test := range []struct {
-		what   string
-		script string
-		code   int
+		what    string
+		backend string
+		script  string
+		code    int
 	}{
-		{"the program ends at once", "exit 42", 42},
-		{"the viewer is closed", "xlogo", 0},
-		{"the program ends", `xlogo & echo there; read line; exit 43`, 43},
+		{"the program ends at once", "lxc", "exit 42", 42},
+		{"the viewer is closed", "lxc", "xlogo", 0},
+		{"the program ends", "lxc", `xlogo & echo there; read line; exit 43`, 43},
+		{"the viewer is closed, in a machine", "kvm", "xlogo", 0},
+		{"the program ends, in a machine", "kvm", `xlogo & echo there; read line; exit 43`, 43},
 	} {
 		t.Run(test.what, func(t *testing.T) {
+			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), browserLimit)
 			defer cancel()
-			cmd := exec.CommandContext(ctx, "sbx", "run", "--display", "-e", "HOME=/tmp", "--", "sh", "-c", test.script)
+			env := append(os.Environ(), "DISPLAY="+openX(t)) // a person's, with one viewer
+			args := slices.Concat(backends[test.backend], []string{"--display", "-e", "HOME=/tmp", "--", "sh", "-c", test.script})
+			cmd := exec.CommandContext(ctx, "sbx", args...)
 			var stderr bytes.Buffer
 			cmd.Env, cmd.Stderr = env, &stderr
 			in, err := cmd.StdinPipe()
