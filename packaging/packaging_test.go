@@ -66,6 +66,7 @@ func TestDebHolds(t *testing.T) {
 		"/usr/lib/udev/rules.d/70-sbx-kvm.rules":        "-rw-r--r--",
 		"/etc/sbx/profiles/":                            "drwxr-xr-x",
 		"/usr/lib/systemd/system/sbx@.service":          "-rw-r--r--",
+		"/usr/lib/systemd/system/sbx-job@.service":      "-rw-r--r--",
 		"/usr/lib/systemd/system/sbx-apply.service":     "-rw-r--r--",
 		"/usr/lib/systemd/system/sbx-apply.timer":       "-rw-r--r--",
 		"/usr/share/sbx/selinux/sbx.cil":                "-rw-r--r--",

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
+	"github.com/sbx-dev/sbx/runtime/internal/jobs"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
@@ -104,7 +106,15 @@ func (u *up) settle(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := u.record(now, libvirt.DOMAIN_AFFECT_LIVE|libvirt.DOMAIN_AFFECT_CONFIG); err != nil {
+	where := libvirt.DOMAIN_AFFECT_LIVE | libvirt.DOMAIN_AFFECT_CONFIG
+	if !now.Active { // a job, between its runs
+		where = libvirt.DOMAIN_AFFECT_CONFIG
+	}
+	err := u.record(now, where)
+	if u.s.Job && virt.ErrorCode(err) == libvirt.ERR_OPERATION_INVALID { // it has ended meanwhile
+		err = u.record(now, libvirt.DOMAIN_AFFECT_CONFIG)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	return nil
@@ -115,6 +125,11 @@ func (u *up) release(ctx context.Context) error {
 	had := u.have.Metadata
 	if had == nil {
 		return nil
+	}
+	if had.Every != "" && u.s.Metadata.Every == "" {
+		if err := errors.Join(jobs.Remove(u.s.Name), jobs.Forget(u.s.Dir)); err != nil {
+			return fmt.Errorf("%s: %w", u.s.Name, err)
+		}
 	}
 	unlock, err := u.r.locks.Lock(ctx, locks.All)
 	if err != nil {

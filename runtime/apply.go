@@ -107,7 +107,11 @@ func (a *applying) one(ctx context.Context, name string, stopped error) (o Outco
 		if a.options.Exact {
 			expect = a.plan.Live[name]
 		}
-		o.Up, o.Err = a.r.up(ctx, b, expect, a.options.KeepFailed)
+		var options []UpOption
+		if a.options.KeepFailed {
+			options = []UpOption{KeepFailed}
+		}
+		o.Up, o.Err = a.r.up(ctx, b, expect, options)
 		return o
 	}
 	if !plan.Needs(a.plan.Of(name), plan.Remove) {

@@ -14,6 +14,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/runtime/internal/jobs"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/kinds"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
@@ -135,6 +136,9 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 		if err := confinement.Unload(name); err != nil {
 			return err
 		}
+		if err := jobs.Remove(name); err != nil {
+			return err
+		}
 		if err := r.removeFiles(name, kind); err != nil {
 			return err
 		}
@@ -204,7 +208,7 @@ func (r *Runtime) removeDir(name string, kind schema.Backend) error {
 	if err := backend.Clear(dir); err != nil {
 		return err
 	}
-	if err := hostfile.RemoveFile(confinement.File(dir)); err != nil {
+	if err := errors.Join(hostfile.RemoveFile(confinement.File(dir)), jobs.Forget(dir)); err != nil {
 		return err
 	}
 	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrExist) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"libvirt.org/go/libvirt"
 
@@ -20,8 +21,11 @@ type Sandbox struct {
 	Backend   schema.Backend `json:"backend"`
 	State     string         `json:"state"` // "running", "stopped", "paused" or "crashed"
 	Addresses []string       `json:"addresses"`
-	Profile   string         `json:"profile"` // the digest of the profile that it was made from
-	Bundle    string         `json:"bundle"`  // the digest of the bundle that it was made from
+	Profile   string         `json:"profile"`            // the digest of the profile that it was made from
+	Bundle    string         `json:"bundle"`             // the digest of the bundle that it was made from
+	Every     string         `json:"every,omitempty"`    // when it runs, of a job
+	Next      *time.Time     `json:"next,omitempty"`     // of a job: when its next run begins
+	LastExit  *int           `json:"lastExit,omitempty"` // of a job that does not run: the code that its last run ended with
 	Measurement
 
 	pid        int            // of a machine without libvirtd
@@ -51,6 +55,9 @@ func (r *Runtime) List() ([]Sandbox, error) {
 			return nil, err
 		}
 		list = append(list, some...)
+	}
+	if r.drivers.Local() {
+		r.lookAtJobs(list)
 	}
 	slices.SortFunc(list, func(a, b Sandbox) int { return cmp.Compare(a.Name, b.Name) })
 	return list, nil
@@ -104,5 +111,6 @@ func newSandbox(name string, kind schema.Backend, m *compiler.Metadata, state li
 		Addresses: m.Addresses(),
 		Profile:   m.Profile,
 		Bundle:    m.Bundle,
+		Every:     m.Every,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/internal/spans"
+	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
@@ -50,6 +51,9 @@ func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
 	}
 	if err := context.Cause(ctx); err != nil {
 		return err
+	}
+	if u.s.Rests() {
+		return stage.Remove(u.s.StageDir()) // a run makes it anew
 	}
 	u.begun = true
 	defer spans.Begin(ctx, "start")()

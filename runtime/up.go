@@ -16,6 +16,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/ids"
+	"github.com/sbx-dev/sbx/runtime/internal/jobs"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
@@ -37,6 +38,9 @@ type UpOption int
 // was to be started anew: defined and stopped, with its log.
 const KeepFailed UpOption = 1
 
+// asJob has Up start a job now, which it else prepares for its timer.
+const asJob UpOption = 2
+
 // Up makes the bundle's sandbox run, and waits until it is ready. What is as the
 // bundle says is left alone, what can change while the sandbox runs changes, and
 // only where that cannot be the sandbox is started anew. When a step fails, a
@@ -44,12 +48,12 @@ const KeepFailed UpOption = 1
 // anew stays defined, and stopped. A sandbox that was started, and whose command
 // does not run then, is a *StartFailure.
 func (r *Runtime) Up(ctx context.Context, b *compiler.Bundle, options ...UpOption) (*UpResult, error) {
-	return r.up(ctx, b, nil, slices.Contains(options, KeepFailed))
+	return r.up(ctx, b, nil, options)
 }
 
 // up is Up. It refuses a sandbox whose fingerprints are not those expected;
 // where those are nil, any will do.
-func (r *Runtime) up(ctx context.Context, b *compiler.Bundle, expect map[string]string, keepFailed bool) (*UpResult, error) {
+func (r *Runtime) up(ctx context.Context, b *compiler.Bundle, expect map[string]string, options []UpOption) (*UpResult, error) {
 	if !r.drivers.Local() {
 		return nil, fault.New(diag.Elsewhere, "%s: %s is another machine's libvirt, and a sandbox is made of files of the machine that it runs on: run sbx up there", b.Index.Name, r.options.URI)
 	}
@@ -62,6 +66,11 @@ func (r *Runtime) up(ctx context.Context, b *compiler.Bundle, expect map[string]
 	s, err := r.bind(b)
 	if err != nil {
 		return nil, err
+	}
+	if s.Job = slices.Contains(options, asJob); s.Rests() {
+		if err := jobs.Check(s.Name); err != nil {
+			return nil, err
+		}
 	}
 	if err := confinement.Bind(s, conn, r.host.Embed); err != nil {
 		return nil, err
@@ -77,13 +86,15 @@ func (r *Runtime) up(ctx context.Context, b *compiler.Bundle, expect map[string]
 	}
 	defer unlock()
 	u := newUp(r, conn, s, expect)
+	u.bundle = b
 	err = u.apply(ctx)
 	if err != nil && u.endedMeanwhile(ctx) {
 		u = newUp(r, conn, s, expect)
+		u.bundle = b
 		err = u.apply(ctx)
 	}
 	if err != nil {
-		return nil, u.undo(u.explain(ctx, err), keepFailed)
+		return nil, u.undo(u.explain(ctx, err), slices.Contains(options, KeepFailed))
 	}
 	return u.result, nil
 }
@@ -93,6 +104,7 @@ type up struct {
 	r      *Runtime
 	conn   *libvirt.Connect
 	s      *bound.Sandbox
+	bundle *compiler.Bundle // nil: what is kept of the sandbox
 	result *UpResult
 	have   *observe.Observed
 	ports  *forward.Listeners // of the host's published ports
@@ -143,6 +155,9 @@ func (u *up) apply(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	if u.s.Rests() {
+		return u.rest(ctx)
 	}
 	if err := u.checkFilters(); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
@@ -295,6 +310,9 @@ func (u *up) wait(ctx context.Context) error {
 	defer spans.Begin(ctx, "ready")()
 	if err := u.s.SendSecrets(ctx, client); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
+	}
+	if u.s.Job { // which may end at once: how it does is asked of its keeper
+		return nil
 	}
 	start := starting.Start{Limit: u.r.options.AnswerLimit, Conn: u.conn, Name: u.s.Name, Kind: u.s.Backend, Run: &u.s.Manifest.Run}
 	if !u.renews() {

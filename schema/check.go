@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sbx-dev/sbx/internal/schedule"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -28,6 +29,7 @@ func (p *Profile) Check() diag.List {
 	c.devices()
 	c.machine()
 	c.after()
+	c.every()
 	c.networks()
 	c.twice("capabilities", p.Capabilities)
 	c.syscalls()
@@ -88,6 +90,29 @@ func (c *checker) after() {
 		if name != "" && name == c.Name {
 			c.fail(diag.Circle, Elem("after", i), "remove it", "%s cannot start after itself", name)
 		}
+	}
+}
+
+// every checks when a job runs, and that it is one: what ends.
+func (c *checker) every() {
+	if c.Every == "" {
+		return
+	}
+	if _, err := schedule.Parse(c.Every); err != nil {
+		c.fail(diag.Schedule, "every", "systemd-analyze calendar says when one is", "%q is no schedule: %v", c.Every, err)
+	}
+	refuse := func(is bool, path, why string) {
+		if is {
+			c.note(c.fail(diag.Schedule, path, "remove one of them", "%s", why), "every", "its schedule is here")
+		}
+	}
+	refuse(c.Run.Ready != nil, "run.ready", "a job is done when it ends, and never ready")
+	refuse(c.Run.Health != nil, "run.health", "a job is done when it ends, and never healthy")
+	refuse(c.Run.Restart == RestartAlways, "run.restart", "a job that is always started again does not end")
+	const publishes = "a job is not there between its runs, and publishes no port"
+	refuse(c.Network != nil && len(c.Network.Publish) > 0, "network.publish", publishes)
+	for _, key := range sorted(c.Networks) {
+		refuse(len(c.Networks[key].Publish) > 0, Field(Field("networks", key), "publish"), publishes)
 	}
 }
 

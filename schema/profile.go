@@ -24,6 +24,7 @@ type Profile struct {
 	Display      *Display           `json:"display,omitempty"`  // nil: no screen
 	Devices      []string           `json:"devices,omitempty"`  // character devices of the host's, at the same path inside
 	After        []string           `json:"after,omitempty"`    // sandboxes that start before this one, where they start together
+	Every        string             `json:"every,omitempty"`    // when it runs; empty: it stays up
 	Resources    Resources          `json:"resources"`
 	Capabilities []string           `json:"capabilities,omitempty"` // lower case, without "cap_"
 	MAC          MAC                `json:"mac"`

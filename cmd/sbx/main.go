@@ -71,6 +71,7 @@ type cli struct {
 	Keep     service.Keep    `cmd:"" hidden:""`
 	Forward  service.Forward `cmd:"" hidden:""`
 	Hold     service.Hold    `cmd:"" hidden:""`
+	Job      service.Job     `cmd:"" hidden:""`
 	Tether   service.Tether  `cmd:"" hidden:""`
 	Complete completeCmd     `cmd:"" name:"__complete" hidden:""`
 }

@@ -16,7 +16,7 @@ import (
 
 // everyField is two profiles that between them set every field there is.
 var everyField = []string{`{
-	"name": "web", "description": "a web server", "after": ["db", "queue"], "backend": "lxc", "hostname": "www", "labels": {"team": "a"},
+	"name": "web", "description": "a web server", "after": ["db", "queue"], "every": "daily", "backend": "lxc", "hostname": "www", "labels": {"team": "a"},
 	"run": {"argv": ["/bin/web", "-f"], "env": {"A": "1"}, "workdir": "/srv", "user": "www-data", "capabilities": ["chown", "kill"], "umask": "022", "restart": "on-failure",
 		"ready": {"http": {"port": 80, "path": "/up"}, "timeout": "10s"}, "health": {"exec": ["/bin/ok", "-q"], "every": "10s", "failures": 3},
 		"prepare": [{"exec": ["/bin/ok", "-t"], "user": "root", "timeout": "10s"}, {"exec": ["/bin/ok", "-u"], "timeout": "20s"}], "reload": {"signal": "HUP", "timeout": "10s"},

@@ -235,6 +235,9 @@ func command(p *schema.Profile) (out []item) {
 	if p.Hostname != p.Name {
 		add("hostname "+p.Hostname, "hostname")
 	}
+	if p.Every != "" {
+		add("runs every "+p.Every, "every")
+	}
 	for i, name := range p.After {
 		add("starts after "+name, schema.Elem("after", i))
 	}

@@ -46,9 +46,10 @@ const (
 	Keeper     = "keeper"  // the socket of whoever shares the channel
 	KeeperLock = "keeper.lock"
 	Log        = "log"
-	AppArmor   = "apparmor" // the profile that it was last confined by
-	Ended      = "ended"    // how its command ended
-	Forward    = "forward"  // the process that passes published ports on
+	Bundle     = "bundle.json" // what a job's runs are of
+	AppArmor   = "apparmor"    // the profile that it was last confined by
+	Ended      = "ended"       // how its command ended
+	Forward    = "forward"     // the process that passes published ports on
 )
 
 // StageImages is where on a machine's stage its images are.

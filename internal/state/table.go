@@ -64,6 +64,7 @@ var Entries = []Entry{
 	{"NAME/" + KeeperLock, Sbx, 0o600, "locked by its keeper, whose process it names"},
 	{"NAME/" + Log, Helper, dir | 0o700, "what its service wrote: all that its keeper can name"},
 	{"NAME/" + Log + "/FILE", Helper, 0o600, ""},
+	{"NAME/" + Bundle, Sbx, 0o600, "what a job's runs are of"},
 	{"NAME/" + AppArmor, Sbx, 0o600, "the AppArmor profile that it was last confined by"},
 	{"NAME/" + Ended, Sbx, 0o600, "how its command ended, or nothing yet"},
 	{"NAME/" + Forward, Sbx, 0o600, "the process that passes published ports on"},

@@ -57,6 +57,8 @@ const (
 
 	Unmet = "SBX0062" // a sandbox is to start after one that there is not
 
+	Schedule = "SBX0063" // no schedule, or a job that stays up
+
 	Ulimit = "SBX0058" // a limit of processes that no kernel takes
 	Sysctl = "SBX0059" // a setting that a sandbox does not have for itself
 	Device = "SBX0060" // a device of the host's that no sandbox is given
@@ -112,6 +114,7 @@ const (
 	OtherArch    = "SBX0536" // something is of another architecture than the machine
 	AddressTaken = "SBX0537" // an address is another one's
 	SELinux      = "SBX0538" // SELinux's policy does not let a sandbox be what its profile says
+	NoTimer      = "SBX0539" // there is no systemd that starts jobs
 )
 
 // OfHost says whether a code is of what keeps a profile from being run on a host.

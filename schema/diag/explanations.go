@@ -182,6 +182,9 @@ var Explanations = []Explanation{
 	{Unmet, "a sandbox is to start after one that there is not",
 		"A name in after orders the sandboxes that start or go together, and starts none. `sbx vet` warns of one of which it sees no profile: neither among those that it was given, nor as NAME.cue in the profile's folder. It is a warning: the other one's profile may stand elsewhere.",
 		"web.cue: after: [\"bd\"]", "web.cue: after: [\"db\"]"},
+	{Schedule, "not a schedule, or a job that stays up",
+		"every has a sandbox run to its end again and again: hourly, daily, weekly and the like, an interval from 1m to 720h, or a calendar event of systemd.time(7). What it runs is done when it ends: it is never ready or healthy, is not started again whatever its end was, and publishes no port.",
+		"every: \"sometimes\"", "every: \"Mon..Fri 06:30\""},
 	{"SBX0301", "the container backend cannot grant the capability",
 		"libvirt's container driver knows fewer capabilities than Linux has. A machine has a kernel of its own, whose root holds all of them.",
 		`capabilities: ["bpf"]`, ``},
@@ -302,4 +305,7 @@ var Explanations = []Explanation{
 	{SELinux, "SELinux's policy does not let the sandbox be what its profile says",
 		"Where SELinux enforces, the host's policy decides what a sandbox may do, too: what sbx up starts has types of its own, in a policy that it puts into the host's, the container of an sbx run is sbx_container_t, of sbx's module, and its machine's QEMU libvirt's svirt_t. A sandbox that could not read what its profile exposes, or write what is to be writable, is not started; docs/running.md says more.",
 		"sbx: error[SBX0538]: web: SELinux's policy does not know system_u:system_r:sbx_container_t:s0:c12,c345, in which it would run", "semodule -i /usr/share/sbx/selinux/sbx.cil\nrestorecon -R /var/lib/sbx"},
+	{NoTimer, "no systemd starts the job",
+		"A profile with every is started by a timer of systemd's, sbx-job@NAME.timer, which sbx up writes to /etc/systemd/system, and by the unit sbx-job@.service of sbx's package. Where systemd is not what runs the host, as in most containers, nothing would start it: leave every out there, and have whatever starts things run the profile with `sbx run`.",
+		"sbx: error[SBX0539]: backup: its schedule takes systemd, which does not run on this host: …", "sbx run backup.cue"},
 }

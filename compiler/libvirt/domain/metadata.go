@@ -25,7 +25,8 @@ type Metadata struct {
 	Networks []string          `xml:"network"` // those that the profile owns
 	Address  []AddressMetadata `xml:"address"` // where the sandbox is reached
 
-	After   []string         `xml:"after"` // the sandboxes that come before it
+	After   []string         `xml:"after"`           // the sandboxes that come before it
+	Every   string           `xml:"every,omitempty"` // when it runs, of a job
 	Publish []Published      `xml:"publish"`
 	Machine *MachineMetadata `xml:"machine"` // only of a machine
 	Sources []SourceMetadata `xml:"source"`  // set when it starts
@@ -95,7 +96,7 @@ type MachineMetadata struct {
 
 // newMetadata collects what the runtime needs to find again by itself.
 func newMetadata(s *resolve.Sandbox) *Metadata {
-	m := &Metadata{Profile: s.Digest, After: s.After}
+	m := &Metadata{Profile: s.Digest, After: s.After, Every: s.Every}
 	if s.Backend.BootsKernel() {
 		m.Machine = &MachineMetadata{
 			Accel:   s.Machine.Accel,

@@ -38,6 +38,8 @@ type Sandbox struct {
 	Command  channel.Command            // what it is made for: the service's, or that of one Run
 	Profile  []byte                     // the bundle's for AppArmor
 
+	Job bool // it is to run now, though its schedule has it stopped between its runs
+
 	Log func(line string) // is told, in a few words a line, what a person should know
 
 	// Confinement is the AppArmor profile that it runs in here, bound to this host;
@@ -100,6 +102,9 @@ func Read(b *compiler.Bundle, folder state.Folder, log func(line string)) (*Sand
 	s.rebase()
 	return s, nil
 }
+
+// Rests says whether the sandbox is left stopped, for its timer to start it.
+func (s *Sandbox) Rests() bool { return s.Metadata.Every != "" && !s.Job }
 
 // documents are the bundle's files that the index names, by what they define.
 func documents(b *compiler.Bundle, names map[string]string) map[string][]byte {

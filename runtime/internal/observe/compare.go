@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/jobs"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/publish"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
@@ -39,6 +40,7 @@ const (
 	whyPolicy      = "SELinux's policy takes a module in place of the older one at once"
 	whyUnconfined  = "nothing confines a process that runs already"
 	whyProfile     = "only sbx's own notes change"
+	whyTimer       = "systemd takes a timer in place of the older one at once"
 	whySource      = "a sandbox keeps what stood at the path when it started"
 	WhyGone        = "no profile has it any more"
 )
@@ -57,10 +59,13 @@ func Compare(want *bound.Sandbox, have *Observed) ([]plan.Change, error) {
 		c.add(StateObject, plan.Difference{Desired: "running"}, plan.Create, WhyAbsent)
 		return c.changes, nil
 	}
-	if !have.Active {
+	if !have.Active && !want.Rests() {
 		c.add(StateObject, plan.Difference{Live: have.state, Desired: "running"}, plan.Restart, whyStopped)
 	}
 	if err := errors.Join(c.domain(), c.manifest(), c.filters(), c.networks(), c.profile()); err != nil {
+		return nil, err
+	}
+	if err := c.timer(); err != nil {
 		return nil, err
 	}
 	c.policy()
@@ -267,6 +272,22 @@ func (c *comparison) nics() {
 			c.add(object, plan.Difference{Live: now, Desired: before}, plan.Live, whyRules)
 		}
 	}
+}
+
+// timer compares what starts a job.
+func (c *comparison) timer() error {
+	if !c.want.Rests() { // a run changes nothing of it
+		if c.want.Metadata.Every == "" && c.have.timer != "" {
+			c.add(timerObject, plan.Difference{Live: "there"}, plan.Redefine, WhyGone)
+		}
+		return nil
+	}
+	desired, err := jobs.Text(c.want.Name, c.want.Metadata.Every)
+	if err != nil || desired == c.have.timer {
+		return err
+	}
+	c.add(timerObject, plan.Difference{Live: c.have.timer, Desired: desired}, plan.Live, whyTimer)
+	return nil
 }
 
 // files compares what sbx has made in the sandbox's folder with what is there.

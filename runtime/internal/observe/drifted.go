@@ -70,6 +70,9 @@ func driftedObjects(have *Observed, now map[string]string) []string {
 		if have.finished && (object == StateObject || object == portsObject) {
 			return true // which is its command's own doing
 		}
+		if have.Metadata.Every != "" && !have.Active && object == StateObject {
+			return true // it is stopped between its runs
+		}
 		follows := object == runningObject || strings.HasPrefix(object, RulesObject("")) || strings.HasPrefix(object, WallObject("")) ||
 			strings.HasPrefix(object, nicObject("")) || isSource(object) || object == ProfileObject || strings.HasPrefix(object, namesObject(""))
 		if follows && !have.Active {

@@ -34,6 +34,7 @@ const (
 
 	metadataObject = "metadata"
 	portsObject    = "published ports"
+	timerObject    = "timer"
 	ProfileObject  = "apparmor profile"
 	policyObject   = "selinux policy"
 )
@@ -83,6 +84,9 @@ func (o *Observed) Fingerprints() (map[string]string, error) {
 	}
 	maps.Copy(objects, o.sources)
 	objects[portsObject] = cmp.Or(o.ports, "none")
+	if o.Metadata.Every != "" {
+		put(timerObject, o.timer, func(text string) (string, error) { return compiler.Digest([]byte(text)), nil })
+	}
 	objects[StateObject] = o.state
 	objects[filesObject] = o.files
 	if o.profile != "" {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/jobs"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
 	"github.com/sbx-dev/sbx/runtime/internal/publish"
@@ -39,6 +40,7 @@ type Observed struct {
 	loose    bool              // it runs, and not in that profile
 	policy   []byte            // what SELinux's policy has of its module; nil: none
 	policed  bool              // it is to have one
+	timer    string            // of a job, as it is on this host
 	sources  map[string]string // what stands now at the host paths that it sees, by object, while it runs
 }
 
@@ -122,6 +124,11 @@ func (o *Observer) Observe(conn *libvirt.Connect, name string, kind schema.Backe
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	found.ports = publish.Show(ports)
+	if m.Every != "" || want.Every != "" {
+		if found.timer, err = jobs.Found(name); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
 	if found.files, err = filesFingerprint(dir, kind); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -32,7 +32,8 @@ sd_notify(3). An ADDRESS with a question mark is what the sandbox says that
 somebody else's DHCP server gave it. USER is the host's user that it runs as: whom
 QEMU runs as, for a machine, and the command itself, for a container; never root,
 unless a container's profile says so. DRIFTED is what somebody else has changed;
-sbx drift says more.
+sbx drift says more. NEXT RUN and LAST EXIT, where a profile has every, are when its
+job runs next, and the exit code of its last run.
 
 Examples:
   sbx ps
@@ -78,6 +79,10 @@ func printSandboxes(a *verb.App, list []runtime.Sandbox) error {
 	if talk {
 		header = append(header, "SAYS")
 	}
+	scheduled := slices.ContainsFunc(list, func(s runtime.Sandbox) bool { return s.Every != "" })
+	if scheduled {
+		header = append(header, "NEXT RUN", "LAST EXIT")
+	}
 	say.Row(w, header...)
 	for _, s := range list {
 		columns := []string{s.Name, string(s.Backend), s.State, serviceWord(s.Service), orDash(strings.Join(addressWords(s), ","))}
@@ -90,9 +95,24 @@ func printSandboxes(a *verb.App, list []runtime.Sandbox) error {
 		if talk {
 			columns = append(columns, orDash(s.Says))
 		}
+		if scheduled {
+			columns = append(columns, runs(s)...)
+		}
 		say.Row(w, columns...)
 	}
 	return w.Flush()
+}
+
+// runs are the columns that only a job has.
+func runs(s runtime.Sandbox) []string {
+	next, last := "-", "-"
+	if s.Next != nil {
+		next = s.Next.Format("2006-01-02 15:04:05")
+	}
+	if s.LastExit != nil {
+		last = strconv.Itoa(*s.LastExit)
+	}
+	return []string{next, last}
 }
 
 // measurements are the columns that only a running sandbox has.

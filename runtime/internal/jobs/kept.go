@@ -1,0 +1,50 @@
+package jobs
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// kept is a bundle as it stands in a sandbox's folder.
+type kept struct {
+	Index compiler.Index  `json:"index"`
+	Files []compiler.File `json:"files"`
+}
+
+// Keep writes the bundle into the sandbox's folder, for the runs that the timer starts.
+func Keep(dir string, b *compiler.Bundle) error {
+	data, err := json.Marshal(kept{b.Index, b.Files})
+	if err != nil {
+		return err
+	}
+	return hostfile.WriteAtomic(filepath.Join(dir, state.Bundle), data, 0o600)
+}
+
+// Kept is the bundle that Keep has written.
+func Kept(dir, sandbox string) (*compiler.Bundle, error) {
+	data, err := os.ReadFile(filepath.Join(dir, state.Bundle))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.New(diag.NoSandbox, "there is no job %s: sbx up makes one of a profile that has every", sandbox)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var k kept
+	if err := json.Unmarshal(data, &k); err != nil {
+		return nil, fmt.Errorf("%s: the bundle in its folder cannot be read: sbx up %s writes it anew (%w)", sandbox, sandbox, err)
+	}
+	return &compiler.Bundle{Index: k.Index, Files: k.Files}, nil
+}
+
+// Forget removes the bundle.
+func Forget(dir string) error { return hostfile.RemoveFile(filepath.Join(dir, state.Bundle)) }

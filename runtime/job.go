@@ -1,0 +1,97 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/jobs"
+	"github.com/sbx-dev/sbx/runtime/internal/keep"
+	"github.com/sbx-dev/sbx/runtime/internal/observe"
+	"github.com/sbx-dev/sbx/runtime/internal/startfail"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// rest leaves a job that is up to its timer.
+func (u *up) rest(ctx context.Context) error {
+	if err := jobs.Keep(u.s.Dir, u.bundle); err != nil {
+		return fmt.Errorf("%s: %w", u.s.Name, err)
+	}
+	if err := jobs.Install(u.s.Name, u.s.Metadata.Every); err != nil {
+		return err
+	}
+	return u.settle(ctx)
+}
+
+// RunJob runs a job that Up has prepared to its end, and gives that. A job whose command
+// fails is a *StartFailure besides. One that runs is refused; where ctx ends, the run is
+// stopped.
+func (r *Runtime) RunJob(ctx context.Context, name string) (last channel.Status, err error) {
+	if err := checkName(name); err != nil {
+		return last, err
+	}
+	if err := r.needLocal("job"); err != nil {
+		return last, err
+	}
+	b, err := jobs.Kept(r.state().Path(name), name)
+	if err != nil {
+		return last, err
+	}
+	if err := r.checkIdle(name); err != nil {
+		return last, err
+	}
+	if _, err := r.up(ctx, b, nil, []UpOption{asJob}); err != nil {
+		return last, err
+	}
+	last, err = r.Wait(ctx, name)
+	if ctx.Err() != nil {
+		_, err := r.Stop(context.WithoutCancel(ctx), name)
+		return last, errors.Join(fmt.Errorf("%s: its run was stopped: %w", name, context.Cause(ctx)), err)
+	}
+	if err == nil && (last.Exit == nil || last.Exit.Status() != 0) {
+		err = &startfail.StartFailure{Name: name, Way: startfail.EndedEarly, Status: last, Records: keep.LoggedOutput(ctx, r.state().Path(name))}
+	}
+	return last, err
+}
+
+// checkIdle refuses a job of which a run is under way.
+func (r *Runtime) checkIdle(name string) error {
+	dom, kind, err := r.find(name)
+	if err != nil {
+		return err
+	}
+	defer dom.Free()
+	active, err := virt.IsActive(dom)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if active && !observe.EndUnseen(dom, name, kind) {
+		return fault.New(diag.Busy, "%s: a run of it is under way: sbx logs -f %s shows it, sbx stop %s ends it", name, name, name)
+	}
+	return nil
+}
+
+// lookAtJobs notes of the jobs when they run next, and how their last runs ended.
+func (r *Runtime) lookAtJobs(list []Sandbox) {
+	if !slices.ContainsFunc(list, func(s Sandbox) bool { return s.Every != "" }) {
+		return
+	}
+	next := jobs.Next()
+	for i := range list {
+		s := &list[i]
+		if s.Every == "" {
+			continue
+		}
+		if at, ok := next[s.Name]; ok {
+			s.Next = &at
+		}
+		if end, err := keep.NotedEnd(r.state().Path(s.Name)); err == nil && s.State != "running" && end.Exit != nil {
+			code := end.Exit.Status()
+			s.LastExit = &code
+		}
+	}
+}
