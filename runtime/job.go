@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/runtime/fault"
@@ -73,25 +72,4 @@ func (r *Runtime) checkIdle(name string) error {
 		return fault.New(diag.Busy, "%s: a run of it is under way: sbx logs -f %s shows it, sbx stop %s ends it", name, name, name)
 	}
 	return nil
-}
-
-// lookAtJobs notes of the jobs when they run next, and how their last runs ended.
-func (r *Runtime) lookAtJobs(list []Sandbox) {
-	if !slices.ContainsFunc(list, func(s Sandbox) bool { return s.Every != "" }) {
-		return
-	}
-	next := jobs.Next()
-	for i := range list {
-		s := &list[i]
-		if s.Every == "" {
-			continue
-		}
-		if at, ok := next[s.Name]; ok {
-			s.Next = &at
-		}
-		if end, err := keep.NotedEnd(r.state().Path(s.Name)); err == nil && s.State != "running" && end.Exit != nil {
-			code := end.Exit.Status()
-			s.LastExit = &code
-		}
-	}
 }

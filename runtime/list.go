@@ -10,6 +10,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/runtime/internal/jobs"
 	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
@@ -56,8 +57,10 @@ func (r *Runtime) List() ([]Sandbox, error) {
 		}
 		list = append(list, some...)
 	}
-	if r.drivers.Local() {
-		r.lookAtJobs(list)
+	for i := range list {
+		if s := &list[i]; s.Every != "" && r.drivers.Local() {
+			s.Next, s.LastExit = jobs.Look(r.state().Path(s.Name), s.Name, s.State == "running")
+		}
 	}
 	slices.SortFunc(list, func(a, b Sandbox) int { return cmp.Compare(a.Name, b.Name) })
 	return list, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/schedule"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
+	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -99,25 +100,22 @@ func Remove(sandbox string) error {
 	return systemctl("daemon-reload")
 }
 
-// Next gives, by sandbox, when the timers start theirs next. Where systemd does not
-// say, there are none.
-func Next() map[string]time.Time {
-	next := map[string]time.Time{}
-	out, err := exec.Command("systemctl", "list-timers", "--all", "--output=json", "sbx-job@*.timer").Output()
+// Look says when the sandbox's timer starts it next, and, where it does not run, the exit
+// code of its last run; nil where that is not known.
+func Look(dir, sandbox string, running bool) (next *time.Time, last *int) {
+	out, err := exec.Command("systemctl", "list-timers", "--all", "--output=json", unit(sandbox)).Output()
 	var timers []struct {
-		Unit string `json:"unit"`
-		Next int64  `json:"next"` // microseconds since 1970
+		Next int64 `json:"next"` // microseconds since 1970
 	}
-	if err != nil || json.Unmarshal(out, &timers) != nil {
-		return next
+	if err == nil && json.Unmarshal(out, &timers) == nil && len(timers) == 1 && timers[0].Next > 0 {
+		at := time.UnixMicro(timers[0].Next)
+		next = &at
 	}
-	for _, t := range timers {
-		name := strings.TrimSuffix(strings.TrimPrefix(t.Unit, "sbx-job@"), ".timer")
-		if t.Next > 0 {
-			next[name] = time.UnixMicro(t.Next)
-		}
+	if end, err := keep.NotedEnd(dir); err == nil && !running && end.Exit != nil {
+		code := end.Exit.Status()
+		last = &code
 	}
-	return next
+	return next, last
 }
 
 func systemctl(args ...string) error {
