@@ -85,7 +85,7 @@ func (r *Runtime) RunWatched(ctx context.Context, b *compiler.Bundle, command ch
 	}
 	defer release()
 	run := ephemeral{r: r, conn: conn, s: s}
-	if err := run.checkName(); err != nil {
+	if err := run.checkName(ctx); err != nil {
 		return exit, err
 	}
 	if err := r.checkAddresses(s); err != nil { // before its name server hears of them
@@ -130,8 +130,9 @@ type ephemeral struct {
 	failed bool // to start: libvirt's log may say more of it than the error
 }
 
-// checkName refuses a name that another sandbox has, whoever made it.
-func (e *ephemeral) checkName() error {
+// checkName refuses a name that another sandbox has, whoever made it. That the claim on it
+// is ours says that no sbx run has it; libvirt may be taking the last one's apart yet.
+func (e *ephemeral) checkName(ctx context.Context) error {
 	if !e.r.host.Embed.Is(e.conn) {
 		if err := e.r.checkKind(e.s.Name, e.s.Backend); err != nil {
 			return err
@@ -141,7 +142,12 @@ func (e *ephemeral) checkName() error {
 	if dom == nil || err != nil {
 		return err
 	}
-	dom.Free()
+	defer dom.Free()
+	end := e.r.processEnd(dom, e.s.Name, e.s.Backend)
+	defer end.Close()
+	if gone, err := virt.AwaitGone(ctx, noticeLimit, dom, end); gone || err != nil {
+		return err
+	}
 	return fault.New(diag.NameTaken, "%s: libvirt has a domain of this name already: sbx down %[1]s first if it is a sandbox, or give another name, to sbx run with --name", e.s.Name)
 }
 

@@ -77,7 +77,7 @@ const waits = "sbx: its first process has not answered for 30s; sbx waits 10m0s 
 
 // atFullSpeed is what sbx would have said on a machine that is neither.
 func atFullSpeed(stderr string) string {
-	return strings.TrimPrefix(strings.TrimPrefix(stderr, slow), waits)
+	return strings.Replace(strings.Replace(stderr, slow, "", 1), waits, "", 1) // of a machine that is not restored, after it said so
 }
 
 // call calls sbx.
@@ -228,10 +228,17 @@ func aReaderLeaves(t *testing.T, sandbox string) {
 	}
 }
 
+// A name is free again as soon as its sbx run has ended, although libvirt takes a moment
+// longer, and nothing is left of it.
 func TestRunLeavesNothing(t *testing.T) {
+	times := map[string]int{"lxc": 8, "kvm": 1}
 	eachBackend(t, func(t *testing.T, b walled) {
 		name := "gone-" + b.backend
-		b.run(t, nil, "--name", name, "--", "true")
+		for range times[b.backend] {
+			if got := b.run(t, nil, "--name", name, "--", "true"); got != (result{}) {
+				t.Errorf("got %+v", got)
+			}
+		}
 		b.run(t, nil, "--name", name, "--timeout", "200ms", "--", "sleep", "60")
 		for limit := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) { // the other backend may be at it yet
 			ps := call(t, nil, "ps")

@@ -34,3 +34,28 @@ func AwaitStop(ctx context.Context, dom *libvirt.Domain, end proc.End) error {
 		}
 	}
 }
+
+// AwaitGone says whether a domain is one of sbx run's, and gone within the limit. One that
+// stays when it ends, or that sbx did not make, is not waited for.
+func AwaitGone(ctx context.Context, limit time.Duration, dom *libvirt.Domain, end proc.End) (gone bool, err error) {
+	m, err := Metadata(dom)
+	if IsGone(err) {
+		return true, nil
+	}
+	if m == nil || err != nil {
+		return false, err
+	}
+	if persistent, err := IsPersistent(dom); persistent || err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if err := AwaitStop(ctx, dom, end); err != nil {
+		return false, err
+	}
+	if end.Came() { // libvirt has not seen it
+		return true, Stop(dom)
+	}
+	active, err := IsActive(dom)
+	return !active && err == nil, err
+}
