@@ -36,14 +36,11 @@ func (r *Runtime) RunJob(ctx context.Context, name string) (last channel.Status,
 	if err := r.needLocal("job"); err != nil {
 		return last, err
 	}
-	b, err := jobs.Kept(r.state().Path(name), name)
+	err = jobs.ErrReplaced
+	for errors.Is(err, jobs.ErrReplaced) {
+		err = r.begin(ctx, name)
+	}
 	if err != nil {
-		return last, err
-	}
-	if err := r.checkIdle(name); err != nil {
-		return last, err
-	}
-	if _, err := r.up(ctx, b, nil, []UpOption{asJob}); err != nil {
 		return last, err
 	}
 	last, err = r.Wait(ctx, name)
@@ -55,6 +52,19 @@ func (r *Runtime) RunJob(ctx context.Context, name string) (last channel.Status,
 		err = &startfail.StartFailure{Name: name, Way: startfail.EndedEarly, Status: last, Records: keep.LoggedOutput(ctx, r.state().Path(name))}
 	}
 	return last, err
+}
+
+// begin starts a run of what is kept of a job.
+func (r *Runtime) begin(ctx context.Context, name string) error {
+	b, err := jobs.Kept(r.state().Path(name), name)
+	if err != nil {
+		return err
+	}
+	if err := r.checkIdle(name); err != nil {
+		return err
+	}
+	_, err = r.up(ctx, b, nil, []UpOption{asJob})
+	return err
 }
 
 // checkIdle refuses a job of which a run is under way.

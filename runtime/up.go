@@ -85,6 +85,11 @@ func (r *Runtime) up(ctx context.Context, b *compiler.Bundle, expect map[string]
 		return nil, err
 	}
 	defer unlock()
+	if s.Job {
+		if err := jobs.Still(s.Dir, b); err != nil {
+			return nil, err
+		}
+	}
 	u := newUp(r, conn, s, expect)
 	u.bundle = b
 	err = u.apply(ctx)

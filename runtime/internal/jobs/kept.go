@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,6 +45,27 @@ func Kept(dir, sandbox string) (*compiler.Bundle, error) {
 		return nil, fmt.Errorf("%s: the bundle in its folder cannot be read: sbx up %s writes it anew (%w)", sandbox, sandbox, err)
 	}
 	return &compiler.Bundle{Index: k.Index, Files: k.Files}, nil
+}
+
+// ErrReplaced says that another bundle is kept by now.
+var ErrReplaced = errors.New("its profile has been applied anew meanwhile")
+
+// Still says whether the bundle, which Kept has given, is the one that is kept; who calls
+// it holds the sandbox's lock. Without that, a run whose sandbox is taken down while it
+// begins would make it anew, and one whose profile changes would take the change back.
+func Still(dir string, b *compiler.Bundle) error {
+	now, err := Kept(dir, b.Index.Name)
+	if err != nil {
+		return err
+	}
+	have, err := now.Index.Encode() // which has the digests of all files
+	if err != nil {
+		return err
+	}
+	if had, err := b.Index.Encode(); err != nil || !bytes.Equal(have, had) {
+		return errors.Join(err, ErrReplaced)
+	}
+	return nil
 }
 
 // Forget removes the bundle.

@@ -1,0 +1,70 @@
+package runtime_test
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+
+	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/runtime"
+	"github.com/sbx-dev/sbx/runtime/internal/locks"
+)
+
+const withdrawnProfile = `package withdrawn
+
+import "github.com/sbx-dev/sbx/schema"
+
+schema.#Profile & {
+	name:    "withdrawn"
+	backend: "lxc"
+	run: argv: ["/usr/bin/sleep", "30"]
+	expose: ["/usr"]
+}
+`
+
+// A run of a job that waits while another sbx takes the job down does not make it anew.
+func TestARunOfWhatIsTakenDown(t *testing.T) {
+	testhost.Need(t)
+	r := newRuntime(t)
+	b := compileText(t, withdrawnProfile)
+	up(t, r, b)
+	if _, err := r.Stop(t.Context(), "withdrawn"); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := json.Marshal(map[string]any{"index": b.Index, "files": b.Files})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := state.Folder(state.Default).Path("withdrawn", state.Bundle)
+	if err := os.WriteFile(file, kept, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := locks.Locks{Folder: state.Default}.Lock(t.Context(), "withdrawn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits := make(chan bool, 1)
+	runs := runtime.New(runtime.Options{Init: program(t, "sbx-init"), Log: func(string) { waits <- true }})
+	defer runs.Close()
+	ran := make(chan error, 1)
+	go func() {
+		_, err := runs.RunJob(t.Context(), "withdrawn")
+		ran <- err
+	}()
+	select {
+	case <-waits:
+	case err := <-ran:
+		t.Fatalf("the run does not wait: %v", err)
+	}
+	if err := os.Remove(file); err != nil { // what down does first of all that a run reads
+		t.Fatal(err)
+	}
+	unlock()
+	if err := <-ran; err == nil {
+		t.Error("it has run")
+	}
+	if state := stateOf(t, r, "withdrawn"); state == "running" {
+		t.Error("what was taken down runs again")
+	}
+}
