@@ -99,7 +99,7 @@ func (c *checker) every() {
 		return
 	}
 	if _, err := schedule.Parse(c.Every); err != nil {
-		c.fail(diag.Schedule, "every", "systemd-analyze calendar says when one is", "%q is no schedule: %v", c.Every, err)
+		c.fail(diag.Schedule, "every", `systemd-analyze calendar "Mon..Fri 06:30" shows when that is`, "%q is no schedule: %v", c.Every, err)
 	}
 	refuse := func(is bool, path, why string) {
 		if is {

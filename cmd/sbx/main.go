@@ -61,7 +61,7 @@ type cli struct {
 	Drift service.Drift `cmd:"" topic:"Operate a folder of profiles" help:"Find what has been changed by hand."`
 
 	Doctor service.Doctor `cmd:"" topic:"The host" help:"Check what of sbx works on this host, and how to mend the rest."`
-	Cache  service.Cache  `cmd:"" topic:"The host" help:"See and clear the kept kernels and initrds of machines."`
+	Cache  service.Cache  `cmd:"" topic:"The host" help:"See and clear what is kept of machines and profiles."`
 
 	Help       helpCmd       `cmd:"" topic:"About sbx" help:"Explain a diagnostic's code, a field of profiles, or a verb."`
 	Man        manCmd        `cmd:"" topic:"About sbx" help:"Print the manual pages."`
@@ -71,7 +71,7 @@ type cli struct {
 	Keep     service.Keep    `cmd:"" hidden:""`
 	Forward  service.Forward `cmd:"" hidden:""`
 	Hold     service.Hold    `cmd:"" hidden:""`
-	Job      service.Job     `cmd:"" hidden:""`
+	Job      service.Job     `cmd:"" hidden:"" help:"Run a job once, to its end, as its timer does."`
 	Tether   service.Tether  `cmd:"" hidden:""`
 	Complete completeCmd     `cmd:"" name:"__complete" hidden:""`
 }

@@ -38,10 +38,11 @@ type Attempt struct {
 
 func (a Attempt) String() string { return a.Way + " " + a.Path }
 
-// Is says whether a text is an attempt, well written or not: its first word is a way.
+// Is says whether a text is an attempt, well written or not: its first word is a way, or
+// its second a path, which no packet has.
 func Is(text string) bool {
-	way, _, _ := strings.Cut(strings.TrimSpace(text), " ")
-	return slices.Contains(ways, way)
+	way, at, _ := strings.Cut(strings.TrimSpace(text), " ")
+	return slices.Contains(ways, way) || path.IsAbs(strings.TrimSpace(at))
 }
 
 // Parse reads an attempt.
@@ -49,7 +50,7 @@ func Parse(text string) (Attempt, error) {
 	way, at, _ := strings.Cut(strings.TrimSpace(text), " ")
 	at = strings.TrimSpace(at)
 	if !slices.Contains(ways, way) || !path.IsAbs(at) || strings.ContainsRune(at, 0) {
-		return Attempt{}, fmt.Errorf("%q is no attempt at a path: write %s, with an absolute path as the sandbox sees it", text, Syntax)
+		return Attempt{}, fmt.Errorf("%q is no attempt at a path: want %s, with an absolute path as the sandbox sees it", text, Syntax)
 	}
 	return Attempt{way, path.Clean(at)}, nil
 }
@@ -110,6 +111,8 @@ type question struct {
 	manifest *manifest.Manifest
 	mount    *manifest.Mount // that shows the path; nil for none
 	source   string          // the host's path of it
+	device   int             // of the profile's devices, the path's; -1 for none
+	folder   bool            // it is one that sbx makes, for mounts to stand in
 }
 
 // Explain asks every wall of a profile's bundle about an attempt.
@@ -118,7 +121,7 @@ func Explain(p *schema.Profile, b *compiler.Bundle, a Attempt) (*Explanation, er
 	if err != nil {
 		return nil, err
 	}
-	q := &question{Attempt: a, profile: p, bundle: b, manifest: m}
+	q := &question{Attempt: a, profile: p, bundle: b, manifest: m, device: -1}
 	by, err := q.find()
 	if err != nil {
 		return nil, err
@@ -140,7 +143,7 @@ func Explain(p *schema.Profile, b *compiler.Bundle, a Attempt) (*Explanation, er
 // inMachine says whether the path is only inside a machine, of which the host sees
 // nothing.
 func (q *question) inMachine() bool {
-	return q.profile.Backend.BootsKernel() && q.mount != nil && q.source == ""
+	return q.profile.Backend.BootsKernel() && (q.mount != nil || q.folder) && q.source == ""
 }
 
 // onHost is how the host's side is tried: a machine runs what QEMU has read.

@@ -106,7 +106,10 @@ func TestEveryWallOfAContainer(t *testing.T) {
 		{"write /etc/motd", "rarr", access.Mounts, "mounts.\"/etc/motd\""},
 		{"write /dev/shm/x", "aaaa", "", ""},
 		{"read /etc/shadow", "rhrh", access.Mounts, ""},
-		{"write /etc", "rhrr", access.Mounts, ""},
+		{"read /etc", "aaaa", "", ""},
+		{"read /", "aaaa", "", ""},
+		{"write /etc", "rarr", access.Mounts, ""},
+		{"write /etc/new", "rhrr", access.Mounts, ""},
 		{"read /srv/www/x", "rhrh", access.Mounts, `mounts."/var/www"`},
 		{"write /usrx", "rhrr", access.Mounts, ""},
 		{"write /usr/../etc/x", "rhrr", access.Mounts, ""},
@@ -126,6 +129,17 @@ func TestEveryWallOfAMachine(t *testing.T) {
 		{"write /usr/lib/games/x", "aaaa", "", `mounts."/usr/lib/games"`},
 		{"write /etc/motd", "raaa", access.Mounts, "mounts.\"/etc/motd\""},
 		{"read /etc/shadow", "rhrh", access.Mounts, ""},
+		{"read /", "aaaa", "", ""},
+		{"write /etc", "raaa", access.Mounts, ""},
+	})
+}
+
+func TestDevices(t *testing.T) {
+	p, b := loaded(t, `name:    "web"`, `name: "web", devices: ["/dev/net/tun", "/dev/fuse"]`)
+	check(t, p, b, []row{
+		{"read /dev/fuse", "aaaa", "", "devices[1]"},
+		{"write /dev/net/tun", "aaaa", "", "devices[0]"},
+		{"execute /dev/net/tun", "rarr", access.Mounts, "devices[0]"},
 	})
 }
 
@@ -192,7 +206,7 @@ func TestWhatIsNoAttempt(t *testing.T) {
 			t.Errorf("%q is %v", text, a)
 		}
 	}
-	for text, want := range map[string]bool{"read /x": true, "write": true, "in tcp 10.0.0.1 -> :80": false, "": false, "reads /x": false} {
+	for text, want := range map[string]bool{"read /x": true, "write": true, "in tcp 10.0.0.1 -> :80": false, "": false, "reads /x": true, "reads x": false} {
 		if access.Is(text) != want {
 			t.Errorf("%q", text)
 		}

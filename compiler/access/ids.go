@@ -15,13 +15,15 @@ import (
 func (q *question) ids() (Answer, error) {
 	a := Answer{Wall: IDs, Verdict: Host}
 	switch {
+	case q.device >= 0:
+		a.Verdict, a.Why = Allows, "sbx lets everyone inside use it"
 	case q.inMachine():
 		a.Verdict, a.Why = Allows, "the machine's own memory has the machine's own ids"
 	case q.profile.Backend.BootsKernel():
-		a.Why = fmt.Sprintf("QEMU opens it on the host, whoever asks inside, as the user whom libvirt gives it: what that one may %s", q.onHost())
+		a.Why = fmt.Sprintf("QEMU opens it on the host, whoever asks inside, as the user whom libvirt gives it, and may %s what that one may", q.onHost())
 	case !q.profile.Users.Namespace:
 		a.Verdict, a.Why, a.Place = Allows, "root inside is root on the host", "users.namespace"
-	case q.mount != nil && q.source == "":
+	case q.folder, q.mount != nil && q.source == "":
 		a.Verdict, a.Why = Allows, "it belongs to the sandbox"
 	default:
 		q.byHost(&a)
@@ -31,7 +33,7 @@ func (q *question) ids() (Answer, error) {
 
 // byHost is the answer for a path of the host in a user namespace.
 func (q *question) byHost(a *Answer) {
-	a.Why = fmt.Sprintf("root inside is %d on the host: what everyone may %s there, or belongs to the sandbox's ids", compiler.HostID(q.profile, 0), q.Way)
+	a.Why = fmt.Sprintf("root inside is %d on the host, and may %s what everyone may there, and what belongs to the sandbox's ids", compiler.HostID(q.profile, 0), q.Way)
 	if q.mount == nil || len(q.mount.IDs) == 0 {
 		return
 	}

@@ -88,22 +88,24 @@ func (q *question) selinux() (Answer, error) {
 		return none(SELinux), nil
 	case q.inMachine():
 		a.Why = "it confines QEMU, and this is in the machine alone"
+	case q.device >= 0: // libvirt gives its file the sandbox's own type
+		a.ofType(policy, q.profile.Name, selinux.Content, "chr_file", way)
 	case q.mount != nil && q.source == "" && isWritable(*q.mount):
 		a.Why = "memory is the sandbox's own, in sbx's module"
-	case q.mount != nil && q.source == "":
+	case q.folder, q.mount != nil && q.source == "":
 		a.Why = "each sandbox may read what sbx makes, by sbx's module"
 		if way == Write {
 			a.Verdict, a.Why = Refuses, "no sandbox writes what sbx makes"
 		}
 	case q.mount != nil && isWritable(*q.mount):
-		a.ofType(policy, q.profile.Name, selinux.Content, way)
+		a.ofType(policy, q.profile.Name, selinux.Content, "file", way)
 	default:
-		a.ofType(policy, q.profile.Name, selinux.Exposed, way)
+		a.ofType(policy, q.profile.Name, selinux.Exposed, "file", way)
 		if a.Verdict == Allows {
 			a.Verdict = Host
-			a.Why += ", but where the host calls it a secret, a home or another sandbox's content"
+			a.Why += ", except where the host calls it a secret, a home or another sandbox's content"
 			if q.mount == nil {
-				a.Why = fmt.Sprintf("what has the type of something exposed it may %s anywhere", way)
+				a.Why = fmt.Sprintf("it may %s what has the type of something exposed, wherever that is", way)
 			}
 		}
 	}
@@ -111,9 +113,9 @@ func (q *question) selinux() (Answer, error) {
 }
 
 // ofType is the answer for what has a type of the policy's own.
-func (a *Answer) ofType(policy []byte, sandbox, name, way string) {
+func (a *Answer) ofType(policy []byte, sandbox, name, class, way string) {
 	process, target := selinux.Type(sandbox, selinux.Process), selinux.Type(sandbox, name)
-	if selinux.Permits(policy, name, "file", permissions[way]) {
+	if selinux.Permits(policy, name, class, permissions[way]) {
 		a.Verdict, a.Why = Allows, fmt.Sprintf("%s may %s %s", process, way, target)
 		return
 	}

@@ -39,17 +39,27 @@ func (q *question) find() (by string, err error) {
 		by += fmt.Sprintf(", by the link %s", link.Path)
 	}
 	if q.mount == nil {
-		for _, k := range kernels {
-			if within.Dir(q.Path, k) {
-				return "", fmt.Errorf("%s is not of the profile: what is in %s is there for every sandbox, made by the kernel, libvirt and sbx, and explain tells of what a profile opens", q.Path, k)
-			}
-		}
-		return by, nil
+		return by, q.findUnmounted()
 	}
 	if isOfHost(*q.mount) {
 		q.source = move(q.Path, q.mount.Target, q.mount.Source)
 	}
 	return by, nil
+}
+
+// findUnmounted finds what is at a path that no mount shows.
+func (q *question) findUnmounted() error {
+	if q.device = slices.Index(q.manifest.Devices, q.Path); q.device >= 0 {
+		q.source = q.Path
+		return nil
+	}
+	for _, k := range kernels {
+		if within.Dir(q.Path, k) {
+			return fmt.Errorf("%s is not of the profile: what is in %s is there for every sandbox, made by the kernel, libvirt and sbx, and explain tells of what a profile opens", q.Path, k)
+		}
+	}
+	q.folder = q.Path == "/" || slices.ContainsFunc(q.manifest.Root, func(n manifest.Node) bool { return n.Path == q.Path })
+	return nil
 }
 
 // shownBy is the mount that a path belongs to: the deepest, and of two the later.
@@ -72,13 +82,24 @@ func move(p, from, to string) string { return path.Join(to, strings.TrimPrefix(p
 // mounts is what the sandbox's mounts say, which show what is there.
 func (q *question) mounts(by string) Answer {
 	a := Answer{Wall: Mounts, Verdict: Refuses}
-	if q.mount == nil {
+	var may bool
+	switch {
+	case q.device >= 0:
+		a.Why, a.Place = "it is the host's device", schema.Elem("devices", q.device)
+		if may = q.Way != Execute; !may {
+			a.Why += ", and no program"
+		}
+	case q.folder:
+		a.Why = "it is a folder of sbx's, read-only, for what the profile shows below it" + by
+		may = q.Way != Write
+	case q.mount == nil:
 		a.Why, a.Place = q.absent()
-		return a
+		may = false
+	default:
+		a.Why, a.Place = q.what()+by, q.place(*q.mount)
+		may = q.Way != Write || isWritable(*q.mount)
 	}
-	a.Place = q.place(*q.mount)
-	a.Why = q.what() + by
-	if q.Way != Write || isWritable(*q.mount) {
+	if may {
 		a.Verdict = Allows
 	}
 	return a
@@ -110,9 +131,6 @@ func (q *question) absent() (why, place string) {
 		if inside := move(q.Path, m.Source, m.Target); q.shownBy(inside).Target == m.Target {
 			return fmt.Sprintf("there is no such path inside: the host's %s is %s there", q.Path, inside), q.place(m)
 		}
-	}
-	if slices.ContainsFunc(q.manifest.Root, func(n manifest.Node) bool { return n.Path == q.Path }) {
-		return "it is an empty folder, read-only, but for what is mounted below it", ""
 	}
 	return "there is no such path inside: no line of the profile shows it", ""
 }

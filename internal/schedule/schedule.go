@@ -26,7 +26,7 @@ func Parse(text string) (Schedule, error) {
 	}
 	if d, err := time.ParseDuration(text); err == nil {
 		if d < time.Minute || d > 30*24*time.Hour || d%time.Second != 0 {
-			return Schedule{}, errors.New(`want whole seconds, from "1m" to "720h"`)
+			return Schedule{}, errors.New(`want an interval from "1m" to "720h", in whole seconds`)
 		}
 		return Schedule{Interval: d}, nil
 	}

@@ -4,6 +4,7 @@ package innerwall
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net"
 	"os/exec"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -301,9 +304,33 @@ func TestNoGapAndNoOpening(t *testing.T) {
 	if n := denied.arrived.Load(); n > 0 || denied.sent.Load() == 0 {
 		t.Errorf("%d of %d packets arrived that no rule allows", n, denied.sent.Load())
 	}
-	counts, err := Dropped("sbx-" + sandbox.Port)
+	counts, err := dropped("sbx-" + sandbox.Port)
 	if err != nil || counts["refused_in"] == 0 {
 		t.Errorf("it has dropped %v: %v", counts, err)
 	}
 	t.Logf("allowed %d of %d, denied %d of %d", allowed.arrived.Load(), allowed.sent.Load(), denied.arrived.Load(), denied.sent.Load())
+}
+
+// dropped is how many packets a wall has dropped, by the chain that did it.
+func dropped(name string) (map[string]uint64, error) {
+	conn, err := connect()
+	if err != nil {
+		return nil, err
+	}
+	defer conn.CloseLasting()
+	chains, err := readChains(conn, &nftables.Table{Name: name, Family: nftables.TableFamilyBridge})
+	if err != nil {
+		return nil, fmt.Errorf("the inner wall %s: %w", name, err)
+	}
+	counts := map[string]uint64{}
+	for _, c := range chains {
+		for _, rule := range c.rules {
+			for _, e := range rule {
+				if counter, ok := e.(*expr.Counter); ok {
+					counts[c.name] += counter.Packets
+				}
+			}
+		}
+	}
+	return counts, nil
 }

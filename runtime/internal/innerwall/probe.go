@@ -6,8 +6,6 @@ import (
 	"os"
 	"sync"
 
-	"github.com/google/nftables"
-	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
 	compiled "github.com/sbx-dev/sbx/compiler/firewall/nftables"
@@ -46,27 +44,3 @@ var Able = sync.OnceValue(func() error {
 		return err
 	}
 })
-
-// Dropped is how many packets a wall has dropped, by the chain that did it.
-func Dropped(name string) (map[string]uint64, error) {
-	conn, err := connect()
-	if err != nil {
-		return nil, err
-	}
-	defer conn.CloseLasting()
-	chains, err := readChains(conn, &nftables.Table{Name: name, Family: nftables.TableFamilyBridge})
-	if err != nil {
-		return nil, fmt.Errorf("the inner wall %s: %w", name, err)
-	}
-	counts := map[string]uint64{}
-	for _, c := range chains {
-		for _, rule := range c.rules {
-			for _, e := range rule {
-				if counter, ok := e.(*expr.Counter); ok {
-					counts[c.name] += counter.Packets
-				}
-			}
-		}
-	}
-	return counts, nil
-}

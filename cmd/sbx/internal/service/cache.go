@@ -12,7 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/schema"
 )
 
-// Cache shows and clears what is kept of machines' kernels and initrds.
+// Cache shows and clears what is kept from one start to the next.
 type Cache struct {
 	List  cacheListCmd  `cmd:"" default:"withargs" help:"List what is kept: unpacked kernels, initrds, saved machines and profiles, the longest unused first."`
 	Clear cacheClearCmd `cmd:"" help:"Remove them. Machines that run keep theirs."`
@@ -20,7 +20,9 @@ type Cache struct {
 
 func (Cache) Help() string {
 	return `Unpacking a kernel takes a second or more, so what was made for a machine is kept
-for the next one, up to 1 GiB in all. So is what a profile came to, up to 1,000 of
+for the next one, up to 1 GiB in all: kernels, initrds, and machines that were saved
+as they booted (kind machine; machine-started notes that the first of its like has
+started, and the second one will be saved). So is what a profile came to, up to 1,000 of
 them and 16 MiB, for you alone: it is used again while all files that it is made of,
 its tags and sbx itself are what they were. With SBX_CACHE=off in the environment,
 profiles are evaluated anew each time.
@@ -57,7 +59,7 @@ func (c *cacheListCmd) Run(a *verb.App) error {
 	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
 	say.Row(w, "KIND", "DIGEST", "SIZE", "LAST USED")
 	for _, e := range entries {
-		say.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Kind, e.Key[:min(len(e.Key), 12)], mebibytes(e.Size), e.Used.Format(time.DateTime))
+		say.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Kind, e.Key[:min(len(e.Key), 12)], roundedUp(e.Size), e.Used.Format(time.DateTime))
 	}
 	return w.Flush()
 }
@@ -83,7 +85,7 @@ func (c *cacheClearCmd) Run(a *verb.App) error {
 		say.Fprintln(a.Stdout, "nothing was kept")
 		return nil
 	}
-	say.Fprintf(a.Stdout, "%s freed\n", mebibytes(freed))
+	say.Fprintf(a.Stdout, "%s freed\n", roundedUp(freed))
 	return nil
 }
 
@@ -106,5 +108,11 @@ func openCache(a *verb.App) (*cache.Cache, error) {
 	return host.Cache()
 }
 
-// mebibytes rounds up to whole units of a profile's own notation.
-func mebibytes(n int64) schema.Size { return schema.Size((n + 1<<20 - 1) &^ (1<<20 - 1)) }
+// roundedUp is a size in whole units of a profile's own notation.
+func roundedUp(bytes int64) schema.Size {
+	unit := int64(1 << 20)
+	if bytes < unit {
+		unit = 1 << 10
+	}
+	return schema.Size((bytes + unit - 1) &^ (unit - 1))
+}

@@ -8,7 +8,7 @@ import (
 // Job is one run of a sandbox that has a schedule. Only sbx-job@NAME.service starts it.
 type Job struct {
 	verb.HostFlags
-	Name string `arg:""`
+	Name string `arg:"" help:"The job: the sandbox of a profile with every, after sbx up."`
 }
 
 func (c *Job) Run(a *verb.App) error {

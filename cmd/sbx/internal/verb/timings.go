@@ -28,14 +28,14 @@ func (f *TimingFlags) Record(a *App) (tell func()) {
 	return func() { tellTimings(a, r) }
 }
 
-// tellTimings prints a row for each span, with when it began and how long it took, and
-// one for all.
+// tellTimings prints a row for each span and one for all.
 func tellTimings(a *App, r *spans.Record) {
 	list, total := r.Spans()
+	say.Fprintf(a.Stderr, "sbx: %9s %9s\n", "began at", "took")
 	for _, s := range list {
 		say.Fprintf(a.Stderr, "sbx: %9.1f %9.1f ms  %s%s\n", milliseconds(s.From), milliseconds(s.Took), strings.Repeat("  ", s.Depth), s.Name)
 	}
-	say.Fprintf(a.Stderr, "sbx: %9.1f ms  in all\n", milliseconds(total))
+	say.Fprintf(a.Stderr, "sbx: %9s %9.1f ms  in all\n", "", milliseconds(total))
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
