@@ -35,7 +35,7 @@ var brokenHosts = []broken{
 	{what: "not root, a container", code: diag.NotRoot, args: "run -- true", plain: true, says: `run sbx as root; a machine \(--backend kvm\) needs neither`},
 	{what: "no sbx-init", code: diag.NoInit, args: "run -- true", prep: "SBX_INIT=/nowhere", says: `sbx-init /nowhere`},
 	{what: "an sbx-init that needs libraries", code: diag.NoInit, args: "run -- true", prep: "SBX_INIT=/bin/sh", says: `CGO_ENABLED=0`},
-	{what: "a state folder that is a link", code: diag.StateFolder, prep: "mkdir -p " + home + "/.local/state && ln -s /srv " + home + "/.local/state/sbx", args: "run -b kvm -- true", plain: true, says: `is a link`, clear: "rm -rf " + home + "/.local"},
+	{what: "a state folder that is a link", code: diag.StateFolder, prep: "rm -rf " + home + "/.local && mkdir -p " + home + "/.local/state && ln -s /srv " + home + "/.local/state/sbx", args: "run -b kvm -- true", plain: true, says: `is a link`, clear: "rm -rf " + home + "/.local"},
 	{what: "a full disk", code: diag.DiskFull, prep: "mkdir -p " + home + "/full && mount -t tmpfs -o size=256k,mode=777 none " + home + "/full; XDG_STATE_HOME=" + home + "/full", args: "run -b kvm -- true", plain: true, says: `no space left on device`, clear: "umount -l " + home + "/full"},
 	{what: "a sandbox that is not there", code: diag.NoSandbox, args: "exec nobody -- true", says: `no sandbox nobody: sbx ps`},
 	{what: "a name that libvirt has", code: diag.NameTaken, prep: "virsh -q -c lxc:///system define foreign.xml", args: "run --name broken-foreign -- true", says: `sbx down broken-foreign first.*--name`},
