@@ -36,7 +36,7 @@ func (r *Runtime) Inspect(ctx context.Context, name string) (*Inspection, error)
 	defer dom.Free()
 	s, err := r.look(dom, kind)
 	if s == nil || err != nil {
-		return nil, lostMeanwhile(name, err)
+		return nil, virt.LostMeanwhile(name, err)
 	}
 	one := []Sandbox{*s}
 	r.Measure(ctx, one)
@@ -46,7 +46,7 @@ func (r *Runtime) Inspect(ctx context.Context, name string) (*Inspection, error)
 	}
 	m, err := virt.Metadata(dom)
 	if m == nil || err != nil {
-		return nil, lostMeanwhile(name, err)
+		return nil, virt.LostMeanwhile(name, err)
 	}
 	found.Filters, found.Networks = append([]string{}, m.Filters...), append([]string{}, m.Networks...)
 	conn, err := r.drivers.Connect(kind)
@@ -55,7 +55,7 @@ func (r *Runtime) Inspect(ctx context.Context, name string) (*Inspection, error)
 	}
 	d, err := virt.Describe(dom, 0)
 	if err != nil {
-		return nil, lostMeanwhile(name, err)
+		return nil, virt.LostMeanwhile(name, err)
 	}
 	found.UUID, found.IDs = d.UUID, inspect.IDsOf(d)
 	found.Interfaces = inspect.Interfaces(conn, d)

@@ -12,6 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/stage"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/kept"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/internal/proc"
@@ -124,13 +125,13 @@ func (r *Runtime) Restart(ctx context.Context, name string) error {
 	}
 	notes, err := virt.Metadata(dom)
 	if err != nil {
-		return lostMeanwhile(name, err)
+		return virt.LostMeanwhile(name, err)
 	}
 	active, err := virt.IsActive(dom)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if active && notes != nil && len(moved(notes)) > 0 {
+	if active && notes != nil && len(kept.Moved(notes)) > 0 {
 		return r.restartAnew(ctx, conn, dom, name, kind)
 	}
 	client, err := r.Attach(ctx, name)
@@ -169,13 +170,4 @@ func (r *Runtime) find(name string) (*libvirt.Domain, schema.Backend, error) {
 		return found, of, err
 	}
 	return nil, "", fault.New(diag.NoSandbox, "there is no sandbox %s: sbx ps lists what there is", name)
-}
-
-// lostMeanwhile is why a domain that find has just found cannot be asked any more;
-// without an error of libvirt's it is there, but no longer sbx's.
-func lostMeanwhile(name string, err error) error {
-	if err == nil || virt.IsGone(err) {
-		return fault.New(diag.NoSandbox, "%s: somebody else has just removed it", name)
-	}
-	return fmt.Errorf("%s: %w", name, virt.Plain(err))
 }
