@@ -5,10 +5,8 @@ package main
 import (
 	"fmt"
 	"image/color"
-	"image/png"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -35,23 +33,6 @@ func TestDillo(t *testing.T) {
 	shot := filepath.Join(t.TempDir(), "shot.png")
 	testhost.WaitFor(t, "the site's green", browserLimit, func() bool {
 		mustSbx(t, "view", "--screenshot", shot, "dillo")
-		f, err := os.Open(shot)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		picture, err := png.Decode(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		green, size := 0, picture.Bounds()
-		for y := range size.Max.Y {
-			for x := range size.Max.X {
-				if color.RGBAModel.Convert(picture.At(x, y)) == (color.RGBA{0, 0x80, 0x40, 0xff}) {
-					green++
-				}
-			}
-		}
-		return green > 100_000
+		return ofColour(t, shot, color.RGBA{0, 0x80, 0x40, 0xff}) > 100_000
 	})
 }

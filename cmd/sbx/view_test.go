@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"image"
+	"image/color"
 	"image/png"
 	"os"
 	"os/exec"
@@ -310,25 +311,27 @@ func TestXpdf(t *testing.T) {
 		if call(t, strings.NewReader(""), "view", "--screenshot", shot, "paper").code != 0 {
 			return false // it has not started yet
 		}
-		f, err := os.Open(shot)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		picture, err := png.Decode(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return ofColour(picture, 0) > 20_000 && ofColour(picture, 0xffff) > 20_000
+		return ofColour(t, shot, color.Black) > 20_000 && ofColour(t, shot, color.White) > 20_000
 	})
 }
 
-// ofColour is how many points of a picture have the same value of all three colours.
-func ofColour(picture image.Image, value uint32) (count int) {
+// ofColour is how many points of the picture in a file have the colour.
+func ofColour(t *testing.T, shot string, colour color.Color) (count int) {
+	t.Helper()
+	f, err := os.Open(shot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	picture, err := png.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	red, green, blue, _ := colour.RGBA()
 	size := picture.Bounds()
 	for y := range size.Max.Y {
 		for x := range size.Max.X {
-			if r, g, b, _ := picture.At(x, y).RGBA(); r == value && g == value && b == value {
+			if r, g, b, _ := picture.At(x, y).RGBA(); r == red && g == green && b == blue {
 				count++
 			}
 		}

@@ -236,7 +236,7 @@ func command(p *schema.Profile) (out []item) {
 		add("hostname "+p.Hostname, "hostname")
 	}
 	if p.Every != "" {
-		add("runs every "+p.Every, "every")
+		add("runs by the schedule "+p.Every, "every")
 	}
 	for i, name := range p.After {
 		add("starts after "+name, schema.Elem("after", i))

@@ -1,5 +1,7 @@
 package diag
 
+import "strings"
+
 // The codes of what is wrong with a profile's text and values. They never change
 // their meaning; `sbx help CODE` explains each.
 const (
@@ -55,14 +57,13 @@ const (
 	Together = "SBX0056" // two profiles want the same for themselves
 	Circle   = "SBX0057" // sandboxes wait for each other, so that none can start first
 
-	Unmet = "SBX0062" // a sandbox is to start after one that there is not
-
-	Schedule = "SBX0063" // no schedule, or a job that stays up
-
 	Ulimit = "SBX0058" // a limit of processes that no kernel takes
 	Sysctl = "SBX0059" // a setting that a sandbox does not have for itself
 	Device = "SBX0060" // a device of the host's that no sandbox is given
 	Server = "SBX0061" // a screen that nothing draws
+
+	Unmet    = "SBX0062" // a sandbox is to start after one that there is not
+	Schedule = "SBX0063" // no schedule, or a job that stays up
 )
 
 // The codes of what is wrong with an allow-list that is well-formed.
@@ -117,8 +118,9 @@ const (
 	NoTimer      = "SBX0539" // there is no systemd that starts jobs
 )
 
-// OfHost says whether a code is of what keeps a profile from being run on a host.
-func OfHost(code string) bool { return NoLibvirt <= code && code <= SELinux }
+// OfHost says whether a code is of what keeps a profile from being run on a host: all of
+// its hundred from NoLibvirt on.
+func OfHost(code string) bool { return NoLibvirt <= code && strings.HasPrefix(code, "SBX05") }
 
 // Explanation is what `sbx help CODE` says.
 type Explanation struct {
