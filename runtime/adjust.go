@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,6 +89,7 @@ func (u *up) interimNotes() (string, error) {
 	notes.Sources = u.sources()
 	if had := u.have.Metadata; had != nil {
 		notes.Filters = slices.Concat(notes.Filters, observe.Gone(had.Filters, notes.Filters))
+		notes.Every = cmp.Or(notes.Every, had.Every) // its timer
 		notes.Networks = slices.Concat(notes.Networks, observe.Gone(had.Networks, notes.Networks))
 	}
 	return notes.Encode()
@@ -111,7 +113,7 @@ func (u *up) settle(ctx context.Context) error {
 		where = libvirt.DOMAIN_AFFECT_CONFIG
 	}
 	err := u.record(now, where)
-	if u.s.Job && virt.ErrorCode(err) == libvirt.ERR_OPERATION_INVALID { // it has ended meanwhile
+	if u.s.Metadata.Every != "" && virt.ErrorCode(err) == libvirt.ERR_OPERATION_INVALID { // its run has ended meanwhile
 		err = u.record(now, libvirt.DOMAIN_AFFECT_CONFIG)
 	}
 	if err != nil {

@@ -45,7 +45,7 @@ func Read(dom *libvirt.Domain, name string, kind schema.Backend, dir string, tol
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	s.Digest = s.Metadata.Bundle
+	s.Digest, s.Job = s.Metadata.Bundle, s.Metadata.Every != "" // of which a run is under way
 	for _, l := range s.Domain.SecLabel {
 		if l.Model == "dac" {
 			if _, err := fmt.Sscanf(l.Label, "+%d:+%d", &s.QEMU.UID, &s.QEMU.GID); err != nil {
