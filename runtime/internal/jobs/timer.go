@@ -21,7 +21,7 @@ import (
 )
 
 // units are the folder of the units that a host's administrator has.
-const units = "/etc/systemd/system"
+var units = "/etc/systemd/system"
 
 func unit(sandbox string) string { return "sbx-job@" + sandbox + ".timer" }
 
@@ -73,6 +73,10 @@ func Install(sandbox, every string) error {
 	}
 	if found, err := Found(sandbox); err != nil || found == text {
 		return err
+	}
+	// Whatever interrupts us, systemd never has another timer than the one in its file.
+	if err := Remove(sandbox); err != nil {
+		return fmt.Errorf("%s: %w", sandbox, err)
 	}
 	if err := hostfile.WriteAtomic(filepath.Join(units, unit(sandbox)), []byte(text), 0o644); err != nil {
 		return err
