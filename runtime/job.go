@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/jobs"
@@ -36,10 +37,13 @@ func (r *Runtime) RunJob(ctx context.Context, name string) (last channel.Status,
 	if err := r.needLocal("job"); err != nil {
 		return last, err
 	}
-	err = jobs.ErrReplaced
-	for errors.Is(err, jobs.ErrReplaced) {
-		err = r.begin(ctx, name)
-	}
+	err = jobs.Begin(r.state().Path(name), name, func(b *compiler.Bundle) error {
+		if err := r.checkIdle(name); err != nil {
+			return err
+		}
+		_, err := r.up(ctx, b, nil, []UpOption{asJob})
+		return err
+	})
 	if err != nil {
 		return last, err
 	}
@@ -52,19 +56,6 @@ func (r *Runtime) RunJob(ctx context.Context, name string) (last channel.Status,
 		err = &startfail.StartFailure{Name: name, Way: startfail.EndedEarly, Status: last, Records: keep.LoggedOutput(ctx, r.state().Path(name))}
 	}
 	return last, err
-}
-
-// begin starts a run of what is kept of a job.
-func (r *Runtime) begin(ctx context.Context, name string) error {
-	b, err := jobs.Kept(r.state().Path(name), name)
-	if err != nil {
-		return err
-	}
-	if err := r.checkIdle(name); err != nil {
-		return err
-	}
-	_, err = r.up(ctx, b, nil, []UpOption{asJob})
-	return err
 }
 
 // checkIdle refuses a job of which a run is under way.

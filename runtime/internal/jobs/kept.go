@@ -47,6 +47,20 @@ func Kept(dir, sandbox string) (*compiler.Bundle, error) {
 	return &compiler.Bundle{Index: k.Index, Files: k.Files}, nil
 }
 
+// Begin has a run of what is kept of a sandbox begin, and of what is kept then where
+// Still says that it is another meanwhile.
+func Begin(dir, sandbox string, begin func(*compiler.Bundle) error) error {
+	for {
+		b, err := Kept(dir, sandbox)
+		if err != nil {
+			return err
+		}
+		if err := begin(b); !errors.Is(err, ErrReplaced) {
+			return err
+		}
+	}
+}
+
 // ErrReplaced says that another bundle is kept by now.
 var ErrReplaced = errors.New("its profile has been applied anew meanwhile")
 

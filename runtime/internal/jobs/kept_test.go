@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/sbx-dev/sbx/compiler"
@@ -38,5 +39,28 @@ func TestStill(t *testing.T) {
 	}
 	if err := jobs.Still(dir, kept); err == nil || errors.Is(err, jobs.ErrReplaced) {
 		t.Errorf("none is kept: %v", err)
+	}
+}
+
+// A run that finds another bundle kept when it has the lock is one of that.
+func TestBegin(t *testing.T) {
+	dir := t.TempDir()
+	keep := func(name string) {
+		t.Helper()
+		if err := jobs.Keep(dir, &compiler.Bundle{Index: compiler.Index{Name: "backup", Profile: name}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keep("old")
+	var begun []string
+	err := jobs.Begin(dir, "backup", func(b *compiler.Bundle) error {
+		begun = append(begun, b.Index.Profile)
+		if len(begun) == 1 {
+			keep("new")
+		}
+		return jobs.Still(dir, b)
+	})
+	if err != nil || !slices.Equal(begun, []string{"old", "new"}) {
+		t.Errorf("begun are %q: %v", begun, err)
 	}
 }
