@@ -1,6 +1,7 @@
 package load
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"debug/elf"
 	"encoding/json"
@@ -183,10 +184,13 @@ func (c *Config) memoryKey(t target) string {
 	return memo.Key(append(parts, c.Tags...)...)
 }
 
-// program is the digest that Go's linker gives to this program's content. Where it has
-// none, each process has one of its own.
-var program = sync.OnceValue(func() string {
-	if self, err := elf.Open("/proc/self/exe"); err == nil {
+// program is the digest that Go's linker gives to this program's content.
+var program = sync.OnceValue(func() string { return programIn("/proc/self/exe") })
+
+// programIn is that of the program in a file. Where it has none, each process has one of
+// its own, which no later one has again, as it may have the process's id.
+func programIn(file string) string {
+	if self, err := elf.Open(file); err == nil {
 		defer self.Close()
 		if note := self.Section(".note.go.buildid"); note != nil {
 			if data, err := note.Data(); err == nil && strings.Contains(string(data), "/") {
@@ -194,5 +198,5 @@ var program = sync.OnceValue(func() string {
 			}
 		}
 	}
-	return "process " + strconv.Itoa(os.Getpid())
-})
+	return "process " + rand.Text()
+}

@@ -186,3 +186,18 @@ func TestWhatIsNotRemembered(t *testing.T) {
 		t.Errorf("%d are kept", len(memory.kept))
 	}
 }
+
+// A program without a digest of its own believes nothing that another process has kept,
+// not even one that had its process id.
+func TestProgramWithoutDigest(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(file, []byte("no ELF"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if one, other := programIn(file), programIn(file); one == other {
+		t.Errorf("two processes are both %q", one)
+	}
+	if self := programIn("/proc/self/exe"); self != programIn("/proc/self/exe") {
+		t.Errorf("this program is %q, and then another", self)
+	}
+}
