@@ -51,13 +51,17 @@ func (c *Cache) Place(ctx context.Context, kind, key, dest string, write func(io
 		return err
 	})
 	if err == nil && added {
-		err = c.trim(ctx, c.limit)
+		err = c.trim(ctx, c.limit, MaxNotes)
 	}
 	return err
 }
 
+// MaxNotes is how many files without content there may be once a Place has returned: each
+// takes a place of its own in the file system.
+const MaxNotes = 1000
+
 // Note notes that somebody has asked for a kind and key, and says whether somebody had
-// before. A note takes no room.
+// before. A note is a file without content.
 func (c *Cache) Note(ctx context.Context, kind, key string) (before bool, err error) {
 	err = c.keep(ctx, kind, key, func(file string) error {
 		if err := touch(file); !errors.Is(err, fs.ErrNotExist) {
@@ -217,12 +221,12 @@ func (c *Cache) Clear(ctx context.Context) (freed int64, err error) {
 	for _, e := range entries {
 		freed += e.Size
 	}
-	return freed, c.trim(ctx, 0)
+	return freed, c.trim(ctx, 0, 0)
 }
 
-// trim removes the longest unused files until at most limit bytes are left, and
-// with them what makers that died have left half written.
-func (c *Cache) trim(ctx context.Context, limit int64) error {
+// trim removes the longest unused files until at most limit bytes are left, and as many
+// notes, and with them what makers that died have left half written.
+func (c *Cache) trim(ctx context.Context, limit int64, notes int) error {
 	exclusive, err := lock(ctx, filepath.Join(c.dir, ".lock"), lockfile.Exclusive)
 	if err != nil {
 		return err
@@ -237,14 +241,23 @@ func (c *Cache) trim(ctx context.Context, limit int64) error {
 		return err
 	}
 	var total int64
+	empty := 0
 	for _, e := range entries {
 		total += e.Size
+		if e.Size == 0 {
+			empty++
+		}
 	}
 	for _, e := range entries {
-		if total > limit {
-			left = append(left, filepath.Join(c.dir, e.Kind, e.Key))
+		switch {
+		case e.Size > 0 && total > limit:
 			total -= e.Size
+		case e.Size == 0 && empty > notes:
+			empty--
+		default:
+			continue
 		}
+		left = append(left, filepath.Join(c.dir, e.Kind, e.Key))
 	}
 	for _, file := range left {
 		if err := os.Remove(file); err != nil {

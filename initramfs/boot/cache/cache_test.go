@@ -204,3 +204,44 @@ func TestNoteAndRemove(t *testing.T) {
 		}
 	}
 }
+
+// Notes go with all else when the cache is cleared, and there are never more than a
+// number of them.
+func TestNotesGo(t *testing.T) {
+	c := open(t, 1<<20)
+	notes := func() (n int) {
+		t.Helper()
+		entries, err := c.Entries()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if e.Size == 0 {
+				n++
+			}
+		}
+		return n
+	}
+	for n := range cache.MaxNotes + 5 {
+		if _, err := c.Note(t.Context(), "machine-started", fmt.Sprint(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Place(t.Context(), "initrd", "a", filepath.Join(t.TempDir(), "a"), content("0123456789")); err != nil {
+		t.Fatal(err)
+	}
+	if n := notes(); n != cache.MaxNotes {
+		t.Errorf("%d notes are kept", n)
+	}
+	for range 2 { // the second time there are notes alone
+		if _, err := c.Note(t.Context(), "machine-started", "last"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Clear(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := notes(); n != 0 {
+			t.Errorf("%d notes are left", n)
+		}
+	}
+}
