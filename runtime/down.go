@@ -132,6 +132,12 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 		return err
 	}
 	defer unlock()
+	// Before the files: of a sandbox without a domain these alone say that there is something.
+	for _, f := range m.Filters {
+		if err := bound.RemoveFilter(conn, f, r.drivers.Local()); err != nil {
+			return err
+		}
+	}
 	if r.drivers.Local() {
 		if err := confinement.Unload(name); err != nil {
 			return err
@@ -144,11 +150,6 @@ func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend
 		}
 	} else {
 		r.options.Log(fmt.Sprintf("%s: its folder stays on that machine, where sbx down removes it: %s", name, filepath.Join(compiler.StateDir, name)))
-	}
-	for _, f := range m.Filters {
-		if err := bound.RemoveFilter(conn, f, r.drivers.Local()); err != nil {
-			return err
-		}
 	}
 	if dom != nil {
 		if err := forget(conn, dom); err != nil {

@@ -161,6 +161,38 @@ func TestDownOfALostSandbox(t *testing.T) {
 	}
 }
 
+// It does so where its filter went with the domain and the inner wall did not, and where
+// it could not the first time.
+func TestDownOfALostSandboxAgain(t *testing.T) {
+	testhost.Need(t)
+	r := newRuntime(t)
+	up(t, r, tamperedBundle(t, "relost"))
+	tamper(t, "virsh destroy relost; virsh undefine relost")
+	// Somebody else holds its filter, for longer than down waits.
+	binding := filepath.Join(t.TempDir(), "binding.xml")
+	if err := os.WriteFile(binding, []byte(`<filterbinding>
+	<owner><name>other</name><uuid>0a4bb2a9-7f1c-4a0c-9a3c-3f6f4fd5a7a1</uuid></owner>
+	<portdev name='sbxother'/><mac address='52:54:00:00:00:01'/>
+	<filterref filter='sbx-relost'/>
+</filterbinding>`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command(t, "ip", "link", "add", "sbxother", "type", "veth")
+	t.Cleanup(func() { command(t, "ip", "link", "delete", "sbxother") })
+	virsh(t, "nwfilter-binding-create", binding)
+	if found, err := r.Down(t.Context(), "relost"); !found || err == nil {
+		t.Errorf("its filter is held: found %t, error %v", found, err)
+	}
+	virsh(t, "nwfilter-binding-delete", "sbxother")
+	tamper(t, "virsh nwfilter-undefine sbx-relost; nft add table bridge sbx-relost")
+	if found, err := r.Down(t.Context(), "relost"); !found || err != nil {
+		t.Errorf("found %t, error %v", found, err)
+	}
+	if out, err := exec.Command("nft", "list", "tables").CombinedOutput(); err != nil || strings.Contains(string(out), "relost") {
+		t.Errorf("left is %s: %v", out, err)
+	}
+}
+
 // A filter and a network that the profile no longer has are removed.
 func TestUpRemovesWhatTheProfileNoLongerHas(t *testing.T) {
 	testhost.Need(t)

@@ -188,3 +188,20 @@ func Remove(name string) error {
 	}
 	return nil
 }
+
+// Names are the names of all tables in the family bridge, whoever made them.
+func Names() (names []string, err error) {
+	conn, err := connect()
+	if err != nil {
+		return nil, fmt.Errorf("inner walls: %w", err)
+	}
+	defer conn.CloseLasting()
+	all, err := conn.ListTablesOfFamily(nftables.TableFamilyBridge)
+	if err != nil && !isAbsent(err) {
+		return nil, fmt.Errorf("inner walls cannot be listed: %w", err)
+	}
+	for _, t := range all {
+		names = append(names, t.Name)
+	}
+	return names, nil
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/internal/drivers"
+	"github.com/sbx-dev/sbx/runtime/internal/innerwall"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/observe"
@@ -99,6 +101,15 @@ func Disown(conn *libvirt.Connect, name string) (left *compiler.Metadata, err er
 	left = new(compiler.Metadata)
 	if left.Filters, err = virt.FiltersOf(conn, name); err != nil {
 		return nil, err
+	}
+	walls, err := innerwall.Names()
+	if err != nil {
+		return nil, err
+	}
+	for _, wall := range walls { // also behind a filter that went with the domain
+		if virt.IsFilterOf(wall, name) && !slices.Contains(left.Filters, wall) {
+			left.Filters = append(left.Filters, wall)
+		}
 	}
 	if left.Networks, err = virt.OwnNetworks(conn); err != nil {
 		return nil, err

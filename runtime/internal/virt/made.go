@@ -24,12 +24,16 @@ func FiltersOf(conn *libvirt.Connect, sandbox string) ([]string, error) {
 		if nameErr != nil || uuidErr != nil {
 			continue // gone meanwhile
 		}
-		of := name == "sbx-"+sandbox || strings.HasPrefix(name, "sbx-"+sandbox+".")
-		if of && uuid == compiler.UUID("filter", name) {
+		if IsFilterOf(name, sandbox) && uuid == compiler.UUID("filter", name) {
 			own = append(own, name)
 		}
 	}
 	return own, nil
+}
+
+// IsFilterOf says whether a filter that sbx made for the named sandbox may be called so.
+func IsFilterOf(name, sandbox string) bool {
+	return name == "sbx-"+sandbox || strings.HasPrefix(name, "sbx-"+sandbox+".")
 }
 
 // OwnNetworks are all networks that sbx made.
