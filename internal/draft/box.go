@@ -33,7 +33,7 @@ type box struct {
 	restart, signal, timeout           string
 	ports                              []boxPort
 	mounts                             []boxMount
-	capabilities, after                []string
+	capabilities, after, devices       []string
 	memory, cpus, pids                 string
 	health                             []string
 	healthEvery, healthFailures, notes string
@@ -187,6 +187,21 @@ func (b *box) addCapability(name string) {
 		return
 	}
 	b.capabilities = append(b.capabilities, name)
+}
+
+// addDevice lets it use a device of the host's, at the same path, to read and to write:
+// another way of using one no profile says.
+func (b *box) addDevice(text string) {
+	parts := strings.Split(strings.TrimPrefix(text, "-"), ":")
+	for _, p := range parts[1:] {
+		if p != parts[0] && p != "rw" && p != "rwm" {
+			b.edit("devices: %s: a device is at the host's path here, and can be read and written; name it in devices if that is meant", printable(text))
+			return
+		}
+	}
+	if parts[0] != "" && !slices.Contains(b.devices, parts[0]) {
+		b.devices = append(b.devices, parts[0])
+	}
 }
 
 // addUlimit limits each process, and says whether a profile can say so.

@@ -36,6 +36,9 @@ func (b *box) write() (*Draft, error) {
 	if network := b.network(); network != nil {
 		p.Section("network", network)
 	}
+	if len(b.devices) > 0 {
+		p.Section("devices", cuetext.Texts(b.devices), "the host's, each a way to its kernel or hardware")
+	}
 	if len(b.capabilities) > 0 {
 		p.Section("capabilities", cuetext.Texts(b.capabilities))
 	}

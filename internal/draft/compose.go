@@ -116,6 +116,10 @@ func (b *box) composeSetting(s compose.Setting, text, why string) bool {
 		for _, v := range s.Values {
 			b.addCapability(v)
 		}
+	case "devices":
+		for _, v := range s.Values {
+			b.addDevice(v)
+		}
 	case "depends_on":
 		for _, v := range s.Values {
 			b.after = append(b.after, profileName(v))

@@ -65,6 +65,8 @@ func (b *box) quadlet(section, key, value string) bool {
 		for _, name := range strings.Fields(value) {
 			b.addCapability(name)
 		}
+	case "Container AddDevice":
+		b.addDevice(value)
 	case "Container PublishPort", "Container ExposeHostPort":
 		b.addPort(value, why)
 	case "Container Volume":

@@ -20,7 +20,7 @@ func (b *box) leaveOut(refused error) bool {
 		}
 	}
 	none := func(s string) bool { return s == "" }
-	b.capabilities, b.after = slices.DeleteFunc(b.capabilities, none), slices.DeleteFunc(b.after, none)
+	b.capabilities, b.after, b.devices = slices.DeleteFunc(b.capabilities, none), slices.DeleteFunc(b.after, none), slices.DeleteFunc(b.devices, none)
 	unnamed := func(v known.Reasoned) bool { return v.Name == "" }
 	b.env, b.sysctls = slices.DeleteFunc(b.env, unnamed), slices.DeleteFunc(b.sysctls, unnamed)
 	b.mounts = slices.DeleteFunc(b.mounts, func(m boxMount) bool { return m.inside == "" })
@@ -37,7 +37,7 @@ func (b *box) takeOut(path string) bool {
 		"run.health.every": &b.healthEvery, "run.health.failures": &b.healthFailures,
 		"resources.memory": &b.memory, "resources.cpus": &b.cpus, "resources.pids": &b.pids,
 	}[path]
-	for at, list := range map[string][]string{"capabilities": b.capabilities, "run.capabilities": b.capabilities, "after": b.after} {
+	for at, list := range map[string][]string{"capabilities": b.capabilities, "run.capabilities": b.capabilities, "after": b.after, "devices": b.devices} {
 		for i := range list {
 			if path == schema.Elem(at, i) {
 				one = &list[i]
