@@ -98,8 +98,10 @@ func encode(rule []expr.Any) []byte {
 	return out.Bytes()
 }
 
-// Print is a fingerprint of the kernel's table of that name, as packets meet it:
-// "absent" where there is none.
+// Absent is the fingerprint of a table that is not there.
+const Absent = "absent"
+
+// Print is a fingerprint of the kernel's table of that name, as packets meet it.
 func Print(name string) (string, error) {
 	conn, err := connect()
 	if err != nil {
@@ -113,7 +115,7 @@ func Print(name string) (string, error) {
 	case err != nil:
 		return "another's, which cannot be read: " + err.Error(), nil
 	case have == nil:
-		return "absent", nil
+		return Absent, nil
 	}
 	return have.print(), nil
 }

@@ -13,9 +13,6 @@ const (
 	whyWallGone = "the filter enforces all of it alone"
 )
 
-// noWall is the fingerprint of an inner wall that is not there.
-const noWall = "absent"
-
 // wallOf is the fingerprint of the inner wall behind a filter; "" where there is none
 // and none was noted.
 func wallOf(noted *compiler.Metadata, filter string) (string, error) {
@@ -23,7 +20,7 @@ func wallOf(noted *compiler.Metadata, filter string) (string, error) {
 		return "", nil
 	}
 	now, err := innerwall.Print(filter)
-	if _, was := Noted(noted)[WallObject(filter)]; now == noWall && !was {
+	if _, was := Noted(noted)[WallObject(filter)]; now == innerwall.Absent && !was {
 		return "", err
 	}
 	return now, err
@@ -35,7 +32,7 @@ func (c *comparison) walls() error {
 		return nil
 	}
 	for _, nic := range c.have.nics {
-		desired, why := noWall, whyWallGone
+		desired, why := innerwall.Absent, whyWallGone
 		if table := c.want.Walls[nic.filter]; table != nil {
 			var err error
 			if desired, err = innerwall.Wanted(table); err != nil {
@@ -43,7 +40,7 @@ func (c *comparison) walls() error {
 			}
 			why = whyWall
 		}
-		if live := cmp.Or(nic.wall, noWall); live != desired {
+		if live := cmp.Or(nic.wall, innerwall.Absent); live != desired {
 			c.add(WallObject(nic.filter), plan.Difference{Live: live, Desired: desired}, plan.Live, why)
 		}
 	}
