@@ -20,8 +20,12 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// units are the folder of the units that a host's administrator has.
-var units = "/etc/systemd/system"
+var (
+	// units are the folder of the units that a host's administrator has.
+	units = "/etc/systemd/system"
+	// stamps are the folder of systemd.timer(5)'s notes of when timers started something.
+	stamps = "/var/lib/systemd/timers"
+)
 
 func unit(sandbox string) string { return "sbx-job@" + sandbox + ".timer" }
 
@@ -97,6 +101,11 @@ func Remove(sandbox string) error {
 	}
 	if err := systemctl("disable", "--quiet", "--now", unit(sandbox)); err != nil {
 		return fmt.Errorf("its timer cannot be stopped: %w", err)
+	}
+	// With the note, a later job of the name would run at once, to make up for what this
+	// one has missed by then.
+	if err := hostfile.RemoveFile(filepath.Join(stamps, "stamp-"+unit(sandbox))); err != nil {
+		return err
 	}
 	if err := hostfile.RemoveFile(file); err != nil {
 		return err
