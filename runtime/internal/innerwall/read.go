@@ -104,6 +104,9 @@ const Absent = "absent"
 // Print is a fingerprint of the kernel's table of that name, as packets meet it.
 func Print(name string) (string, error) {
 	conn, err := connect()
+	if isAbsent(err) {
+		return Absent, nil
+	}
 	if err != nil {
 		return "", fmt.Errorf("the inner wall %s: %w", name, err)
 	}
