@@ -3,7 +3,6 @@ package draft
 import (
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/sbx-dev/sbx/internal/draft/needs"
 )
@@ -11,27 +10,13 @@ import (
 // maxObjects is how many programs and libraries are looked into.
 const maxObjects = 400
 
-// readBy is what a library reads of /etc, by the beginning of its name.
-var readBy = []struct{ library, path string }{
-	{"libpam.so", "/etc/pam.d"},
-	{"libpam.so", "/etc/security"},
-	{"libpam.so", "/etc/login.defs"},
-	{"libssl.so", "/etc/ssl/openssl.cnf"},
-	{"libkrb5.so", "/etc/krb5.conf"},
-	{"libldap", "/etc/ldap"},
-	{"libwrap.so", "/etc/hosts.allow"},
-	{"libwrap.so", "/etc/hosts.deny"},
-	{"libgnutls.so", "/etc/gnutls"},
-	{"libodbc.so", "/etc/odbcinst.ini"},
-}
-
 // linked is what the libraries of the service's program read of /etc, and libraries
 // that are not in /usr.
 func (s *service) linked() (all []place) {
 	for _, l := range s.objects() {
-		for _, r := range readBy {
-			if _, ok := s.stat(r.path); ok && strings.HasPrefix(path.Base(l.path), r.library) && !under(r.path, slices.Concat(paths(all), s.known.Closed)) {
-				all = append(all, place{path: r.path, why: "read by " + path.Base(l.path) + ", which is needed by " + l.why})
+		for _, read := range needs.ReadBy(path.Base(l.path)) {
+			if _, ok := s.stat(read); ok && !under(read, slices.Concat(paths(all), s.known.Closed)) {
+				all = append(all, place{path: read, why: "read by " + path.Base(l.path) + ", which is needed by " + l.why})
 			}
 		}
 		if !under(l.path, []string{"/usr", "/lib", "/lib64", "/bin", "/sbin"}) && !under(l.path, paths(all)) {
@@ -41,19 +26,13 @@ func (s *service) linked() (all []place) {
 	return all
 }
 
-// libraryFolders are where the loader looks besides what a program names.
-var libraryFolders = []string{
-	"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu",
-	"/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib",
-}
-
 // objects are the shared libraries that the program needs, each with one that needs it.
 func (s *service) objects() (all []place) {
 	queue := []string{s.argv[0]}
 	for i := 0; i < len(queue) && i < maxObjects; i++ {
 		needed, folders := s.needs(queue[i])
 		for _, n := range needed {
-			for _, folder := range slices.Concat(folders, libraryFolders) {
+			for _, folder := range slices.Concat(folders, needs.Folders) {
 				at := folder + "/" + n
 				if _, ok := s.stat(at); !ok {
 					continue

@@ -1,4 +1,5 @@
-// Package needs says which libraries a program names.
+// Package needs says which libraries a program names, where the loader looks for them, and
+// what they read themselves.
 package needs
 
 import (
