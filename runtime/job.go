@@ -52,6 +52,9 @@ func (r *Runtime) RunJob(ctx context.Context, name string) (last channel.Status,
 		_, err := r.Stop(context.WithoutCancel(ctx), name)
 		return last, errors.Join(fmt.Errorf("%s: its run was stopped: %w", name, context.Cause(ctx)), err)
 	}
+	if err == nil { // the command's end; the sandbox's follows, and the next run may
+		err = r.awaitStopped(ctx, name)
+	}
 	if err == nil && (last.Exit == nil || last.Exit.Status() != 0) {
 		err = &startfail.StartFailure{Name: name, Way: startfail.EndedEarly, Status: last, Records: keep.LoggedOutput(ctx, r.state().Path(name))}
 	}
@@ -73,4 +76,16 @@ func (r *Runtime) checkIdle(name string) error {
 		return fault.New(diag.Busy, "%s: a run of it is under way: sbx logs -f %s shows it, sbx stop %s ends it", name, name, name)
 	}
 	return nil
+}
+
+// awaitStopped waits until the sandbox has ended, whose command has.
+func (r *Runtime) awaitStopped(ctx context.Context, name string) error {
+	dom, kind, err := r.find(name)
+	if err != nil {
+		return err
+	}
+	defer dom.Free()
+	end := r.processEnd(dom, name, kind)
+	defer end.Close()
+	return virt.AwaitStop(ctx, dom, end)
 }

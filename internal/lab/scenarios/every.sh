@@ -59,6 +59,10 @@ sbx ps | tee /tmp/said
 grep -E '^fails .* 3$' /tmp/said
 sbx drift
 
+#: a run may follow another one at once
+for ((i = 0; i < 5; i++)); do systemctl start sbx-job@counts; done
+sbx logs counts | grep -c counted
+
 #: a timer that somebody has stopped is drift, and up starts it again
 systemctl disable --now sbx-job@fails.timer
 if sbx drift; then exit 1; fi
