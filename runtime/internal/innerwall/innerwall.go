@@ -118,7 +118,10 @@ func change(conn *nftables.Conn, have, want *table) error {
 	} else {
 		err = replace(conn, want)
 	}
-	return errors.Join(err, conn.Flush())
+	if err != nil { // a part of it must not reach the kernel: a table without its rules lets all pass
+		return err
+	}
+	return conn.Flush()
 }
 
 // replace has the table be the wanted one, and nothing of an earlier one.
