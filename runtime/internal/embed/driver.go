@@ -46,23 +46,21 @@ func (e *Driver) Connect() (*libvirt.Connect, error) {
 	if e.conn != nil {
 		return e.conn, nil
 	}
-	dir, root, err := takeRoot(e.Folder)
+	root, err := ownRoot(e.Folder)
 	if err != nil {
 		return nil, fmt.Errorf("libvirt's embedded driver: %w", err)
 	}
 	if err := runEvents(); err != nil {
-		root.Close()
 		return nil, fmt.Errorf("libvirt's event loop: %w", virt.Plain(err))
 	}
 	// The driver makes its folders by this process's umask, and QEMU's user has to
 	// pass through them. All that sbx makes itself has a mode of its own, and once the
 	// connection is closed the process has its own umask again.
 	umask := unix.Umask(0o022)
-	uri := url.URL{Scheme: "qemu", Path: "/embed", RawQuery: url.Values{"root": {dir}}.Encode()}
+	uri := url.URL{Scheme: "qemu", Path: "/embed", RawQuery: url.Values{"root": {filepath.Dir(root.Name())}}.Encode()}
 	conn, err := libvirt.NewConnect(uri.String())
 	if err != nil {
 		unix.Umask(umask)
-		root.Close()
 		return nil, fmt.Errorf("libvirt's embedded driver: %w", virt.Plain(err))
 	}
 	e.conn, e.root, e.umask = conn, root, umask
@@ -90,46 +88,71 @@ func (e *Driver) Dir() string {
 	return filepath.Dir(e.root.Name())
 }
 
-// Close gives the root folder to the next process.
+// Close ends the connection. The root folder stays this process's.
 func (e *Driver) Close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.conn != nil {
 		e.conn.Close()
-		e.root.Close()
 		e.conn = nil
 		unix.Umask(e.umask)
 	}
 }
 
+// roots are the root folders that are this process's, locked, by their state folders.
+var roots struct {
+	sync.Mutex
+	of map[state.Folder]*os.File
+}
+
+// ownRoot gives this process's root folder, by the file in it that is locked. It stays so
+// until the process ends: as long does libvirt's driver keep a lock of its own in there,
+// whatever is closed, and nobody else's can begin.
+func ownRoot(folder state.Folder) (*os.File, error) {
+	roots.Lock()
+	defer roots.Unlock()
+	if root := roots.of[folder]; root != nil {
+		return root, nil
+	}
+	root, err := takeRoot(folder)
+	if err != nil {
+		return nil, err
+	}
+	if roots.of == nil {
+		roots.of = map[state.Folder]*os.File{}
+	}
+	roots.of[folder] = root
+	return root, nil
+}
+
 // takeRoot finds a root folder that no other process uses, or makes one. It is
 // this process's while the file is open.
-func takeRoot(folder state.Folder) (dir string, lock *os.File, err error) {
+func takeRoot(folder state.Folder) (lock *os.File, err error) {
 	if _, err := folder.Make(state.Embed, state.EmbedCache); err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	for i := range maxRoots {
-		dir = folder.Path(state.Embed, strconv.Itoa(i))
+		dir := folder.Path(state.Embed, strconv.Itoa(i))
 		if _, err := folder.Make(state.Embed, strconv.Itoa(i), state.EmbedConfig); err != nil {
-			return "", nil, err
+			return nil, err
 		}
 		lock, err = lockfile.Open(filepath.Join(dir, ".lock"))
 		if err != nil {
-			return "", nil, err
+			return nil, err
 		}
 		free, err := lockfile.Try(lock, lockfile.Exclusive)
 		if free {
 			err = fillRoot(dir)
 		}
 		if free && err == nil {
-			return dir, lock, nil
+			return lock, nil
 		}
 		lock.Close()
 		if err != nil {
-			return "", nil, err
+			return nil, err
 		}
 	}
-	return "", nil, fmt.Errorf("all %d folders in %s are in use", maxRoots, folder.Path(state.Embed))
+	return nil, fmt.Errorf("all %d folders in %s are in use", maxRoots, folder.Path(state.Embed))
 }
 
 func fillRoot(dir string) error {
