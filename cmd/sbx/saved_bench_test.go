@@ -28,10 +28,5 @@ func BenchmarkSaved(b *testing.B) {
 		cold = append(cold, run("--cold"))
 		warm = append(warm, run())
 	}
-	slices.Sort(cold)
-	slices.Sort(warm)
-	floor, got := cold[len(cold)/2].Seconds(), warm[len(warm)/2].Seconds()
-	b.ReportMetric(floor*1000, "cold-ms")
-	b.ReportMetric(got*1000, "saved-ms")
-	b.ReportMetric(got/floor, "ratio")
+	reportPair(b, "cold-ms", cold, "saved-ms", warm)
 }
