@@ -75,22 +75,17 @@ func (b *Builder) PlaceInitrd(ctx context.Context, m *manifest.Manifest, dest st
 	if err != nil {
 		return err
 	}
-	return b.place(ctx, encoded, m.Modules, dest)
-}
-
-// PlaceBlankInitrd builds an initrd without a manifest, whose machine waits for it
-// (initramfs/orders), with the modules that a manifest names, and puts it at dest.
-func (b *Builder) PlaceBlankInitrd(ctx context.Context, wanted []manifest.Module, dest string) error {
-	return b.place(ctx, nil, wanted, dest)
-}
-
-// BlankInitrdKey is a digest of all that goes into such an initrd.
-func (b *Builder) BlankInitrdKey(wanted []manifest.Module) (string, error) {
-	parts, err := b.collect(nil, wanted)
+	initrd, err := b.initrd(encoded, m.Modules)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return parts.key()
+	return initrd.Place(ctx, dest)
+}
+
+// BlankInitrd is an initrd without a manifest, whose machine waits for it
+// (initramfs/orders), with the modules that a manifest names.
+func (b *Builder) BlankInitrd(wanted []manifest.Module) (*Initrd, error) {
+	return b.initrd(nil, wanted)
 }
 
 // KernelKey is a digest of the kernel's image.
@@ -102,16 +97,29 @@ func (b *Builder) KernelKey() (string, error) {
 	return digest(image), nil
 }
 
-func (b *Builder) place(ctx context.Context, encoded []byte, wanted []manifest.Module, dest string) error {
+// Initrd is one that can be built.
+type Initrd struct {
+	Key string // a digest of all that goes into it
+
+	parts *parts
+	cache *cache.Cache
+}
+
+// Place builds the initrd, unless the cache has it, and puts it at dest.
+func (i *Initrd) Place(ctx context.Context, dest string) error {
+	return i.cache.Place(ctx, "initrd", i.Key, dest, i.parts.write)
+}
+
+func (b *Builder) initrd(encoded []byte, wanted []manifest.Module) (*Initrd, error) {
 	parts, err := b.collect(encoded, wanted)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	key, err := parts.key()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return b.Cache.Place(ctx, "initrd", key, dest, parts.write)
+	return &Initrd{Key: key, parts: parts, cache: b.Cache}, nil
 }
 
 // parts are what an initrd is made of.

@@ -37,7 +37,8 @@ type warm struct {
 	conn    *libvirt.Connect
 	text    string // the domain's XML
 	builder *boot.Builder
-	key     string // of the saved machine
+	blank   *boot.Initrd // with which it waits for its orders
+	key     string       // of the saved machine
 }
 
 // How long a machine may take to boot until it waits for its orders, and a restored one to
@@ -84,8 +85,7 @@ func (w *warm) identify() error {
 	if err != nil {
 		return err
 	}
-	initrd, err := w.builder.BlankInitrdKey(w.s.Manifest.Modules)
-	if err != nil {
+	if w.blank, err = w.builder.BlankInitrd(w.s.Manifest.Modules); err != nil {
 		return err
 	}
 	library, err := w.conn.GetLibVersion()
@@ -96,13 +96,13 @@ func (w *warm) identify() error {
 	if err != nil {
 		return err
 	}
-	w.key, err = saved.Key(w.s.Domain, w.s.Manifest, kernel, initrd, fmt.Sprint(library), emulator)
+	w.key, err = saved.Key(w.s.Domain, w.s.Manifest, kernel, w.blank.Key, fmt.Sprint(library), emulator)
 	return err
 }
 
 // start gets the saved machine, which is made where there is none yet, and restores it.
 func (w *warm) start(ctx context.Context) (*libvirt.Domain, net.Conn, error) {
-	if err := w.place(func(at string) error { return w.builder.PlaceBlankInitrd(ctx, w.s.Manifest.Modules, at) }); err != nil {
+	if err := w.place(func(at string) error { return w.blank.Place(ctx, at) }); err != nil {
 		return nil, nil, err
 	}
 	image := filepath.Join(w.s.Dir, state.Boot, "saved")
