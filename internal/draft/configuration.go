@@ -12,6 +12,7 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/draft/cuetext"
 	"github.com/sbx-dev/sbx/internal/draft/hostfile"
+	"github.com/sbx-dev/sbx/internal/draft/profile"
 )
 
 // place is a path that is to be inside.
@@ -40,7 +41,7 @@ var never = []string{"/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/sudoer
 func (s *service) configuration() []place {
 	var places []place
 	add := func(name, why string) {
-		name = clean(name)
+		name = profile.Path(name)
 		if name == "" || under(name, paths(places)) || under(name, s.known.Closed) {
 			return
 		}
@@ -65,7 +66,7 @@ func (s *service) configuration() []place {
 	}
 	for _, setting := range s.unit.All("Service", "ConfigurationDirectory") {
 		for name := range strings.FieldsSeq(setting.Value) {
-			if under(clean("/etc/"+name), []string{"/etc"}) {
+			if under(profile.Path("/etc/"+name), []string{"/etc"}) {
 				add("/etc/"+name, "ConfigurationDirectory of the unit")
 			}
 		}
@@ -160,7 +161,7 @@ func (s *service) namedIn(e entry) (all []place) {
 		if !path.IsAbs(to) {
 			to = path.Join(path.Dir(e.path), to)
 		}
-		switch to = clean(to); {
+		switch to = profile.Path(to); {
 		case err != nil:
 		case under(to, []string{"/etc/alternatives"}):
 			all = append(all, place{path: "/etc/alternatives", why: e.path + " leads there"})
@@ -217,7 +218,7 @@ var absolutePath = regexp.MustCompile(`(?:^|[\s"'=:,(\[])(/[A-Za-z0-9._+@/-]+)`)
 // absolutes are the absolute paths in a text.
 func absolutes(text string) (all []string) {
 	for _, m := range absolutePath.FindAllStringSubmatch(text, 64) {
-		if name := clean(strings.TrimRight(m[1], ".,/")); name != "" {
+		if name := profile.Path(strings.TrimRight(m[1], ".,/")); name != "" {
 			all = append(all, name)
 		}
 	}

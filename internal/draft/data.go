@@ -7,6 +7,7 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/draft/accounts"
 	"github.com/sbx-dev/sbx/internal/draft/hostfile"
+	"github.com/sbx-dev/sbx/internal/draft/profile"
 )
 
 // memory is a folder in memory.
@@ -59,7 +60,7 @@ func (s *service) explicit() (all []place) {
 			for word := range strings.FieldsSeq(setting.Value) {
 				word = strings.TrimLeft(word, "-+")
 				word, _, _ = strings.Cut(word, ":")
-				name := clean(kind.in + word)
+				name := profile.Path(kind.in + word)
 				if name == "" || !strings.HasPrefix(name, kind.in) || under(name, []string{"/run", "/proc", "/sys", "/dev", "/tmp"}) || slices.Contains(stateFolders, name) {
 					continue
 				}
@@ -104,7 +105,7 @@ func (s *service) scratchPaths() (all []string) {
 func (s *service) scratch() []memory {
 	all := []memory{}
 	add := func(m memory) {
-		m.path = clean(m.path)
+		m.path = profile.Path(m.path)
 		if m.path == "" || slices.ContainsFunc(all, func(o memory) bool { return o.path == m.path }) {
 			return
 		}
@@ -117,7 +118,7 @@ func (s *service) scratch() []memory {
 	for _, setting := range s.unit.All("Service", "RuntimeDirectory") {
 		for word := range strings.FieldsSeq(setting.Value) {
 			word, _, _ = strings.Cut(word, ":")
-			if under(clean("/run/"+word), []string{"/run"}) {
+			if under(profile.Path("/run/"+word), []string{"/run"}) {
 				add(memory{path: "/run/" + word, why: "RuntimeDirectory of the unit", mode: mode(runtimeMode.Value)})
 			}
 		}
@@ -127,7 +128,7 @@ func (s *service) scratch() []memory {
 		add(m)
 	}
 	if pid, ok := s.unit.Last("Service", "PIDFile"); ok {
-		name := clean(pid.Value)
+		name := profile.Path(pid.Value)
 		if folder := name[:max(0, strings.LastIndexByte(name, '/'))]; under(folder, []string{"/run"}) {
 			add(memory{path: folder, why: "PIDFile of the unit"})
 		}
@@ -157,7 +158,7 @@ func (s *service) tmpfiles() (all []memory) {
 			if len(w) < 2 || strings.Trim(w[0], "dD!-+=~^$") != "" {
 				continue
 			}
-			if name := clean(w[1]); under(name, []string{"/run"}) {
+			if name := profile.Path(w[1]); under(name, []string{"/run"}) {
 				m := memory{path: name, why: "tmpfiles.d of its package"}
 				if len(w) >= 5 {
 					m.mode = mode(w[2])

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -21,20 +20,14 @@ import (
 	"github.com/sbx-dev/sbx/internal/draft/accounts"
 	"github.com/sbx-dev/sbx/internal/draft/hostfile"
 	"github.com/sbx-dev/sbx/internal/draft/known"
+	"github.com/sbx-dev/sbx/internal/draft/profile"
 	"github.com/sbx-dev/sbx/internal/unitfile"
 )
-
-// Draft is a profile that somebody may read, change and use.
-type Draft struct {
-	Name   string   // the profile's
-	Source []byte   // the profile as CUE
-	Edits  []string // what a person has to decide, a line each
-}
 
 // service is what is read of one service, and what of it has been said in the profile.
 type service struct {
 	host fs.FS
-	origin
+	profile.Origin
 	db       *dpkg.Database // nil where there is none
 	unit     *unitfile.Unit
 	known    known.Service
@@ -53,7 +46,7 @@ type service struct {
 }
 
 // fromUnit drafts a profile of a service by the name of its unit.
-func fromUnit(host fs.FS, name string, o origin) (*Draft, error) {
+func fromUnit(host fs.FS, name string, o profile.Origin) (*profile.Draft, error) {
 	table, err := known.Open(host)
 	if err != nil {
 		return nil, err
@@ -100,11 +93,11 @@ func theOnly(host fs.FS, name string, k known.Service) (string, error) {
 	return "", fmt.Errorf("%s runs nothing itself: %s; name one of its units: %s", name, k.Why, strings.Join(units, ", "))
 }
 
-func fromService(host fs.FS, unit *unitfile.Unit, k known.Service, o origin) (*Draft, error) {
-	if o.name == "" {
-		o.name = profileName(unit.Name)
+func fromService(host fs.FS, unit *unitfile.Unit, k known.Service, o profile.Origin) (*profile.Draft, error) {
+	if o.Name == "" {
+		o.Name = profile.Name(unit.Name)
 	}
-	s := &service{host: host, origin: o, unit: unit, known: k, accounts: readAccounts(host), lowered: map[string]bool{}}
+	s := &service{host: host, Origin: o, unit: unit, known: k, accounts: readAccounts(host), lowered: map[string]bool{}}
 	for _, step := range []func() error{s.findEnvironment, s.findCommand, s.findUser, s.findPackages} {
 		if err := step(); err != nil {
 			return nil, err
@@ -114,7 +107,7 @@ func fromService(host fs.FS, unit *unitfile.Unit, k known.Service, o origin) (*D
 	if err != nil {
 		return nil, err
 	}
-	return d, check(d)
+	return d, profile.Check(d)
 }
 
 func (s *service) findEnvironment() error {
@@ -265,21 +258,6 @@ func (s *service) done(names ...string) {
 
 // said says of one line of a setting's that the profile says it.
 func (s *service) said(setting, value string) { s.lowered[setting+"="+value] = true }
-
-// profileName makes a name for a profile of a unit's.
-func profileName(unit string) string {
-	name := strings.ToLower(strings.TrimSuffix(unit, ".service"))
-	name = strings.Trim(strings.TrimLeft(notInNames.ReplaceAllString(name, "-"), "-0123456789"), "-")
-	if len(name) > 40 {
-		name = strings.Trim(name[:40], "-")
-	}
-	if name == "" {
-		return "service"
-	}
-	return name
-}
-
-var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
 
 // isYes reads a setting that is yes or no.
 func isYes(u *unitfile.Unit, name string) bool {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/sbx-dev/sbx/internal/draft/needs"
+	"github.com/sbx-dev/sbx/internal/draft/profile"
 )
 
 // maxObjects is how many programs and libraries are looked into.
@@ -55,7 +56,7 @@ func (s *service) needs(name string) (libraries, folders []string) {
 	}
 	libraries, wanted := needs.Libraries(s.host, name)
 	for _, folder := range wanted {
-		if folder = clean(folder); folder != "" {
+		if folder = profile.Path(folder); folder != "" {
 			folders = append(folders, folder)
 		}
 	}

@@ -1,7 +1,6 @@
 package draft
 
 import (
-	"hash/fnv"
 	"io/fs"
 	"net/netip"
 	"regexp"
@@ -10,12 +9,12 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue/ast"
-	"cuelang.org/go/cue/token"
 
 	"github.com/sbx-dev/sbx/internal/draft/cuetext"
 	"github.com/sbx-dev/sbx/internal/draft/hostfile"
 	"github.com/sbx-dev/sbx/internal/draft/known"
 	"github.com/sbx-dev/sbx/internal/draft/listening"
+	"github.com/sbx-dev/sbx/internal/draft/profile"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -116,23 +115,6 @@ func (s *service) running() (all []port) {
 	return nil
 }
 
-// subnet is the network of a profile's own: the host's address on it, and the
-// sandbox's, which "auto" stands for. It comes from the name, and may be another's
-// too: up says so.
-func subnet(name string) (host, inside netip.Addr) {
-	h := fnv.New32a()
-	h.Write([]byte(name))
-	sum := h.Sum32()
-	host = netip.AddrFrom4([4]byte{10, byte(128 + sum>>8&0x7f), byte(sum), 1})
-	prefix := netip.PrefixFrom(host, subnetBits)
-	own := &schema.Subnet{Address: schema.List{prefix.String()}}
-	derived, _ := own.Derive(prefix, name, "", func(netip.Addr) bool { return false })
-	return host, derived.Addr()
-}
-
-// subnetBits is how many bits a subnet's addresses have in common.
-const subnetBits = 24
-
 // network is the interface and its rules, with remarks before it; nil where there is
 // none.
 func (s *service) network(ports []port) (expr ast.Expr, remarks []string) {
@@ -145,15 +127,15 @@ func (s *service) network(ports []port) (expr ast.Expr, remarks []string) {
 		s.edit("network: what %s listens on is not known: it gets no network; name its ports in network.allow", s.unit.Name)
 		return nil, nil
 	}
-	host, inside := subnet(s.name)
+	host, inside := profile.Subnet(s.Name)
 	var n, create cuetext.Group
 	kind := "isolated"
 	if len(s.known.Out) > 0 {
 		kind = "nat"
 	}
 	create.Add("mode", cuetext.Text(kind), "")
-	create.Add("address", cuetext.Text(netip.PrefixFrom(host, subnetBits).String()), "")
-	n.Add("attach", cuetext.Text("sbx-"+s.name), "")
+	create.Add("address", cuetext.Text(netip.PrefixFrom(host, profile.SubnetBits).String()), "")
+	n.Add("attach", cuetext.Text("sbx-"+s.Name), "")
 	n.Add("create", create.Inline(), "")
 	n.Add("address", cuetext.Text(schema.Auto), "")
 	if len(s.known.Out) > 0 {
@@ -165,14 +147,14 @@ func (s *service) network(ports []port) (expr ast.Expr, remarks []string) {
 		if s.known.Own != "" {
 			from = host.String()
 		}
-		rules = append(rules, cuetext.Item{Value: rule("in", p.protocol, []int{p.number}, from), Remark: p.why})
+		rules = append(rules, cuetext.Item{Value: profile.Rule("in", p.protocol, []int{p.number}, from), Remark: p.why})
 	}
 	for _, o := range s.known.Out {
 		if len(o.TCP) > 0 {
-			rules = append(rules, cuetext.Item{Value: rule("out", "tcp", o.TCP, ""), Remark: o.Why})
+			rules = append(rules, cuetext.Item{Value: profile.Rule("out", "tcp", o.TCP, ""), Remark: o.Why})
 		}
 		if len(o.UDP) > 0 {
-			rules = append(rules, cuetext.Item{Value: rule("out", "udp", o.UDP, ""), Remark: o.Why})
+			rules = append(rules, cuetext.Item{Value: profile.Rule("out", "udp", o.UDP, ""), Remark: o.Why})
 		}
 	}
 	n.Add("allow", cuetext.Lines(rules), "")
@@ -181,18 +163,4 @@ func (s *service) network(ports []port) (expr ast.Expr, remarks []string) {
 		remarks = append(remarks, "the host alone may connect: "+s.known.Own)
 	}
 	return n.Expr(), remarks
-}
-
-func rule(direction, protocol string, ports []int, peer string) ast.Expr {
-	var numbers []ast.Expr
-	for _, p := range ports {
-		numbers = append(numbers, ast.NewLit(token.INT, strconv.Itoa(p)))
-	}
-	var r, match cuetext.Group
-	match.Add(protocol, ast.NewList(numbers...), "")
-	r.Add(direction, match.Inline(), "")
-	if peer != "" {
-		r.Add(map[string]string{"in": "from", "out": "to"}[direction], cuetext.Text(peer), "")
-	}
-	return r.Inline()
 }

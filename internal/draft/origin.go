@@ -8,9 +8,10 @@ import (
 	"strings"
 
 	"github.com/sbx-dev/sbx/internal/dpkg"
+	"github.com/sbx-dev/sbx/internal/draft/box"
 	"github.com/sbx-dev/sbx/internal/draft/known"
+	"github.com/sbx-dev/sbx/internal/draft/profile"
 	"github.com/sbx-dev/sbx/internal/unitfile"
-	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // Origins says what a profile can be drafted from.
@@ -25,28 +26,22 @@ func OfFile(from string) string {
 	return ""
 }
 
-// origin is what somebody asked for.
-type origin struct {
-	text string // "unit:nginx.service"
-	name string // the profile's, "" to have one made
-}
-
 // From drafts a profile of what from names, in the files of a host, whose root they are
 // named from. name is what the profile is to be called; "" makes one of it. A compose
 // file holds several; there, name is which of them is wanted, and "" is all.
-func From(host fs.FS, from, name string) ([]*Draft, error) {
-	o := origin{from, name}
+func From(host fs.FS, from, name string) ([]*profile.Draft, error) {
+	o := profile.Origin{Text: from, Name: name}
 	if file, ok := strings.CutPrefix(from, "compose:"); ok && file != "" {
-		return fromCompose(host, path.Clean(file), o)
+		return box.FromCompose(host, path.Clean(file), o)
 	}
 	d, err := fromOne(host, from, o)
 	if d == nil {
 		return nil, err
 	}
-	return []*Draft{d}, err
+	return []*profile.Draft{d}, err
 }
 
-func fromOne(host fs.FS, from string, o origin) (*Draft, error) {
+func fromOne(host fs.FS, from string, o profile.Origin) (*profile.Draft, error) {
 	kind, what, ok := strings.Cut(from, ":")
 	if ok && what != "" {
 		switch kind {
@@ -59,14 +54,14 @@ func fromOne(host fs.FS, from string, o origin) (*Draft, error) {
 		case "pid":
 			return fromProcess(host, what, o)
 		case "quadlet":
-			return fromQuadlet(host, path.Clean(what), o)
+			return box.FromQuadlet(host, path.Clean(what), o)
 		}
 	}
 	return nil, fmt.Errorf("%q is nothing that a profile can be made from: want %s", from, Origins)
 }
 
 // fromPackage finds the one service of a package.
-func fromPackage(host fs.FS, pkg string, o origin) (*Draft, error) {
+func fromPackage(host fs.FS, pkg string, o profile.Origin) (*profile.Draft, error) {
 	db, err := dpkg.Open(host)
 	if err != nil {
 		return nil, fmt.Errorf("package:%s needs dpkg's database, and no other is read: %w", pkg, err)
@@ -106,7 +101,7 @@ func fromPackage(host fs.FS, pkg string, o origin) (*Draft, error) {
 }
 
 // fromCommand drafts a profile of a command as a unit's ExecStart would have it.
-func fromCommand(host fs.FS, line string, o origin) (*Draft, error) {
+func fromCommand(host fs.FS, line string, o profile.Origin) (*profile.Draft, error) {
 	words, err := unitfile.Words(line)
 	if err != nil || len(words) == 0 {
 		return nil, fmt.Errorf("command:%s is no command: %w", line, orEmpty(err))
@@ -122,14 +117,4 @@ func orEmpty(err error) error {
 		return fs.ErrInvalid
 	}
 	return err
-}
-
-// check holds a profile that has been drafted against the schema: a unit may hold what
-// no profile can.
-func check(d *Draft) error {
-	config := load.Config{Stdin: strings.NewReader(string(d.Source))}
-	if _, err := config.Load("-"); err != nil {
-		return fmt.Errorf("what there is of %s makes no profile that sbx takes: %w", d.Name, err)
-	}
-	return nil
 }

@@ -2,7 +2,6 @@ package draft
 
 import (
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 	"syscall"
@@ -81,22 +80,6 @@ func under(name string, folders []string) bool {
 	return slices.ContainsFunc(folders, func(f string) bool {
 		return name == f || strings.HasPrefix(name, f+"/")
 	})
-}
-
-// clean is a path of a unit or configuration in its shortest form, with /run for
-// /var/run; "" where it is none that a profile can hold.
-func clean(name string) string {
-	if !strings.HasPrefix(name, "/") || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }) {
-		return ""
-	}
-	name = path.Clean(name)
-	if rest, ok := strings.CutPrefix(name, "/var/run/"); ok {
-		name = "/run/" + rest
-	}
-	if name == "/" || len(name) > 1024 {
-		return ""
-	}
-	return name
 }
 
 // maxAccounts is how long /etc/passwd may be, in bytes.

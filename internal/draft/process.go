@@ -9,12 +9,13 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/draft/known"
 	"github.com/sbx-dev/sbx/internal/draft/listening"
+	"github.com/sbx-dev/sbx/internal/draft/profile"
 	"github.com/sbx-dev/sbx/internal/unitfile"
 )
 
 // fromProcess drafts a profile of a process that runs: of its unit, or where it is no
 // unit's, of its command, user and ports.
-func fromProcess(host fs.FS, pid string, o origin) (*Draft, error) {
+func fromProcess(host fs.FS, pid string, o profile.Origin) (*profile.Draft, error) {
 	if n, err := strconv.Atoi(pid); err != nil || n < 1 {
 		return nil, fmt.Errorf("%q is not the number of a process", pid)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/draft/amounts"
 	"github.com/sbx-dev/sbx/internal/draft/cuetext"
-	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/internal/draft/profile"
 )
 
 // holds are the settings whose promise is kept by every sandbox, whatever its profile.
@@ -45,7 +45,7 @@ func (s *service) restart() (value, remark string) {
 // stop is how the service is asked to end.
 func (s *service) stop() (signal, timeout string) {
 	if v, ok := s.unit.Last("Service", "KillSignal"); ok {
-		signal = signalName(v.Value)
+		signal = profile.Signal(v.Value)
 		s.lowered["KillSignal="+v.Value] = signal != ""
 	}
 	if all := s.commands("ExecStop"); len(all) == 1 && signalOf(all[0].Argv) != "" {
@@ -121,29 +121,11 @@ func (s *service) ulimits() *cuetext.Group {
 		name = strings.ToLower(name)
 		v, _ := s.unit.Last("Service", setting)
 		if u, ok := amounts.Limit(name, v.Value); ok {
-			all.Add(name, ulimit(name, u), setting+" of the unit")
+			all.Add(name, profile.Ulimit(name, u), setting+" of the unit")
 			s.done(setting)
 		}
 	}
 	return &all
-}
-
-// ulimit is a limit as a profile says it, one amount or two.
-func ulimit(name string, u schema.Ulimit) ast.Expr {
-	amount := func(a schema.Amount) ast.Expr {
-		word, isNumber := amounts.Text(name, a)
-		if isNumber {
-			return ast.NewLit(token.INT, word)
-		}
-		return cuetext.Text(word)
-	}
-	if u.Soft == u.Hard {
-		return amount(u.Hard)
-	}
-	var two cuetext.Group
-	two.Add("soft", amount(u.Soft), "")
-	two.Add("hard", amount(u.Hard), "")
-	return two.Inline()
 }
 
 // settings says what has become of the settings that the profile does not say.
@@ -210,7 +192,7 @@ func (s *service) after() (names []string) {
 		if !ok || !slices.Contains(wanted, other) || strings.HasPrefix(base, "systemd-") {
 			continue
 		}
-		if name := profileName(base); !slices.Contains(names, name) && len(names) < maxAfter {
+		if name := profile.Name(base); !slices.Contains(names, name) && len(names) < maxAfter {
 			names = append(names, name)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"cuelang.org/go/cue/ast"
 
 	"github.com/sbx-dev/sbx/internal/draft/cuetext"
+	"github.com/sbx-dev/sbx/internal/draft/profile"
 	"github.com/sbx-dev/sbx/internal/unitfile"
 )
 
@@ -55,7 +56,7 @@ func (s *service) madeByMounts(c step, data []place) bool {
 	}
 	any := false
 	for _, arg := range c.Argv[1:] {
-		if name := clean(arg); name != "" {
+		if name := profile.Path(arg); name != "" {
 			if any = true; !slices.Contains(mounts, name) {
 				return false
 			}
@@ -122,7 +123,7 @@ func (s *service) reload() (how ast.Expr, remark string) {
 		if s.done("ReloadSignal"); !ok {
 			signal.Value = "HUP"
 		}
-		if signal.Value = signalName(signal.Value); signal.Value == "" {
+		if signal.Value = profile.Signal(signal.Value); signal.Value == "" {
 			return nil, ""
 		}
 		r.Add("signal", cuetext.Text(signal.Value), "")
@@ -152,23 +153,5 @@ func signalOf(argv []string) string {
 	if len(words) != 1 {
 		return ""
 	}
-	return signalName(strings.TrimPrefix(words[0], "-"))
-}
-
-// signals are those that profiles have names for, and their numbers.
-var signals = map[string]string{
-	"HUP": "1", "INT": "2", "QUIT": "3", "ABRT": "6", "KILL": "9", "USR1": "10", "USR2": "12", "PIPE": "13",
-	"ALRM": "14", "TERM": "15", "CONT": "18", "STOP": "19", "TSTP": "20", "TTIN": "21", "TTOU": "22", "URG": "23",
-	"VTALRM": "26", "PROF": "27", "WINCH": "28", "IO": "29", "PWR": "30",
-}
-
-// signalName is a profile's name for a signal that a unit names or counts; "" where it
-// has none.
-func signalName(text string) string {
-	for name, number := range signals {
-		if text == number || strings.TrimPrefix(strings.ToUpper(text), "SIG") == name {
-			return name
-		}
-	}
-	return ""
+	return profile.Signal(strings.TrimPrefix(words[0], "-"))
 }

@@ -10,17 +10,18 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/draft/cuetext"
 	"github.com/sbx-dev/sbx/internal/draft/known"
+	"github.com/sbx-dev/sbx/internal/draft/profile"
 )
 
 // write puts the profile together.
-func (s *service) write() (*Draft, error) {
+func (s *service) write() (*profile.Draft, error) {
 	ports := s.ports()
 	configuration := s.configuration()
 	data := s.data(configuration)
 	var p cuetext.Group
-	p.Add("name", cuetext.Text(s.name), "")
+	p.Add("name", cuetext.Text(s.Name), "")
 	if d, ok := s.unit.Last("Unit", "Description"); ok {
-		p.Add("description", cuetext.Text(printable(d.Value)), "")
+		p.Add("description", cuetext.Text(profile.Printable(d.Value)), "")
 	}
 	p.Add("backend", cuetext.Text("lxc"), `a container; "kvm" is a machine of its own, and knows no ids`)
 	caps, own := s.capabilities(ports)
@@ -49,11 +50,11 @@ func (s *service) write() (*Draft, error) {
 		p.Section("resources", r.Expr())
 	}
 	s.edits = append(s.edits, s.known.Edit...)
-	source, err := cuetext.File(s.name, s.header(), &p)
+	source, err := cuetext.File(s.Name, s.header(), &p)
 	if err != nil {
 		return nil, fmt.Errorf("writing the profile: %w", err)
 	}
-	return &Draft{s.name, source, s.edits}, nil
+	return &profile.Draft{Name: s.Name, Source: source, Edits: s.edits}, nil
 }
 
 // header is the package's comment: where the profile is from, what is to be decided
@@ -63,7 +64,7 @@ func (s *service) header() []string {
 	for _, p := range s.packages {
 		packages = append(packages, p.Name+" "+p.Version)
 	}
-	lines := []string{fmt.Sprintf("Drafted by sbx init --from %s, of", s.text)}
+	lines := []string{fmt.Sprintf("Drafted by sbx init --from %s, of", s.Text)}
 	for _, f := range s.unit.Files {
 		lines = append(lines, "  "+f)
 	}
@@ -86,7 +87,7 @@ func (s *service) run(ports []port, caps []known.Reasoned, own bool, data []plac
 		r.Add("env", env.Expr(), "")
 	}
 	if v, ok := s.unit.Last("Service", "WorkingDirectory"); ok {
-		if at := clean(strings.TrimPrefix(v.Value, "-")); at != "" {
+		if at := profile.Path(strings.TrimPrefix(v.Value, "-")); at != "" {
 			r.Add("workdir", cuetext.Text(at), "WorkingDirectory of the unit")
 			s.done("WorkingDirectory")
 		}
@@ -237,18 +238,4 @@ func (s *service) mounts(configuration, data []place) ast.Expr {
 		all.Add(c.path, m.Inline(), c.why)
 	}
 	return all.Expr()
-}
-
-// printable is text for people, without what a profile's own texts may not hold.
-func printable(line string) string {
-	line = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == 0xfffd || 0x202a <= r && r <= 0x202e || 0x2066 <= r && r <= 0x2069 {
-			return ' '
-		}
-		return r
-	}, line)
-	if runes := []rune(line); len(runes) > 200 {
-		line = string(runes[:200])
-	}
-	return line
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/say"
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 	"github.com/sbx-dev/sbx/internal/draft"
+	"github.com/sbx-dev/sbx/internal/draft/profile"
 )
 
 // draft writes the profile of a service of this host.
@@ -39,7 +40,7 @@ func (c *Init) draft(a *verb.App) error {
 }
 
 // put writes one profile that has been drafted, and says what is left to decide.
-func (c *Init) put(a *verb.App, d *draft.Draft) error {
+func (c *Init) put(a *verb.App, d *profile.Draft) error {
 	if c.Print {
 		_, err := a.Stdout.Write(d.Source)
 		return err

@@ -1,4 +1,4 @@
-package draft
+package box
 
 import (
 	"cmp"
@@ -13,18 +13,19 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/draft/amounts"
 	"github.com/sbx-dev/sbx/internal/draft/cuetext"
+	"github.com/sbx-dev/sbx/internal/draft/profile"
 	"github.com/sbx-dev/sbx/schema"
 )
 
 // write writes all that was read, whether a profile says it or not.
-func (b *box) write() (*Draft, error) {
+func (b *box) write() (*profile.Draft, error) {
 	var p cuetext.Group
-	p.Add("name", cuetext.Text(b.name), "")
+	p.Add("name", cuetext.Text(b.Name), "")
 	if b.description != "" {
-		p.Add("description", cuetext.Text(printable(b.description)), "")
+		p.Add("description", cuetext.Text(profile.Printable(b.description)), "")
 	}
 	p.Add("backend", cuetext.Text("lxc"), `a container; "kvm" is a machine of its own`)
-	if b.hostname != "" && b.hostname != b.name {
+	if b.hostname != "" && b.hostname != b.Name {
 		p.Add("hostname", cuetext.Text(b.hostname), "")
 	}
 	if len(b.after) > 0 {
@@ -52,16 +53,16 @@ func (b *box) write() (*Draft, error) {
 	if r := b.resources(); !r.Empty() {
 		p.Section("resources", r.Expr())
 	}
-	source, err := cuetext.File(b.name, b.header(), &p)
+	source, err := cuetext.File(b.Name, b.header(), &p)
 	if err != nil {
 		return nil, fmt.Errorf("writing the profile: %w", err)
 	}
-	d := &Draft{b.name, source, b.edits}
-	return d, check(d)
+	d := &profile.Draft{Name: b.Name, Source: source, Edits: b.edits}
+	return d, profile.Check(d)
 }
 
 func (b *box) header() []string {
-	list := []string{fmt.Sprintf("Drafted by sbx init --from %s", b.text)}
+	list := []string{fmt.Sprintf("Drafted by sbx init --from %s", b.Text)}
 	if b.image != "" {
 		list = append(list, "with the host's programs in place of the image "+b.image)
 	}
@@ -90,7 +91,7 @@ func (b *box) run() ast.Expr {
 		}
 		r.Add("env", env.Expr(), "")
 	}
-	for _, one := range []struct{ field, value string }{{"workdir", clean(b.workdir)}, {"user", b.user}, {"restart", b.restart}} {
+	for _, one := range []struct{ field, value string }{{"workdir", profile.Path(b.workdir)}, {"user", b.user}, {"restart", b.restart}} {
 		if one.value != "" {
 			r.Add(one.field, cuetext.Text(one.value), "")
 		}
@@ -102,7 +103,7 @@ func (b *box) run() ast.Expr {
 		var ready cuetext.Group
 		ready.Add("notify", ast.NewBool(true), "")
 		r.Add("ready", ready.Inline(), "Notify=")
-	} else if i := slices.IndexFunc(b.ports, func(p boxPort) bool { return p.protocol == "tcp" }); i >= 0 {
+	} else if i := slices.IndexFunc(b.ports, func(p port) bool { return p.protocol == "tcp" }); i >= 0 {
 		var ready cuetext.Group
 		ready.Add("tcp", cuetext.Number(b.ports[i].inside), "")
 		r.Add("ready", ready.Inline(), "up waits until it answers there")
@@ -138,9 +139,9 @@ func (b *box) run() ast.Expr {
 
 func (b *box) mountsExpr() ast.Expr {
 	var all cuetext.Group
-	usual := []boxMount{{inside: "/run", size: "16MiB"}, {inside: "/tmp", size: "64MiB"}}
+	usual := []mount{{inside: "/run", size: "16MiB"}, {inside: "/tmp", size: "64MiB"}}
 	for _, m := range append(usual, b.mounts...) {
-		if m.size != "" && m.why == "" && slices.ContainsFunc(b.mounts, func(n boxMount) bool { return n.inside == m.inside }) {
+		if m.size != "" && m.why == "" && slices.ContainsFunc(b.mounts, func(n mount) bool { return n.inside == m.inside }) {
 			continue
 		}
 		var one cuetext.Group
@@ -163,16 +164,16 @@ func (b *box) network() ast.Expr {
 		b.edit("network: it offers no port, and gets no network; write one where it asks others")
 		return nil
 	}
-	host, _ := subnet(profileName(b.project))
+	host, _ := profile.Subnet(profile.Name(b.project))
 	var n, create cuetext.Group
 	create.Add("mode", cuetext.Text("isolated"), "")
-	create.Add("address", cuetext.Text(netip.PrefixFrom(host, subnetBits).String()), "")
-	n.Add("attach", cuetext.Text("sbx-"+profileName(b.project)), "")
+	create.Add("address", cuetext.Text(netip.PrefixFrom(host, profile.SubnetBits).String()), "")
+	n.Add("attach", cuetext.Text("sbx-"+profile.Name(b.project)), "")
 	n.Add("create", create.Inline(), "")
 	n.Add("address", cuetext.Text(schema.Auto), "")
 	var rules, published []cuetext.Item
 	for _, p := range b.ports {
-		rules = append(rules, cuetext.Item{Value: rule("in", p.protocol, []int{p.inside}, ""), Remark: p.why})
+		rules = append(rules, cuetext.Item{Value: profile.Rule("in", p.protocol, []int{p.inside}, ""), Remark: p.why})
 		if p.host != 0 {
 			var one cuetext.Group
 			one.Add("tcp", cuetext.Number(p.host), "")
@@ -190,7 +191,7 @@ func (b *box) network() ast.Expr {
 		n.Add("publish", cuetext.Lines(published), "")
 	}
 	for _, other := range b.after {
-		b.edit("network.allow: if it asks %s, say so here, {out: tcp: [PORT], to: %q}, and there, {in: tcp: [PORT], from: %q}", other, other, b.name)
+		b.edit("network.allow: if it asks %s, say so here, {out: tcp: [PORT], to: %q}, and there, {in: tcp: [PORT], from: %q}", other, other, b.Name)
 	}
 	return n.Expr()
 }
@@ -209,7 +210,7 @@ func (b *box) resources() *cuetext.Group {
 	if len(b.ulimits) > 0 {
 		var all cuetext.Group
 		for _, l := range b.ulimits {
-			all.Add(l.name, ulimit(l.name, l.Ulimit), "")
+			all.Add(l.name, profile.Ulimit(l.name, l.Ulimit), "")
 		}
 		r.Add("ulimits", all.Expr(), "")
 	}

@@ -1,10 +1,11 @@
-package draft
+package box
 
 import (
 	"slices"
 	"strings"
 
 	"github.com/sbx-dev/sbx/internal/draft/known"
+	"github.com/sbx-dev/sbx/internal/draft/profile"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -16,14 +17,14 @@ func (b *box) leaveOut(refused error) bool {
 	edits := len(b.edits)
 	for _, d := range list {
 		if b.takeOut(d.Path) {
-			b.edit("%s is left out: %s", printable(d.Path), printable(d.Message))
+			b.edit("%s is left out: %s", profile.Printable(d.Path), profile.Printable(d.Message))
 		}
 	}
 	none := func(s string) bool { return s == "" }
 	b.capabilities, b.after, b.devices = slices.DeleteFunc(b.capabilities, none), slices.DeleteFunc(b.after, none), slices.DeleteFunc(b.devices, none)
 	unnamed := func(v known.Reasoned) bool { return v.Name == "" }
 	b.env, b.sysctls = slices.DeleteFunc(b.env, unnamed), slices.DeleteFunc(b.sysctls, unnamed)
-	b.mounts = slices.DeleteFunc(b.mounts, func(m boxMount) bool { return m.inside == "" })
+	b.mounts = slices.DeleteFunc(b.mounts, func(m mount) bool { return m.inside == "" })
 	return len(b.edits) > edits
 }
 

@@ -1,4 +1,4 @@
-package draft
+package box
 
 import (
 	"fmt"
@@ -9,15 +9,19 @@ import (
 	"strings"
 
 	"github.com/sbx-dev/sbx/internal/draft/amounts"
-	"github.com/sbx-dev/sbx/internal/draft/compose"
+	"github.com/sbx-dev/sbx/internal/draft/box/compose"
 	"github.com/sbx-dev/sbx/internal/draft/hostfile"
 	"github.com/sbx-dev/sbx/internal/draft/known"
+	"github.com/sbx-dev/sbx/internal/draft/profile"
 )
 
-// fromCompose drafts a profile of each service of a compose file, or of the one that
+// maxFile is how long a file of an engine's may be, in bytes.
+const maxFile = 256 << 10
+
+// FromCompose drafts a profile of each service of a compose file, or of the one that
 // has the wanted name.
-func fromCompose(host fs.FS, name string, o origin) ([]*Draft, error) {
-	data, err := hostfile.Read(host, strings.TrimPrefix(name, "/"), maxConfigFile)
+func FromCompose(host fs.FS, name string, o profile.Origin) ([]*profile.Draft, error) {
+	data, err := hostfile.Read(host, strings.TrimPrefix(name, "/"), maxFile)
 	if err != nil {
 		return nil, hostfile.Named(name, err)
 	}
@@ -28,14 +32,14 @@ func fromCompose(host fs.FS, name string, o origin) ([]*Draft, error) {
 	if f.Project == "" {
 		f.Project = path.Base(path.Dir(name))
 	}
-	var all []*Draft
+	var all []*profile.Draft
 	var names []string
 	for _, s := range f.Services {
 		names = append(names, s.Name)
-		if o.name != "" && o.name != profileName(s.Name) {
+		if o.Name != "" && o.Name != profile.Name(s.Name) {
 			continue
 		}
-		b := &box{origin: o, host: host, file: name, project: f.Project, shared: len(f.Services) > 1}
+		b := &box{Origin: o, host: host, file: name, project: f.Project, shared: len(f.Services) > 1}
 		b.compose(s)
 		d, err := b.draft()
 		if err != nil {
@@ -47,14 +51,14 @@ func fromCompose(host fs.FS, name string, o origin) ([]*Draft, error) {
 	case len(names) == 0:
 		return nil, fmt.Errorf("%s has no services", name)
 	case len(all) == 0:
-		return nil, fmt.Errorf("%s has no service %s; it has %s", name, o.name, strings.Join(names, ", "))
+		return nil, fmt.Errorf("%s has no service %s; it has %s", name, o.Name, strings.Join(names, ", "))
 	}
 	return all, nil
 }
 
 // compose reads one of a compose file's services.
 func (b *box) compose(service compose.Service) {
-	b.name = profileName(service.Name)
+	b.Name = profile.Name(service.Name)
 	var entrypoint, command []string
 	for _, s := range service.Settings {
 		where := fmt.Sprintf("line %d", s.Line)
@@ -110,7 +114,7 @@ func (b *box) composeSetting(s compose.Setting, text, why string) bool {
 	case "tmpfs":
 		for _, v := range s.Values {
 			at, _, _ := strings.Cut(v, ":")
-			b.addMount(boxMount{inside: at, size: "64MiB", why: why})
+			b.addMount(mount{inside: at, size: "64MiB", why: why})
 		}
 	case "cap_add":
 		for _, v := range s.Values {
@@ -122,7 +126,7 @@ func (b *box) composeSetting(s compose.Setting, text, why string) bool {
 		}
 	case "depends_on":
 		for _, v := range s.Values {
-			b.after = append(b.after, profileName(v))
+			b.after = append(b.after, profile.Name(v))
 		}
 		b.notes = why
 	case "shm_size":

@@ -1,4 +1,7 @@
-package draft
+// Package box writes profiles of containers as the files of container engines describe
+// them, compose's and podman's quadlets: the programs are the host's, in place of an
+// image's.
+package box
 
 import (
 	"fmt"
@@ -11,6 +14,7 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/draft/amounts"
 	"github.com/sbx-dev/sbx/internal/draft/known"
+	"github.com/sbx-dev/sbx/internal/draft/profile"
 	"github.com/sbx-dev/sbx/internal/unitfile"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -18,7 +22,7 @@ import (
 // box is a container as a file of a container engine describes it, whose image holds
 // programs of its own: here they are the host's.
 type box struct {
-	origin
+	profile.Origin
 	host    fs.FS
 	file    string // that describes it
 	project string // what those that stand there together have in common
@@ -31,13 +35,13 @@ type box struct {
 	envFiles                           []string
 	workdir, user, hostname            string
 	restart, signal, timeout           string
-	ports                              []boxPort
-	mounts                             []boxMount
+	ports                              []port
+	mounts                             []mount
 	capabilities, after, devices       []string
 	memory, cpus, pids                 string
 	health                             []string
 	healthEvery, healthFailures, notes string
-	ulimits                            []boxLimit
+	ulimits                            []limit
 	sysctls                            []known.Reasoned // Why is the value
 	notify                             bool
 	reload                             string
@@ -46,23 +50,23 @@ type box struct {
 	edits []string
 }
 
-// boxPort is a port that it offers, and the host's that leads there; 0 for none.
-type boxPort struct {
+// port is a port that it offers, and the host's that leads there; 0 for none.
+type port struct {
 	on            string
 	host, inside  int
 	protocol, why string
 }
 
-// boxMount is what stands at a path inside.
-type boxMount struct {
+// mount is what stands at a path inside.
+type mount struct {
 	inside, host  string // host is "" for one in memory
 	readOnly      bool
 	size, why     string
 	volumeOfTheir string // the engine's name for it, where it keeps it
 }
 
-// boxLimit is a limit of each process.
-type boxLimit struct {
+// limit is a limit of each process.
+type limit struct {
 	name string
 	schema.Ulimit
 }
@@ -82,7 +86,7 @@ var searched = []string{"usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin"
 // findProgram has the command be the host's program.
 func (b *box) findProgram() {
 	if len(b.argv) == 0 {
-		b.argv, b.argvWhy = []string{b.name}, "no more than a guess: the image says what starts"
+		b.argv, b.argvWhy = []string{b.Name}, "no more than a guess: the image says what starts"
 		b.edit("run.argv: %s says what starts; write the host's program and its arguments here", strings.TrimSpace("the image "+b.image))
 	}
 	if strings.HasPrefix(b.argv[0], "/") {
@@ -107,7 +111,7 @@ func (b *box) addPort(text, why string) {
 	if protocol == "" {
 		protocol = "tcp"
 	}
-	p := boxPort{protocol: protocol, why: why}
+	p := port{protocol: protocol, why: why}
 	parts := strings.Split(number, ":")
 	if i := strings.LastIndexByte(number, ']'); i >= 0 && strings.HasPrefix(number, "[") {
 		parts = append([]string{number[1:i]}, strings.Split(strings.TrimPrefix(number[i+1:], ":"), ":")...)
@@ -137,7 +141,7 @@ func (b *box) addPort(text, why string) {
 // addVolume reads a volume: "HOST:INSIDE:ro,Z", "NAME:INSIDE" or "INSIDE".
 func (b *box) addVolume(text, why string) {
 	parts := strings.Split(text, ":")
-	m := boxMount{why: why}
+	m := mount{why: why}
 	switch len(parts) {
 	case 1:
 		m.inside, m.size = parts[0], "64MiB"
@@ -151,8 +155,8 @@ func (b *box) addVolume(text, why string) {
 	b.addMount(m)
 }
 
-func (b *box) addMount(m boxMount) {
-	m.inside = clean(m.inside)
+func (b *box) addMount(m mount) {
+	m.inside = profile.Path(m.inside)
 	switch {
 	case m.inside == "":
 		b.edit("mounts: the volume of %s is not said here", m.why)
@@ -162,11 +166,11 @@ func (b *box) addMount(m boxMount) {
 		m.host = path.Join(path.Dir(b.file), m.host)
 	case !strings.HasPrefix(m.host, "/"):
 		m.volumeOfTheir = m.host
-		m.host = "/srv/" + profileName(b.project) + "/" + profileName(m.host)
+		m.host = "/srv/" + profile.Name(b.project) + "/" + profile.Name(m.host)
 		b.edit("mounts: the volume %s is the engine's; copy what is in it to %s, which sbx makes", m.volumeOfTheir, m.host)
 	}
 	if m.host != "" {
-		if m.host = clean(m.host); m.host == "" {
+		if m.host = profile.Path(m.host); m.host == "" {
 			b.edit("mounts: the host's folder for %s is no path", m.inside)
 			return
 		}
@@ -195,7 +199,7 @@ func (b *box) addDevice(text string) {
 	parts := strings.Split(strings.TrimPrefix(text, "-"), ":")
 	for _, p := range parts[1:] {
 		if p != parts[0] && p != "rw" && p != "rwm" {
-			b.edit("devices: %s: a device is at the host's path here, and can be read and written; name it in devices if that is meant", printable(text))
+			b.edit("devices: %s: a device is at the host's path here, and can be read and written; name it in devices if that is meant", profile.Printable(text))
 			return
 		}
 	}
@@ -207,8 +211,8 @@ func (b *box) addDevice(text string) {
 // addUlimit limits each process, and says whether a profile can say so.
 func (b *box) addUlimit(name, value string) bool {
 	u, ok := amounts.Limit(name, value)
-	if ok && !slices.ContainsFunc(b.ulimits, func(l boxLimit) bool { return l.name == name }) {
-		b.ulimits = append(b.ulimits, boxLimit{name, u})
+	if ok && !slices.ContainsFunc(b.ulimits, func(l limit) bool { return l.name == name }) {
+		b.ulimits = append(b.ulimits, limit{name, u})
 	}
 	return ok
 }
@@ -225,7 +229,7 @@ func (b *box) addSysctl(text string) {
 func (b *box) setShm(text, why string) bool {
 	size := amounts.EngineSize(text)
 	if size != "" {
-		b.addMount(boxMount{inside: "/dev/shm", size: size, why: why})
+		b.addMount(mount{inside: "/dev/shm", size: size, why: why})
 	}
 	return size != ""
 }
@@ -259,7 +263,7 @@ func (b *box) setRestart(word string) bool {
 }
 
 // draft writes the profile, without what no profile says.
-func (b *box) draft() (*Draft, error) {
+func (b *box) draft() (*profile.Draft, error) {
 	b.findProgram()
 	if err := b.findEnvironment(); err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package draft
+package box
 
 import (
 	"fmt"
@@ -8,19 +8,20 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/draft/amounts"
 	"github.com/sbx-dev/sbx/internal/draft/hostfile"
+	"github.com/sbx-dev/sbx/internal/draft/profile"
 	"github.com/sbx-dev/sbx/internal/unitfile"
 )
 
-// fromQuadlet drafts a profile of a container that podman makes a unit of.
-func fromQuadlet(host fs.FS, name string, o origin) (*Draft, error) {
+// FromQuadlet drafts a profile of a container that podman makes a unit of.
+func FromQuadlet(host fs.FS, name string, o profile.Origin) (*profile.Draft, error) {
 	unit, err := unitfile.ReadFile(host, strings.TrimPrefix(name, "/"))
 	if err != nil {
 		return nil, hostfile.Named(name, err)
 	}
 	base := strings.TrimSuffix(path.Base(name), ".container")
-	b := &box{origin: o, host: host, file: name, project: base}
-	if b.name == "" {
-		b.name = profileName(base)
+	b := &box{Origin: o, host: host, file: name, project: base}
+	if b.Name == "" {
+		b.Name = profile.Name(base)
 	}
 	settings := 0
 	for _, section := range []string{"Unit", "Container", "Service", "Install"} {
@@ -73,7 +74,7 @@ func (b *box) quadlet(section, key, value string) bool {
 		b.addVolume(strings.TrimSuffix(value, ".volume"), why)
 	case "Container Tmpfs":
 		at, _, _ := strings.Cut(value, ":")
-		b.addMount(boxMount{inside: at, size: "64MiB", why: why})
+		b.addMount(mount{inside: at, size: "64MiB", why: why})
 	case "Container EnvironmentFile":
 		b.envFiles = append(b.envFiles, value)
 	case "Container Ulimit":
@@ -89,7 +90,7 @@ func (b *box) quadlet(section, key, value string) bool {
 		b.notify = value == "true"
 		return b.notify || value == "false"
 	case "Container ReloadSignal":
-		b.reload = signalName(value)
+		b.reload = profile.Signal(value)
 		return b.reload != ""
 	case "Container HealthCmd":
 		b.health = []string{"/bin/sh", "-c", value}
@@ -130,6 +131,6 @@ func (b *box) quadletAfter(value string) {
 			b.leave("Unit", "After=", name)
 			continue
 		}
-		b.after, b.notes = append(b.after, profileName(other)), "After="
+		b.after, b.notes = append(b.after, profile.Name(other)), "After="
 	}
 }
