@@ -3,10 +3,13 @@ package runtime
 import (
 	"fmt"
 
+	"libvirt.org/go/libvirt"
+
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/kinds"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
+	"github.com/sbx-dev/sbx/runtime/internal/removal"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -30,4 +33,18 @@ func (r *Runtime) backend(kind schema.Backend) (kinds.Backend, error) {
 		return nil, err
 	}
 	return k.Backend(&r.host), nil
+}
+
+// remover takes sandboxes away again.
+func (r *Runtime) remover() *removal.Remover {
+	return &removal.Remover{Host: &r.host, Drivers: r.drivers, Locks: r.locks}
+}
+
+// remove takes a bound sandbox away.
+func (r *Runtime) remove(conn *libvirt.Connect, s *bound.Sandbox) error {
+	return r.remover().Remove(conn, removalOf(s))
+}
+
+func removalOf(s *bound.Sandbox) removal.Sandbox {
+	return removal.Sandbox{Name: s.Name, Kind: s.Backend, Metadata: s.Metadata}
 }

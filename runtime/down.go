@@ -4,23 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"time"
 
 	"libvirt.org/go/libvirt"
 
-	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/runtime/internal/bound"
-	"github.com/sbx-dev/sbx/runtime/internal/confinement"
-	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
-	"github.com/sbx-dev/sbx/runtime/internal/jobs"
-	"github.com/sbx-dev/sbx/runtime/internal/keep"
-	"github.com/sbx-dev/sbx/runtime/internal/kinds"
-	"github.com/sbx-dev/sbx/runtime/internal/known"
-	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/lost"
-	"github.com/sbx-dev/sbx/runtime/internal/publish"
+	"github.com/sbx-dev/sbx/runtime/internal/removal"
 	"github.com/sbx-dev/sbx/runtime/internal/sequence"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
@@ -70,7 +58,7 @@ func (r *Runtime) down(ctx context.Context, conn *libvirt.Connect, name string, 
 	if err := r.stopGently(ctx, dom, name, kind); err != nil {
 		return true, err
 	}
-	return true, r.removeAll(conn, name, kind, m)
+	return true, r.remover().WithLog(conn, removal.Sandbox{Name: name, Kind: kind, Metadata: m})
 }
 
 // downLost removes what is left of a sandbox whose domain somebody has removed,
@@ -89,133 +77,11 @@ func (r *Runtime) downLost(name string) (bool, error) {
 	if err != nil {
 		return true, err
 	}
-	return true, r.removeAll(conn, name, kind, left)
+	return true, r.remover().WithLog(conn, removal.Sandbox{Name: name, Kind: kind, Metadata: left})
 }
 
 func (r *Runtime) lost() lost.Lost {
 	return lost.Lost{Folder: r.state(), Locks: r.locks, Drivers: r.drivers}
-}
-
-// removeAll takes a sandbox away with libvirt's log of it, which a failed start
-// leaves to be read.
-func (r *Runtime) removeAll(conn *libvirt.Connect, name string, kind schema.Backend, m *compiler.Metadata) error {
-	if err := r.remove(conn, name, kind, m); err != nil || !r.drivers.Local() {
-		return err
-	}
-	if err := known.Of(kind).RemoveLog(kinds.Logs, name); err != nil {
-		return fmt.Errorf("all of it is removed but libvirt's log: %w", err)
-	}
-	return nil
-}
-
-// cleanLimit is how long cleaning up, which no signal ends, waits for others to let go
-// of what sandboxes share: as long as many of them may take to start, one by one.
-const cleanLimit = 10 * time.Minute
-
-// remove takes a sandbox away, its domain last. It may be called again after it
-// failed or was interrupted.
-func (r *Runtime) remove(conn *libvirt.Connect, name string, kind schema.Backend, m *compiler.Metadata) error {
-	dom, err := virt.Lookup(conn, name)
-	if err != nil {
-		return err
-	}
-	if dom != nil {
-		defer dom.Free()
-		if err := virt.Stop(dom); err != nil {
-			return fmt.Errorf("cannot stop: %w", err)
-		}
-	}
-	clean, cancel := context.WithTimeoutCause(context.Background(), cleanLimit, fmt.Errorf("for %v: it hangs, or is stopped", cleanLimit))
-	defer cancel()
-	unlock, err := r.locks.Lock(clean, locks.All)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	// Before the files: of a sandbox without a domain these alone say that there is something.
-	for _, f := range m.Filters {
-		if err := bound.RemoveFilter(conn, f, r.drivers.Local()); err != nil {
-			return err
-		}
-	}
-	if r.drivers.Local() {
-		if err := confinement.Unload(name); err != nil {
-			return err
-		}
-		if err := jobs.Remove(name); err != nil {
-			return err
-		}
-		if err := r.removeFiles(name, kind); err != nil {
-			return err
-		}
-	} else {
-		r.options.Log(fmt.Sprintf("%s: its folder stays on that machine, where sbx down removes it: %s", name, filepath.Join(compiler.StateDir, name)))
-	}
-	if dom != nil {
-		if err := forget(conn, dom); err != nil {
-			return err
-		}
-	}
-	for _, n := range m.Networks {
-		if err := virt.ReleaseNetwork(conn, r.drivers.EachDriver, n, name); err != nil {
-			return err
-		}
-	}
-	if dom == nil {
-		return nil
-	}
-	err = dom.Undefine()
-	if virt.IsGone(err) || virt.ErrorCode(err) == libvirt.ERR_OPERATION_INVALID {
-		return nil // it was transient, and gone when it stopped
-	}
-	return virt.Plain(err)
-}
-
-// forget withdraws the names of a domain that may have gone with its end.
-func forget(conn *libvirt.Connect, dom *libvirt.Domain) error {
-	d, err := virt.Describe(dom, libvirt.DOMAIN_XML_INACTIVE)
-	if virt.IsGone(err) {
-		return nil
-	}
-	if err != nil {
-		return virt.Plain(err)
-	}
-	return virt.WithdrawNames(conn, d)
-}
-
-// removeFiles removes the sandbox's folder, and the versions of sbx-init that
-// only it had.
-func (r *Runtime) removeFiles(name string, kind schema.Backend) error {
-	if err := r.removeDir(name, kind); err != nil {
-		return err
-	}
-	return r.host.Inits.Prune()
-}
-
-// removeDir removes the sandbox's folder. What somebody else put into it stays,
-// and so does the folder then.
-func (r *Runtime) removeDir(name string, kind schema.Backend) error {
-	backend, err := r.backend(kind)
-	if err != nil {
-		return err
-	}
-	dir := r.state().Path(name)
-	if err := publish.Stop(dir); err != nil {
-		return err
-	}
-	if err := keep.Remove(dir); err != nil {
-		return err
-	}
-	if err := backend.Clear(dir); err != nil {
-		return err
-	}
-	if err := errors.Join(hostfile.RemoveFile(confinement.File(dir)), jobs.Forget(dir)); err != nil {
-		return err
-	}
-	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrExist) {
-		return err
-	}
-	return nil
 }
 
 // DownOrder gives the names in the order in which their sandboxes are to be taken down:

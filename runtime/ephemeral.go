@@ -16,6 +16,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/kinds"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/proc"
+	"github.com/sbx-dev/sbx/runtime/internal/removal"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -51,7 +52,7 @@ func (r *Runtime) removeLeft(name string, c claims.Claim) error {
 			return err
 		}
 	}
-	if err := r.remove(conn, name, c.Backend, c.Metadata); err != nil {
+	if err := r.remover().Remove(conn, removal.Sandbox{Name: name, Kind: c.Backend, Metadata: c.Metadata}); err != nil {
 		return err
 	}
 	logs := kinds.Logs

@@ -51,7 +51,7 @@ func (u *up) undo(cause error, keepFailed bool) error {
 	failed := errors.As(cause, &failure)
 	switch {
 	case u.defined && u.result.Created && !keepFailed:
-		if err := u.r.remove(u.conn, name, u.s.Backend, u.s.Metadata); err != nil {
+		if err := u.r.remove(u.conn, u.s); err != nil {
 			return errors.Join(cause, fmt.Errorf("and it could not be undone: %w: sbx down %s tries again", err, name))
 		}
 		if failed {

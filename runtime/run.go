@@ -229,11 +229,11 @@ func (e *ephemeral) remove(ended bool) error {
 	switch {
 	case !ended, written && e.r.host.Embed.Is(e.conn):
 	case written && len(m.Filters) == 0 && len(m.Networks) == 0 && e.s.Confinement == nil && !known.Of(e.s.Backend).LogsEnd:
-		return errors.Join(e.r.removeDir(e.s.Name, e.s.Backend), e.removeLog()) // sbx-init stays for the next one
+		return errors.Join(e.r.remover().Folder(removalOf(e.s)), e.removeLog()) // sbx-init stays for the next one
 	default:
 		e.awaitEnd()
 	}
-	return errors.Join(e.r.remove(e.conn, e.s.Name, e.s.Backend, e.s.Metadata), e.removeLog())
+	return errors.Join(e.r.remove(e.conn, e.s), e.removeLog())
 }
 
 // removeLog removes libvirt's log of the sandbox, of which nobody would ever ask: names

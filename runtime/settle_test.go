@@ -63,7 +63,7 @@ func settles(t *testing.T, r *Runtime, p *schema.Profile) error {
 		return err
 	}
 	defer func() {
-		if err := r.remove(u.conn, u.s.Name, u.s.Backend, u.s.Metadata); err != nil {
+		if err := r.remove(u.conn, u.s); err != nil {
 			t.Errorf("%s: %v", p.Name, err)
 		}
 	}()
