@@ -41,7 +41,7 @@ curl -fsS -o /dev/null http://10.83.0.80/
 
 #: a machine beside it, on the same network
 sbx run -b kvm -- id
-sed 's/10\.83\.0\.80/10.83.0.81/; s/fd83::80/fd83::81/; s/"apache"/"second"/' /lab/profiles/apache.cue >second.cue
+sed 's/10\.83\.0\.80/10.83.0.81/; s/fd83::80/fd83::81/; s/"apache"/"second"/; s|/sbx/apache|/sbx/second|' /lab/profiles/apache.cue >second.cue
 sbx up --tag backend=kvm second.cue
 curl -fsS --max-time 120 -o /dev/null http://10.83.0.81/
 curl -sS --connect-timeout 5 -o /dev/null http://10.83.0.81:81/ && exit 1
@@ -65,10 +65,13 @@ systemctl start virtnwfilterd.socket
 cp /lab/profiles/apache.cue /etc/sbx/profiles/apache.cue
 systemctl enable --now sbx@apache.service
 curl -fsS -o /dev/null http://10.83.0.80/
+rm /var/log/sbx/apache/error.log # what it says from here on is a file of its own
+sbx restart apache
 
 #! reboot
 
-#: apache answers again without a hand
+#: apache was asked to stop before libvirt's daemons were, and answers again without a hand
+grep 'SIGWINCH, shutting down gracefully' /var/log/sbx/apache/error.log
 curl -fsS -o /dev/null http://10.83.0.80/
 systemctl is-active virtlxcd.socket
 test ! -e /run/libvirt/libvirt-sock

@@ -17,6 +17,23 @@ schema.#Profile & {
 }
 END
 done
+cat >/etc/sbx/profiles/asked.cue <<'END'
+package asked
+
+import "github.com/sbx-dev/sbx/schema"
+
+schema.#Profile & {
+	name:    "asked"
+	backend: "lxc"
+	run: {
+		argv: ["/usr/bin/sh", "-c", "trap 'echo asked >/kept/asked; exit' USR1; while :; do sleep 0.2; done"]
+		stop: signal: "USR1"
+	}
+	expose: ["/usr"]
+	mounts: "/kept": {host: "/srv/asked", writable: true}
+}
+END
+systemctl enable --now sbx@asked
 udevadm settle
 
 #: a machine and a container, started by hand
@@ -25,6 +42,12 @@ sbx up /root/container.cue
 date +%s >/root/begun
 
 #! reboot
+
+#: a service of sbx@NAME was asked to stop, in its profile's way, and runs again
+grep asked /srv/asked/asked
+sbx exec asked -- true
+systemctl disable --now sbx@asked
+rm /etc/sbx/profiles/asked.cue
 
 #: libvirt has not waited for the machine, and both start again
 took=$(($(date +%s) - $(cat /root/begun)))
