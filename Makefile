@@ -97,8 +97,10 @@ attack: kernel build
 fuzz:
 	scripts/fuzz
 
+# All benchmarks, one after the other; text, JSON and a picture in bin/bench.
+# BENCH='-bench Run -record' runs some, and writes them into docs/performance.md.
 bench: kernel build
-	$(GO) test -run '^$$' -bench . ./...
+	$(GO) run ./internal/bench $(BENCH)
 
 demo: packages build
 	scripts/demo

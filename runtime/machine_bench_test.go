@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -23,6 +22,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/internal/turns"
 	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/load"
@@ -30,39 +30,22 @@ import (
 
 // BenchmarkMachine measures, in turns, the time to the exit status of /bin/false
 // in a machine: by sbx run, and by a bare QEMU with the same kernel, initrd and
-// devices whose channel this process speaks on. It reports the medians and
-// their ratio.
+// devices whose channel this process speaks on.
 func BenchmarkMachine(b *testing.B) {
 	testhost.Need(b)
-	b.ReportMetric(0, "ns/op") // a round of both says nothing
 	sbx := buildSbx(b)
 	bare := newBareMachine(b)
 	bySbx(b, sbx) // fills the caches
-	var through, direct []time.Duration
-	for b.Loop() {
-		direct = append(direct, measure(func() { bare.run(b) }))
-		through = append(through, measure(func() { bySbx(b, sbx) }))
-	}
-	b.ReportMetric(median(through).Seconds(), "sbx-s")
-	b.ReportMetric(median(direct).Seconds(), "bare-s")
-	b.ReportMetric(median(through).Seconds()/median(direct).Seconds(), "ratio")
-}
-
-func measure(do func()) time.Duration {
-	start := time.Now()
-	do()
-	return time.Since(start)
-}
-
-func median(d []time.Duration) time.Duration {
-	slices.Sort(d)
-	return d[len(d)/2]
+	turns.Ratio(b,
+		turns.Side{Unit: "sbx-ms", Measure: turns.Milliseconds(func() { bySbx(b, sbx) })},
+		turns.Side{Unit: "bare-ms", Measure: turns.Milliseconds(func() { bare.run(b) })},
+		turns.Goal{AtMost: 1.2})
 }
 
 func buildSbx(b *testing.B) string {
 	b.Helper()
 	bin := filepath.Join(b.TempDir(), "sbx")
-	if out, err := exec.Command("go", "build", "-o", bin, "../cmd/sbx").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-tags", "libvirt_dlopen", "-o", bin, "../cmd/sbx").CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
 	return bin
@@ -72,7 +55,7 @@ func buildSbx(b *testing.B) string {
 func bySbx(b *testing.B, bin string) {
 	b.Helper()
 	o := machineOptions(b)
-	cmd := exec.CommandContext(b.Context(), bin, "run", "-b", "kvm", "--", "/bin/false")
+	cmd := exec.CommandContext(b.Context(), bin, "run", "-b", "kvm", "--cold", "--", "/bin/false")
 	cmd.Env = append(os.Environ(), "SBX_INIT="+o.Init, "SBX_ACCEL=tcg", "SBX_KERNEL="+o.Kernel, "SBX_MODULES="+o.Modules)
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState.ExitCode() != 1 {
@@ -166,10 +149,8 @@ func (m *bareMachine) run(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer func() {
-		b.StopTimer()
 		_ = qemu.Process.Kill()
 		_ = qemu.Wait()
-		b.StartTimer()
 	}()
 	conn, err := net.Dial("unix", m.socket)
 	for ; err != nil && ctx.Err() == nil; conn, err = net.Dial("unix", m.socket) {

@@ -4,39 +4,51 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
+
+	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/internal/turns"
 )
 
-// BenchmarkAgainstCue runs `sbx compile` and `cue export` of the same profile one
-// after the other, each a process of its own, and reports how many times as long
-// sbx takes.
+// BenchmarkAgainstCue runs sbx and `cue export` of the same profile in turns, each a
+// process of its own: a profile that sbx compiles as if for the first time, one that it
+// has compiled before, and what starting sbx takes of that.
 func BenchmarkAgainstCue(b *testing.B) {
-	dir := b.TempDir()
-	sbx, cue := filepath.Join(dir, "sbx"), filepath.Join(dir, "cue")
-	for _, build := range [][]string{
-		{"build", "-tags", "libvirt_dlopen", "-o", sbx, "."},
-		{"build", "-modfile=../../scripts/tools.mod", "-o", cue, "cuelang.org/go/cmd/cue"},
+	testhost.Need(b)
+	sbx := benchedSbx(b)
+	cue := filepath.Join(b.TempDir(), "cue")
+	output(b, "go", "build", "-modfile=../../scripts/tools.mod", "-o", cue, "cuelang.org/go/cmd/cue")
+	export := turns.Side{Unit: "cue-ms", Measure: turns.Milliseconds(func() { inTree(b, cue, "export", "./profiles:apache") })}
+	for _, c := range []struct {
+		name, memory string
+		argv         []string
+		goal         turns.Goal
+	}{
+		{"first", "off", []string{"compile", "profiles/apache.cue"}, turns.Goal{AtMost: 1.2}},
+		{"unchanged", "", []string{"compile", "profiles/apache.cue"}, turns.Goal{AtMost: 0.5}},
+		{"version", "", []string{"version"}, turns.Goal{}},
 	} {
-		if out, err := exec.Command("go", build...).CombinedOutput(); err != nil {
-			b.Fatalf("%v\n%s", err, out)
-		}
+		b.Run(c.name, func(b *testing.B) {
+			b.Setenv("SBX_CACHE", c.memory)
+			inTree(b, sbx, c.argv...)
+			turns.Ratio(b, turns.Side{Unit: "sbx-ms", Measure: turns.Milliseconds(func() { inTree(b, sbx, c.argv...) })}, export, c.goal)
+		})
 	}
-	var ours, theirs time.Duration
-	for b.Loop() {
-		ours += timed(b, sbx, "compile", "profiles/apache.cue")
-		theirs += timed(b, cue, "export", "./profiles:apache")
-	}
-	b.ReportMetric(ours.Seconds()*1000/float64(b.N), "sbx-ms")
-	b.ReportMetric(theirs.Seconds()*1000/float64(b.N), "cue-ms")
-	b.ReportMetric(ours.Seconds()/theirs.Seconds(), "ratio")
 }
 
-func timed(b *testing.B, program string, args ...string) time.Duration {
+// benchedSbx is sbx as it ships.
+func benchedSbx(b *testing.B) string {
+	b.Helper()
+	sbx := filepath.Join(b.TempDir(), "sbx")
+	output(b, "go", "build", "-trimpath", "-tags", "libvirt_dlopen", "-ldflags", "-s -w", "-o", sbx, ".")
+	return sbx
+}
+
+// inTree runs a program, which must succeed, at the root of the sources.
+func inTree(b *testing.B, program string, args ...string) {
+	b.Helper()
 	cmd := exec.Command(program, args...)
 	cmd.Dir = "../.."
-	start := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
-	return time.Since(start)
 }
