@@ -34,9 +34,9 @@ type Builder struct {
 // PlaceKernel puts the kernel, uncompressed where that can be, at dest. The
 // notice is empty or one line on why the machine will boot slowly.
 func (b *Builder) PlaceKernel(ctx context.Context, dest string) (notice string, err error) {
-	image, err := os.ReadFile(b.Kernel.Image)
+	image, err := kernel.Read(b.Kernel.Image)
 	if err != nil {
-		return "", fmt.Errorf("kernel: %w", err)
+		return "", err
 	}
 	err = b.Cache.Place(ctx, "kernel", digest(image), dest, func(w io.Writer) error {
 		boot, err := kernel.Bootable(image)
@@ -90,9 +90,9 @@ func (b *Builder) BlankInitrd(wanted []manifest.Module) (*Initrd, error) {
 
 // KernelKey is a digest of the kernel's image.
 func (b *Builder) KernelKey() (string, error) {
-	image, err := os.ReadFile(b.Kernel.Image)
+	image, err := kernel.Read(b.Kernel.Image)
 	if err != nil {
-		return "", fmt.Errorf("kernel: %w", err)
+		return "", err
 	}
 	return digest(image), nil
 }
@@ -126,7 +126,6 @@ func (b *Builder) initrd(encoded []byte, wanted []manifest.Module) (*Initrd, err
 type parts struct {
 	manifest, init []byte // a blank one has no manifest
 	tree           *modules.Tree
-	folder         string   // the tree's
 	files          []string // of the modules, in the order in which they are loaded
 }
 
@@ -143,7 +142,7 @@ func (b *Builder) collect(encoded []byte, wanted []manifest.Module) (*parts, err
 	if err != nil {
 		return nil, err
 	}
-	return &parts{manifest: encoded, init: init, tree: tree, folder: b.Kernel.Modules, files: files}, nil
+	return &parts{manifest: encoded, init: init, tree: tree, files: files}, nil
 }
 
 // buttonModules tell a machine that its power button was pressed, which is how
@@ -187,9 +186,9 @@ func (p *parts) key() (string, error) {
 	var list bytes.Buffer
 	fmt.Fprintln(&list, "initrd 1", digest(p.manifest), digest(p.init))
 	for _, file := range p.files {
-		content, err := os.ReadFile(path.Join(p.folder, file))
+		content, err := p.tree.Packed(file)
 		if err != nil {
-			return "", fmt.Errorf("module tree: %w", err)
+			return "", err
 		}
 		fmt.Fprintln(&list, file, digest(content))
 	}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sbx-dev/sbx/internal/hostpath"
 	"github.com/sbx-dev/sbx/internal/within"
 )
 
@@ -120,7 +121,7 @@ func (t Table) hides(i int, dir string) bool {
 
 // coverOne covers a mount, if it is what stands at its place.
 func (s *Stage) coverOne(m mounted) (found bool, err error) {
-	f, err := openAt(s.root, strings.TrimPrefix(m.point, s.dir), unix.O_PATH|unix.O_NOFOLLOW, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS)
+	f, err := hostpath.At(s.root, strings.TrimPrefix(m.point, s.dir), unix.O_PATH|unix.O_NOFOLLOW, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -138,7 +139,7 @@ func (s *Stage) coverOne(m mounted) (found bool, err error) {
 	}
 	// By the descriptor's own name: what is mounted in a stage lies in folders that
 	// somebody else may be able to rename.
-	if err := unix.Unmount(descriptor(f), unix.MNT_DETACH); err != nil {
+	if err := unix.Unmount(hostpath.Descriptor(f), unix.MNT_DETACH); err != nil {
 		return false, err
 	}
 	return true, s.putNothing(strings.TrimPrefix(m.point, s.dir), info.Mode&unix.S_IFMT == unix.S_IFDIR)
@@ -151,12 +152,12 @@ func (s *Stage) putNothing(at string, dir bool) error {
 	if err := makeNode(s.root, name, dir); err != nil {
 		return err
 	}
-	nothing, err := openAt(s.root, name, unix.O_PATH|unix.O_NOFOLLOW, 0)
+	nothing, err := hostpath.At(s.root, name, unix.O_PATH|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}
 	defer nothing.Close()
-	point, err := openAt(s.root, at, unix.O_PATH|unix.O_NOFOLLOW, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS)
+	point, err := hostpath.At(s.root, at, unix.O_PATH|unix.O_NOFOLLOW, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS)
 	if err != nil {
 		return err
 	}

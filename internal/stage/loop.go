@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/internal/hostpath"
 )
 
 // attachLoop gives the block device that is the file. A file that is one already, for
@@ -51,7 +53,7 @@ func attachFree(image *os.File) (*os.File, error) {
 		return nil, err
 	}
 	defer control.Close()
-	backing, err := os.OpenFile(descriptor(image), os.O_RDWR, 0) // the device keeps it open, and image's lock is not to stay
+	backing, err := os.OpenFile(hostpath.Descriptor(image), os.O_RDWR, 0) // the device keeps it open, and image's lock is not to stay
 	if err != nil {
 		return nil, err
 	}

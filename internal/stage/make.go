@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/internal/fresh"
+	"github.com/sbx-dev/sbx/internal/hostpath"
 )
 
 // Folder is whose a folder is that is made, and with which mode: 0 is 0755.
@@ -24,15 +25,15 @@ type Folder struct {
 // stays as it is. No link is followed that others than root can put there.
 func MakeFolder(path string, f Folder) error {
 	parent, name := filepath.Split(filepath.Clean(path))
-	around, err := resolve(parent)
+	around, err := hostpath.Open(parent)
 	if errors.Is(err, unix.ENOENT) {
 		if err := MakeFolder(parent, Folder{UID: os.Geteuid(), GID: os.Getegid()}); err != nil {
 			return err
 		}
-		around, err = resolve(parent)
+		around, err = hostpath.Open(parent)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", parent, err)
+		return refused(parent, err)
 	}
 	defer around.Close()
 	err = create(around, name, node{dir: true, uid: f.UID, gid: f.GID, mode: f.Mode, context: f.Context})
@@ -96,7 +97,7 @@ func createFolder(around *os.File, name string) (*os.File, error) {
 	if err := unix.Mkdirat(int(around.Fd()), name, 0o700); err != nil {
 		return nil, err
 	}
-	made, err := openAt(around, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, unix.RESOLVE_BENEATH)
+	made, err := hostpath.At(around, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, unix.RESOLVE_BENEATH)
 	if err != nil {
 		return nil, err
 	}

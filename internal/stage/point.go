@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sbx-dev/sbx/internal/hostpath"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -38,7 +39,7 @@ func (p *Place) point(at string, dir bool) (*os.File, error) {
 }
 
 func (p *Place) lookup(at string) (*os.File, error) {
-	return openAt(p.file, at, unix.O_PATH, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+	return hostpath.At(p.file, at, unix.O_PATH, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 }
 
 // make makes a mount point and the folders that lead to it.
@@ -138,7 +139,7 @@ const maxEntries = 4096
 // there as before, and others can be added until the stage is sealed. The entry
 // called without is left out.
 func (s *Stage) rebuild(old *os.File, without string) (*os.File, error) {
-	dir, err := openAt(old, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	dir, err := hostpath.At(old, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +200,7 @@ func entriesOf(dir *os.File) (names []string, err error) {
 // carry puts one entry of a folder into another one: a link as a copy, everything
 // else as itself.
 func (s *Stage) carry(from, to *os.File, name string) error {
-	entry, err := openAt(from, name, unix.O_PATH|unix.O_NOFOLLOW, 0)
+	entry, err := hostpath.At(from, name, unix.O_PATH|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}
@@ -214,7 +215,7 @@ func (s *Stage) carry(from, to *os.File, name string) error {
 	if err := makeNode(to, name, info.Mode&unix.S_IFMT == unix.S_IFDIR); err != nil {
 		return err
 	}
-	point, err := openAt(to, name, unix.O_PATH|unix.O_NOFOLLOW, 0)
+	point, err := hostpath.At(to, name, unix.O_PATH|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}

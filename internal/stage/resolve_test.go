@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sbx-dev/sbx/internal/hostpath"
 	"github.com/sbx-dev/sbx/internal/stage"
 )
 
@@ -70,7 +71,7 @@ func TestWhoseLinksAreFollowed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if f, err := stage.OpenToRead(at + c.path); err == nil {
+			if f, err := hostpath.Read(at + c.path); err == nil {
 				f.Close()
 				if c.says != "" && c.name != "a descriptor of this process" {
 					t.Error("it can be read")

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/internal/eyes"
+	"github.com/sbx-dev/sbx/internal/hostpath"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -45,9 +45,9 @@ func (id ID) String() string {
 // those that others than root can put there. What the kernel is controlled by is
 // refused, wherever it is mounted.
 func Open(path string) (*Source, error) {
-	f, err := resolve(path)
+	f, err := hostpath.Open(path)
 	if err != nil {
-		return nil, named(path, err)
+		return nil, refused(path, err)
 	}
 	s := &Source{Path: path, file: f}
 	if err := s.look(); err != nil {
@@ -57,32 +57,18 @@ func Open(path string) (*Source, error) {
 	return s, nil
 }
 
-// OpenToRead opens a file of the host to be read, by a path as that of Open. A link of
-// the kernel's own, as /dev/stdin leads to one, is followed as well: nobody else can
-// make one.
-func OpenToRead(path string) (*os.File, error) {
-	f, err := resolve(path)
-	if errors.Is(err, unix.ELOOP) {
-		return os.Open(path)
+// refused gives an error the code of a path that cannot be given to a sandbox, where that
+// is who could change what is on the way, and the kernel's errors the path.
+func refused(path string, err error) error {
+	if link := (*hostpath.LinkError)(nil); errors.As(err, &link) {
+		return fault.Because(diag.NoSource, err)
 	}
-	if err != nil {
-		return nil, named(path, err)
-	}
-	defer f.Close()
-	return os.Open(descriptor(f))
-}
-
-// named gives the kernel's errors the path that they are about.
-func named(path string, err error) error {
-	if errno := unix.Errno(0); errors.As(err, &errno) {
-		return &os.PathError{Op: "open", Path: path, Err: errno}
-	}
-	return err
+	return hostpath.Named(path, err)
 }
 
 func (s *Source) look() error {
 	var err error
-	if s.Real, err = os.Readlink(descriptor(s.file)); err != nil {
+	if s.Real, err = os.Readlink(hostpath.Descriptor(s.file)); err != nil {
 		return err
 	}
 	var info unix.Stat_t
@@ -101,13 +87,10 @@ func (s *Source) look() error {
 	return nil
 }
 
-// descriptor is the name by which this process finds an open file again.
-func descriptor(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
-
 // Context is what SELinux knows of it; empty where it knows nothing.
 func (s *Source) Context() string {
 	text := make([]byte, 256)
-	n, err := unix.Getxattr(descriptor(s.file), "security.selinux", text)
+	n, err := unix.Getxattr(hostpath.Descriptor(s.file), "security.selinux", text)
 	if err != nil {
 		return ""
 	}
@@ -162,7 +145,7 @@ func (s *Source) Read() (*os.File, error) {
 	if s.mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, fmt.Errorf("%s is not a file", s.Path)
 	}
-	return os.Open(descriptor(s.file))
+	return os.Open(hostpath.Descriptor(s.file))
 }
 
 // Close gives back the descriptors.
@@ -246,25 +229,4 @@ func IdentifyEntries(path string) string {
 		}
 	}
 	return fmt.Sprintf("%d entries, %x", len(entries), all.Sum(nil)[:6])
-}
-
-// openAt is openat2(2); a nil dir is the host's root. It tries again where others
-// rename what is on the way.
-func openAt(dir *os.File, path string, flags, resolve uint64) (*os.File, error) {
-	at := unix.AT_FDCWD
-	name := path
-	if dir != nil {
-		at, name = int(dir.Fd()), filepath.Join(dir.Name(), path)
-	}
-	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: resolve}
-	for {
-		fd, err := unix.Openat2(at, path, &how)
-		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		return os.NewFile(uintptr(fd), name), nil
-	}
 }

@@ -29,6 +29,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/internal/hostpath"
 )
 
 // limit bounds the memory of a stage's own folders and mount points.
@@ -73,7 +75,7 @@ func New(dir string, reader int, contexts Contexts) (*Stage, error) {
 	if err != nil {
 		return nil, errors.Join(err, Remove(dir))
 	}
-	real, err := os.Readlink(descriptor(root)) // as the kernel's table of mounts has it
+	real, err := os.Readlink(hostpath.Descriptor(root)) // as the kernel's table of mounts has it
 	if err != nil {
 		root.Close()
 		return nil, errors.Join(err, Remove(dir))
@@ -115,7 +117,7 @@ func (s *Stage) Place(name string) (*Place, error) {
 }
 
 func (s *Stage) open(name string) (*Place, error) {
-	f, err := openAt(s.root, name, unix.O_PATH|unix.O_DIRECTORY, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS)
+	f, err := hostpath.At(s.root, name, unix.O_PATH|unix.O_DIRECTORY, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(s.dir, name), err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sbx-dev/sbx/internal/hostpath"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -97,11 +98,11 @@ func (s *Source) openDevice(image *os.File) (err error) {
 // Give makes a volume that is still as it was made what a folder of the host would have
 // been made.
 func (s *Source) Give(f Folder) error {
-	if s.device == nil || s.UID == f.UID || !isOurs(uint32(s.UID)) {
+	if s.device == nil || s.UID == f.UID || !hostpath.IsOurs(uint32(s.UID)) {
 		return nil
 	}
 	if f.Mode != 0 {
-		if err := unix.Chmod(descriptor(s.file), f.Mode); err != nil {
+		if err := unix.Chmod(hostpath.Descriptor(s.file), f.Mode); err != nil {
 			return fmt.Errorf("%s: %w", s.Path, err)
 		}
 	}
@@ -116,23 +117,23 @@ func (s *Source) Give(f Folder) error {
 // it is closed: two that mount it at once are to find one device.
 func openImage(path string, size int64, create bool) (*os.File, error) {
 	parent, name := filepath.Split(filepath.Clean(path))
-	around, err := walk(parent)
+	around, err := hostpath.Walk(parent)
 	if errors.Is(err, unix.ENOENT) && create {
 		if err := MakeFolder(parent, Folder{UID: os.Geteuid(), GID: os.Getegid()}); err != nil {
 			return nil, err
 		}
-		around, err = walk(parent)
+		around, err = hostpath.Walk(parent)
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer around.at.Close()
-	image, err := openAt(around.at, name, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, unix.RESOLVE_BENEATH)
+	defer around.File.Close()
+	image, err := hostpath.At(around.File, name, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, unix.RESOLVE_BENEATH)
 	if errors.Is(err, unix.ENOENT) && create {
-		if err := makeImage(around.at, name, size); err != nil && !errors.Is(err, unix.EEXIST) {
+		if err := makeImage(around.File, name, size); err != nil && !errors.Is(err, unix.EEXIST) {
 			return nil, fmt.Errorf("cannot be made as a volume: %w", err)
 		}
-		image, err = openAt(around.at, name, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, unix.RESOLVE_BENEATH)
+		image, err = hostpath.At(around.File, name, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, unix.RESOLVE_BENEATH)
 	}
 	if errors.Is(err, unix.EISDIR) {
 		return nil, fault.New(diag.NoSource, "it is a folder, and with size sbx keeps what is written in a file: name another path, and copy what is there with sbx cp")
@@ -149,15 +150,15 @@ func openImage(path string, size int64, create bool) (*os.File, error) {
 
 // checkImage refuses what is no volume of sbx's, could be made another one by others, or
 // is larger, and locks it.
-func checkImage(image *os.File, around *resolution, size int64) error {
+func checkImage(image *os.File, around *hostpath.Place, size int64) error {
 	var info unix.Stat_t
 	if err := unix.Fstat(int(image.Fd()), &info); err != nil {
 		return err
 	}
-	who := around.others
+	who := around.Others
 	if who == "" {
 		var err error
-		if who, err = changedBy(around.at, &info); err != nil {
+		if who, err = hostpath.ChangedBy(around.File, &info); err != nil {
 			return err
 		}
 	}
@@ -166,7 +167,7 @@ func checkImage(image *os.File, around *resolution, size int64) error {
 		return fault.New(diag.NoSource, "it is no file, in which sbx could keep a volume: name another path")
 	case who != "":
 		return fault.New(diag.NoSource, "%s can put another file in its place, and the host's kernel would mount it: keep volumes in a folder of root's", who)
-	case !isOurs(info.Uid), info.Mode&0o022 != 0, info.Nlink != 1:
+	case !hostpath.IsOurs(info.Uid), info.Mode&0o022 != 0, info.Nlink != 1:
 		return fault.New(diag.NoSource, "others than root can write to it, and the host's kernel would mount what they wrote: remove it, and sbx makes a new one")
 	}
 	if err := unix.Flock(int(image.Fd()), unix.LOCK_EX); err != nil {
@@ -254,7 +255,7 @@ func makeImage(around *os.File, name string, size int64) error {
 	if err := image.Sync(); err != nil {
 		return err
 	}
-	return unix.Linkat(unix.AT_FDCWD, descriptor(image), int(around.Fd()), name, unix.AT_SYMLINK_FOLLOW)
+	return unix.Linkat(unix.AT_FDCWD, hostpath.Descriptor(image), int(around.Fd()), name, unix.AT_SYMLINK_FOLLOW)
 }
 
 func openTemporary(around *os.File) (*os.File, error) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/boot/modules"
 	"github.com/sbx-dev/sbx/internal/arch"
+	"github.com/sbx-dev/sbx/internal/hostpath"
 	"github.com/sbx-dev/sbx/runtime"
 	onhost "github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/schema"
@@ -75,7 +76,7 @@ func guestKernel(_ context.Context, h host) Check {
 	if err != nil {
 		return fail(mend, "%v", err)
 	}
-	file, err := os.Open(found.Image)
+	file, err := hostpath.Read(found.Image)
 	if err != nil {
 		return fail("chmod a+r "+found.Image, "%v", err)
 	}

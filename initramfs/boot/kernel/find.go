@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/internal/arch"
+	"github.com/sbx-dev/sbx/internal/hostpath"
 )
 
 // Kernel is a kernel image and the tree of its modules.
@@ -134,7 +135,7 @@ func runningRelease() string {
 
 // readHead reads as much of an image as tells what it is.
 func readHead(image string) ([]byte, error) {
-	file, err := os.Open(image)
+	file, err := hostpath.Read(image)
 	if err != nil {
 		return nil, fmt.Errorf("kernel: %w", err)
 	}
@@ -147,14 +148,23 @@ func readHead(image string) ([]byte, error) {
 	return head[:n], nil
 }
 
+// Read reads a kernel's image, of maxImage bytes at most.
+func Read(image string) ([]byte, error) {
+	whole, err := hostpath.ReadAll(image, maxImage)
+	if err != nil {
+		return nil, fmt.Errorf("kernel: %w", err)
+	}
+	return whole, nil
+}
+
 // releaseOf reads the release out of an image's header, or out of the whole image
 // where that has it somewhere inside.
 func releaseOf(image string, head []byte) (string, error) {
 	release := Release(head)
 	if isARM(head) {
-		whole, err := os.ReadFile(image)
+		whole, err := Read(image)
 		if err != nil {
-			return "", fmt.Errorf("kernel: %w", err)
+			return "", err
 		}
 		release = Release(whole)
 	}

@@ -4,15 +4,17 @@ package modules
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/sbx-dev/sbx/internal/hostpath"
 )
 
 // Tree is the module tree of one kernel.
@@ -35,18 +37,22 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("the kernel has no module %s: it is neither built in nor in %s", e.Module, e.Tree)
 }
 
+// maxList bounds each of depmod's lists, in bytes: a distribution's have some hundred
+// kilobytes.
+const maxList = 64 << 20
+
 // Open reads modules.dep, modules.builtin and modules.softdep of the tree in dir.
 func Open(dir string) (*Tree, error) {
 	t := &Tree{dir: dir, builtin: map[string]bool{}}
-	file, err := os.Open(filepath.Join(dir, "modules.dep"))
+	name := filepath.Join(dir, "modules.dep")
+	list, err := hostpath.ReadAll(name, maxList)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s has no modules.dep: run depmod for this kernel", dir)
 	} else if err != nil {
 		return nil, fmt.Errorf("module tree: %w", err)
 	}
-	defer file.Close()
-	if t.deps, err = ParseDeps(file); err != nil {
-		return nil, fmt.Errorf("%s: %w", file.Name(), err)
+	if t.deps, err = ParseDeps(bytes.NewReader(list)); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return t, errors.Join(t.readBuiltin(), t.readSoft())
 }
@@ -110,16 +116,25 @@ func (c *closure) add(name string) error {
 
 // Read returns a module file's content, decompressed.
 func (t *Tree) Read(file string) ([]byte, error) {
-	f, err := os.Open(filepath.Join(t.dir, file))
+	packed, err := t.Packed(file)
+	if err != nil {
+		return nil, err
+	}
+	content, err := decompress(file, bytes.NewReader(packed))
+	if err != nil {
+		return nil, fmt.Errorf("module %s: %w", filepath.Join(t.dir, file), err)
+	}
+	return content, nil
+}
+
+// Packed returns a module file's content as it lies on the disk. Whoever else can change
+// the tree can have nothing read that lies outside of it (package hostpath).
+func (t *Tree) Packed(file string) ([]byte, error) {
+	packed, err := hostpath.ReadAll(filepath.Join(t.dir, file), maxModule)
 	if err != nil {
 		return nil, fmt.Errorf("module tree: %w", err)
 	}
-	defer f.Close()
-	content, err := decompress(file, f)
-	if err != nil {
-		return nil, fmt.Errorf("module %s: %w", f.Name(), err)
-	}
-	return content, nil
+	return packed, nil
 }
 
 // Deps holds, by module name, the module's own file and behind it those of all

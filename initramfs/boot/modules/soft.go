@@ -2,31 +2,32 @@ package modules
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/sbx-dev/sbx/internal/hostpath"
 )
 
 // readLines calls see with the words of each line of one of the tree's text
 // files. Missing, it has none.
 func (t *Tree) readLines(name string, see func(words []string)) error {
-	file, err := os.Open(filepath.Join(t.dir, name))
+	list, err := hostpath.ReadAll(filepath.Join(t.dir, name), maxList)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
 		return fmt.Errorf("module tree: %w", err)
 	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
+	lines := bufio.NewScanner(bytes.NewReader(list))
 	for lines.Scan() {
 		see(strings.Fields(lines.Text()))
 	}
 	if err := lines.Err(); err != nil {
-		return fmt.Errorf("%s: %w", file.Name(), err)
+		return fmt.Errorf("%s: %w", filepath.Join(t.dir, name), err)
 	}
 	return nil
 }

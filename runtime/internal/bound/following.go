@@ -14,6 +14,9 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/internal/hostpath"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // InlineContent is an inline file's content as the sandbox gets it: where it begins
@@ -37,15 +40,16 @@ func InlineContent(m manifest.Mount) ([]byte, error) {
 var errPlaceless = errors.New("the host has no such file")
 
 // openFollowing opens the host's file that follows an inline one. Its folder may be
-// anybody's, and what is handed to the sandbox is read by root: so no link is
-// followed, and only what everyone may read is read.
+// anybody's, and what is handed to the sandbox is read by root: so a link is followed
+// on the way to the folder alone, where nobody else could have made it, and only what
+// everyone may read is read.
 func openFollowing(m manifest.Mount) (*os.File, error) {
-	dir, err := os.Open(filepath.Dir(m.Source))
+	dir, err := hostpath.Open(filepath.Dir(m.Source))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errPlaceless
 	}
 	if err != nil {
-		return nil, err
+		return nil, fault.Because(diag.NoSource, hostpath.Named(filepath.Dir(m.Source), err))
 	}
 	defer dir.Close()
 	fd, err := unix.Openat2(int(dir.Fd()), filepath.Base(m.Source), &unix.OpenHow{

@@ -12,7 +12,7 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
-	"github.com/sbx-dev/sbx/internal/stage"
+	"github.com/sbx-dev/sbx/internal/hostpath"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -45,7 +45,7 @@ func readSecret(ctx context.Context, source schema.Secret) ([]byte, error) {
 	const limit = manifest.MaxSecret + 1
 	switch {
 	case source.File != "":
-		f, err := stage.OpenToRead(source.File)
+		f, err := hostpath.Read(source.File)
 		if err != nil {
 			return nil, err
 		}
