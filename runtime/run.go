@@ -195,7 +195,7 @@ func (e *ephemeral) start(ctx context.Context) (client *channel.Client, leave fu
 	ctx, cancel := e.r.untilAnswer(ctx)
 	defer cancel()
 	if !backend.Held() {
-		client, err := channel.Dial(ctx, first)
+		client, err := channel.DialPassing(ctx, first)
 		return client, func() { client.Close() }, err
 	}
 	return keep.Hold(ctx, e.r.options.Holder, e.s.Dir, first)

@@ -144,6 +144,7 @@ func TestSessions(t *testing.T) {
 				t.Errorf("got %+v", got)
 			}
 		})
+		t.Run("into a file", func(t *testing.T) { intoAFile(t, sandbox) })
 		t.Run("a reader that leaves", func(t *testing.T) { aReaderLeaves(t, sandbox) })
 		t.Run("beside others that are stopped", func(t *testing.T) { besideStopped(t, sandbox, owner) })
 		if b.backend == "kvm" {
@@ -209,6 +210,36 @@ func TestRunIsAPipe(t *testing.T) {
 			t.Error("what came out is not what went in")
 		}
 	})
+}
+
+// intoAFile has a command's output, and what a process in the background still writes
+// when it has ended, go into a file, from its begin and from its end: sbx has the kernel
+// move it, where that can.
+func intoAFile(t *testing.T, sandbox string) {
+	f, err := os.OpenFile(filepath.Join(t.TempDir(), "out"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	end, err := os.OpenFile(f.Name(), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end.Close()
+	var want strings.Builder
+	for n, to := range []*os.File{f, end} {
+		name := fmt.Sprint("line ", n)
+		var stderr bytes.Buffer
+		script := "yes '" + name + "' | head -n 1000000; sleep 100000 & echo error >&2; exit 9"
+		if code := run(t.Context(), nil, to, &stderr, []string{"exec", sandbox, "--", "sh", "-c", script}); code != 9 || stderr.String() != "error\n" {
+			t.Errorf("exit code %d: %s", code, &stderr)
+		}
+		want.WriteString(strings.Repeat(name+"\n", 1000000))
+	}
+	got, err := os.ReadFile(f.Name())
+	if err != nil || string(got) != want.String() {
+		t.Errorf("%d bytes have come, not %d (%v)", len(got), want.Len(), err)
+	}
 }
 
 // aReaderLeaves has the reader of `yes` leave: the command finds its pipe closed.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -18,6 +20,9 @@ type Client struct {
 	conn  io.Closer
 	guard *guard
 	mux   *yamux.Session
+
+	output     *os.File // where the output of one command may come; nil where it cannot
+	outputOnce sync.Once
 }
 
 // Dial greets the guest at the other end of conn and takes conn over, also when
@@ -39,7 +44,7 @@ func Dial(ctx context.Context, conn io.ReadWriteCloser) (*Client, error) {
 		conn.Close()
 		return nil, err
 	}
-	return &Client{conn, g, mux}, nil
+	return &Client{conn: conn, guard: g, mux: mux}, nil
 }
 
 // guarded is a connection whose reading end is a guard.
@@ -52,11 +57,19 @@ type guarded struct {
 // Close ends the channel and all that is under way on it.
 func (c *Client) Close() error {
 	c.conn.Close() // first, so that a write that the guest does not take ends
+	c.outputOnce.Do(func() {
+		if c.output != nil {
+			c.output.Close()
+		}
+	})
 	return c.mux.Close()
 }
 
 // Done is closed when the channel has ended.
 func (c *Client) Done() <-chan struct{} { return c.mux.CloseChan() }
+
+// past is a time that is over: a deadline that ends what waits.
+var past = time.Unix(1, 0)
 
 // stream is one request under way.
 type stream struct {
@@ -70,7 +83,7 @@ func (c *Client) open(ctx context.Context, r Request) (*stream, func(), error) {
 	if err != nil {
 		return nil, nil, c.lost(err)
 	}
-	stop := context.AfterFunc(ctx, func() { s.Close(); s.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { s.Close(); s.SetDeadline(past) })
 	done := func() { stop(); s.Close() }
 	if err := writeRequest(s, r); err != nil {
 		done()

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"syscall"
@@ -49,6 +50,10 @@ func (c *Client) Run(ctx context.Context, command Command, stdio Stdio) (Exit, e
 
 func (c *Client) session(ctx context.Context, r Request, stdio Stdio) (Exit, error) {
 	r.Command.Stdin = stdio.Stdin != nil
+	from, to := c.takeOutput(stdio, r.Command.TTY != nil)
+	if r.Command.Piped = from != nil; r.Command.Piped {
+		defer from.Close()
+	}
 	s, done, err := c.open(ctx, r)
 	if err != nil {
 		return Exit{}, err
@@ -64,6 +69,10 @@ func (c *Client) session(ctx context.Context, r Request, stdio Stdio) (Exit, err
 		return Exit{}, unexpected(f)
 	}
 
+	var piped *direct
+	if from != nil && bytes.Equal(f.Payload, []byte{outputPipe}) {
+		piped = pass(from, to)
+	}
 	ended := make(chan struct{})
 	defer close(ended)
 	in := newStdin(stdio.Stdin)
@@ -75,6 +84,7 @@ func (c *Client) session(ctx context.Context, r Request, stdio Stdio) (Exit, err
 	if err != nil || ctx.Err() != nil { // by the end of ctx the guest ends the command, and may say so before we leave
 		return Exit{}, c.failure(ctx, err)
 	}
+	piped.finish()
 	return exit, nil
 }
 

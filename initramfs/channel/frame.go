@@ -24,7 +24,7 @@ const (
 	KindStrings     Kind = 7 // a part of the strings of the request that follows, each ended by a NUL
 
 	// From the guest.
-	KindStarted Kind = 32 // the request is granted, the command runs
+	KindStarted Kind = 32 // the request is granted, the command runs; a 1 says that its output comes by the pipe
 	KindFailed  Kind = 33 // JSON Failure: the last frame
 	KindStdout  Kind = 34 // bytes of standard output, of the terminal, or for a viewer
 	KindStderr  Kind = 35 // bytes of standard error

@@ -59,6 +59,7 @@ type Command struct {
 	User    string   `json:"-"`
 	TTY     *Size    `json:"tty,omitempty"`   // a terminal of this size in place of three pipes
 	Stdin   bool     `json:"stdin,omitempty"` // standard input follows; else it is /dev/null
+	Piped   bool     `json:"piped,omitempty"` // standard output may come by the pipe that the host has passed
 }
 
 // Size is a terminal's, in characters.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"net"
 	"sync"
 
 	"github.com/hashicorp/yamux"
@@ -19,6 +20,7 @@ type Handler func(Request, *Stream)
 type Stream struct {
 	s      io.ReadWriteCloser
 	frames frameReader
+	passed *receiving // nil where no descriptors can be passed
 	mu     sync.Mutex
 	out    []byte // the frame that was sent last, whose place the next one takes
 }
@@ -70,6 +72,12 @@ func (s *Stream) Fail(reason Reason, message string) error {
 // until reading from it fails. A host that greets anew replaces the one before,
 // whose requests all end first.
 func Serve(rw io.ReadWriter, handle Handler) error {
+	var passed *receiving
+	if socket, ok := rw.(*net.UnixConn); ok {
+		passed = &receiving{UnixConn: socket}
+		defer passed.put(nil)
+		rw = passed
+	}
 	in := bufio.NewReaderSize(rw, 2*chunk)
 	for {
 		if err := answer(rw, in); errors.Is(err, errVersion) {
@@ -77,7 +85,7 @@ func Serve(rw io.ReadWriter, handle Handler) error {
 		} else if err != nil {
 			return err
 		}
-		if err := serveHost(rw, in, handle); err != nil && !errors.Is(err, errForeign) {
+		if err := serveHost(rw, in, passed, handle); err != nil && !errors.Is(err, errForeign) {
 			return err
 		}
 	}
@@ -85,7 +93,7 @@ func Serve(rw io.ReadWriter, handle Handler) error {
 
 // serveHost serves one host until it is gone; the error is what the byte stream
 // gave at its end.
-func serveHost(w io.Writer, in *bufio.Reader, handle Handler) error {
+func serveHost(w io.Writer, in *bufio.Reader, passed *receiving, handle Handler) error {
 	r := &lastError{r: &guard{in: in}}
 	mux, err := yamux.Server(guarded{r, &joined{w: w}, io.NopCloser(nil)}, guestConfig())
 	if err != nil {
@@ -99,7 +107,7 @@ func serveHost(w io.Writer, in *bufio.Reader, handle Handler) error {
 		}
 		requests.Go(func() {
 			defer s.Close()
-			serveStream(&Stream{s: s, frames: frameReader{r: s}}, handle)
+			serveStream(&Stream{s: s, frames: frameReader{r: s}, passed: passed}, handle)
 		})
 	}
 	mux.Close() // returns when the last frame under way is written

@@ -108,7 +108,7 @@ func (a *Agent) begin(r channel.Request, s *channel.Stream) (*session.Session, b
 	}
 	var started *session.Session
 	if err == nil {
-		started, err = session.Start(a.table, spec, command.TTY, command.Stdin, s)
+		started, err = session.Start(a.table, spec, command, s)
 	}
 	if err != nil {
 		fail(s, err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
+	"github.com/sbx-dev/sbx/internal/splice"
 )
 
 // hangup is how long a command may take to end after its host is gone.
@@ -23,13 +24,14 @@ type Session struct {
 	process *proc.Process
 	ends    *ends
 	stdin   *stdin
+	piped   *os.File      // where the host has standard output be moved; nil where it comes in frames
 	gone    chan struct{} // closed when the host has closed the stream or is lost
 }
 
-// Start starts the command with pipes, or a terminal of the size tty, towards
-// the stream. The error is a *channel.Failure.
-func Start(table *proc.Table, spec proc.Spec, tty *channel.Size, stdin bool, stream *channel.Stream) (*Session, error) {
-	e, err := open(spec, tty, stdin)
+// Start starts what the host's command has come to with pipes, or a terminal, towards the
+// stream. The error is a *channel.Failure.
+func Start(table *proc.Table, spec proc.Spec, command channel.Command, stream *channel.Stream) (*Session, error) {
+	e, err := open(spec, command.TTY, command.Stdin)
 	if err != nil {
 		return nil, &channel.Failure{Reason: channel.ReasonFailed, Message: "cannot connect the command: " + err.Error()}
 	}
@@ -42,10 +44,14 @@ func Start(table *proc.Table, spec proc.Spec, tty *channel.Size, stdin bool, str
 		return nil, err
 	}
 	in := newStdin(e, stream)
-	if !stdin {
+	if !command.Stdin {
 		in.end()
 	}
-	return &Session{table: table, stream: stream, process: p, ends: e, stdin: in, gone: make(chan struct{})}, nil
+	s := &Session{table: table, stream: stream, process: p, ends: e, stdin: in, gone: make(chan struct{})}
+	if !e.terminal {
+		s.piped = stream.Output(command)
+	}
+	return s, nil
 }
 
 func open(spec proc.Spec, tty *channel.Size, stdin bool) (*ends, error) {
@@ -59,7 +65,7 @@ func open(spec proc.Spec, tty *channel.Size, stdin bool) (*ends, error) {
 // leaving ends the command. beforeExit is called when the command itself has
 // ended, before the rest of its output is sent.
 func (s *Session) Serve(beforeExit func()) channel.Exit {
-	_ = s.stream.Send(channel.KindStarted, nil) // a lost host shows in receive
+	_ = s.stream.Started(s.piped != nil) // a lost host shows in receive
 	outputs := s.sendOutputs()
 	go s.stdin.run()
 	go func() { s.receive(); close(s.gone) }()
@@ -139,12 +145,30 @@ func (s *Session) sendOutputs() outputs {
 		if f := s.ends.outputs[i]; f != nil {
 			o.n++
 			go func() {
-				s.sendOutput(f, kind)
+				if kind == channel.KindStdout && s.piped != nil {
+					moveOutput(f, s.piped)
+				} else {
+					s.sendOutput(f, kind)
+				}
 				o.done <- struct{}{}
 			}()
 		}
 	}
 	return o
+}
+
+// moveOutput moves what comes out of f into the host's pipe, and closes that. When nobody
+// reads it, f is closed, so that the command does not hang on it.
+func moveOutput(f, to *os.File) {
+	defer to.Close()
+	splice.Widen(f)
+	err := splice.All(to, f)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = splice.Rest(to, f)
+	}
+	if err != nil {
+		f.Close()
+	}
 }
 
 // sendOutput sends what comes out of f. When the host is gone it closes f, so

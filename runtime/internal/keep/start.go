@@ -119,7 +119,10 @@ func Connect(ctx context.Context, held bool, dir string) (*channel.Client, error
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach the sandbox's first process: %w", err)
 	}
-	return channel.Dial(ctx, conn)
+	if held {
+		return channel.Dial(ctx, conn)
+	}
+	return channel.DialPassing(ctx, conn)
 }
 
 // channelFile is a connection to the first process.

@@ -1,0 +1,148 @@
+package splice_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/internal/splice"
+)
+
+// The kernel moves bytes into these by itself, but for the second: it does not append.
+var targets = map[string]func(t *testing.T) (into *os.File, taken func() []byte){
+	"a pipe":            func(t *testing.T) (*os.File, func() []byte) { return readEnd(t, 0) },
+	"a pipe of ours":    func(t *testing.T) (*os.File, func() []byte) { return readEnd(t, unix.O_NONBLOCK) },
+	"a file":            func(t *testing.T) (*os.File, func() []byte) { return file(t, os.O_WRONLY) },
+	"a file's end":      func(t *testing.T) (*os.File, func() []byte) { return file(t, os.O_WRONLY|os.O_APPEND) },
+	"a socket's stream": stream,
+}
+
+// All that comes out of a pipe arrives, in order, whatever it is moved into.
+func TestAll(t *testing.T) {
+	sent := bytes.Repeat([]byte("0123456789abcdef\n"), 200_000)
+	for name, open := range targets {
+		t.Run(name, func(t *testing.T) {
+			into, taken := open(t)
+			src, w := pipe(t)
+			go func() { _, _ = w.Write(sent); w.Close() }()
+			if err := splice.All(into, src); err != nil {
+				t.Fatal(err)
+			}
+			into.Close()
+			if got := taken(); !bytes.Equal(got, sent) {
+				t.Errorf("of %d bytes %d arrived", len(sent), len(got))
+			}
+		})
+	}
+}
+
+// A deadline ends what waits, and what stands in the pipe is moved behind it: no more
+// than that, though the pipe is held open.
+func TestRest(t *testing.T) {
+	into, taken := file(t, os.O_WRONLY)
+	src, w := pipe(t)
+	if err := src.SetReadDeadline(time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write([]byte("the last words")); err != nil {
+		t.Fatal(err)
+	}
+	if err := splice.All(into, src); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("the deadline is over, and All says %v", err)
+	}
+	for range 2 { // the second finds nothing
+		if err := splice.Rest(into, src); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := taken(); string(got) != "the last words" {
+		t.Errorf("%q arrived", got)
+	}
+}
+
+// Where nobody reads any more, that is an error, also for who waits until somebody does.
+func TestNobodyReads(t *testing.T) {
+	gone, into := pipe(t)
+	src, w := pipe(t)
+	go func() { _, _ = w.Write(make([]byte, 1<<20)) }()
+	go func() {
+		_, _ = io.ReadFull(gone, make([]byte, 100<<10))
+		gone.Close()
+	}()
+	if err := splice.All(into, src); !errors.Is(err, unix.EPIPE) {
+		t.Errorf("nobody reads, and All says %v", err)
+	}
+}
+
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
+}
+
+// readEnd is the writing end of a pipe that somebody reads, with the flags.
+func readEnd(t *testing.T, flags int) (*os.File, func() []byte) {
+	t.Helper()
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.SetNonblock(fds[1], flags != 0); err != nil {
+		t.Fatal(err)
+	}
+	return os.NewFile(uintptr(fds[1]), "into"), reading(os.NewFile(uintptr(fds[0]), "read"))
+}
+
+// reading reads all, and gives it at its end.
+func reading(from io.Reader) func() []byte {
+	all := make(chan []byte, 1)
+	go func() {
+		data, _ := io.ReadAll(from)
+		all <- data
+	}()
+	return func() []byte { return <-all }
+}
+
+func file(t *testing.T, flags int) (*os.File, func() []byte) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	f, err := os.OpenFile(path, flags|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f, func() []byte {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Error(err)
+		}
+		return data
+	}
+}
+
+func stream(t *testing.T) (*os.File, func() []byte) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := os.NewFile(uintptr(fds[1]), "other")
+	defer other.Close()
+	conn, err := net.FileConn(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return os.NewFile(uintptr(fds[0]), "socket"), reading(conn)
+}
