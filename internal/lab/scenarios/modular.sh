@@ -4,7 +4,6 @@
 #: install, and libvirt's daemons, each to start when it is first needed
 apt-get install -y /lab/package/sbx_*_amd64.deb
 systemctl disable --now libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket
-systemctl mask libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket
 install -m 0755 /lab/modular/virt*d /usr/sbin/
 install -m 0644 /lab/modular/*.service /lab/modular/*.socket /usr/lib/systemd/system/
 echo 'remote_mode = "direct"' >>/etc/libvirt/libvirt.conf
@@ -67,6 +66,7 @@ systemctl enable --now sbx@apache.service
 curl -fsS -o /dev/null http://10.83.0.80/
 rm /var/log/sbx/apache/error.log # what it says from here on is a file of its own
 sbx restart apache
+systemctl is-active libvirtd.service && exit 1 || true
 
 #! reboot
 
@@ -74,6 +74,7 @@ sbx restart apache
 grep 'SIGWINCH, shutting down gracefully' /var/log/sbx/apache/error.log
 curl -fsS -o /dev/null http://10.83.0.80/
 systemctl is-active virtlxcd.socket
+systemctl is-active libvirtd.service && exit 1
 test ! -e /run/libvirt/libvirt-sock
 
 #: purge, while a sandbox runs
