@@ -12,10 +12,11 @@ schema.#Profile & {
 	name:    "held"
 	backend: "lxc"
 	run: {
-		argv: ["/usr/bin/sh", "-c", "x=$(head -c 20000000 /dev/zero | tr '\\0' a); echo ${#x}; touch /tmp/ready; sleep infinity"]
-		ready: file: "/tmp/ready"
+		argv: ["/usr/bin/sh", "-c", "x=$(head -c 20000000 /dev/zero | tr '\\0' a); echo ${#x}; touch /run/ready; sleep infinity"]
+		ready: {file: "/run/ready", timeout: "5m"}
 	}
 	expose: ["/usr"]
+	mounts: "/run": {tmpfs: "1MiB"}
 	resources: memory: "128MiB"
 }
 END
