@@ -7,13 +7,14 @@ import (
 )
 
 // Mount is something at a path inside that is not plainly exposed; exactly one
-// of Host, Tmpfs, File and Image is set.
+// of Host, Tmpfs, File, Image and Figures is set.
 type Mount struct {
 	Host     string  `json:"host,omitempty"` // a host folder or file
 	Tmpfs    Size    `json:"tmpfs,omitempty"`
 	File     *string `json:"file,omitempty"`  // the file's whole content
 	Image    string  `json:"image,omitempty"` // a disk image on the host (kvm)
 	Format   string  `json:"format,omitempty"`
+	Figures  string  `json:"figures,omitempty"`  // which of the host's figures (lxc): "proc" or "sys"
 	Mode     string  `json:"mode,omitempty"`     // octal, of a file or tmpfs, or of a writable host folder that is made
 	Owner    string  `json:"owner,omitempty"`    // the same; empty: as OwnerAt says
 	IDs      List    `json:"ids,omitempty"`      // host only (lxc): the host's ids that are themselves inside, or AllIDs
@@ -53,6 +54,7 @@ func (m *Mount) sources() (n int) {
 		m.Tmpfs != 0,
 		m.File != nil,
 		m.Image != "",
+		m.Figures != "",
 	} {
 		if given {
 			n++
@@ -93,6 +95,11 @@ func (c *checker) mountFields(at string, m Mount) {
 	case m.Image != "" && !c.Backend.ask().disks:
 		d := c.fail(diag.OtherBackend, Field(path, "image"), "give the container a folder with host instead", "%s", onlyFor("disk images are", func(t traits) bool { return t.disks }))
 		c.note(d, "backend", "the backend is chosen here")
+	case m.Figures != "" && c.Backend.BootsKernel():
+		d := c.fail(diag.OtherBackend, Field(path, "figures"), "let the host's own exporter tell them, or have a container", "a machine has a kernel of its own, which knows none of the host's figures: %s", onlyFor("they are", func(t traits) bool { return !t.kernel }))
+		c.note(d, "backend", "the backend is chosen here")
+	case m.Writable && m.Figures != "":
+		c.fail(diag.MountFields, Field(path, "writable"), "remove it", "nobody writes to the host's figures")
 	case m.Writable && (m.Tmpfs != 0 || m.File != nil):
 		c.fail(diag.MountFields, Field(path, "writable"), "remove it: a tmpfs is writable, and an inline file is not", "writable is for host and image")
 	case m.Mode != "" && !m.Makes():

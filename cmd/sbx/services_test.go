@@ -74,7 +74,7 @@ func init() {
 		{profile: "squid", client: askSquid, wants: `^403$`},
 		{profile: "samba", edit: aSharedFile, client: askSamba, wants: `(?s)^42\n.*(DENIED|denied)`},
 		{profile: "rsyslog", client: askRsyslog, wants: `hello-rsyslog`},
-		{profile: "node-exporter", client: "curl -fsS -m 60 http://$A:9100/metrics", wants: `(?s)node_cpu_seconds_total\{.*node_load1 `},
+		{profile: "node-exporter", client: "curl -fsS -m 60 http://$A:9100/metrics", wants: `(?s)node_cpu_seconds_total\{.*node_disk_.*node_load1 .*node_memory_MemTotal_bytes .*node_network_info\{.*device="sbx`},
 		{profile: "unbound", machine: true, client: askDNS, wants: isLocal},
 		{profile: "rsyslog", machine: true, client: askRsyslog, wants: `hello-rsyslog`},
 		{profile: "node-exporter", machine: true, client: "curl -fsS -m 60 http://$A:9100/metrics", wants: `node_memory_MemTotal_bytes`},

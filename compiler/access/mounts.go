@@ -112,6 +112,8 @@ func (q *question) what() string {
 		return "it is the host's " + q.source + ", writable"
 	case q.source != "":
 		return "it is the host's " + q.source + ", read-only"
+	case q.mount.Kind == manifest.Figures:
+		return "it is of the host's figures in /" + q.mount.Source + ", read-only"
 	case isWritable(*q.mount):
 		return "it is in " + q.mount.Target + ", memory of the sandbox's own"
 	}

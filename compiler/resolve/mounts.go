@@ -95,6 +95,12 @@ var mountKinds = []mountKind{
 		fill:  func(out *manifest.Mount, m schema.Mount) { out.Size = int64(m.Tmpfs) },
 		point: manifest.Dir,
 	},
+	{
+		kind:  manifest.Figures,
+		named: func(m schema.Mount) bool { return m.Figures != "" },
+		fill:  func(out *manifest.Mount, m schema.Mount) { out.Source = m.Figures },
+		point: manifest.Dir,
+	},
 }
 
 func kindOf(m manifest.Mount) (mountKind, error) {

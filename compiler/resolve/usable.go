@@ -38,7 +38,7 @@ func (s *Sandbox) rules() func(yield func(firewall.Rule) bool) {
 
 // unusable remarks on what the profile opens and the sandbox cannot use.
 func (s *Sandbox) unusable() diag.List {
-	return slices.Concat(s.closedPorts(), s.closedRequests(), s.noRoutes(), s.closedServers(), s.closedFolders(), s.noNesting(), s.endpoints(), s.idleDevices())
+	return slices.Concat(s.closedPorts(), s.closedRequests(), s.noRoutes(), s.closedServers(), s.closedFolders(), s.noNesting(), s.endpoints(), s.idleDevices(), s.toldFigures())
 }
 
 func (s *Sandbox) remark(at, help, format string, args ...any) *diag.Diagnostic {

@@ -22,7 +22,7 @@ var everyField = []string{`{
 		"prepare": [{"exec": ["/bin/ok", "-t"], "user": "root", "timeout": "10s"}, {"exec": ["/bin/ok", "-u"], "timeout": "20s"}], "reload": {"signal": "HUP", "timeout": "10s"},
 		"stop": {"signal": "TERM", "timeout": "10s"}},
 	"expose": ["/usr", "/etc/passwd"],
-	"mounts": {"/srv/www": {"host": "/srv/www", "writable": true, "sockets": true, "ids": ["redis", "110:119"]}, "/srv/kept": {"host": "/srv/kept.ext4", "writable": true, "size": "1GiB"}, "/run": {"tmpfs": "1MiB", "mode": "0755", "owner": "daemon"}, "/srv/web.conf": {"file": "port 80", "mode": "0644"}},
+	"mounts": {"/srv/www": {"host": "/srv/www", "writable": true, "sockets": true, "ids": ["redis", "110:119"]}, "/srv/kept": {"host": "/srv/kept.ext4", "writable": true, "size": "1GiB"}, "/run": {"tmpfs": "1MiB", "mode": "0755", "owner": "daemon"}, "/host/proc": {"figures": "proc"}, "/srv/web.conf": {"file": "port 80", "mode": "0644"}},
 	"networks": {
 		"lan": {"attach": "lan", "create": {"mode": "nat", "address": ["10.0.0.1/24", "fd00::1/64"], "dhcp": "10.0.0.100-10.0.0.200", "domain": "lan.test"},
 			"address": ["10.0.0.80/24", "fd00::80/64"], "gateway": ["10.0.0.1", "fd00::1"], "dns": ["10.0.0.1", "fd00::1"],
@@ -73,6 +73,7 @@ var unreviewed = map[string]string{
 	"Tests":       "claims about the profile, which are no part of it",
 
 	"lxc Mounts[/run].Writable":          "the schema gives it to host and image alone",
+	"lxc Mounts[/host/proc].Writable":    "the schema gives it to host and image alone",
 	"lxc Mounts[/srv/web.conf].Writable": "the schema gives it to host and image alone",
 	"kvm Users":                          "the schema gives it to lxc alone",
 

@@ -99,6 +99,9 @@ func devices(p *schema.Profile) (out []item) {
 		if m.Sockets {
 			out = append(out, item{text: fmt.Sprintf("whoever listens at the host's %s, by sockets and FIFOs", word(m.Host)), path: schema.Field("mounts", at)})
 		}
+		if m.Figures != "" {
+			out = append(out, item{text: fmt.Sprintf("the figures of the host's kernel in /%s, at %s", m.Figures, word(at)), path: schema.Field("mounts", at)})
+		}
 		if m.Image == "" {
 			continue
 		}
@@ -258,7 +261,7 @@ func files(p *schema.Profile) (out []item) {
 			out = append(out, item{text: text, path: path, detail: *m.File})
 		case m.Tmpfs != 0:
 			out = append(out, item{text: fmt.Sprintf("%s is a tmpfs (%s)", word(at), modeAndOwner(m)), path: path})
-		case m.Image == "": // an image is a device
+		case m.Image == "" && m.Figures == "": // which are devices
 			out = append(out, item{text: word(at) + " is " + asJSON(m), path: path})
 		}
 	}

@@ -26,7 +26,7 @@ const (
 	Reads        Dimension = "reads"        // host paths that it can read
 	Writes       Dimension = "writes"       // host paths that it can write
 	Secrets      Dimension = "secrets"      // secrets that it is handed
-	Devices      Dimension = "devices"      // disk images, the host's sockets, and devices of the host's
+	Devices      Dimension = "devices"      // disk images, the host's sockets, devices and figures
 	Display      Dimension = "display"      // a screen, and which way copied text passes
 	Capabilities Dimension = "capabilities" // of root inside, and of the run's user
 	Syscalls     Dimension = "syscalls"     // of everything inside, besides those that are open to everyone

@@ -4,7 +4,7 @@ package manifest
 type Mount struct {
 	Kind     string `json:"kind"`
 	Target   string `json:"target"`
-	Source   string `json:"source,omitempty"`   // the host path of an export, the image's, or that of a file whose content follows an inline one's
+	Source   string `json:"source,omitempty"`   // the host path of an export, the image's, which figures, or that of a file whose content follows an inline one's
 	Tag      string `json:"tag,omitempty"`      // names the export or the disk inside a machine
 	Single   bool   `json:"single,omitempty"`   // the export holds one file, SingleFile, that is mounted; found out on the host
 	Format   string `json:"format,omitempty"`   // of an image: "raw" or "qcow2"
@@ -32,10 +32,13 @@ const (
 	Tmpfs  = "tmpfs"
 	Inline = "inline" // a file whose content stands in the manifest
 	Image  = "image"
+
+	// Figures are what the host's kernel counts, of which Source says which.
+	Figures = "figures"
 )
 
 // MountKinds are all kinds of Mount: a manifest of any other is refused.
-var MountKinds = []string{Export, Tmpfs, Inline, Image}
+var MountKinds = []string{Export, Tmpfs, Inline, Image, Figures}
 
 // ImageFileSystems are those that a disk image may hold, by the names of their
 // kernel modules.

@@ -69,6 +69,8 @@ func (m *Maker) Profile(name string) *schema.Profile {
 	case !m.Starts && m.odds(6):
 		p.Devices = m.some("/dev/fuse", "/dev/net/tun", "/dev/dri/renderD128")
 	case m.odds(6):
+		p.Mounts["/host"] = schema.Mount{Figures: pick(m, "proc", "sys")}
+	case m.odds(6):
 		p.Users.Namespace = false
 	case m.odds(6):
 		p.Users.Base = 1 << 20

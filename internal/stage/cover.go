@@ -99,7 +99,7 @@ func (s *Stage) cover() error {
 // coverAll covers what it finds; lost says that it did not find something.
 func (s *Stage) coverAll(table Table) (lost bool, err error) {
 	for i, m := range slices.Backward(table) { // what is mounted on another one comes after it
-		if m.point == s.dir || !within.Dir(m.point, s.dir) || !isControl[m.kind] {
+		if m.point == s.dir || !within.Dir(m.point, s.dir) || !isControl[m.kind] || s.figures[m.id] {
 			continue
 		}
 		found, err := s.coverOne(m)

@@ -11,7 +11,8 @@
 //   - is read-only unless it is asked to be writable, and never obeys set-id bits
 //     or device files;
 //   - has the mounts below it on the host as well, read-only, but for those by
-//     which the kernel is controlled, which are covered by nothing.
+//     which the kernel is controlled, which are covered by nothing unless they are
+//     asked for as figures.
 //
 // What may not be searched on the way to a path does not matter to who uses the
 // stage; the path's own owner and mode do.
@@ -50,6 +51,7 @@ type Stage struct {
 	root     *os.File
 	memory   []*os.File // folders that the stage has put together, read-only once it is sealed
 	covers   int
+	figures  map[uint64]bool // mounts of the kernel's own file systems that are to be seen
 }
 
 // New makes an empty stage at dir, whose parent must be there and root's own. The
@@ -80,7 +82,7 @@ func New(dir string, reader int, contexts Contexts) (*Stage, error) {
 		root.Close()
 		return nil, errors.Join(err, Remove(dir))
 	}
-	return &Stage{dir: real, contexts: contexts, root: root}, nil
+	return &Stage{dir: real, contexts: contexts, root: root, figures: map[uint64]bool{}}, nil
 }
 
 // Close gives back the descriptors; the mounts stay.

@@ -75,6 +75,7 @@ const (
 	Unusable      = "SBX0406" // something is open that the sandbox cannot use
 	Endpoint      = "SBX0407" // sockets of the host can be used, and the profile does not say so
 	HostRoot      = "SBX0408" // root inside is root on the host
+	Told          = "SBX0409" // anyone may learn the host's figures
 	Widened       = "SBX0501" // a change that lets a sandbox do more
 )
 

@@ -42,6 +42,12 @@ var mounts = map[string]mount{
 		filesystem: func(_ string, m manifest.Mount) libvirtxml.DomainFilesystem { return ramFilesystem(m) },
 		access:     func(manifest.Mount) string { return written },
 	},
+	manifest.Figures: { // only sbx shows them
+		filesystem: func(sandbox string, m manifest.Mount) libvirtxml.DomainFilesystem {
+			return domain.HostFilesystem(path.Join(state.Default, sandbox, state.Stage, state.Root, m.Target), m.Target, false)
+		},
+		access: func(manifest.Mount) string { return "r" },
+	},
 }
 
 func mountOf(m manifest.Mount) (mount, error) {

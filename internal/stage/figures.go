@@ -1,0 +1,177 @@
+package stage
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/internal/hostpath"
+	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema/diag"
+)
+
+// procFigures are the files of /proc that hold nothing but figures (proc(5)), as
+// exporters read them: no process, no setting, nothing that does something. Those in net
+// are of the network that sbx runs in, which is the host's.
+var procFigures = []string{
+	"buddyinfo", "cpuinfo", "diskstats", "interrupts", "loadavg", "mdstat", "meminfo", "partitions",
+	"schedstat", "softirqs", "stat", "swaps", "uptime", "version", "vmstat", "zoneinfo",
+	"pressure/cpu", "pressure/io", "pressure/irq", "pressure/memory",
+	"net/dev", "net/netstat", "net/snmp", "net/snmp6", "net/sockstat", "net/sockstat6", "net/softnet_stat",
+	"sys/fs/file-nr", "sys/kernel/random/entropy_avail",
+	"sys/net/netfilter/nf_conntrack_count", "sys/net/netfilter/nf_conntrack_max",
+}
+
+// sysHidden are the folders of /sys that are no figures, or that tell of other programs
+// by what they count: a container's first process hides them in its own /sys, too.
+var sysHidden = []string{"devices/virtual/powercap", "firmware", "fs/pstore", "kernel/debug", "kernel/security", "kernel/tracing"}
+
+// FiguresAt shows figures of the host's kernel at a path below the place, which must be a
+// folder: "proc" are single files of /proc, those that this kernel has, and "sys" is
+// /sys, without what is mounted in it. Nobody can write to either.
+func (p *Place) FiguresAt(at, which string) error {
+	point, err := p.point(at, true)
+	if err != nil {
+		return err
+	}
+	defer point.Close()
+	switch which {
+	case "proc":
+		err = p.stage.showProc(point)
+	case "sys":
+		err = p.stage.showSys(point, filepath.Join("/", p.name, at))
+	default:
+		err = fmt.Errorf("there are no such figures")
+	}
+	if err != nil {
+		return fault.New(diag.NoSource, "the host's figures of /%s cannot be shown at %s: %w", which, at, err)
+	}
+	return nil
+}
+
+// showProc mounts a folder in memory with each of the files in it.
+func (s *Stage) showProc(point *os.File) error {
+	memory, err := newMemory(s.contexts.Own, map[string]string{"size": limit, "mode": "0555", "uid": "0", "gid": "0"})
+	if err != nil {
+		return err
+	}
+	for _, name := range procFigures {
+		if err := s.showFile(memory, name); err != nil {
+			memory.Close()
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if err := attach(memory, point); err != nil {
+		memory.Close()
+		return err
+	}
+	s.memory = append(s.memory, memory)
+	return nil
+}
+
+// showFile mounts one file of /proc below a folder, if this kernel has it.
+func (s *Stage) showFile(below *os.File, name string) error {
+	file, err := openFigures(name)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	around, err := makeFolders(below, path.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer around.Close()
+	if err := makeNode(around, path.Base(name), false); err != nil {
+		return err
+	}
+	point, err := hostpath.At(around, path.Base(name), unix.O_PATH|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer point.Close()
+	tree, err := clone(file)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	return s.show(tree, point)
+}
+
+// openFigures opens a file of /proc, and of no other file system. What is the network's
+// is asked of this thread, of which it is certain which network it is in.
+func openFigures(name string) (*os.File, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if rest, isNet := strings.CutPrefix(name, "net/"); isNet {
+		name = "thread-self/net/" + rest
+	}
+	return hostpath.At(nil, "/proc/"+name, unix.O_PATH|unix.O_NOFOLLOW, unix.RESOLVE_NO_MAGICLINKS)
+}
+
+// makeFolders makes folders below an open one, and opens the last.
+func makeFolders(below *os.File, name string) (*os.File, error) {
+	around, err := hostpath.At(below, ".", unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	for step := range strings.SplitSeq(name, "/") {
+		if err := create(around, step, node{dir: true}); err != nil && !errors.Is(err, unix.EEXIST) {
+			around.Close()
+			return nil, err
+		}
+		next, err := hostpath.At(around, step, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+		around.Close()
+		if err != nil {
+			return nil, err
+		}
+		around = next
+	}
+	return around, nil
+}
+
+// showSys mounts a /sys of its own, which shows the network that this thread is in, and
+// nothing of what the host has mounted in its.
+func (s *Stage) showSys(point *os.File, at string) error {
+	fs, err := unix.Fsopen("sysfs", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return tell("fsopen", err)
+	}
+	defer unix.Close(fs)
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return tell("fsconfig", err)
+	}
+	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, always|unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOEXEC)
+	if err != nil {
+		return tell("fsmount", err)
+	}
+	tree := os.NewFile(uintptr(fd), "sysfs")
+	defer tree.Close()
+	if err := s.show(tree, point); err != nil {
+		return err
+	}
+	for _, hidden := range sysHidden {
+		if err := s.putNothing(filepath.Join(at, hidden), true); err != nil && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("%s: %w", hidden, err)
+		}
+	}
+	return nil
+}
+
+// show attaches a mount of one of the kernel's own file systems, which cover leaves.
+func (s *Stage) show(tree, point *os.File) error {
+	id, err := mountID(tree)
+	if err != nil {
+		return err
+	}
+	s.figures[id] = true
+	return attach(tree, point)
+}
