@@ -26,26 +26,36 @@ func convert(t *compiled.Table) (*table, error) {
 		out.sets = append(out.sets, one)
 	}
 	for _, c := range t.Chains {
-		one := chain{name: c.Name}
+		one, err := convertChain(t.Name, c, types)
+		if err != nil {
+			return nil, err
+		}
 		if c.Hook != compiled.NoHook {
-			hook, err := hookOf(c.Hook)
-			if err != nil {
+			if one.base, err = baseOf(c.Hook, *nftables.ChainPriorityFilter); err != nil {
 				return nil, fmt.Errorf("chain %s: %w", c.Name, err)
 			}
-			accept := nftables.ChainPolicyAccept
-			one.base = &nftables.Chain{Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: nftables.ChainPriorityFilter, Policy: &accept}
-		}
-		for n, r := range c.Rules {
-			rules, err := convertRule(t.Name, c.Name, r, types)
-			if err != nil {
-				return nil, fmt.Errorf("chain %s, rule %d: %w", c.Name, n, err)
-			}
-			one.rules = append(one.rules, rules...)
 		}
 		out.chains = append(out.chains, one)
 	}
+	early, err := convertEarly(t, types)
+	if err != nil {
+		return nil, err
+	}
+	out.chains = append(out.chains, early...)
 	out.sort()
 	return out, nil
+}
+
+func convertChain(tableName string, c compiled.Chain, types map[string][]compiled.Type) (chain, error) {
+	one := chain{name: c.Name}
+	for n, r := range c.Rules {
+		rules, err := convertRule(tableName, c.Name, r, types)
+		if err != nil {
+			return one, fmt.Errorf("chain %s, rule %d: %w", c.Name, n, err)
+		}
+		one.rules = append(one.rules, rules...)
+	}
+	return one, nil
 }
 
 func hookOf(h compiled.Hook) (*nftables.ChainHook, error) {

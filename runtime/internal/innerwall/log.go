@@ -20,9 +20,9 @@ const (
 	groups     = 1<<16 - firstGroup
 )
 
-// group is the group of the kernel's log that tells what the named wall drops. Two
+// Group is the group of the kernel's log that tells what the named wall drops. Two
 // walls may have the same; each packet carries the name of its own.
-func group(name string) uint16 {
+func Group(name string) uint16 {
 	h := fnv.New32a()
 	h.Write([]byte(name))
 	return uint16(firstGroup + h.Sum32()%groups)
@@ -34,6 +34,6 @@ func logging(tableName, chainName string) []expr.Any {
 	const given = 1<<unix.NFTA_LOG_GROUP | 1<<unix.NFTA_LOG_PREFIX | 1<<unix.NFTA_LOG_SNAPLEN
 	return []expr.Any{
 		&expr.Limit{Type: expr.LimitTypePkts, Rate: toldRate, Unit: expr.LimitTimeSecond, Burst: toldRate},
-		&expr.Log{Key: given, Group: group(tableName), Snaplen: snapLen, Data: []byte(tableName + " " + chainName)},
+		&expr.Log{Key: given, Group: Group(tableName), Snaplen: snapLen, Data: []byte(tableName + " " + chainName)},
 	}
 }
