@@ -35,6 +35,7 @@ var situations = map[string]string{
 	"learn":      "sbx down apache || true",
 	"stop":       "sbx up apache",
 	"inspect":    "sbx up apache",
+	"denied":     "sbx up apache",
 	"ps":         "sbx up apache",
 	"down":       "sbx up apache",
 	"drift":      "sbx up apache",
@@ -63,6 +64,7 @@ var typed = regexp.MustCompile(`^sbx (run|exec) -i?t `)
 // goesOn are the examples that end with what they watch.
 var goesOn = []string{
 	"sbx attach apache",
+	"sbx denied apache -f",
 	"sbx logs apache -f --json | jq -r .text",
 	`sbx wait apache || echo "apache ended with $?"`,
 }
@@ -71,6 +73,7 @@ var goesOn = []string{
 // may well be so in an example.
 var tells = map[string]int{
 	"doctor": 1, // a host without hardware virtualisation
+	"denied": 1, // a kernel without connection tracking for bridges
 	"review": 2, // something widened
 }
 

@@ -11,6 +11,8 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/logfile"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/denied"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
 )
 
 // Logs calls see with the lines that the named sandbox's service wrote since
@@ -44,6 +46,23 @@ func (r *Runtime) Logs(ctx context.Context, name string, since time.Time, follow
 		return nil
 	}
 	return err
+}
+
+// Denied is what the inner walls of the named sandbox have dropped.
+func (r *Runtime) Denied(name string) (*denied.Report, error) {
+	if err := errors.Join(checkName(name), r.needLocal("denied")); err != nil {
+		return nil, err
+	}
+	dom, kind, err := r.find(name)
+	if err != nil {
+		return nil, err
+	}
+	defer dom.Free()
+	m, err := virt.Metadata(dom)
+	if m == nil || err != nil {
+		return nil, virt.LostMeanwhile(name, err)
+	}
+	return denied.Look(denied.Sandbox{Name: name, Walls: m.Filters, Told: r.manifestOf(name, kind), Dir: r.state().Path(name)})
 }
 
 // line is a record as a log has it: sbx-init sends a line, or a piece of a long

@@ -24,6 +24,14 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if len(os.Args) == 3 && os.Args[1] == "keep" { // and so (Options.Keeper)
+		r := runtime.New(runtime.Options{})
+		if err := r.Keep(context.Background(), os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	testhost.Main(tests{m}, guestkernel.Prepare)
 }
 

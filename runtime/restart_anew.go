@@ -56,7 +56,7 @@ func (u *up) startKept(ctx context.Context, dom *libvirt.Domain) error {
 	if err := u.wait(ctx); err != nil {
 		return err
 	}
-	if err := keep.Start(ctx, u.r.options.Keeper, u.s.Dir, u.s.Name); err != nil {
+	if err := keep.Start(ctx, u.r.options.Keeper, u.s.Dir, u.s.Name, u.s.Metadata.Filters); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	if err := publish.Start(u.r.options.Forwarder, u.s, u.conn, u.ports); err != nil {

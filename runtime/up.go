@@ -176,7 +176,7 @@ func (u *up) apply(ctx context.Context) error {
 		return err
 	}
 	defer spans.Begin(ctx, "keeper")()
-	if err := keep.Start(ctx, u.r.options.Keeper, u.s.Dir, u.s.Name); err != nil {
+	if err := keep.Start(ctx, u.r.options.Keeper, u.s.Dir, u.s.Name, u.s.Metadata.Filters); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	if !u.result.Unchanged() {

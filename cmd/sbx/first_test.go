@@ -54,6 +54,7 @@ var firstVerbs = []firstVerb{
 	{"restart first", nothing, asRoot},
 	{"ps", "", ""},
 	{"inspect first", nothing, asRoot},
+	{"denied first", nothing, asRoot},
 	{"doctor -b lxc", "", asRoot},
 	{"cache list", "", ""},
 	{"cache clear", "", ""},

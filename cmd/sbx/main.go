@@ -44,6 +44,7 @@ type cli struct {
 	Reload  service.Reload  `cmd:"" topic:"Services" help:"Have services read their configuration anew."`
 	Kill    service.Kill    `cmd:"" topic:"Services" help:"Send a signal to the commands of sandboxes."`
 	Inspect service.Inspect `cmd:"" topic:"Services" help:"Show all that is known of a sandbox."`
+	Denied  service.Denied  `cmd:"" topic:"Services" help:"Show what a sandbox's wall has dropped, and which rule that lacks."`
 
 	Init    author.Init    `cmd:"" topic:"Write and review profiles" help:"Start a project of profiles."`
 	Vet     author.Vet     `cmd:"" topic:"Write and review profiles" help:"Check profiles."`

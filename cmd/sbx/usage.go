@@ -72,6 +72,8 @@ var meant = map[string][]try{
 	"new":      {{"init NAME", ""}},
 	"trace":    {{"explain PROFILE PACKET", ""}},
 	"why":      {{"explain PROFILE PACKET", ""}},
+	"dropped":  {{"denied NAME", ""}, {"explain PROFILE PACKET", ""}},
+	"blocked":  {{"denied NAME", ""}, {"explain PROFILE PACKET", ""}},
 	"diff":     {{"review OLD NEW", ""}, {"plan PROFILES", ""}, {"drift", ""}},
 	"compare":  {{"review OLD NEW", ""}},
 

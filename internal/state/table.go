@@ -62,7 +62,7 @@ var Entries = []Entry{
 	{"NAME/" + Channel, Sbx, fs.ModeSocket | 0o600, "the socket of its first process; a machine's is QEMU's and made by libvirt"},
 	{"NAME/" + Keeper, Sbx, fs.ModeSocket | 0o600, "the same channel, shared by its keeper or its `sbx run`"},
 	{"NAME/" + KeeperLock, Sbx, 0o600, "locked by its keeper, whose process it names"},
-	{"NAME/" + Log, Helper, dir | 0o700, "what its service wrote: all that its keeper can name"},
+	{"NAME/" + Log, Helper, dir | 0o700, "what its service wrote, and what its wall dropped: all that its keeper can name"},
 	{"NAME/" + Log + "/FILE", Helper, 0o600, ""},
 	{"NAME/" + Bundle, Sbx, 0o600, "what a job's runs are of"},
 	{"NAME/" + AppArmor, Sbx, 0o600, "the AppArmor profile that it was last confined by"},

@@ -102,6 +102,7 @@ What keeps a right profile from running on a host: what sbx says, what that mean
 Where to look first:
 - ` + "`sbx doctor`" + ` says what works on this host, and how to mend the rest; the exit code is 1 where something fails.
 - ` + "`sbx logs NAME`" + ` is what a service wrote. One that failed to start is taken away again, and its last words are in the message; ` + "`sbx up --keep-failed`" + ` leaves it.
+- ` + "`sbx denied NAME`" + ` is what does not reach a service, or what it does not reach: what its wall has dropped, and the rule that is missing for it. Where that is nothing, and ` + "`sbx explain PROFILE 'in tcp -> :80'`" + ` says that it passes, look whether the service listens (` + "`sbx exec NAME -- ss -ltn`" + `).
 - ` + "`sbx drift`" + ` says what is no longer as its profile says.
 - What another program said stands last in a message, behind what it means for the sandbox.
 

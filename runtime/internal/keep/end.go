@@ -27,7 +27,7 @@ func writeEnd(dir string, status channel.Status) error {
 // error is fs.ErrNotExist where there is none.
 func NotedEnd(dir string) (channel.Status, error) {
 	for limit := time.Now().Add(lastLimit); ; time.Sleep(2 * time.Millisecond) {
-		kept := hasKeeper(dir)
+		kept := HasKeeper(dir)
 		status, err := readEnd(dir)
 		if !kept || !errors.Is(err, fs.ErrNotExist) || time.Now().After(limit) {
 			return status, err

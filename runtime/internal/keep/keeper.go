@@ -14,12 +14,13 @@ import (
 	"github.com/sbx-dev/sbx/internal/confine"
 	"github.com/sbx-dev/sbx/internal/logfile"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/droplog"
 )
 
-// A keeper is a process beside a sandbox that writes its service's output to a log
-// and shares its channel, which in a machine only one process can hold. The sandbox
-// does not need it: without one, output is lost but for the latest, and a machine has
-// one session at a time.
+// A keeper is a process beside a sandbox that writes its service's output to a log,
+// and another of what its walls drop, and shares its channel, which in a machine only one
+// process can hold. The sandbox does not need it: without one, output is lost but for the
+// latest, and a machine has one session at a time.
 //
 // It reads what the sandbox sends for as long as that runs, and so has nothing but the
 // descriptors that Up gives it, and an id that owns nothing but the log.
@@ -38,6 +39,7 @@ const (
 	keptEnd      = 5 // where it notes how the command has ended
 	keptChannel  = 6 // the connection to the first process
 	keptListener = 7 // where others connect
+	keptDropped  = 8 // where the kernel tells what the inner walls drop
 )
 
 // Main is the life of the keeper of the named sandbox, which ends with the
@@ -53,7 +55,7 @@ func Main(ctx context.Context, name string, answer func(context.Context) (contex
 		return err
 	}
 	err = confine.Enter(confine.Confinement{
-		ID: compiler.HelperID(name), Files: keptListener - 2, Folder: log, FileSize: logfile.MaxFile,
+		ID: compiler.HelperID(name), Files: keptDropped - 2, Folder: log, FileSize: logfile.MaxFile,
 		Calls: slices.Concat(confine.Sockets, confine.Rotating),
 	})
 	if err != nil {
@@ -64,6 +66,7 @@ func Main(ctx context.Context, name string, answer func(context.Context) (contex
 		return err
 	}
 	defer w.Close()
+	defer droplog.Keep(keptDropped, log, name)()
 	if err := confine.Begun(); err != nil {
 		return err
 	}

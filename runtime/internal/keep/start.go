@@ -18,13 +18,14 @@ import (
 	"github.com/sbx-dev/sbx/internal/lockfile"
 	"github.com/sbx-dev/sbx/internal/logfile"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/droplog"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 )
 
 // Start starts a keeper, as a process of its own, and returns when it has given
-// up all but the descriptors that it needs. Where there is one, or argv is empty, it
+// up all but the descriptors that it needs; walls are the sandbox's inner ones. Where there is one, or argv is empty, it
 // does nothing.
-func Start(ctx context.Context, argv []string, dir, name string) error {
+func Start(ctx context.Context, argv []string, dir, name string, walls []string) error {
 	if len(argv) == 0 {
 		return nil
 	}
@@ -33,7 +34,7 @@ func Start(ctx context.Context, argv []string, dir, name string) error {
 		return err
 	}
 	defer lock.Close()
-	files, err := keptFiles(ctx, dir, name, lock)
+	files, err := keptFiles(ctx, dir, name, walls, lock)
 	defer closeAll(files)
 	if err != nil {
 		return fmt.Errorf("cannot start its keeper: %w", err)
@@ -58,7 +59,7 @@ func notePID(lock *os.File, pid int) error {
 }
 
 // keptFiles opens what a keeper is started with, in the order of its descriptors.
-func keptFiles(ctx context.Context, dir, name string, lock *os.File) (files []*os.File, err error) {
+func keptFiles(ctx context.Context, dir, name string, walls []string, lock *os.File) (files []*os.File, err error) {
 	files = append(files, lock)
 	for _, open := range []func() (*os.File, error){
 		func() (*os.File, error) {
@@ -69,6 +70,7 @@ func keptFiles(ctx context.Context, dir, name string, lock *os.File) (files []*o
 		},
 		func() (*os.File, error) { return channelFile(ctx, dir) },
 		func() (*os.File, error) { return listenerFile(dir) },
+		func() (*os.File, error) { return droplog.Listen(walls) },
 	} {
 		f, err := open()
 		if err != nil {
@@ -173,8 +175,8 @@ func lockKeeper(dir string, flags int) (*os.File, error) {
 	return nil, err
 }
 
-// hasKeeper says whether a keeper shares the sandbox's channel.
-func hasKeeper(dir string) bool {
+// HasKeeper says whether a keeper shares the sandbox's channel.
+func HasKeeper(dir string) bool {
 	conn, err := net.Dial("unix", filepath.Join(dir, state.Keeper))
 	if err != nil {
 		return false
