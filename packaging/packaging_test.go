@@ -12,6 +12,7 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/arch"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/internal/unitfile"
 )
 
 // otherInit is the architecture that machines may have beside this machine's.
@@ -111,6 +112,38 @@ func TestTmpfilesAgreeWithTheState(t *testing.T) {
 	want := []string{"d", state.Default, "0711", "root", "root", "-"}
 	if !slices.Equal(fields, want) || folder.Mode.Perm() != 0o711 {
 		t.Errorf("%q, not %q; the state's own mode is %v", fields, want, folder.Mode)
+	}
+}
+
+// A unit comes after whichever daemons run the sandboxes here, so that at the host's end
+// sbx is done with them first. It wants none: libvirtd and the daemons of its drivers
+// end each other, and which of them a host has is not a unit's to choose.
+func TestUnitsTakeTheLibvirtThatThereIs(t *testing.T) {
+	daemons := []string{"libvirtd.service", "virtlxcd.service", "virtqemud.service", "virtnetworkd.service", "virtnwfilterd.service"}
+	files, err := filepath.Glob("../systemd/*.service")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	for _, file := range files {
+		u, err := unitfile.ReadFile(os.DirFS("../systemd"), filepath.Base(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := func(setting string) (all []string) {
+			for _, s := range u.All("Unit", setting) {
+				all = append(all, strings.Fields(s.Value)...)
+			}
+			return all
+		}
+		pulled := slices.Concat(named("Wants"), named("Requires"), named("BindsTo"), named("Upholds"))
+		for _, daemon := range daemons {
+			if !slices.Contains(named("After"), daemon) {
+				t.Errorf("%s does not come after %s", u.Name, daemon)
+			}
+			if slices.Contains(pulled, daemon) {
+				t.Errorf("%s starts %s", u.Name, daemon)
+			}
+		}
 	}
 }
 
