@@ -35,7 +35,7 @@ func TestLimits(t *testing.T) {
 		{"the control groups, mounted anew", "mount -t cgroup2 cgroup2 /dev/shm", "mount: /dev/shm: permission denied.\n"},
 		{"a user namespace, to mount them in", "unshare --map-root-user --mount --cgroup true", "unshare: unshare failed: Operation not permitted\n"},
 		{"a sandbox of its own", ownSandbox + " | cut -d, -f1", "bwrap: No permissions to create new namespace\n"},
-		{"its own limits", "ulimit -n; ulimit -Hn; ulimit -c; ulimit -Hn 700", "500\n600\n0\n/bin/sh: 1: ulimit: error setting limit (Operation not permitted)\n"},
+		{"its own limits", "exec 2>&1; ulimit -n; ulimit -Hn; ulimit -c; ulimit -Hn 700", "500\n600\n0\n/bin/sh: 1: ulimit: error setting limit (Operation not permitted)\n"},
 		{"its own settings", "cd /proc/sys; cat net/ipv4/tcp_keepalive_time net/ipv4/tcp_fin_timeout kernel/sem fs/mqueue/msg_max", "999\n31\n250\t32000\t100\t200\n20\n"},
 		{"too many processes", "for i in $(seq 30); do sleep 1000 & done; echo done", "/bin/sh: 0: Cannot fork\n"},
 	} {

@@ -53,7 +53,7 @@ var kernelWrites = []string{
 var hostReads = []string{
 	"/proc/acpi", "/proc/asound", "/proc/bus", "/proc/cmdline", "/proc/fs", "/proc/interrupts", "/proc/irq", "/proc/kallsyms", "/proc/kcore", "/proc/key-users", "/proc/keys", "/proc/kmsg",
 	"/proc/sched_debug", "/proc/schedstat", "/proc/scsi", "/proc/softirqs", "/proc/sysrq-trigger", "/proc/timer_list", "/proc/vmallocinfo", "/sys/firmware", "/sys/fs/cgroup", "/sys/kernel/debug",
-	"/sys/kernel/security", "/sys/kernel/tracing", "/sys/devices/virtual/powercap", "/.sbx/manifest.json",
+	"/sys/kernel/security", "/sys/kernel/tracing", "/sys/devices/virtual/powercap", "/sys/devices/system/cpu/cpu0/thermal_throttle", "/.sbx/manifest.json",
 }
 
 // kernelFileAttempts write to the kernel's files, and read what it shows.

@@ -38,6 +38,7 @@ var hostile = []struct{ bytes, target string }{
 	{"a keeper's log of them", "internal/denied FuzzDecode"},
 	{"what the kernel tells of them", "runtime/internal/droplog FuzzRead"},
 	{"dpkg's database", "internal/dpkg FuzzDatabase"},
+	{"a program, to draft a profile of", "internal/draft/needs FuzzLibraries"},
 	{"a unit, to draft a profile of", "internal/draft FuzzUnit"},
 	{"a unit's lines", "internal/unitfile FuzzUnit"},
 	{"a sandbox's tar stream", "internal/copytree FuzzUnpack"},

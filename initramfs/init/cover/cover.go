@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -49,6 +51,9 @@ var hidden = []string{
 	"/sys/kernel/tracing",
 }
 
+// hiddenEach are those that each processor has.
+var hiddenEach = []string{"/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle"}
+
 // Apply covers them. It takes CAP_SYS_ADMIN for the moment. stage is a folder that
 // nothing uses yet.
 func Apply(stage string) error {
@@ -69,7 +74,15 @@ func Apply(stage string) error {
 			return err
 		}
 	}
-	for _, path := range hidden {
+	paths := slices.Clone(hidden)
+	for _, pattern := range hiddenEach {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			return err
+		}
+		paths = append(paths, found...)
+	}
+	for _, path := range paths {
 		info, err := os.Lstat(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -48,13 +47,13 @@ func (c *Explain) explainFilter(a *verb.App) error {
 func (c *Explain) filterText(root string) func(string) ([]byte, error) {
 	return func(name string) ([]byte, error) {
 		if name == root {
-			return os.ReadFile(c.Profile)
+			return readFile(c.Profile)
 		}
 		if name != filepath.Base(name) {
 			return nil, fmt.Errorf("it is no name of a filter")
 		}
 		for _, dir := range append([]string{filepath.Dir(c.Profile)}, filterFolders...) {
-			data, err := os.ReadFile(filepath.Join(dir, name+".xml"))
+			data, err := readFile(filepath.Join(dir, name+".xml"))
 			if !errors.Is(err, fs.ErrNotExist) {
 				return data, err
 			}

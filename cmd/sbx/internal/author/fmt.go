@@ -109,11 +109,33 @@ func (c *Fmt) file(a *verb.App, name string) (changed bool, err error) {
 	return changed, err
 }
 
+// maxInput bounds what is read of a file, in bytes: a link of somebody else's may lead to
+// one without an end.
+const maxInput = 16 << 20
+
+// readInput reads a file, or standard input.
 func readInput(a *verb.App, name string) ([]byte, error) {
 	if name == "-" {
-		return io.ReadAll(a.Stdin)
+		return readBounded(name, a.Stdin)
 	}
-	return os.ReadFile(name)
+	return readFile(name)
+}
+
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readBounded(name, f)
+}
+
+func readBounded(name string, r io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxInput+1))
+	if err == nil && len(data) > maxInput {
+		err = fmt.Errorf("%s is larger than %d bytes", name, maxInput)
+	}
+	return data, err
 }
 
 // replaceFile gives a file another content, all or nothing.
