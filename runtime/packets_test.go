@@ -63,7 +63,7 @@ func ip(t *testing.T, args ...string) {
 }
 
 // bridgeOf is the bridge of a libvirt network.
-func bridgeOf(t *testing.T, network string) string {
+func bridgeOf(t testing.TB, network string) string {
 	t.Helper()
 	out, err := exec.Command("virsh", "-q", "-c", "lxc:///system", "net-info", network).Output()
 	if err != nil {

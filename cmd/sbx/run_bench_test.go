@@ -28,13 +28,15 @@ func BenchmarkRun(b *testing.B) {
 	}
 	b.Setenv("SBX_INIT", init)
 	sbx := benchedSbx(b)
-	domain := bareDomain(b, sbx, "/usr/bin/false")
+	domain := bareDomain(b, sbx)
+	domain.OS.Init = "/usr/bin/false"
+	file := writeDomain(b, domain)
 	run := func() { runTo(b, 1, sbx, "run", "--", "/bin/false") }
 	run() // the profile is remembered from here on
 	turns.Ratio(b,
 		turns.Side{Unit: "sbx-ms", Measure: turns.Milliseconds(run)},
 		turns.Side{Unit: "virsh-ms", Measure: turns.Milliseconds(func() {
-			runTo(b, 0, "virsh", "-q", "-c", "lxc:///system", "create", domain)
+			runTo(b, 0, "virsh", "-q", "-c", "lxc:///system", "create", file)
 			awaitNoContainer(b, "bare")
 		})},
 		turns.Goal{AtMost: 1.5})
@@ -52,10 +54,10 @@ func awaitNoContainer(b *testing.B, name string) {
 	b.Fatalf("the container %s has not ended", name)
 }
 
-// bareDomain writes the XML of a domain that is like that of a running `sbx run` but for
-// its first process, and gives its path. What that one sees of the host by mounts of
-// sbx's, which are there while it starts alone, this one has by libvirt's.
-func bareDomain(b *testing.B, sbx, init string) string {
+// bareDomain is a domain like that of a running `sbx run`, called bare. What that one
+// sees of the host by mounts of sbx's, which are there while it starts alone, this one has
+// by libvirt's.
+func bareDomain(b *testing.B, sbx string) *libvirtxml.Domain {
 	b.Helper()
 	run := exec.Command(sbx, "run", "--name", "model", "--", "cat")
 	in, err := run.StdinPipe()
@@ -87,7 +89,6 @@ func bareDomain(b *testing.B, sbx, init string) string {
 	owner := fmt.Sprintf("%d:%d", d.IDMap.UIDs[0].Target, d.IDMap.GIDs[0].Target)
 	output(b, "chown", "-R", owner, dir)
 	d.Name, d.UUID, d.Metadata = "bare", "", nil
-	d.OS.Init = init
 	files := d.Devices.Filesystems
 	files[0].Source.Mount.Dir, files[1].Source.Mount.Dir = dir+"/root", dir+"/sbx"
 	for _, seen := range []string{"/usr", "/etc", "/opt"} {
@@ -97,11 +98,17 @@ func bareDomain(b *testing.B, sbx, init string) string {
 		files = append(files, f)
 	}
 	d.Devices.Filesystems = files
+	return &d
+}
+
+// writeDomain writes the domain's XML into a file and gives its path.
+func writeDomain(b *testing.B, d *libvirtxml.Domain) string {
+	b.Helper()
 	text, err := d.Marshal()
 	if err != nil {
 		b.Fatal(err)
 	}
-	path := filepath.Join(b.TempDir(), "bare.xml")
+	path := filepath.Join(b.TempDir(), d.Name+".xml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		b.Fatal(err)
 	}

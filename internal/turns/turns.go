@@ -32,27 +32,41 @@ const (
 const fewest = 11
 
 // Ratio measures both in turns, as often as the benchmark is to run and eleven times at
-// least, and reports the median of ours/other of each round with the smallest and the
-// largest, and the medians of both.
+// least, and reports them.
 func Ratio(b *testing.B, ours, other Side, goal Goal) {
 	b.Helper()
-	var own, others, ratios []float64
-	for more := b.Loop(); more || len(ratios) < fewest; more = more && b.Loop() {
+	var r Record
+	for more := b.Loop(); more || len(r.ratios) < fewest; more = more && b.Loop() {
 		var o, t float64
-		if len(ratios)%2 == 0 {
+		if len(r.ratios)%2 == 0 {
 			o, t = ours.Measure(), other.Measure()
 		} else {
 			t, o = other.Measure(), ours.Measure()
 		}
-		own, others, ratios = append(own, o), append(others, t), append(ratios, o/t)
+		r.Add(o, t)
 	}
+	r.Report(b, ours.Unit, other.Unit, goal)
+}
+
+// Record is what was measured in some rounds.
+type Record struct{ ours, others, ratios []float64 }
+
+// Add adds a round.
+func (r *Record) Add(ours, other float64) {
+	r.ours, r.others, r.ratios = append(r.ours, ours), append(r.others, other), append(r.ratios, ours/other)
+}
+
+// Report reports the median of the rounds' ratios with the smallest and the largest, and
+// the medians of both by their units.
+func (r *Record) Report(b *testing.B, ours, other string, goal Goal) {
+	b.Helper()
 	b.ReportMetric(0, "ns/op") // a round of both says nothing
-	b.ReportMetric(median(ratios), Median)
-	b.ReportMetric(ratios[0], Least) // median has sorted them
-	b.ReportMetric(ratios[len(ratios)-1], Most)
-	b.ReportMetric(float64(len(ratios)), Rounds)
-	b.ReportMetric(median(own), ours.Unit)
-	b.ReportMetric(median(others), other.Unit)
+	b.ReportMetric(median(r.ratios), Median)
+	b.ReportMetric(slices.Min(r.ratios), Least)
+	b.ReportMetric(slices.Max(r.ratios), Most)
+	b.ReportMetric(float64(len(r.ratios)), Rounds)
+	b.ReportMetric(median(r.ours), ours)
+	b.ReportMetric(median(r.others), other)
 	if goal.AtMost > 0 {
 		b.ReportMetric(goal.AtMost, AtMost)
 	}
@@ -61,11 +75,8 @@ func Ratio(b *testing.B, ours, other Side, goal Goal) {
 	}
 }
 
-// median sorts all.
-func median(all []float64) float64 {
-	slices.Sort(all)
-	return all[len(all)/2]
-}
+// median is the middle of what was measured, the larger one of two.
+func median(all []float64) float64 { return slices.Sorted(slices.Values(all))[len(all)/2] }
 
 // Milliseconds measures how long something takes.
 func Milliseconds(do func()) func() float64 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -78,6 +79,7 @@ func Main(ctx context.Context, name string, answer func(context.Context) (contex
 	}
 	defer client.Close()
 	defer share(l, client)()
+	debug.FreeOSMemory() // what starting took: there is a keeper beside each service, and it does little
 	noted := make(chan error, 1)
 	go func() { noted <- noteEnd(ctx, client, end) }()
 	err = keepLog(ctx, client, w)
