@@ -32,7 +32,7 @@ func BenchmarkHundred(b *testing.B) {
 	var up, down turns.Record
 	b.Run("up", func(b *testing.B) {
 		var memory []float64
-		for rounds := 0; b.Loop() || rounds < 2; rounds++ {
+		for rounds, more := 0, b.Loop(); more || rounds < 2; rounds, more = rounds+1, more && b.Loop() {
 			ours := turns.Milliseconds(func() { output(b, sbx, "apply", folder+"/...") })()
 			memory = append(memory, besideCommands(b))
 			ourEnd := turns.Milliseconds(func() { output(b, sbx, "down", "--all") })()

@@ -29,6 +29,8 @@ type Builder struct {
 	Kernel *kernel.Kernel
 	Init   string // path of the sbx-init binary
 	Cache  *cache.Cache
+
+	kernelKey string // once it is known
 }
 
 // PlaceKernel puts the kernel, uncompressed where that can be, at dest. The
@@ -38,7 +40,8 @@ func (b *Builder) PlaceKernel(ctx context.Context, dest string) (notice string, 
 	if err != nil {
 		return "", err
 	}
-	err = b.Cache.Place(ctx, "kernel", digest(image), dest, func(w io.Writer) error {
+	b.kernelKey = digest(image)
+	err = b.Cache.Place(ctx, "kernel", b.kernelKey, dest, func(w io.Writer) error {
 		boot, err := kernel.Bootable(image)
 		if errors.Is(err, kernel.ErrNoPVH) {
 			boot, err = image, nil
@@ -88,8 +91,12 @@ func (b *Builder) BlankInitrd(wanted []manifest.Module) (*Initrd, error) {
 	return b.initrd(nil, wanted)
 }
 
-// KernelKey is a digest of the kernel's image.
+// KernelKey is a digest of the kernel's image: of the one that PlaceKernel has placed, if
+// it has.
 func (b *Builder) KernelKey() (string, error) {
+	if b.kernelKey != "" {
+		return b.kernelKey, nil
+	}
 	image, err := kernel.Read(b.Kernel.Image)
 	if err != nil {
 		return "", err

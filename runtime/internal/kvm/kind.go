@@ -16,7 +16,7 @@ import (
 var Kind = kinds.Kind{
 	Name:    schema.KVM,
 	Driver:  "qemu",
-	Backend: func(h *kinds.Host) kinds.Backend { return backend{h} },
+	Backend: func(h *kinds.Host) kinds.Backend { return backend{h, new(waiting)} },
 	Bind:    func(h *kinds.Host, s *bound.Sandbox) error { return bind(s, h.Accel) },
 
 	Made:     []string{state.Boot}, // its exports are the host's own files

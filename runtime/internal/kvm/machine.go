@@ -22,7 +22,10 @@ import (
 )
 
 // backend runs sandboxes as machines.
-type backend struct{ host *kinds.Host }
+type backend struct {
+	host    *kinds.Host
+	waiting *waiting
+}
 
 // Prepare makes the kernel, the initrd and the exports of single files.
 func (k backend) Prepare(ctx context.Context, s *bound.Sandbox) error {
@@ -93,7 +96,12 @@ func (k backend) placeBoot(ctx context.Context, s *bound.Sandbox) error {
 	if notice != "" {
 		k.host.Log(notice)
 	}
-	if err := builder.PlaceInitrd(ctx, s.Manifest, filepath.Join(s.Dir, state.Boot, "initrd")); err != nil {
+	if k.mayBeSaved(s) {
+		err = k.placeBlank(ctx, s, builder)
+	} else {
+		err = builder.PlaceInitrd(ctx, s.Manifest, initrdOf(s))
+	}
+	if err != nil {
 		return fault.Because(diag.NoKernel, err)
 	}
 	told, err := s.Manifest.Encode()
@@ -102,6 +110,9 @@ func (k backend) placeBoot(ctx context.Context, s *bound.Sandbox) error {
 	}
 	return hostfile.WriteAtomic(filepath.Join(s.Dir, state.Boot, kinds.ManifestName), told, 0o600)
 }
+
+// initrdOf is where the domain names the initrd.
+func initrdOf(s *bound.Sandbox) string { return filepath.Join(s.Dir, state.Boot, "initrd") }
 
 // builder makes what the machine boots from.
 func (k backend) builder(s *bound.Sandbox) (*boot.Builder, error) {
@@ -144,9 +155,15 @@ func (k backend) StartTransient(ctx context.Context, s *bound.Sandbox, conn *lib
 		return nil, nil, err
 	}
 	var dom *libvirt.Domain
-	if k.mayBeSaved(s, conn) {
+	if k.waiting.of == s {
 		if dom, channel, err := k.startWarm(ctx, s, conn, text); dom != nil || err != nil {
 			return dom, channel, err
+		}
+		if err := hostfile.RemoveFile(initrdOf(s)); err != nil {
+			return nil, nil, err
+		}
+		if err := k.waiting.builder.PlaceInitrd(ctx, s.Manifest, initrdOf(s)); err != nil {
+			return nil, nil, err
 		}
 	}
 	err = confinement.Start(s, func() (err error) {

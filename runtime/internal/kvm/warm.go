@@ -30,15 +30,20 @@ const (
 	onceKind  = "machine-started" // nothing: one of the kind has started once
 )
 
+// waiting is what has been placed for a machine that may start from a saved one.
+type waiting struct {
+	of      *bound.Sandbox // nil: for none
+	builder *boot.Builder
+	blank   *boot.Initrd // with which it waits for its orders
+}
+
 // warm is a machine that may start from a saved one.
 type warm struct {
 	backend
-	s       *bound.Sandbox
-	conn    *libvirt.Connect
-	text    string // the domain's XML
-	builder *boot.Builder
-	blank   *boot.Initrd // with which it waits for its orders
-	key     string       // of the saved machine
+	s    *bound.Sandbox
+	conn *libvirt.Connect
+	text string // the domain's XML
+	key  string // of the saved machine
 }
 
 // How long a machine may take to boot until it waits for its orders, and a restored one to
@@ -52,9 +57,20 @@ const (
 // restored as another one. libvirt restores no machine that ends with a connection; one
 // that a profile of AppArmor's holds may not read the file; a network interface has the
 // address that it was saved with; and a guest keeps in mind what it has once seen of a disk.
-func (k backend) mayBeSaved(s *bound.Sandbox, conn *libvirt.Connect) bool {
-	return !k.host.Cold && k.host.Embed.Is(conn) && s.Confinement == nil &&
+func (k backend) mayBeSaved(s *bound.Sandbox) bool {
+	return !k.host.Cold && k.host.Embed.Taken() && s.Confinement == nil &&
 		len(s.Domain.Devices.Interfaces) == 0 && len(s.Domain.Devices.Disks) == 0
+}
+
+// placeBlank places the initrd with which a machine waits for its orders; its own one is
+// made only where it is to boot with that.
+func (k backend) placeBlank(ctx context.Context, s *bound.Sandbox, builder *boot.Builder) error {
+	blank, err := builder.BlankInitrd(s.Manifest.Modules)
+	if err != nil {
+		return err
+	}
+	*k.waiting = waiting{s, builder, blank}
+	return blank.Place(ctx, initrdOf(s))
 }
 
 // startWarm starts a machine from a saved one; dom is nil where there is none, and it is
@@ -62,13 +78,10 @@ func (k backend) mayBeSaved(s *bound.Sandbox, conn *libvirt.Connect) bool {
 // saved on its way, and all others are restored.
 func (k backend) startWarm(ctx context.Context, s *bound.Sandbox, conn *libvirt.Connect, text string) (dom *libvirt.Domain, channel net.Conn, err error) {
 	w := &warm{backend: k, s: s, conn: conn, text: text}
-	if w.builder, err = k.builder(s); err != nil {
-		return nil, nil, err
-	}
 	if err := w.identify(); err != nil {
 		return nil, nil, err
 	}
-	before, err := w.builder.Cache.Note(ctx, onceKind, w.key)
+	before, err := k.waiting.builder.Cache.Note(ctx, onceKind, w.key)
 	if !before || err != nil {
 		return nil, nil, err
 	}
@@ -81,11 +94,8 @@ func (k backend) startWarm(ctx context.Context, s *bound.Sandbox, conn *libvirt.
 
 // identify finds out what a saved machine depends on beyond its domain and its walls.
 func (w *warm) identify() error {
-	kernel, err := w.builder.KernelKey()
+	kernel, err := w.waiting.builder.KernelKey()
 	if err != nil {
-		return err
-	}
-	if w.blank, err = w.builder.BlankInitrd(w.s.Manifest.Modules); err != nil {
 		return err
 	}
 	library, err := w.conn.GetLibVersion()
@@ -96,18 +106,15 @@ func (w *warm) identify() error {
 	if err != nil {
 		return err
 	}
-	w.key, err = saved.Key(w.s.Domain, w.s.Manifest, kernel, w.blank.Key, fmt.Sprint(library), emulator)
+	w.key, err = saved.Key(w.s.Domain, w.s.Manifest, kernel, w.waiting.blank.Key, fmt.Sprint(library), emulator)
 	return err
 }
 
 // start gets the saved machine, which is made where there is none yet, and restores it.
 func (w *warm) start(ctx context.Context) (*libvirt.Domain, net.Conn, error) {
-	if err := w.place(func(at string) error { return w.blank.Place(ctx, at) }); err != nil {
-		return nil, nil, err
-	}
 	image := filepath.Join(w.s.Dir, state.Boot, "saved")
 	defer os.Remove(image)
-	if err := w.builder.Cache.Place(ctx, savedKind, w.key, image, func(to io.Writer) error { return w.save(ctx, to) }); err != nil {
+	if err := w.waiting.builder.Cache.Place(ctx, savedKind, w.key, image, func(to io.Writer) error { return w.save(ctx, to) }); err != nil {
 		return nil, nil, fmt.Errorf("it cannot be saved: %w", err)
 	}
 	dom, channel, err := w.restore(ctx, image)
@@ -115,15 +122,6 @@ func (w *warm) start(ctx context.Context) (*libvirt.Domain, net.Conn, error) {
 		return nil, nil, fmt.Errorf("a saved machine cannot be restored: %w", err)
 	}
 	return dom, channel, nil
-}
-
-// place puts another initrd where the domain names it.
-func (w *warm) place(put func(at string) error) error {
-	at := filepath.Join(w.s.Dir, state.Boot, "initrd")
-	if err := hostfile.RemoveFile(at); err != nil {
-		return err
-	}
-	return put(at)
 }
 
 // save boots the machine and writes it out when it waits for its orders.
@@ -220,10 +218,7 @@ func (w *warm) order(ctx context.Context, port net.Conn) error {
 // giveUp has the machine start as any other, and nobody else try what has failed.
 func (w *warm) giveUp(ctx context.Context, why error) error {
 	w.host.Log(fmt.Sprintf("the machine starts from nothing, which takes longer: %v", why))
-	if err := w.builder.Cache.Remove(ctx, savedKind, w.key); err != nil {
-		return err
-	}
-	return w.place(func(at string) error { return w.builder.PlaceInitrd(ctx, w.s.Manifest, at) })
+	return w.waiting.builder.Cache.Remove(ctx, savedKind, w.key)
 }
 
 // become copies a saved machine as that of another domain.

@@ -2,6 +2,7 @@ package proc
 
 import (
 	"errors"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,6 +33,21 @@ func (e End) Came() bool {
 	}
 	n, err := unix.Poll([]unix.PollFd{{Fd: int32(e.fd), Events: unix.POLLIN}}, 0)
 	return n == 1 && err == nil
+}
+
+// Terminate has the process end (SIGTERM), and waits until it has, but no longer than the
+// limit.
+func (e End) Terminate(limit time.Duration) {
+	if e.fd < 0 || unix.PidfdSendSignal(e.fd, unix.SIGTERM, nil, 0) != nil {
+		return
+	}
+	for left := time.Until(time.Now().Add(limit)); ; {
+		began := time.Now()
+		if _, err := unix.Poll([]unix.PollFd{{Fd: int32(e.fd), Events: unix.POLLIN}}, int(left.Milliseconds())); !errors.Is(err, unix.EINTR) {
+			return
+		}
+		left = max(0, left-time.Since(began))
+	}
 }
 
 // Close ends the watch.

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"io"
 	"os/exec"
 	"testing"
 	"time"
@@ -28,4 +29,39 @@ func TestEnd(t *testing.T) {
 			t.Errorf("%d has ended: %t", pid, gone.Came())
 		}
 	}
+}
+
+// Terminate has ended a process when it returns, and does not wait for ever for one that
+// does not end.
+func TestTerminate(t *testing.T) {
+	for script, ended := range map[string]bool{"exec sleep 1000": true, "trap '' TERM; echo; exec sleep 1000": false} {
+		cmd := exec.Command("sh", "-c", "echo; "+script)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := 1
+		if !ended {
+			lines = 2 // the second says that the signal is ignored by now
+		}
+		if _, err := io.ReadFull(out, make([]byte, lines)); err != nil {
+			t.Fatal(err)
+		}
+		limit := time.Minute
+		if !ended {
+			limit = 10 * time.Millisecond
+		}
+		end := WatchEnd(cmd.Process.Pid)
+		end.Terminate(limit)
+		if end.Came() != ended {
+			t.Errorf("%s has ended: %t", script, end.Came())
+		}
+		end.Close()
+		cmd.Process.Kill()
+		cmd.Wait()
+	}
+	WatchEnd(0).Terminate(time.Minute) // there is none
 }
