@@ -157,7 +157,7 @@ func explain(p *schema.Profile, w *compiler.Firewall, packet space.Packet) expla
 	decision := w.Policy.Eval(packet)
 	e := explanation{Profile: p.Name, Packet: packet.String(), Accept: decision.Accept}
 	if r := decision.Rule; r != nil {
-		e.Rule = &ruleJSON{Text: r.String(), Path: r.Path, Pos: r.Pos.String()}
+		e.Rule = &ruleJSON{Text: r.String(), Path: r.Path, Pos: verb.PlaceHere(r.Pos).String()}
 	}
 	if w.Walls != nil {
 		outer, inner := w.Outer.Model.Eval(packet, true).Ebtables, w.Wall.Eval(packet)

@@ -61,7 +61,7 @@ func accessOf(e *access.Explanation) accessJSON {
 	for _, a := range e.Answers {
 		one := answerJSON{Answer: a}
 		if a.Place != "" {
-			one.Pos = a.Pos.String()
+			one.Pos = verb.PlaceHere(a.Pos).String()
 		}
 		j.Walls = append(j.Walls, one)
 	}
@@ -73,7 +73,7 @@ func printAccess(w io.Writer, e *access.Explanation) error {
 	for _, a := range e.Answers {
 		say.Fprintf(w, "  %-9s %-8s %s\n", a.Wall, verdicts[a.Verdict], a.Why)
 		if a.Place != "" {
-			say.Fprintf(w, "  %-9s %-8s by %s, %s\n", "", "", a.Pos, a.Place)
+			say.Fprintf(w, "  %-9s %-8s by %s, %s\n", "", "", verb.PlaceHere(a.Pos), a.Place)
 		}
 	}
 	_, err := say.Fprintln(w)

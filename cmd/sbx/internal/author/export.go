@@ -61,7 +61,7 @@ func (c *Export) origins(a *verb.App, p *schema.Profile) error {
 	for i, v := range values {
 		list[i] = origin{Path: v.Path, Value: v.Value, Default: true}
 		if pos, ok := p.Source.Origin(v.Path); ok {
-			pos = verb.Here(diag.List{{Pos: pos}})[0].Pos
+			pos = verb.PlaceHere(pos)
 			list[i].Pos, list[i].Default = &pos, false
 		}
 	}

@@ -96,7 +96,7 @@ func testProfile(p *schema.Profile, peers map[string][]netip.Addr) ([]testResult
 	var out []testResult
 	for _, name := range slices.Sorted(maps.Keys(p.Tests)) {
 		test, path := p.Tests[name], schema.Field("tests", name)
-		result := testResult{Profile: p.Name, Test: name, Pos: p.Source.Pos(path).String(), OK: true}
+		result := testResult{Profile: p.Name, Test: name, Pos: verb.PlaceHere(p.Source.Pos(path)).String(), OK: true}
 		met := false
 		for _, w := range walls {
 			if test.Interface != "" && test.Interface != w.Key {
@@ -125,7 +125,7 @@ func failureOf(key string, f nwfilter.Failure) testFailure {
 		out.Sources = append(out.Sources, s.String())
 	}
 	if f.Rule != nil {
-		out.Rule, out.RulePos = f.Rule.String(), f.Rule.Pos.String()
+		out.Rule, out.RulePos = f.Rule.String(), verb.PlaceHere(f.Rule.Pos).String()
 	}
 	return out
 }
