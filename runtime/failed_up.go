@@ -29,7 +29,7 @@ func (u *up) explain(ctx context.Context, err error) error {
 	if end, err := keep.NotedEnd(u.s.Dir); err == nil {
 		f.Way, f.Status, f.Err = startfail.EndedEarly, end, nil
 		f.Status.Output = 0 // a log has no numbers
-		f.Records = keep.LoggedOutput(ctx, u.s.Dir)
+		f.Records = keep.LoggedOutput(ctx, u.s.Dir, u.logged)
 	}
 	return f
 }

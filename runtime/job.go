@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
@@ -37,10 +38,16 @@ func (r *Runtime) RunJob(ctx context.Context, name string) (last channel.Status,
 	if err := r.needLocal("job"); err != nil {
 		return last, err
 	}
-	err = jobs.Begin(r.state().Path(name), name, func(b *compiler.Bundle) error {
+	dir := r.state().Path(name)
+	var before time.Time // of the runs before this one
+	err = jobs.Begin(dir, name, func(b *compiler.Bundle) error {
 		if err := r.checkIdle(name); err != nil {
 			return err
 		}
+		if err := keep.Done(dir); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		before = keep.LastLogged(ctx, dir)
 		_, err := r.up(ctx, b, nil, []UpOption{asJob})
 		return err
 	})
@@ -56,7 +63,10 @@ func (r *Runtime) RunJob(ctx context.Context, name string) (last channel.Status,
 		err = r.awaitStopped(ctx, name)
 	}
 	if err == nil && (last.Exit == nil || last.Exit.Status() != 0) {
-		err = &startfail.StartFailure{Name: name, Way: startfail.EndedEarly, Status: last, Records: keep.LoggedOutput(ctx, r.state().Path(name))}
+		if err := keep.Done(dir); err != nil { // what it wrote last is in the log by then
+			return last, fmt.Errorf("%s: %w", name, err)
+		}
+		err = &startfail.StartFailure{Name: name, Way: startfail.EndedEarly, Status: last, Records: keep.LoggedOutput(ctx, dir, before)}
 	}
 	return last, err
 }

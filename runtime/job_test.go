@@ -2,9 +2,12 @@ package runtime_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
+	"strings"
 	"testing"
 
+	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/runtime"
@@ -23,6 +26,45 @@ schema.#Profile & {
 }
 `
 
+// What a failed run wrote last is its own, and nothing of a run before it.
+func TestAFailedRunTellsOfItself(t *testing.T) {
+	testhost.Need(t)
+	r := runtime.New(runtime.Options{Init: program(t, "sbx-init"), Keeper: []string{os.Args[0], "keep"}})
+	t.Cleanup(r.Close)
+	up(t, r, compileText(t, withdrawnProfile)) // so that there is one of the name
+	if _, err := r.Stop(t.Context(), "withdrawn"); err != nil {
+		t.Fatal(err)
+	}
+	keepBundle(t, compileText(t, strings.Replace(withdrawnProfile, `["/usr/bin/sleep", "30"]`, `["/usr/bin/sh", "-c", "cat /proc/sys/kernel/random/uuid; exit 3"], every: "daily"`, 1)))
+	said := map[string]bool{}
+	for range 3 {
+		_, err := r.RunJob(t.Context(), "withdrawn")
+		failed := new(runtime.StartFailure)
+		if !errors.As(err, &failed) {
+			t.Fatalf("the run gives %v", err)
+		}
+		if len(failed.Records) != 1 || said[string(failed.Records[0].Data)] {
+			t.Errorf("it tells of %d lines, of which %d are known from before: %v", len(failed.Records), len(said), failed)
+			continue
+		}
+		said[string(failed.Records[0].Data)] = true
+	}
+}
+
+// keepBundle has the bundle be what the job's next run is made from.
+func keepBundle(t *testing.T, b *compiler.Bundle) (file string) {
+	t.Helper()
+	kept, err := json.Marshal(map[string]any{"index": b.Index, "files": b.Files})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = state.Folder(state.Default).Path("withdrawn", state.Bundle)
+	if err := os.WriteFile(file, kept, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // A run of a job that waits while another sbx takes the job down does not make it anew.
 func TestARunOfWhatIsTakenDown(t *testing.T) {
 	testhost.Need(t)
@@ -32,14 +74,7 @@ func TestARunOfWhatIsTakenDown(t *testing.T) {
 	if _, err := r.Stop(t.Context(), "withdrawn"); err != nil {
 		t.Fatal(err)
 	}
-	kept, err := json.Marshal(map[string]any{"index": b.Index, "files": b.Files})
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := state.Folder(state.Default).Path("withdrawn", state.Bundle)
-	if err := os.WriteFile(file, kept, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := keepBundle(t, b)
 	unlock, err := locks.Locks{Folder: state.Default}.Lock(t.Context(), "withdrawn")
 	if err != nil {
 		t.Fatal(err)

@@ -17,8 +17,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == "forward" { // up starts its own program so (Options.Forwarder)
-		if err := runtime.Forward(context.Background(), os.Args[2]); err != nil {
+	if run := beside[os.Args[min(1, len(os.Args)-1)]]; run != nil && len(os.Args) == 3 {
+		if err := run(context.Background(), os.Args[2]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -33,6 +33,13 @@ func TestMain(m *testing.M) {
 		return
 	}
 	testhost.Main(tests{m}, guestkernel.Prepare)
+}
+
+// beside are the processes beside a sandbox as which up starts its own program
+// (Options.Forwarder, Options.Keeper).
+var beside = map[string]func(ctx context.Context, arg string) error{
+	"forward": runtime.Forward,
+	"keep":    func(ctx context.Context, name string) error { return runtime.New(runtime.Options{}).Keep(ctx, name) },
 }
 
 // tests are this package's, and the folder of what they build.

@@ -55,7 +55,7 @@ func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
 	if u.s.Rests() {
 		return stage.Remove(u.s.StageDir()) // a run makes it anew
 	}
-	u.begun = true
+	u.begun, u.logged = true, keep.LastLogged(ctx, u.s.Dir)
 	defer spans.Begin(ctx, "start")()
 	if err := backend.Start(u.s, dom); err != nil {
 		return fault.New(diag.Start, "%s: cannot start: %w", u.s.Name, err)

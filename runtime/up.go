@@ -118,6 +118,8 @@ type up struct {
 	defined bool // the domain was defined by us, so that there is something to undo
 	kept    bool // there is no bundle: networks, filters and names stay as they are
 	begun   bool // the domain was started by us
+
+	logged time.Time // when something was logged of it last, before that
 }
 
 func newUp(r *Runtime, conn *libvirt.Connect, s *bound.Sandbox, expect map[string]string) *up {

@@ -79,9 +79,23 @@ func Words(dir string, f *startfail.StartFailure) error {
 	return writeEnd(dir, end)
 }
 
-// LoggedOutput is what the keeper of a sandbox has written of its output.
-func LoggedOutput(ctx context.Context, dir string) (records []channel.Record) {
+// LastLogged is when the last line was written of what is logged of a sandbox, zero where
+// there is none: what a later start writes comes after that.
+func LastLogged(ctx context.Context, dir string) (last time.Time) {
 	_ = logfile.Read(ctx, filepath.Join(dir, state.Log), time.Time{}, false, func(l logfile.Line) error { // as far as it can be read
+		last = l.Time
+		return nil
+	})
+	return last
+}
+
+// LoggedOutput is the end of what the keeper of a sandbox has written of its output after
+// a time.
+func LoggedOutput(ctx context.Context, dir string, after time.Time) (records []channel.Record) {
+	_ = logfile.Read(ctx, filepath.Join(dir, state.Log), after, false, func(l logfile.Line) error { // as far as it can be read
+		if !l.Time.After(after) {
+			return nil
+		}
 		records = append(records, channel.Record{Time: l.Time, Data: []byte(l.Text + "\n")})
 		records = records[max(0, len(records)-startfail.ShownLines):]
 		return nil

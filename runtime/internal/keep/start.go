@@ -188,17 +188,36 @@ func HasKeeper(dir string) bool {
 // Await waits until the keeper of a sandbox that has ended has written the
 // rest of the output and ended, too, and makes room for the next one.
 func Await(dir string) error {
+	lock, err := done(dir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	return errors.Join(hostfile.RemoveFile(filepath.Join(dir, state.Keeper)), hostfile.RemoveFile(filepath.Join(dir, state.Ended)))
+}
+
+// Done waits for the same, and leaves all as it is.
+func Done(dir string) error {
+	lock, err := done(dir)
+	if err != nil {
+		return err
+	}
+	lock.Close()
+	return nil
+}
+
+// done waits for the lock of a keeper that has ended; it is nil where there never was one.
+func done(dir string) (*os.File, error) {
 	for limit := time.Now().Add(lastLimit); ; time.Sleep(2 * time.Millisecond) {
 		lock, err := lockKeeper(dir, 0)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+			return nil, err
 		}
 		if lock != nil || err != nil { // there is none, or never was
-			defer lock.Close()
-			return errors.Join(hostfile.RemoveFile(filepath.Join(dir, state.Keeper)), hostfile.RemoveFile(filepath.Join(dir, state.Ended)))
+			return lock, nil
 		}
 		if time.Now().After(limit) {
-			return fmt.Errorf("its keeper does not end: find \"sbx keep %s\" with ps, and end it", filepath.Base(dir))
+			return nil, fmt.Errorf("its keeper does not end: find \"sbx keep %s\" with ps, and end it", filepath.Base(dir))
 		}
 	}
 }
