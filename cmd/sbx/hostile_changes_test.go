@@ -75,6 +75,7 @@ var wide = replaced(web, "{in: tcp: [80]}", "{in: tcp: [80]}"+wider)
 var hostileChanges = []hostileChange{
 	// By each field that opens something.
 	{"a device", added(web, `devices: ["/dev/kvm"]`), "the host's /dev/kvm"},
+	{"what the host's kernel counts", replaced(web, `"/srv/www": {host: "/srv/www"}`, `"/srv/www": {host: "/srv/www"}, "/host/sys": {figures: "sys"}`), "figures of the host's kernel in /sys"},
 	{"whoever listens in a folder", replaced(web, `"/srv/data": {host: "/srv/data"`, `"/srv/data": {sockets: true, host: "/srv/data"`), "by sockets and FIFOs"},
 	{"a folder that can be written", replaced(web, `"/srv/www": {host: "/srv/www"}`, `"/srv/www": {host: "/srv/www", writable: true}`), "writes"},
 	{"another folder at a path", replaced(web, `{host: "/srv/www"}`, `{host: "/srv"}`), "/srv"},
