@@ -6,6 +6,7 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/observed"
 	"github.com/sbx-dev/sbx/internal/syscalls"
+	"github.com/sbx-dev/sbx/schema"
 )
 
 // byCall is the capability that the kernel asks for, of calls whose refusal or success
@@ -16,7 +17,8 @@ var byCall = map[string]string{
 	"setgid": "setgid", "setgroups": "setgid", "setregid": "setgid", "setresgid": "setgid",
 	"setuid": "setuid", "setreuid": "setuid", "setresuid": "setuid",
 	"mknod": "mknod", "mknodat": "mknod",
-	"bind": "net_bind_service",
+	"bind":     "net_bind_service",
+	"adjtimex": "sys_time", "clock_adjtime": "sys_time", "clock_settime": "sys_time", "settimeofday": "sys_time",
 }
 
 // survived are capabilities whose refusal programs take in their stride: they ask for
@@ -64,4 +66,32 @@ func (s *student) learnCalls() {
 			s.note(c.Name, "%s was refused it and went on: capabilities: [%q] would let it", c.Program, survived[c.Name])
 		}
 	}
+}
+
+// unusedSyscalls looks at the words that open system calls: one goes if every call that
+// was made would have got the same answer without it.
+func (s *student) unusedSyscalls() {
+	said := s.Profile.Syscalls
+	with := s.answers(said)
+	for i := range said.Allow {
+		without := said
+		without.Allow = slices.Delete(slices.Clone(said.Allow), i, i+1)
+		if slices.Equal(with, s.answers(without)) {
+			s.unused(schema.Elem("syscalls.allow", i), "no call was made that it opens")
+		}
+	}
+	if without := (schema.Syscalls{Allow: said.Allow}); said.Nested && slices.Equal(with, s.answers(without)) {
+		s.unused("syscalls.nested", "no call was made that it opens")
+	}
+}
+
+// answers says of each call that was made whether it would be refused, if the profile
+// said that.
+func (s *student) answers(said schema.Syscalls) (all []bool) {
+	words := append(said.Words(), syscalls.ByCapabilities(s.Profile.Capabilities)...)
+	refuses, err := syscalls.Refuser(s.Architecture, words)
+	for _, c := range s.Record.Calls {
+		all = append(all, err == nil && refuses(c.Name, c.Args))
+	}
+	return all
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/compiler/learn"
 	"github.com/sbx-dev/sbx/internal/observed"
+	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/load"
 )
 
@@ -96,15 +97,21 @@ func from(t *testing.T, record observed.Record) learn.Result {
 // caseOf is a case of the profile and the host.
 func caseOf(t *testing.T, record observed.Record) learn.Case {
 	t.Helper()
-	profiles, err := (&load.Config{FS: fstest.MapFS{"web.cue": {Data: []byte(profile)}}}).Load("web.cue")
+	p := loaded(t, profile)
+	policies, err := compiler.Policies(p, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	policies, err := compiler.Policies(profiles[0], nil)
+	return learn.Case{Profile: p, Policies: policies, Record: record, Host: host, Architecture: "amd64"}
+}
+
+func loaded(t *testing.T, text string) *schema.Profile {
+	t.Helper()
+	profiles, err := (&load.Config{FS: fstest.MapFS{"web.cue": {Data: []byte(text)}}}).Load("web.cue")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return learn.Case{Profile: profiles[0], Policies: policies, Record: record, Host: host, Architecture: "amd64"}
+	return profiles[0]
 }
 
 // told is a result in short: what is to be opened, what can be closed, and what is noted.
@@ -132,22 +139,24 @@ func TestWhatIsLearned(t *testing.T) {
 	}{
 		"all that is open was used, and nothing else": {all(observed.Record{}), ""},
 
-		"a file that the host has":      {all(observed.Record{Paths: []observed.Path{ask("/etc/mime.types", "ENOENT")}}), `+ expose "/etc/mime.types"`},
-		"one that it has not":           {all(observed.Record{Paths: []observed.Path{ask("/etc/absent", "ENOENT")}}), ""},
-		"what every program looks for":  {all(observed.Record{Paths: []observed.Path{ask("/etc/localtime", "ENOENT")}}), "? /etc/localtime"},
-		"a program's folder":            {all(observed.Record{Paths: []observed.Path{ask("/etc/other/a.conf", "ENOENT"), ask("/etc/other/b.conf", "ENOENT")}}), `+ expose "/etc/other"`},
-		"a file of somebody's home":     {all(observed.Record{Paths: []observed.Path{ask("/home/ann/.webrc", "ENOENT")}}), `+ expose "/home/ann/.webrc"`},
-		"where a link leads":            {all(observed.Record{Paths: []observed.Path{ask("/etc/web/far.conf", "ENOENT")}}), `+ expose "/etc/elsewhere"`},
-		"a link between two":            {all(observed.Record{Paths: []observed.Path{ask("/usr/bin/awk", "ENOENT")}}), `+ expose "/etc/alternatives/awk"`},
-		"a name of no letters":          {all(observed.Record{Paths: []observed.Path{ask("/etc/\x1b[2J", "ENOENT"), ask("/etc/\xff", "EACCES")}}), ""},
-		"a socket":                      {all(observed.Record{Paths: []observed.Path{ask("/run/dbus/bus", "ENOENT")}}), "? /run/dbus/bus"},
-		"the kernel's own files":        {all(observed.Record{Paths: []observed.Path{ask("/proc/kcore", "EACCES"), ask("/sys/x", "ENOENT")}}), ""},
-		"an owner's no":                 {all(observed.Record{Paths: []observed.Path{ask("/etc/web/web.conf", "EACCES")}}), "? /etc/web/web.conf"},
-		"a folder to write":             {all(observed.Record{Paths: []observed.Path{write("/srv/data/new", "ENOENT")}}), `+ mounts "/srv/data": {host: "/srv/data", writable: true}`},
-		"one that passes":               {all(observed.Record{Paths: []observed.Path{write("/var/run/other/pid", "ENOENT")}}), `+ mounts "/run/other": {tmpfs: "16MiB"}`},
-		"read-only and written":         {all(observed.Record{Paths: []observed.Path{write("/etc/web/state", "EROFS")}}), `+ mounts "/etc/web": {host: "/etc/web", writable: true}`},
-		"opened to write, then to read": {all(observed.Record{Paths: []observed.Path{write("/etc/web/web.conf", "EROFS")}}), "? /etc/web/web.conf"},
-		"an old file is to go":          {all(observed.Record{Paths: []observed.Path{{Program: "web", Call: "unlink", Path: "/var/lib/web/old", Write: true, Error: "ENOENT"}}}), ""},
+		"a file that the host has":              {all(observed.Record{Paths: []observed.Path{ask("/etc/mime.types", "ENOENT")}}), `+ expose "/etc/mime.types"`},
+		"one that it has not":                   {all(observed.Record{Paths: []observed.Path{ask("/etc/absent", "ENOENT")}}), ""},
+		"what every program looks for":          {all(observed.Record{Paths: []observed.Path{ask("/etc/localtime", "ENOENT")}}), "? /etc/localtime"},
+		"a program's folder":                    {all(observed.Record{Paths: []observed.Path{ask("/etc/other/a.conf", "ENOENT"), ask("/etc/other/b.conf", "ENOENT")}}), `+ expose "/etc/other"`},
+		"a file of somebody's home":             {all(observed.Record{Paths: []observed.Path{ask("/home/ann/.webrc", "ENOENT")}}), `+ expose "/home/ann/.webrc"`},
+		"where a link leads":                    {all(observed.Record{Paths: []observed.Path{ask("/etc/web/far.conf", "ENOENT")}}), `+ expose "/etc/elsewhere"`},
+		"a link between two":                    {all(observed.Record{Paths: []observed.Path{ask("/usr/bin/awk", "ENOENT")}}), `+ expose "/etc/alternatives/awk"`},
+		"a name of no letters":                  {all(observed.Record{Paths: []observed.Path{ask("/etc/\x1b[2J", "ENOENT"), ask("/etc/\xff", "EACCES")}}), ""},
+		"a socket":                              {all(observed.Record{Paths: []observed.Path{ask("/run/dbus/bus", "ENOENT")}}), "? /run/dbus/bus"},
+		"a socket that it wanted to speak with": {all(observed.Record{Paths: []observed.Path{{Program: "web", Call: "connect", Path: "/run/dbus/bus", Error: "ENOENT"}}}), `+ mounts "/run/dbus/bus": {host: "/run/dbus/bus", sockets: true}`},
+		"a socket that it wanted to make":       {all(observed.Record{Paths: []observed.Path{{Program: "web", Call: "bind", Path: "/run/other/socket", Write: true, Error: "ENOENT"}}}), `+ mounts "/run/other": {tmpfs: "16MiB"}`},
+		"the kernel's own files":                {all(observed.Record{Paths: []observed.Path{ask("/proc/kcore", "EACCES"), ask("/sys/x", "ENOENT")}}), ""},
+		"an owner's no":                         {all(observed.Record{Paths: []observed.Path{ask("/etc/web/web.conf", "EACCES")}}), "? /etc/web/web.conf"},
+		"a folder to write":                     {all(observed.Record{Paths: []observed.Path{write("/srv/data/new", "ENOENT")}}), `+ mounts "/srv/data": {host: "/srv/data", writable: true}`},
+		"one that passes":                       {all(observed.Record{Paths: []observed.Path{write("/var/run/other/pid", "ENOENT")}}), `+ mounts "/run/other": {tmpfs: "16MiB"}`},
+		"read-only and written":                 {all(observed.Record{Paths: []observed.Path{write("/etc/web/state", "EROFS")}}), `+ mounts "/etc/web": {host: "/etc/web", writable: true}`},
+		"opened to write, then to read":         {all(observed.Record{Paths: []observed.Path{write("/etc/web/web.conf", "EROFS")}}), "? /etc/web/web.conf"},
+		"an old file is to go":                  {all(observed.Record{Paths: []observed.Path{{Program: "web", Call: "unlink", Path: "/var/lib/web/old", Write: true, Error: "ENOENT"}}}), ""},
 
 		"a port that was tried":        {all(observed.Record{Sockets: []observed.Socket{listens("tcp", "10.0.0.2:81")}, Packets: []observed.Packet{comes("10.0.0.2:81", false)}}), "+ network.allow {in: tcp: [81]}"},
 		"one that nobody tried":        {all(observed.Record{Sockets: []observed.Socket{listens("tcp", "[::]:81")}}), "? tcp 81"},
@@ -159,6 +168,7 @@ func TestWhatIsLearned(t *testing.T) {
 		"a capability":                 {all(observed.Record{Calls: []observed.Call{{Program: "web", Name: "setgroups", Error: "EPERM"}}}), `+ capabilities "setgid"`},
 		"a high port takes none":       {all(observed.Record{Calls: []observed.Call{{Program: "web", Name: "bind", Port: 8080, Error: "EACCES"}}}), ""},
 		"a call that is closed":        {all(observed.Record{Calls: []observed.Call{mount}}), `+ syscalls.allow "mounts"`},
+		"the clock":                    {all(observed.Record{Calls: []observed.Call{{Program: "web", Name: "adjtimex", Error: "EPERM"}}}), `+ capabilities "sys_time"`},
 		"one that programs do without": {all(observed.Record{Calls: []observed.Call{{Program: "web", Name: "clone3", Error: "ENOSYS"}}}), "? clone3"},
 		"one that is open and says no": {all(observed.Record{Calls: []observed.Call{{Program: "web", Name: "ioctl", Error: "EPERM"}}}), ""},
 		"a limit that stays as it is":  {all(observed.Record{Calls: []observed.Call{{Program: "web", Name: "prlimit64", Error: "EPERM"}}}), "? prlimit64"},
@@ -201,5 +211,32 @@ func TestReasons(t *testing.T) {
 	want := "one asked for /etc/other/a.conf, which does not exist inside and the host has; two asked"
 	if len(open) != 1 || !strings.HasPrefix(open[0].Reason, want) || !strings.HasSuffix(open[0].Reason, "; and 3 more") {
 		t.Errorf("%+v", open)
+	}
+}
+
+// A word that opens system calls goes where no call was made that it opens.
+func TestUnusedSyscalls(t *testing.T) {
+	mount := observed.Call{Program: "web", Name: "mount"}
+	clone := observed.Call{Program: "web", Name: "clone", Args: [6]uint64{0x10000000}} // CLONE_NEWUSER
+	for name, c := range map[string]struct {
+		says  string
+		calls []observed.Call
+		want  string
+	}{
+		"both used":            {`allow: ["mounts", "userfaultfd"]`, []observed.Call{mount, {Program: "web", Name: "userfaultfd", Error: "EINVAL"}}, ""},
+		"one used":             {`allow: ["io_uring", "mounts"]`, []observed.Call{mount}, "- syscalls.allow[0]"},
+		"none used":            {`allow: ["io_uring", "mounts"]`, nil, "- syscalls.allow[0]\n- syscalls.allow[1]"},
+		"by its arguments":     {`allow: ["namespaces"]`, []observed.Call{clone}, ""},
+		"for sandboxes":        {`nested: true`, []observed.Call{clone, mount}, ""},
+		"for none":             {`nested: true`, nil, "- syscalls.nested"},
+		"refused all the same": {`allow: ["io_uring"]`, []observed.Call{{Program: "web", Name: "mount", Error: "EPERM"}}, "+ syscalls.allow \"mounts\"\n- syscalls.allow[0]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			used := caseOf(t, all(observed.Record{Calls: c.calls}))
+			used.Profile = loaded(t, strings.Replace(profile, "\tcapabilities:", "\tsyscalls: {"+c.says+"}\n\tcapabilities:", 1))
+			if got := told(learn.From(used)); got != c.want {
+				t.Errorf("learned\n%s\nwant\n%s", got, c.want)
+			}
+		})
 	}
 }

@@ -110,12 +110,18 @@ func (s *student) missing(p observed.Path, at string) {
 	switch {
 	case err != nil:
 		return
+	case info.Mode()&fs.ModeSocket != 0 && speaking[p.Call]:
+		s.propose("mounts", strconv.Quote(at)+": {host: "+strconv.Quote(at)+", sockets: true}", "%s wanted to speak with who listens there on the host (%s)", p.Program, p.Call)
+		return
 	case info.Mode()&(fs.ModeSocket|fs.ModeNamedPipe|fs.ModeDevice) != 0:
 		s.note(at, "%s asked for it (%s): it is no plain file, and a mount with \"host\" and \"sockets: true\" would share it", p.Program, p.Call)
 		return
 	}
 	s.propose(exposeList, strconv.Quote(s.unit(at, info)), "%s asked for %s, which does not exist inside and the host has", p.Program, p.Path)
 }
+
+// speaking are calls that connect to a socket, or send there.
+var speaking = map[string]bool{"connect": true, "sendto": true, "sendmsg": true}
 
 // removing are calls that find nothing to take away where there is nothing.
 var removing = map[string]bool{"unlink": true, "unlinkat": true, "rmdir": true, "rename": true, "renameat": true, "renameat2": true}

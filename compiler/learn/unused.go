@@ -29,6 +29,7 @@ func (s *student) learnUnused() {
 		}
 	}
 	s.unusedCapabilities()
+	s.unusedSyscalls()
 }
 
 // unusedPaths looks at what is exposed and mounted.

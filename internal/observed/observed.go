@@ -40,11 +40,12 @@ type Socket struct {
 }
 
 // Call is a system call of which a watcher draws more than a path or an address: one that
-// was refused, or one that takes a capability.
+// was refused, one that takes a capability, or one that is closed to every sandbox that does
+// not say otherwise.
 type Call struct {
 	Program string    `json:"program"`
 	Name    string    `json:"name"`
-	Args    [6]uint64 `json:"args"`            // of refused ones
+	Args    [6]uint64 `json:"args"`            // of refused and of closed ones
 	Port    uint16    `json:"port,omitempty"`  // of bind
 	Error   string    `json:"error,omitempty"` // empty: it worked
 }

@@ -97,6 +97,9 @@ func (t *Tracer) ended(tid int, on *task, c *call, answer int64) {
 	case failed == "" && privileged[c.name]:
 		t.note(observed.Call{Program: t.program(tid, on), Name: c.name, Port: t.port(tid, c)})
 	}
+	if args := c.told(); t.closed != nil && t.closed(c.name, args) {
+		t.note(observed.Call{Program: t.program(tid, on), Name: c.name, Args: args, Error: failed})
+	}
 }
 
 // privileged are calls whose success may have taken a capability.
@@ -104,6 +107,7 @@ var privileged = map[string]bool{
 	"bind": true, "chown": true, "chroot": true, "fchown": true, "fchownat": true, "lchown": true,
 	"setgid": true, "setgroups": true, "setregid": true, "setresgid": true, "setfsgid": true,
 	"setuid": true, "setreuid": true, "setresuid": true, "setfsuid": true,
+	"adjtimex": true, "clock_adjtime": true, "clock_settime": true, "settimeofday": true,
 	"mlock": true, "mlockall": true, "mknod": true, "mknodat": true, "prlimit64": true, "setrlimit": true,
 }
 
@@ -215,7 +219,7 @@ const writing = unix.O_WRONLY | unix.O_RDWR | unix.O_CREAT | unix.O_TRUNC
 func (t *Tracer) pathsOf(tid int, c *call) (list []named) {
 	how, ok := pathCalls[c.name]
 	if !ok {
-		return nil
+		return t.unixPath(tid, c)
 	}
 	write := how.write || how.flags != 0 && c.args[how.flags]&writing != 0
 	for i, at := range how.at {
@@ -223,22 +227,30 @@ func (t *Tracer) pathsOf(tid int, c *call) (list []named) {
 		if text == "" {
 			continue
 		}
-		if text[0] != '/' {
-			from := int64(unix.AT_FDCWD)
-			if how.from != nil {
-				from = int64(int32(c.args[how.from[i]]))
-			}
-			base := folder(tid, from)
-			if base == "" {
-				continue
-			}
-			text = base + "/" + text
-		} else if root, err := os.Readlink(fmt.Sprintf("/proc/%d/root", tid)); err == nil {
-			text = root + text // after chroot(2)
+		from := int64(unix.AT_FDCWD)
+		if how.from != nil {
+			from = int64(int32(c.args[how.from[i]]))
 		}
-		list = append(list, named{path.Clean(text), write})
+		if text = inside(tid, text, from); text != "" {
+			list = append(list, named{text, write})
+		}
 	}
 	return list
+}
+
+// inside is a path as the sandbox has it that a thread has named, from the folder of a
+// descriptor where it is relative; empty where that has none.
+func inside(tid int, text string, from int64) string {
+	if text[0] != '/' {
+		base := folder(tid, from)
+		if base == "" {
+			return ""
+		}
+		text = base + "/" + text
+	} else if root, err := os.Readlink(fmt.Sprintf("/proc/%d/root", tid)); err == nil {
+		text = root + text // after chroot(2)
+	}
+	return path.Clean(text)
 }
 
 // folder is the path of a descriptor, or of the working directory; empty if there is none.

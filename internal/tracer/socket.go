@@ -3,6 +3,7 @@ package tracer
 import (
 	"encoding/binary"
 	"net/netip"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -132,6 +133,37 @@ func (t *Tracer) addressAt(tid int, at, size uint64) netip.AddrPort {
 		}
 	}
 	return netip.AddrPort{}
+}
+
+// unixPath is the path of a unix socket that a call connects or sends to, or makes.
+func (t *Tracer) unixPath(tid int, c *call) []named {
+	at, size := uint64(0), uint64(0)
+	switch c.name {
+	case "connect", "bind":
+		at, size = c.args[1], c.args[2]
+	case "sendto":
+		at, size = c.args[4], c.args[5]
+	case "sendmsg":
+		head := t.read(tid, c.args[1], 12)
+		if len(head) < 12 {
+			return nil
+		}
+		at, size = number(head[:8]), number(head[8:12])
+	}
+	const family = 2 // bytes, before the path (unix(7))
+	if at == 0 || size <= family {
+		return nil
+	}
+	data := t.read(tid, at, int(min(size, unix.SizeofSockaddrUnix)))
+	if len(data) <= family || number(data[:family]) != unix.AF_UNIX || data[family] == 0 { // of no folder
+		return nil
+	}
+	name, _, _ := strings.Cut(string(data[family:]), "\x00")
+	name = inside(tid, name, unix.AT_FDCWD)
+	if name == "" {
+		return nil
+	}
+	return []named{{name, c.name == "bind"}}
 }
 
 // port is what a call of bind has asked for, 0 for others.

@@ -18,13 +18,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/internal/observed"
+	"github.com/sbx-dev/sbx/internal/syscalls"
 )
 
 // Tracer watches one sandbox.
 type Tracer struct {
-	first int // the sandbox's first process
-	tasks map[int]*task
-	done  chan struct{}
+	first  int // the sandbox's first process
+	tasks  map[int]*task
+	done   chan struct{}
+	closed func(call string, args [6]uint64) bool // to every sandbox that does not say otherwise
 	helpers
 
 	mu     sync.Mutex
@@ -51,6 +53,10 @@ const syscallStop = unix.SIGTRAP | 0x80
 // Follow begins to watch all that the process starts from now on, until it has ended.
 func Follow(first int) (*Tracer, error) {
 	t := &Tracer{first: first, tasks: map[int]*task{}, done: make(chan struct{}), helpers: make(helpers, maxHeld), seen: map[any]bool{}}
+	var err error
+	if t.closed, err = syscalls.Refuser(runtime.GOARCH, nil); err != nil {
+		return nil, err
+	}
 	begun := make(chan error)
 	go func() {
 		defer close(t.done)

@@ -44,6 +44,21 @@ var doings = map[string]func(){
 			conn.Close()
 		}
 	},
+	// Sockets of folders are made, connected to and sent to; a call is made that is closed.
+	"speak": func() {
+		_ = os.Chdir(os.Getenv("SBX_TEST_AT"))
+		if l, err := net.Listen("unix", "made"); err == nil {
+			l.Close()
+		}
+		absent := &unix.SockaddrUnix{Name: "absent"}
+		stream, _ := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+		_ = unix.Connect(stream, absent)
+		datagrams, _ := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM, 0)
+		_ = unix.Sendto(datagrams, []byte("x"), 0, absent)
+		_, _ = unix.SendmsgN(datagrams, []byte("x"), nil, absent, 0)
+		_ = unix.Connect(stream, &unix.SockaddrUnix{Name: "@of no folder"})
+		_ = unix.Unshare(unix.CLONE_NEWUTS)
+	},
 	"chown": func() { _ = os.Chown(os.Getenv("SBX_TEST_AT"), 1, 1) },
 	// A process opens a file whose parent is not the one that made it.
 	"hide": func() {
@@ -182,6 +197,29 @@ func TestSockets(t *testing.T) {
 	seen := watch(t, `SBX_TEST_DO=listen SBX_TEST_AT=127.0.0.1:0 "$SELF"; SBX_TEST_DO=connect SBX_TEST_AT=127.0.0.1:1 "$SELF"; :`, "SELF="+self)
 	if len(seen.Sockets) != 1 || !seen.Sockets[0].Listens || seen.Sockets[0].Addr.Addr().String() != "127.0.0.1" || seen.Sockets[0].Proto != "tcp" {
 		t.Errorf("want one that listens, and none to the own machine: %+v", seen.Sockets)
+	}
+}
+
+// A socket of a folder is a path to whoever makes it and whoever speaks with it, and a call
+// that is closed to sandboxes is noted when it is made, with what decides about it.
+func TestUnixSocketsAndClosedCalls(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	seen := watch(t, `SBX_TEST_DO=speak SBX_TEST_AT="$DIR" "$SELF"; :`, "SELF="+self, "DIR="+dir)
+	var spoke []string
+	for _, p := range seen.Paths {
+		if slices.Contains([]string{"bind", "connect", "sendto", "sendmsg"}, p.Call) {
+			spoke = append(spoke, fmt.Sprintf("%s %s %v %s", p.Call, strings.TrimPrefix(p.Path, dir), p.Write, p.Error))
+		}
+	}
+	if want := []string{"connect /absent false ENOENT", "sendmsg /absent false ENOENT", "sendto /absent false ENOENT", "bind /made true "}; !slices.Equal(spoke, want) {
+		t.Errorf("seen of sockets: %q, want %q", spoke, want)
+	}
+	if !slices.ContainsFunc(seen.Calls, func(c observed.Call) bool { return c.Name == "unshare" && c.Args[0] == unix.CLONE_NEWUTS }) {
+		t.Errorf("no unshare in %+v", seen.Calls)
 	}
 }
 

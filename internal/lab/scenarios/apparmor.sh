@@ -53,6 +53,13 @@ sbx down apache
 grep libvirt- /sys/kernel/security/apparmor/profiles && exit 1
 test ! -e /var/lib/sbx/apache
 
+#: learn sees what a container in its profile is refused
+sed -e '/nsswitch.conf/d' -e 's/\[80, 443\]/[443]/' /lab/profiles/apache.cue >less.cue
+sbx learn less.cue -- curl -s -m 60 http://10.83.0.80/ >said || cat said
+grep -x 'to open, 2:' said
+grep 'expose gets "/etc/nsswitch.conf"' said
+grep 'network.allow gets {in: tcp: \[80\]}' said
+
 #: what a profile of its own costs: up and down with one, and without, in one run
 seconds() {
 	local begun=$EPOCHREALTIME
