@@ -225,3 +225,11 @@ func owners(t *testing.T, folders []string) map[string]string {
 	}
 	return all
 }
+
+// place makes a file of the host's, for as long as the test takes.
+func place(t *testing.T, name, content string) {
+	if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(name) })
+}

@@ -158,14 +158,6 @@ func aSharedFile(t *testing.T, _ string) {
 
 func aFile(t *testing.T, _ string) { place(t, "/srv/ftp/sbx-shelf", "42\n") }
 
-// place makes a file of the host's, for as long as the test takes.
-func place(t *testing.T, name, content string) {
-	if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.Remove(name) })
-}
-
 // letPostgresIn is the edit that sbx init names: who may log in from the host.
 func letPostgresIn(t *testing.T, address string) {
 	host := address[:strings.LastIndexByte(address, '.')] + ".1/32"
