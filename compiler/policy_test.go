@@ -146,6 +146,24 @@ func TestNoPolicyOpensAWall(t *testing.T) {
 	}
 }
 
+// A container makes network interfaces where its profile has the device for it, and
+// nowhere else.
+func TestInterfacesAreOfADevice(t *testing.T) {
+	p, err := shelf.Load("apache", schema.LXC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opening := "(allow " + selinux.Type(p.Name, selinux.Process) + " self (tun_socket (create)))"
+	if said, err := compilePolicy(t, boundPolicy(t, p), "", opening); err == nil || !strings.Contains(said, "neverallow check failed") {
+		t.Errorf("without the device: %v\n%s", err, said)
+	}
+	p.Devices = []string{"/dev/net/tun"}
+	policy := boundPolicy(t, p)
+	if said, err := compilePolicy(t, policy, ""); err != nil || !selinux.Permits(policy, "self", "tun_socket", "create") {
+		t.Errorf("with the device: %v\n%s", err, said)
+	}
+}
+
 // What the compiled policy lets the sandbox write and read is what its profile names and
 // what all of its kind have: not a type more.
 func TestAPolicyAllowsWhatTheProfileNames(t *testing.T) {

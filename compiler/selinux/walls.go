@@ -74,10 +74,17 @@ func capabilityClass(own bool) string {
 // using is what is done with a socket that one has.
 var using = []string{"create", "bind", "connect", "getattr", "setattr", "getopt", "setopt", "shutdown", "read", "write", "append", "ioctl", "lock"}
 
+// Interface is what a network interface is that a program makes by /dev/net/tun.
+const Interface = "tun_socket"
+
 // Net lets the sandbox use its network: the kinds of sockets, and whether it has any
 // network but one of its own alone.
 func (p *Policy) Net(kinds []string) {
 	for _, kind := range kinds {
+		if kind == Interface { // it is used through the device (tun_dev_* of the kernel's security/selinux/hooks.c)
+			p.Allow("self", kind, "create", "attach_queue", "relabelfrom", "relabelto")
+			continue
+		}
 		how := using
 		if slices.Contains([]string{"tcp_socket", "sctp_socket"}, kind) {
 			how = slices.Concat(how, []string{"listen", "accept"})
@@ -188,5 +195,5 @@ var kindsOfSockets = []string{
 	"can_socket", "rds_socket", "bluetooth_socket", "key_socket", "xdp_socket", "kcm_socket", "qipcrtr_socket", "nfc_socket",
 	"netlink_audit_socket", "netlink_selinux_socket", "netlink_netfilter_socket", "netlink_xfrm_socket", "netlink_nflog_socket",
 	"netlink_connector_socket", "netlink_iscsi_socket", "netlink_fib_lookup_socket", "netlink_crypto_socket", "netlink_rdma_socket",
-	"netlink_scsitransport_socket", "netlink_generic_socket",
+	"netlink_scsitransport_socket", "netlink_generic_socket", Interface,
 }

@@ -42,6 +42,9 @@ func allowDevices(p *apparmor.Profile, s *domain.Sandbox) {
 	}
 }
 
+// tun makes network interfaces, which are a kind of sockets to SELinux.
+const tun = "/dev/net/tun"
+
 // useDevices does so by the type that libvirt gives their files: the sandbox's own.
 func useDevices(p *selinux.Policy, s *domain.Sandbox) {
 	if len(s.Devices) == 0 {

@@ -30,9 +30,12 @@ func policy(s *domain.Sandbox) ([]byte, error) {
 }
 
 // sockets are the kinds that a container can have: those of its own loopback always,
-// the others with a network.
+// interfaces by their device, the others with a network.
 func sockets(s *domain.Sandbox, held []string) []string {
 	kinds := []string{"tcp_socket", "udp_socket"}
+	if slices.Contains(s.Devices, tun) {
+		kinds = append(kinds, selinux.Interface)
+	}
 	if len(s.Interfaces) == 0 {
 		return kinds
 	}

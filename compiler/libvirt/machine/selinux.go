@@ -15,7 +15,7 @@ func policy(s *domain.Sandbox) ([]byte, error) {
 			return nil, err
 		}
 	}
-	open := selinux.Opened{}
+	open := selinux.Opened{Sockets: []string{selinux.Interface}} // of its network, which libvirt makes and sbx's module lets it have
 	open.Speaks = domain.AllowFiles(p, s, false)
 	p.Wall(open)
 	return p.Encode(), nil

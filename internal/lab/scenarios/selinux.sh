@@ -114,6 +114,32 @@ ls -lZ /var/log/sbx/apache
 enforced sbx down apache
 test -z "$(semodule -l | grep sbx_apache)"
 
+#: enforcing: a container opens devices of the host, and makes a network interface
+cat >tunnel.cue <<'END'
+package tunnel
+
+import "github.com/sbx-dev/sbx/schema"
+
+schema.#Profile & {
+	name:    "tunnel"
+	backend: "lxc"
+	run: argv: ["/usr/bin/sleep", "infinity"]
+	expose: ["/usr", "/etc/ld.so.cache"]
+	devices: ["/dev/fuse", "/dev/net/tun"]
+	capabilities: ["net_admin"]
+}
+END
+cat >use <<'END'
+exec 3<>/dev/fuse
+ls -Z /dev/fuse /dev/net/tun
+ip tuntap add mode tun name own
+ip -o link show own
+END
+enforced sbx run tunnel.cue -- sh -euc "$(cat use)"
+enforced bash -c 'sbx up tunnel.cue && sbx exec tunnel -- sh -euc "$(cat use)"'
+sbx drift tunnel
+enforced sbx down tunnel
+
 #: what a policy of its own costs: up and down with one, and without, in one run
 seconds() {
 	local begun=$EPOCHREALTIME
