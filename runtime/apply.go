@@ -5,9 +5,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/confinement"
+	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/sequence"
 	"github.com/sbx-dev/sbx/runtime/plan"
 )
@@ -53,6 +57,7 @@ func (r *Runtime) Apply(ctx context.Context, p *plan.Plan, bundles []*compiler.B
 		}
 	}
 	a := &applying{r: r, plan: p, bundles: byName, options: o}
+	policed := a.offer(ctx, names)
 	var outcomes []Outcome
 	sequence.Run(names, p.Before, o.Parallel, func(name string, stopped error) error {
 		o := a.one(ctx, name, stopped)
@@ -62,6 +67,7 @@ func (r *Runtime) Apply(ctx context.Context, p *plan.Plan, bundles []*compiler.B
 		return o.Err
 	})
 	slices.SortFunc(outcomes, func(a, b Outcome) int { return cmp.Compare(a.Name, b.Name) })
+	a.withdraw(policed, outcomes)
 	return outcomes
 }
 
@@ -120,6 +126,43 @@ func (a *applying) one(ctx context.Context, name string, stopped error) (o Outco
 	}
 	o.Removed, o.Err = a.r.Down(ctx, name)
 	return o
+}
+
+// offer puts the policies of new sandboxes into SELinux's at once, and gives whose. What
+// cannot be put there, the sandbox's own start tells of.
+func (a *applying) offer(ctx context.Context, names []string) []string {
+	if !confinement.ThisHost.HasSELinux() || !a.r.drivers.Local() {
+		return nil
+	}
+	var fresh []*bound.Sandbox
+	for _, name := range names {
+		if b := a.bundles[name]; b != nil && plan.Needs(a.plan.Of(name), plan.Create) {
+			if s, _, err := a.r.bindHere(b); err == nil {
+				fresh = append(fresh, s)
+			}
+		}
+	}
+	unlock, err := a.r.locks.Lock(ctx, locks.All)
+	if err != nil {
+		return nil
+	}
+	defer unlock()
+	return confinement.OfferTogether(fresh)
+}
+
+// withdraw takes those away again whose sandboxes did not come to be.
+func (a *applying) withdraw(names []string, outcomes []Outcome) {
+	var left []string
+	for _, o := range outcomes {
+		if o.Err != nil && slices.Contains(names, o.Name) {
+			if there, err := a.r.drivers.HasDomain(o.Name); !there && err == nil {
+				left = append(left, o.Name)
+			}
+		}
+	}
+	if _, err := confinement.Withdraw(left...); err != nil {
+		a.r.options.Log(fmt.Sprintf("%s: %v: sbx down tries again", strings.Join(left, ", "), err))
+	}
 }
 
 func (a *applying) tell(f func()) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/kinds"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/removal"
@@ -24,6 +25,20 @@ func (r *Runtime) bind(b *compiler.Bundle) (*bound.Sandbox, error) {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	return s, kind.Bind(&r.host, s)
+}
+
+// bindHere binds a bundle with what confines its sandbox, and gives libvirt's connection
+// for it.
+func (r *Runtime) bindHere(b *compiler.Bundle) (*bound.Sandbox, *libvirt.Connect, error) {
+	conn, err := r.drivers.Connect(schema.Backend(b.Index.Backend))
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := r.bind(b)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, conn, confinement.Bind(s, conn, r.host.Embed)
 }
 
 // backend does the work of a kind.

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"libvirt.org/go/libvirt"
 
+	"github.com/sbx-dev/sbx/runtime/internal/confinement"
+	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/lost"
 	"github.com/sbx-dev/sbx/runtime/internal/removal"
 	"github.com/sbx-dev/sbx/runtime/internal/sequence"
@@ -61,12 +64,15 @@ func (r *Runtime) down(ctx context.Context, conn *libvirt.Connect, name string, 
 	return true, r.remover().WithLog(conn, removal.Sandbox{Name: name, Kind: kind, Metadata: m})
 }
 
-// downLost removes what is left of a sandbox whose domain somebody has removed,
-// and says whether there was anything.
+// downLost removes what is left of a sandbox whose domain somebody has removed, or of
+// one that was interrupted before it had any, and says whether there was anything.
 func (r *Runtime) downLost(name string) (bool, error) {
 	there, err := r.lost().Has(name)
-	if !there || err != nil {
+	if err != nil {
 		return false, err
+	}
+	if !there {
+		return confinement.Withdraw(name)
 	}
 	kind := r.lost().Kind(name)
 	conn, err := r.drivers.Connect(kind)
@@ -84,13 +90,42 @@ func (r *Runtime) lost() lost.Lost {
 	return lost.Lost{Folder: r.state(), Locks: r.locks, Drivers: r.drivers}
 }
 
-// DownOrder gives the names in the order in which their sandboxes are to be taken down:
-// who starts after another one, or is on its network, goes before it.
-func (r *Runtime) DownOrder(names []string) ([]string, error) {
-	if len(names) < 2 {
-		return names, nil
+// DownEach is Down of several, and calls done for each, in the order in which they are to
+// go: who starts after another one, or is on its network, before it. One that fails does
+// not stop the others.
+func (r *Runtime) DownEach(ctx context.Context, names []string, done func(name string, found bool, err error)) error {
+	if len(names) > 1 {
+		sorted, err := sequence.Down(names, r.drivers.EachKind)
+		if err != nil {
+			return err
+		}
+		names = sorted
+		r.withdraw(ctx, names)
 	}
-	return sequence.Down(names, r.drivers.EachKind)
+	var failed []error
+	for _, name := range names {
+		found, err := r.Down(ctx, name)
+		failed = append(failed, err)
+		done(name, found, err)
+	}
+	return errors.Join(failed...)
+}
+
+// withdraw stops the sandboxes that have policies in SELinux's, and takes those away at
+// once. Where it cannot, Down does that of each, and tells why.
+func (r *Runtime) withdraw(ctx context.Context, names []string) {
+	policed := confinement.Policed(names)
+	if len(policed) < 2 || !r.drivers.Local() {
+		return
+	}
+	policed = slices.DeleteFunc(policed, func(name string) bool {
+		_, err := r.Stop(ctx, name)
+		return err != nil
+	})
+	if unlock, err := r.locks.Lock(ctx, locks.All); err == nil {
+		defer unlock()
+		confinement.Withdraw(policed...)
+	}
 }
 
 // DownAll takes all sandboxes down that sbx made, those of sbx run and what is left
@@ -105,28 +140,16 @@ func (r *Runtime) DownAll(ctx context.Context, done func(name string, err error)
 	for i, s := range list {
 		names[i] = s.Name
 	}
-	var failed []error
-	take := func(names []string) {
-		for _, name := range names {
-			_, err := r.Down(ctx, name)
-			failed = append(failed, err)
-			done(name, err)
-		}
-	}
-	sorted, err := r.DownOrder(names)
-	if err != nil {
-		return err
-	}
-	take(sorted)
+	took := func(name string, _ bool, err error) { done(name, err) }
+	failed := r.DownEach(ctx, names, took)
 	if !r.drivers.Local() {
-		return errors.Join(failed...)
+		return failed
 	}
-	failed = append(failed, r.sweep(ctx))
+	failed = errors.Join(failed, r.sweep(ctx))
 	left, err := r.lost().Find(map[string]bool{})
 	names = nil
 	for _, c := range left {
 		names = append(names, c.Sandbox)
 	}
-	take(names)
-	return errors.Join(append(failed, err)...)
+	return errors.Join(failed, r.DownEach(ctx, names, took), err)
 }

@@ -70,14 +70,7 @@ func (r *Runtime) needLocal(verb string) error {
 // plan adds what a bundle would change, and gives it bound to this host, and what sbx
 // has noted of its sandbox.
 func (r *Runtime) plan(o *observe.Observer, p *plan.Plan, b *compiler.Bundle) (*bound.Sandbox, *compiler.Metadata, error) {
-	conn, err := r.drivers.Connect(schema.Backend(b.Index.Backend))
-	if err != nil {
-		return nil, nil, err
-	}
-	s, err := r.bind(b)
-	if err == nil {
-		err = confinement.Bind(s, conn, r.host.Embed)
-	}
+	s, conn, err := r.bindHere(b)
 	if err != nil {
 		return nil, nil, err
 	}

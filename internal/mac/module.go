@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,23 +20,28 @@ const semodule = "semodule"
 // moduleLimit is how long another program may hold the policy's modules.
 const moduleLimit = 5 * time.Minute
 
-// LoadModule has SELinux's policy contain a module, given as CIL, in place of one of the
-// same name, from now on and after a new start of the host.
-func LoadModule(name string, text []byte) error {
+// ChangeModules has SELinux's policy contain modules, given as CIL by their names, in place
+// of those of the same names, and no longer contain others, from now on and after a new
+// start of the host. Either all of that is done, or nothing.
+func ChangeModules(install map[string][]byte, remove ...string) error {
 	dir, err := os.MkdirTemp("", "sbx-policy-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, name+".cil") // by which semodule calls it
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		return err
+	var actions []string
+	for _, name := range slices.Sorted(maps.Keys(install)) {
+		file := filepath.Join(dir, name+".cil") // by which semodule calls it
+		if err := os.WriteFile(file, install[name], 0o600); err != nil {
+			return err
+		}
+		actions = append(actions, "--install="+file)
 	}
-	return changeModules("--install=" + file)
+	for _, name := range remove {
+		actions = append(actions, "--remove="+name)
+	}
+	return semodules(actions)
 }
-
-// UnloadModule takes a module from SELinux's policy.
-func UnloadModule(name string) error { return changeModules("--remove=" + name) }
 
 // CanLoadModules says whether the host has what loads modules.
 func (h Host) CanLoadModules() bool {
@@ -46,15 +53,15 @@ func (h Host) CanLoadModules() bool {
 	return false
 }
 
-// changeModules runs semodule, and again where another program has the modules locked:
+// semodules runs semodule, and again where another program has the modules locked:
 // it waits for seconds alone (libsemanage's direct_api.c).
-func changeModules(action string) error {
+func semodules(actions []string) error {
 	program, err := findProgram(semodule)
 	if err != nil {
 		return err
 	}
 	for limit := time.Now().Add(moduleLimit); ; time.Sleep(time.Second) {
-		run := exec.Command(program, action)
+		run := exec.Command(program, actions...)
 		run.Env = append(os.Environ(), "LC_ALL=C")
 		said, err := run.CombinedOutput()
 		if err == nil {

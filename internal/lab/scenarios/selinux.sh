@@ -140,6 +140,43 @@ enforced bash -c 'sbx up tunnel.cue && sbx exec tunnel -- sh -euc "$(cat use)"'
 sbx drift tunnel
 enforced sbx down tunnel
 
+#: many sandboxes that come, and go, have SELinux's policy made anew once
+mkdir -p many
+for name in one two three; do
+	cat >many/$name.cue <<END
+package many
+
+import "github.com/sbx-dev/sbx/schema"
+
+schema.#Profile & {
+	name:    "$name"
+	backend: "lxc"
+	run: argv: ["/usr/bin/sleep", "infinity"]
+	expose: ["/usr", "/etc/ld.so.cache"]
+}
+END
+done
+made=$(cat /var/lib/selinux/default/active/commit_num)
+enforced sbx apply many/*.cue
+test "$(semodule -l | grep -c -x -e sbx_one -e sbx_two -e sbx_three)" = 3
+test "$(cat /var/lib/selinux/default/active/commit_num)" = $((made + 1))
+sbx drift one two three
+semodule --cil -E sbx_one
+enforced sbx down one two three
+test -z "$(semodule -l | grep sbx_)"
+test "$(cat /var/lib/selinux/default/active/commit_num)" = $((made + 2))
+# What an interrupted sbx has left goes, too.
+semodule -i sbx_one.cil
+sbx down one | grep -x 'one: down'
+test -z "$(semodule -l | grep sbx_)"
+# Of one that does not start, and of one that was to start after it, nothing stays.
+sed -i 's|"/usr/bin/sleep"|"/usr/bin/absent"|' many/two.cue
+sed -i '/name:/a after: ["two"]' many/three.cue
+enforced sbx apply many/*.cue && exit 1
+semodule -l | grep sbx_ | tee said
+test "$(cat said)" = sbx_one
+enforced sbx down one
+
 #: what a policy of its own costs: up and down with one, and without, in one run
 seconds() {
 	local begun=$EPOCHREALTIME

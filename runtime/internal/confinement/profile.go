@@ -69,7 +69,7 @@ func enforce(s *bound.Sandbox) error {
 // Offer has the kernel have the sandbox's types, and its profile where it has none of
 // that name: libvirt defines no domain otherwise.
 func Offer(s *bound.Sandbox) error {
-	if err := selinux.Load(s.Name, s.Module); err != nil {
+	if err := selinux.Load(map[string][]byte{s.Name: s.Module}); err != nil {
 		return err
 	}
 	if s.Confinement == nil {
@@ -88,7 +88,8 @@ func File(dir string) string { return filepath.Join(dir, state.AppArmor) }
 // Unload takes the sandbox's profile from the kernel, and its types, where it has them.
 // What ran in them must have ended: it would not be confined any more.
 func Unload(name string) error {
-	return errors.Join(unloadProfile(name), selinux.Unload(name))
+	_, err := selinux.Unload(name)
+	return errors.Join(unloadProfile(name), err)
 }
 
 func unloadProfile(name string) error {

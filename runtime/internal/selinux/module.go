@@ -54,38 +54,63 @@ func isOf(sandbox string, module []byte) bool {
 	return bytes.HasPrefix(module, []byte("(block "+selinux.Module(sandbox)+"\n"))
 }
 
-// Load has the host's policy contain the sandbox's module, unless it has that already.
-func Load(sandbox string, module []byte) error {
-	if module == nil {
+// Load has the host's policy contain the modules of sandboxes, by the sandboxes' names
+// (nil: none), unless it has them already.
+func Load(modules map[string][]byte) error {
+	missing := map[string][]byte{}
+	for sandbox, module := range modules {
+		have, err := Module(thisHost, sandbox)
+		switch {
+		case err != nil:
+			return err
+		case module == nil, bytes.Equal(have, module):
+			continue
+		case have != nil && !isOf(sandbox, have):
+			return fault.New(diag.SELinux, "SELinux's policy has a module %s that is not sbx's: give the sandbox another name, or look what it is (semodule --list=full) and take it away", selinux.Module(sandbox))
+		}
+		missing[selinux.Module(sandbox)] = module
+	}
+	if len(missing) == 0 {
 		return nil
 	}
-	have, err := Module(thisHost, sandbox)
-	if err != nil || bytes.Equal(have, module) {
-		return err
-	}
-	if have != nil && !isOf(sandbox, have) {
-		return fault.New(diag.SELinux, "SELinux's policy has a module %s that is not sbx's: give the sandbox another name, or look what it is (semodule --list=full) and take it away", selinux.Module(sandbox))
-	}
-	if err := mac.LoadModule(selinux.Module(sandbox), module); err != nil {
+	if err := mac.ChangeModules(missing); err != nil {
 		return fault.New(diag.SELinux, "its policy cannot be put into SELinux's: %w", err)
 	}
 	return nil
 }
 
-// Unload takes the sandbox's module from the host's policy, where it has one. What ran in
-// its types must have ended.
-func Unload(sandbox string) error {
+// Has says whether the host's policy has the sandbox's module, as far as that can be told.
+func Has(sandbox string) bool {
 	if !thisHost.HasSELinux() || os.Geteuid() != 0 {
-		return nil
+		return false
 	}
 	have, err := Module(thisHost, sandbox)
-	if err != nil || !isOf(sandbox, have) {
-		return err
+	return err == nil && isOf(sandbox, have)
+}
+
+// Unload takes the modules of sandboxes from the host's policy, of those that have one, and
+// says whether any had. What ran in their types must have ended.
+func Unload(sandboxes ...string) (found bool, err error) {
+	if !thisHost.HasSELinux() || os.Geteuid() != 0 {
+		return false, nil
 	}
-	if err := mac.UnloadModule(selinux.Module(sandbox)); err != nil {
-		return fault.New(diag.SELinux, "its policy cannot be taken from SELinux's: %w", err)
+	var modules []string
+	for _, sandbox := range sandboxes {
+		have, err := Module(thisHost, sandbox)
+		if err != nil {
+			return false, err
+		}
+		if isOf(sandbox, have) {
+			modules = append(modules, selinux.Module(sandbox))
+		}
 	}
-	return nil
+	if len(modules) == 0 {
+		return false, nil
+	}
+	if err := mac.ChangeModules(nil, modules...); err != nil {
+		return true, fault.New(diag.SELinux, "its policy cannot be taken from SELinux's: %w", err)
+	}
+	return true, nil
 }
 
 // own completes the sandbox's policy with the types of what it sees of this host.

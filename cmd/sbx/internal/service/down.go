@@ -39,20 +39,13 @@ func (c *Down) Run(a *verb.App) error {
 			}
 		})
 	}
-	names, err := host.DownOrder(c.Names)
-	if err != nil {
-		return err
-	}
-	return verb.Each(names, func(name string) error {
-		found, err := host.Down(a.Ctx, name)
+	return host.DownEach(a.Ctx, c.Names, func(name string, found bool, err error) {
 		switch {
-		case err != nil:
-			return err
+		case err != nil: // told at the end
 		case found:
 			say.Fprintln(a.Stdout, name+": down")
 		default:
 			say.Fprintln(a.Stdout, name+": not there")
 		}
-		return nil
 	})
 }
