@@ -133,6 +133,9 @@ func (u *up) apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if u.renews() && !u.s.Job && u.s.MAC == schema.MACPreferred && !confinement.Confines(u.s) {
+		u.r.options.Log(u.s.Name + ": neither AppArmor nor SELinux confines it here: one wall less (sbx doctor)")
+	}
 	if u.renews() {
 		// Before anything is changed: what runs is to run on where these are missing.
 		if err := errors.Join(u.s.ReadSecrets(ctx), u.s.OpenHost()); err != nil {

@@ -45,10 +45,16 @@ func Bind(s *bound.Sandbox, conn *libvirt.Connect, own *embed.Driver) error {
 	if err := bindProfile(s, conn, own); err != nil {
 		return err
 	}
-	if s.MAC == schema.MACRequired && s.Confinement == nil && !(selinux.Of(s.Domain) != "" && ThisHost.SELinuxEnforces()) {
+	if s.MAC == schema.MACRequired && !Confines(s) {
 		return fault.New(diag.AppArmor, "%s: its profile has mac: %q, and neither AppArmor nor SELinux confines sandboxes of libvirt's here: sbx doctor says what is missing", s.Name, s.MAC)
 	}
 	return nil
+}
+
+// Confines says whether AppArmor, or SELinux that enforces, is a wall of a sandbox that
+// Bind has bound.
+func Confines(s *bound.Sandbox) bool {
+	return s.Confinement != nil || selinux.Of(s.Domain) != "" && ThisHost.SELinuxEnforces()
 }
 
 // seen are the paths of the host that are read-only in the sandbox.
