@@ -9,7 +9,7 @@ setfiles -F -r /mnt /etc/selinux/default/contexts/files/file_contexts /mnt/dev /
 umount /mnt
 apt-get install -y /lab/package/sbx_*_amd64.deb
 semodule -l | grep -x sbx
-ls -Zd /usr/bin/sbx /var/lib/sbx /var/log/sbx
+ls -Zd /usr/bin/sbx /var/lib/sbx
 
 #: a service of the next boot, and who looks at it
 mkdir -p /etc/sbx/profiles

@@ -201,3 +201,30 @@ ps -eo label,comm | grep qemu-system | tee said
 grep -q system_u:system_r:sbx_apache.process:s0:c said
 sbx drift apache
 enforced sbx down apache
+
+#: enforcing: a machine reads an image of the host's, whose label stays
+mkdir -p /srv/image
+echo inside >/srv/image/file
+mke2fs -q -t ext4 -d /srv/image /srv/data.img 4M
+restorecon /srv/data.img
+label=$(stat -c %C /srv/data.img)
+cat >data.cue <<'END'
+package data
+
+import "github.com/sbx-dev/sbx/schema"
+
+schema.#Profile & {
+	name:    "data"
+	backend: "kvm"
+	run: argv: ["/usr/bin/sleep", "infinity"]
+	expose: ["/usr", "/etc/ld.so.cache"]
+	mounts: "/data": image: "/srv/data.img"
+}
+END
+enforced bash -c 'sbx up data.cue && sbx exec data -- cat /data/file' | tee said
+grep -qx inside said
+test "$(stat -c %C /srv/data.img)" = "$label"
+sbx drift data
+enforced sbx down data
+stat -c '%C %n' /srv/data.img
+test "$(stat -c %C /srv/data.img)" = "$label"

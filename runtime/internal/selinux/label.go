@@ -65,7 +65,21 @@ func Label(conn *libvirt.Connect, d *libvirtxml.Domain, w Wanted) (module []byte
 	d.SecLabel = append(d.SecLabel, libvirtxml.DomainSecLabel{
 		Type: "static", Model: model, Relabel: "yes", Label: base.with(compiler.Categories(w.Name)),
 	})
+	leaveImages(d)
 	return module, nil
+}
+
+// leaveImages has libvirt label no image that the domain only reads: those are the host's.
+func leaveImages(d *libvirtxml.Domain) {
+	if d.Devices == nil {
+		return
+	}
+	for _, disk := range d.Devices.Disks {
+		if disk.ReadOnly != nil && disk.Source != nil && disk.Source.File != nil {
+			file := disk.Source.File
+			file.SecLabel = append(file.SecLabel, libvirtxml.DomainDeviceSecLabel{Model: model, Relabel: "no"})
+		}
+	}
 }
 
 // known refuses a context that the policy does not know, or in which libvirt could not

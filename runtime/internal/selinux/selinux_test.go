@@ -3,6 +3,7 @@ package selinux
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"libvirt.org/go/libvirtxml"
@@ -60,4 +61,20 @@ func TestWhatAPolicyDoesNotKnow(t *testing.T) {
 	if got := UnknownOfContainers(host); got != "" || !HasModule(host) {
 		t.Errorf("%q is not known", got)
 	}
+}
+
+// libvirt gives its label to the images that a machine writes, and to no other one.
+func TestWhatIsReadKeepsItsLabel(t *testing.T) {
+	file := func() *libvirtxml.DomainDiskSource {
+		return &libvirtxml.DomainDiskSource{File: &libvirtxml.DomainDiskSourceFile{}}
+	}
+	d := &libvirtxml.Domain{Devices: &libvirtxml.DomainDeviceList{Disks: []libvirtxml.DomainDisk{
+		{Source: file()}, {Source: file(), ReadOnly: &libvirtxml.DomainDiskReadOnly{}},
+	}}}
+	leaveImages(d)
+	want := []libvirtxml.DomainDeviceSecLabel{{Model: "selinux", Relabel: "no"}}
+	if written, read := d.Devices.Disks[0].Source.File.SecLabel, d.Devices.Disks[1].Source.File.SecLabel; written != nil || !slices.Equal(read, want) {
+		t.Errorf("%+v, %+v", written, read)
+	}
+	leaveImages(&libvirtxml.Domain{})
 }
