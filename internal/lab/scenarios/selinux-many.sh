@@ -1,0 +1,113 @@
+# Under SELinux that enforces: devices and images of the host's, and many sandboxes at once.
+# hosts: bookworm-selinux trixie-selinux
+
+#: installation from the deb
+mount --bind / /mnt
+setfiles -F -r /mnt /etc/selinux/default/contexts/files/file_contexts /mnt/dev /mnt/etc
+umount /mnt
+apt-get install -y /lab/package/sbx_*_amd64.deb
+udevadm settle
+# The lab's own folder has no label: while the policy is enforced nothing can be
+# written to it, so the output waits.
+cat >/usr/local/bin/enforced <<'END_OF_COMMAND'
+#!/bin/bash
+dmesg --clear
+setenforce 1
+"$@" >/run/said 2>&1 </dev/null
+code=$?
+setenforce 0
+cat /run/said
+dmesg | grep -o 'avc: *denied.*' | grep -v '"/lab/' | sed -E 's/(pid|ino|dev|audit)=[^ ]* //g' | sort | uniq -c | sort -rn | head -n 20
+exit $code
+END_OF_COMMAND
+chmod 0755 /usr/local/bin/enforced
+
+#: a container opens devices of the host, and makes a network interface
+cat >tunnel.cue <<'END'
+package tunnel
+
+import "github.com/sbx-dev/sbx/schema"
+
+schema.#Profile & {
+	name:    "tunnel"
+	backend: "lxc"
+	run: argv: ["/usr/bin/sleep", "infinity"]
+	expose: ["/usr", "/etc/ld.so.cache"]
+	devices: ["/dev/fuse", "/dev/net/tun"]
+	capabilities: ["net_admin"]
+}
+END
+cat >use <<'END'
+exec 3<>/dev/fuse
+ls -Z /dev/fuse /dev/net/tun
+ip tuntap add mode tun name own
+ip -o link show own
+END
+enforced sbx run tunnel.cue -- sh -euc "$(cat use)"
+enforced bash -c 'sbx up tunnel.cue && sbx exec tunnel -- sh -euc "$(cat use)"'
+sbx drift tunnel
+enforced sbx down tunnel
+
+#: many sandboxes that come, and go, have SELinux's policy made anew once
+mkdir -p many
+for name in one two three; do
+	cat >many/$name.cue <<END
+package many
+
+import "github.com/sbx-dev/sbx/schema"
+
+schema.#Profile & {
+	name:    "$name"
+	backend: "lxc"
+	run: argv: ["/usr/bin/sleep", "infinity"]
+	expose: ["/usr", "/etc/ld.so.cache"]
+}
+END
+done
+made=$(cat /var/lib/selinux/default/active/commit_num)
+enforced sbx apply many/*.cue
+test "$(semodule -l | grep -c -x -e sbx_one -e sbx_two -e sbx_three)" = 3
+test "$(cat /var/lib/selinux/default/active/commit_num)" = $((made + 1))
+sbx drift one two three
+semodule --cil -E sbx_one
+enforced sbx down one two three
+test -z "$(semodule -l | grep sbx_)"
+test "$(cat /var/lib/selinux/default/active/commit_num)" = $((made + 2))
+# What an interrupted sbx has left goes, too.
+semodule -i sbx_one.cil
+sbx down one | grep -x 'one: down'
+test -z "$(semodule -l | grep sbx_)"
+# Of one that does not start, and of one that was to start after it, nothing stays.
+sed -i 's|"/usr/bin/sleep"|"/usr/bin/absent"|' many/two.cue
+sed -i '/name:/a after: ["two"]' many/three.cue
+enforced sbx apply many/*.cue && exit 1
+semodule -l | grep sbx_ | tee said
+test "$(cat said)" = sbx_one
+enforced sbx down one
+
+#: a machine reads an image of the host's, whose label stays
+mkdir -p /srv/image
+echo inside >/srv/image/file
+mke2fs -q -t ext4 -d /srv/image /srv/data.img 4M
+restorecon /srv/data.img
+label=$(stat -c %C /srv/data.img)
+cat >data.cue <<'END'
+package data
+
+import "github.com/sbx-dev/sbx/schema"
+
+schema.#Profile & {
+	name:    "data"
+	backend: "kvm"
+	run: argv: ["/usr/bin/sleep", "infinity"]
+	expose: ["/usr", "/etc/ld.so.cache"]
+	mounts: "/data": image: "/srv/data.img"
+}
+END
+enforced bash -c 'sbx up data.cue && sbx exec data -- cat /data/file' | tee said
+grep -qx inside said
+test "$(stat -c %C /srv/data.img)" = "$label"
+sbx drift data
+enforced sbx down data
+stat -c '%C %n' /srv/data.img
+test "$(stat -c %C /srv/data.img)" = "$label"
