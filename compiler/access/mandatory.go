@@ -88,8 +88,11 @@ func (q *question) selinux() (Answer, error) {
 		return none(SELinux), nil
 	case q.inMachine():
 		a.Why = "it confines QEMU, and this is in the machine alone"
-	case q.device >= 0: // libvirt gives its file the sandbox's own type
-		a.ofType(policy, q.profile.Name, selinux.Content, "chr_file", way)
+	case q.device >= 0: // libvirt gives its file the type of a container's /dev, and the sandbox's categories
+		a.Why = "a container may use what libvirt makes in its /dev, by sbx's module"
+		if way == Execute {
+			a.Verdict, a.Why = Refuses, "no sandbox executes a device"
+		}
 	case q.mount != nil && q.source == "" && isWritable(*q.mount):
 		a.Why = "memory is the sandbox's own, in sbx's module"
 	case q.folder, q.mount != nil && q.source == "":
@@ -98,9 +101,9 @@ func (q *question) selinux() (Answer, error) {
 			a.Verdict, a.Why = Refuses, "no sandbox writes what sbx makes"
 		}
 	case q.mount != nil && isWritable(*q.mount):
-		a.ofType(policy, q.profile.Name, selinux.Content, "file", way)
+		a.ofType(policy, q.profile.Name, selinux.Content, way)
 	default:
-		a.ofType(policy, q.profile.Name, selinux.Exposed, "file", way)
+		a.ofType(policy, q.profile.Name, selinux.Exposed, way)
 		if a.Verdict == Allows {
 			a.Verdict = Host
 			a.Why += ", except where the host calls it a secret, a home or another sandbox's content"
@@ -113,9 +116,9 @@ func (q *question) selinux() (Answer, error) {
 }
 
 // ofType is the answer for what has a type of the policy's own.
-func (a *Answer) ofType(policy []byte, sandbox, name, class, way string) {
+func (a *Answer) ofType(policy []byte, sandbox, name, way string) {
 	process, target := selinux.Type(sandbox, selinux.Process), selinux.Type(sandbox, name)
-	if selinux.Permits(policy, name, class, permissions[way]) {
+	if selinux.Permits(policy, name, "file", permissions[way]) {
 		a.Verdict, a.Why = Allows, fmt.Sprintf("%s may %s %s", process, way, target)
 		return
 	}

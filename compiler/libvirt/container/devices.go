@@ -9,7 +9,6 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler/apparmor"
 	"github.com/sbx-dev/sbx/compiler/libvirt/domain"
-	"github.com/sbx-dev/sbx/compiler/selinux"
 )
 
 // hostDevices has libvirt make the devices' files in the container's /dev, for its root
@@ -42,14 +41,6 @@ func allowDevices(p *apparmor.Profile, s *domain.Sandbox) {
 	}
 }
 
-// tun makes network interfaces, which are a kind of sockets to SELinux.
+// tun makes network interfaces, which are a kind of sockets to SELinux. What libvirt makes
+// in a container's /dev is of a type that sbx's module lets containers use.
 const tun = "/dev/net/tun"
-
-// useDevices does so by the type that libvirt gives their files: the sandbox's own.
-func useDevices(p *selinux.Policy, s *domain.Sandbox) {
-	if len(s.Devices) == 0 {
-		return
-	}
-	p.For("devices of the host")
-	p.Allow(selinux.Content, "chr_file", "getattr", "setattr", "open", "read", "write", "append", "ioctl", "lock", "map")
-}

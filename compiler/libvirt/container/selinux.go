@@ -20,7 +20,6 @@ func policy(s *domain.Sandbox) ([]byte, error) {
 	held := capabilityNames(s)
 	open := selinux.Opened{Namespace: s.Users.Namespace, Capabilities: held, Sockets: sockets(s, held)}
 	open.Speaks = domain.AllowFiles(p, s, true)
-	useDevices(p, s)
 	p.For("capabilities, of the command and of the first process")
 	p.Hold(open.Namespace, held)
 	p.For("sockets, on the container's own network")

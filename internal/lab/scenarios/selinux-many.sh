@@ -52,7 +52,7 @@ enforced sbx down tunnel
 mkdir -p many
 for name in one two three; do
 	cat >many/$name.cue <<END
-package many
+package $name
 
 import "github.com/sbx-dev/sbx/schema"
 
