@@ -35,10 +35,15 @@ func BenchmarkRun(b *testing.B) {
 	run() // the profile is remembered from here on
 	turns.Ratio(b,
 		turns.Side{Unit: "sbx-ms", Measure: turns.Milliseconds(run)},
-		turns.Side{Unit: "virsh-ms", Measure: turns.Milliseconds(func() {
-			runTo(b, 0, "virsh", "-q", "-c", "lxc:///system", "create", file)
-			awaitNoContainer(b, "bare")
-		})},
+		turns.Side{Unit: "virsh-ms", Measure: func() float64 {
+			for exec.Command("virsh", "-q", "-c", "lxc:///system", "domid", "bare").Run() == nil && b.Context().Err() == nil {
+				time.Sleep(20 * time.Millisecond) // libvirt knows the last one a moment longer
+			}
+			return turns.Milliseconds(func() {
+				runTo(b, 0, "virsh", "-q", "-c", "lxc:///system", "create", file)
+				awaitNoContainer(b, "bare")
+			})()
+		}},
 		turns.Goal{AtMost: 1.5})
 }
 
