@@ -42,7 +42,7 @@ func TestInnerWall(t *testing.T) {
 	r := newRuntime(t)
 	bundle := compileText(t, walledProfile)
 	up(t, r, bundle)
-	if list := nft(t, "list table bridge sbx-walled"); !strings.Contains(list, "udp . 10.92.0.1 . 5054") {
+	if list := nft(t, "list table bridge sbx-walled"); !strings.Contains(list, "10.92.0.1 . 5054 . udp") {
 		t.Errorf("the table is\n%s", list)
 	}
 	notDrifted(t, r)

@@ -146,10 +146,10 @@ func conversations(f family, way, back string, remote Field) Chain {
 		return accepted(state(states...), is(Protocol, f.icmp), in(set+way+f.suffix, remote, f.kind, f.code))
 	}
 	return Chain{Name: talking(way, f), Rules: []Rule{
-		opening(in(byPort+way+f.suffix, Protocol, remote, TargetPort)),
-		answer(in(byPort+back+f.suffix, Protocol, remote, SourcePort)),
-		opening(in(byAny+way+f.suffix, Protocol, remote)),
-		answer(in(byAny+back+f.suffix, Protocol, remote)),
+		opening(in(byPort+way+f.suffix, remote, TargetPort, Protocol)),
+		answer(in(byPort+back+f.suffix, remote, SourcePort, Protocol)),
+		opening(in(byAny+way+f.suffix, remote, Protocol)),
+		answer(in(byAny+back+f.suffix, remote, Protocol)),
 		message(asks, New, Established),
 		message(replies, Established),
 		message(faults, Related),

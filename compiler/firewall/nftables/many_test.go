@@ -1,6 +1,7 @@
 package nftables_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -72,7 +73,7 @@ func TestManyRules(t *testing.T) {
 			for _, s := range bothWalls(t, manyRules(t, 5000, draw)).Sets {
 				elements += len(s.Elements)
 			}
-			if elements > 12_000 {
+			if elements > nftables.MaxElements {
 				t.Errorf("5,000 rules become %d elements", elements)
 			}
 		})
@@ -96,5 +97,12 @@ func BenchmarkWalls(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// More elements than a kernel is to be given are told from what cannot be compiled.
+func TestTooManyElements(t *testing.T) {
+	if _, err := nftables.Compile(manyRules(t, nftables.MaxElements+1, many["a port each"]), device); !errors.Is(err, nftables.ErrTooMany) {
+		t.Errorf("%d rules that cannot be joined: %v", nftables.MaxElements+1, err)
 	}
 }

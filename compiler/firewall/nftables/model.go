@@ -281,8 +281,17 @@ func (m *modelling) within(fields []Field, key []Interval, at view) (*view, erro
 	if len(key) != len(fields) {
 		return nil, fmt.Errorf("a key of %d fields for %d", len(key), len(fields))
 	}
+	// The kernel compares the whole key at once, and ports are modelled of known protocols.
+	if i := slices.Index(fields, Protocol); i >= 0 {
+		if ok, err := m.field(Protocol, key[i], nil, &at); err != nil || !ok {
+			return nil, err
+		}
+	}
 	for i := 0; i < len(fields); i++ {
 		f, of := fields[i], key[i]
+		if f == Protocol {
+			continue
+		}
 		var code *Interval
 		if (f == Type4 || f == Type6) && i+1 < len(fields) {
 			i++

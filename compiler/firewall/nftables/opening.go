@@ -17,20 +17,20 @@ type Lookup struct {
 // the interface's own end of it is right.
 func Opening(p space.Packet) []Lookup {
 	way, _, f, remote := ends(p)
-	any := Lookup{byAny + way + f.suffix, [][]byte{{p.Protocol}, remote}}
+	any := Lookup{byAny + way + f.suffix, [][]byte{remote, {p.Protocol}}}
 	if p.Protocol == f.icmp {
 		message := [][]byte{remote, {p.Type}, {p.Code}}
 		return []Lookup{any, {asks + way + f.suffix, message}, {faults + way + f.suffix, message}}
 	}
-	return []Lookup{any, {byPort + way + f.suffix, [][]byte{{p.Protocol}, remote, binary.BigEndian.AppendUint16(nil, p.DstPort)}}}
+	return []Lookup{any, {byPort + way + f.suffix, [][]byte{remote, binary.BigEndian.AppendUint16(nil, p.DstPort), {p.Protocol}}}}
 }
 
 // Answering are those by which it would answer a conversation that the other side opens.
 func Answering(p space.Packet) []Lookup {
 	_, back, f, remote := ends(p)
 	return []Lookup{
-		{byAny + back + f.suffix, [][]byte{{p.Protocol}, remote}},
-		{byPort + back + f.suffix, [][]byte{{p.Protocol}, remote, binary.BigEndian.AppendUint16(nil, p.SrcPort)}},
+		{byAny + back + f.suffix, [][]byte{remote, {p.Protocol}}},
+		{byPort + back + f.suffix, [][]byte{remote, binary.BigEndian.AppendUint16(nil, p.SrcPort), {p.Protocol}}},
 	}
 }
 

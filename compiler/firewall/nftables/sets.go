@@ -59,20 +59,22 @@ func (c *contents) discovery(f family) {
 	c.add(in)
 }
 
-// conversations are the sets of what one way may be opened, ICMP apart.
+// conversations are the sets of what one way may be opened, ICMP apart. What tells most
+// elements apart stands first: the kernel goes on from a field, for a packet as for a new
+// element, with all elements that have matched so far, one by one.
 func (c *contents) conversations(f family, way string) {
-	known := Set{Name: byPort + way + f.suffix, Types: []Type{ProtocolType, f.address, PortType}}
+	known := Set{Name: byPort + way + f.suffix, Types: []Type{f.address, PortType, ProtocolType}}
 	for _, t := range []struct {
 		proto  firewall.Proto
 		number uint8
 	}{{firewall.TCP, space.ProtoTCP}, {firewall.UDP, space.ProtoUDP}, {firewall.SCTP, space.ProtoSCTP}} {
 		for _, e := range c.disjoint(f, c.asked(f, way, func(r firewall.Rule, s firewall.Service) bool { return !r.Any && s.Proto == t.proto })) {
-			known.Elements = append(known.Elements, Element{[]Interval{octets(t.number, t.number), addresses(e.remote), words(e.low, e.high)}, c.lines(e.rules)})
+			known.Elements = append(known.Elements, Element{[]Interval{addresses(e.remote), words(e.low, e.high), octets(t.number, t.number)}, c.lines(e.rules)})
 		}
 	}
-	whole := Set{Name: byAny + way + f.suffix, Types: []Type{ProtocolType, f.address}}
+	whole := Set{Name: byAny + way + f.suffix, Types: []Type{f.address, ProtocolType}}
 	for _, e := range c.disjoint(f, c.asked(f, way, func(r firewall.Rule, s firewall.Service) bool { return r.Any && s.Proto == firewall.Other })) {
-		whole.Elements = append(whole.Elements, Element{[]Interval{octets(0, 0xff), addresses(e.remote)}, c.lines(e.rules)})
+		whole.Elements = append(whole.Elements, Element{[]Interval{addresses(e.remote), octets(0, 0xff)}, c.lines(e.rules)})
 	}
 	c.add(known)
 	c.add(whole)
@@ -154,8 +156,10 @@ func (c *contents) asked(f family, way string, wanted func(firewall.Rule, firewa
 	return out
 }
 
-// MaxElements bounds the elements of one table.
-const MaxElements = 50_000
+// MaxElements bounds the elements of one table: those of 5,000 rules that cannot be
+// joined, and some. What the kernel takes to load them grows with the square of their
+// number, and nothing can interrupt it meanwhile.
+const MaxElements = 6000
 
 // ErrTooMany says that a policy would become a table of more elements than that.
 var ErrTooMany = errors.New("the rules become too many elements of sets")

@@ -19,6 +19,11 @@ func (s *Sandbox) bindWalls(b *compiler.Bundle) error {
 	if len(b.Index.Walls) == 0 || innerwall.Able() != nil {
 		return nil
 	}
+	for filter := range s.Filters {
+		if _, has := b.Index.Walls[filter]; !has {
+			s.Log(fmt.Sprintf("%s: libvirt's filter enforces its rules alone: the rules of the filter %s are too many for an inner wall", s.Name, filter))
+		}
+	}
 	s.Walls = map[string]*nftables.Table{}
 	for filter, w := range b.Index.Walls {
 		table, err := nftables.Decode(b.File(w.Inner))
@@ -27,9 +32,6 @@ func (s *Sandbox) bindWalls(b *compiler.Bundle) error {
 		}
 		if outer := b.File(w.Outer); table.Name != filter || s.Filters[filter] == nil || outer == nil {
 			return fmt.Errorf("%s: the walls of the filter %s are not its own", w.Inner, filter)
-		}
-		if !innerwall.Fits(table) {
-			continue
 		}
 		s.Filters[filter], s.Walls[filter] = b.File(w.Outer), table
 	}

@@ -27,12 +27,12 @@ import (
 
 // wall is a small one: UDP may come in on the ports, from anywhere.
 func wall(device string, ports ...uint16) *compiled.Table {
-	three := []compiled.Type{compiled.ProtocolType, compiled.IPv4Type, compiled.PortType}
+	three := []compiled.Type{compiled.IPv4Type, compiled.PortType, compiled.ProtocolType}
 	open := compiled.Set{Name: "ports_in4", Types: three}
 	for _, p := range ports {
 		port := binary.BigEndian.AppendUint16(nil, p)
 		open.Elements = append(open.Elements, compiled.Element{Key: []compiled.Interval{
-			{Low: []byte{17}, High: []byte{17}}, {Low: make([]byte, 4), High: []byte{255, 255, 255, 255}}, {Low: port, High: port},
+			{Low: make([]byte, 4), High: []byte{255, 255, 255, 255}}, {Low: port, High: port}, {Low: []byte{17}, High: []byte{17}},
 		}})
 	}
 	is := func(f compiled.Field, value ...byte) compiled.Match {
@@ -48,7 +48,7 @@ func wall(device string, ports ...uint16) *compiled.Table {
 	return &compiled.Table{Name: "sbx-" + device, Device: device,
 		Sets: []compiled.Set{
 			open,
-			{Name: "any_in6", Types: []compiled.Type{compiled.ProtocolType, compiled.IPv6Type}},
+			{Name: "any_in6", Types: []compiled.Type{compiled.IPv6Type, compiled.ProtocolType}},
 			{Name: "ask_in6", Types: []compiled.Type{compiled.IPv6Type, compiled.ICMPv6Type, compiled.ICMPv6Code}},
 		},
 		Chains: []compiled.Chain{
@@ -58,12 +58,12 @@ func wall(device string, ports ...uint16) *compiled.Table {
 			{Name: "in", Rules: []compiled.Rule{accepted(is(compiled.EtherType, 8, 6)), leads("in_ip4", is(compiled.EtherType, 8, 0)), leads("in_ip6", is(compiled.EtherType, 0x86, 0xdd)), leads("refused_in")}},
 			{Name: "in_ip4", Rules: []compiled.Rule{
 				accepted(states(compiled.New, compiled.Established), is(compiled.CTDirection, compiled.Original),
-					compiled.Match{Fields: []compiled.Field{compiled.Protocol, compiled.Source4, compiled.TargetPort}, Set: "ports_in4"}),
+					compiled.Match{Fields: []compiled.Field{compiled.Source4, compiled.TargetPort, compiled.Protocol}, Set: "ports_in4"}),
 				leads("refused_in"),
 			}},
 			{Name: "in_ip6", Rules: []compiled.Rule{
 				accepted(states(compiled.Related), compiled.Match{Fields: []compiled.Field{compiled.Source6, compiled.Type6, compiled.Code6}, Set: "ask_in6"}),
-				accepted(compiled.Match{Fields: []compiled.Field{compiled.Protocol, compiled.Source6}, Set: "any_in6"}),
+				accepted(compiled.Match{Fields: []compiled.Field{compiled.Source6, compiled.Protocol}, Set: "any_in6"}),
 				leads("refused_in"),
 			}},
 			{Name: "refused_out", Rules: []compiled.Rule{{Log: true, Verdict: compiled.Drop}}},
@@ -116,8 +116,8 @@ func TestOthersChangesShow(t *testing.T) {
 		"flush chain bridge sbx-sbxchange refused_in",
 		"insert rule bridge sbx-sbxchange in accept",
 		"insert rule bridge sbx-sbxchange in counter",
-		"add element bridge sbx-sbxchange ports_in4 { udp . 10.0.0.0/8 . 22 }",
-		"delete element bridge sbx-sbxchange ports_in4 { udp . 0.0.0.0/0 . 53 }",
+		"add element bridge sbx-sbxchange ports_in4 { 10.0.0.0/8 . 22 . udp }",
+		"delete element bridge sbx-sbxchange ports_in4 { 0.0.0.0/0 . 53 . udp }",
 		"add chain bridge sbx-sbxchange other { type filter hook input priority -1; policy drop; }",
 		"add set bridge sbx-sbxchange other { type ether_addr; }",
 		"add table bridge sbx-sbxchange { flags dormant; }",
@@ -140,14 +140,21 @@ func TestOthersChangesShow(t *testing.T) {
 	}
 }
 
-// A table of more elements than one message holds is taken in one transaction, and read as it is.
+// A table of as many elements as a compiled one may have is taken in one transaction, and
+// read as it is; so is one of which a few go, and one of which nearly all do.
 func TestLargeTable(t *testing.T) {
-	ports := make([]uint16, 700)
+	if err := Able(); err != nil {
+		t.Fatal(err)
+	}
+	ports := make([]uint16, compiled.MaxElements)
 	for n := range ports {
 		ports[n] = uint16(1000 + 2*n)
 	}
-	mustLoad(t, wall("sbxlarge", ports...))
-	mustLoad(t, wall("sbxlarge", ports[:690]...))
+	for _, n := range []int{len(ports), len(ports) - 2, 10} {
+		begin := time.Now()
+		mustLoad(t, wall("sbxlarge", ports[:n]...))
+		t.Logf("%d elements: %v", n, time.Since(begin))
+	}
 }
 
 func TestRemove(t *testing.T) {

@@ -203,6 +203,8 @@ func (e explanation) print(w io.Writer) error {
 		say.Fprintf(w, "  outer     %s\n", e.Walls.Outer)
 		say.Fprintf(w, "  inner     %s\n", e.Walls.Inner)
 		say.Fprintf(w, "\nOn a host without it:\n")
+	} else if e.Profile != "" {
+		say.Fprintf(w, "\nThe rules are too many for an inner wall: on every host, libvirt's filter enforces them alone:\n")
 	}
 	for _, s := range e.Sources {
 		say.Fprintf(w, "\n%s: %s\n", s.who(), passes(s.Accept))
