@@ -73,7 +73,7 @@ test-packages:
 test-services: kernel build
 	scripts/install-packages memcached socat mosquitto mosquitto-clients postgresql mariadb-server mariadb-client squid openssh-server prometheus-node-exporter rsyslog unbound dnsmasq vsftpd bind9 bind9-dnsutils samba smbclient php-fpm haproxy varnish openssh-client lighttpd ngircd tor snmpd privoxy cron tinyproxy beanstalkd nsd chrony dovecot-core cups-daemon dillo
 	$(GO) test -tags services -count=1 -run TestFigures ./internal/shelf
-	$(GO) test -tags services -count=1 -run 'TestDraftedServices|TestShelf|TestFurtherUnits|TestDillo' -timeout 40m -v ./cmd/sbx
+	$(GO) test -tags services -count=1 -run 'TestDraftedServices|TestExistingData|TestShelf|TestFurtherUnits|TestDillo' -timeout 40m -v ./cmd/sbx
 
 # On real Debian hosts, in virtual machines: see internal/lab.
 test-hosts:

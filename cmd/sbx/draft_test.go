@@ -163,10 +163,25 @@ func (s *hosted) run(t *testing.T, file string) {
 	} else if !os.IsTimeout(err) {
 		t.Errorf("a port that the profile does not name is not silent: %v", err)
 	}
+	refusesAllElse(t, name, address[:strings.LastIndexByte(address, '.')]+".1")
 	for path, is := range owners(t, kept) {
 		if was, ok := before[path]; ok && was != is {
 			t.Errorf("%s was %s and is %s", path, was, is)
 		}
+	}
+}
+
+// refusesAllElse has a shell beside the service try what no profile of these opens: the
+// host at its address on the network, its secrets, its programs.
+func refusesAllElse(t *testing.T, name, host string) {
+	t.Helper()
+	called := listen(t, net.JoinHostPort(host, "7"))
+	const script = `timeout 1 bash -c "echo >/dev/tcp/$0/7" 2>/dev/null && echo connects
+		for file in /etc/shadow /root/.bashrc /etc/machine-id; do cat $file >/dev/null 2>&1 && echo reads $file; done
+		for file in /usr/bin/mine /etc/passwd; do { : >>$file; } 2>/dev/null && echo writes $file; done; echo tried`
+	out, err := sbx(t, "exec", name, "--", "/usr/bin/bash", "-c", script, host).CombinedOutput()
+	if err != nil || string(out) != "tried\n" || called.Load() {
+		t.Errorf("from inside: %v\n%s", err, out)
 	}
 }
 
@@ -195,7 +210,7 @@ func onTmpfs(t *testing.T, path string) string {
 	if !info.IsDir() {
 		path = filepath.Dir(path)
 	}
-	script := `set -e; copy=$(mktemp -d); cp -a "$1/." "$copy"; mount -t tmpfs tmpfs "$1"; cp -a "$copy/." "$1"; rm -rf "$copy"`
+	script := `set -e; copy=$(mktemp -d); cp -a "$1/." "$copy"; mount -t tmpfs -o mode=0755 tmpfs "$1"; cp -a "$copy/." "$1"; rm -rf "$copy"`
 	if out, err := exec.Command("sh", "-c", script, "sh", path).CombinedOutput(); err != nil {
 		t.Fatalf("%s on a tmpfs: %v\n%s", path, err, out)
 	}
