@@ -17,6 +17,7 @@ package runtime
 import (
 	"cmp"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/sbx-dev/sbx/internal/state"
@@ -75,6 +76,8 @@ type Runtime struct {
 	drivers *drivers.Drivers
 	locks   locks.Locks
 	host    kinds.Host
+
+	unconfined sync.Map // the backends of which was told that nothing confines their sandboxes
 }
 
 // answerLimit is what Options.AnswerLimit is by default.

@@ -133,10 +133,8 @@ func (u *up) apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if u.renews() && !u.s.Job && u.s.MAC == schema.MACPreferred && !confinement.Confines(u.s) {
-		u.r.options.Log(u.s.Name + ": neither AppArmor nor SELinux confines it here: one wall less (sbx doctor)")
-	}
 	if u.renews() {
+		u.tellUnconfined()
 		// Before anything is changed: what runs is to run on where these are missing.
 		if err := errors.Join(u.s.ReadSecrets(ctx), u.s.OpenHost()); err != nil {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
@@ -190,6 +188,17 @@ func (u *up) apply(ctx context.Context) error {
 		}
 	}
 	return u.settle(ctx)
+}
+
+// tellUnconfined says that a wall is missing here which the profile would have: once of
+// each backend, because it is the host that lacks it.
+func (u *up) tellUnconfined() {
+	if u.s.Job || u.s.MAC != schema.MACPreferred || confinement.Confines(u.s) {
+		return
+	}
+	if _, told := u.r.unconfined.LoadOrStore(u.s.Backend, true); !told {
+		u.r.options.Log(fmt.Sprintf("neither AppArmor nor SELinux confines sandboxes of backend %q here: one wall less (sbx doctor)", u.s.Backend))
+	}
 }
 
 // noticeLimit is how long libvirt may take to see that a sandbox has ended.

@@ -85,7 +85,7 @@ func Look(s Sandbox) (*Report, error) {
 		return nil, errors.New("what is dropped the kernel tells root alone: run sbx denied as root")
 	}
 	if err := innerwall.Able(); err != nil {
-		return nil, fmt.Errorf("%s: what is dropped cannot be seen on this host, because libvirt's filter alone enforces the rules, which tells nothing: for the inner wall that does, this kernel is not enough: %w; sbx explain says what becomes of a packet, and sbx learn watches a command and who tries to reach it", s.Name, err)
+		return nil, fmt.Errorf("%s: what is dropped cannot be seen here: libvirt's filter tells nothing, and for the inner wall, which does, this kernel is not enough: %w; sbx explain says what becomes of a packet, and sbx learn watches a command and who tries to reach it", s.Name, err)
 	}
 	r := &Report{Name: s.Name, Walls: []Wall{}, Denied: []Packet{}}
 	held := map[string]*innerwall.Held{}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/say"
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
+	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/runtime/denied"
 )
 
@@ -51,33 +52,46 @@ func (c *Denied) Run(a *verb.App) error {
 	case c.JSON && !c.Follow:
 		e.SetIndent("", "  ")
 		return e.Encode(found)
-	case !c.JSON:
-		printWalls(a.Stdout, found)
+	case c.JSON:
+		if found.Untold != "" {
+			say.Fprintf(a.Stderr, "sbx: what is dropped now is not told: %s\n", found.Untold)
+		}
+		return c.follow(a, host, found, func(p denied.Packet) error { return e.Encode(p) })
 	}
+	printWalls(a.Stdout, found)
+	show := func(p denied.Packet) error {
+		if p.Passes {
+			return nil
+		}
+		return printDenied(a.Stdout, p)
+	}
+	if c.Follow {
+		return c.follow(a, host, found, show)
+	}
+	for _, p := range found.Denied {
+		if err := show(p); err != nil {
+			return err
+		}
+	}
+	return printLost(a.Stdout, found)
+}
+
+// follow shows what was found, and then each packet that is dropped first or again, until
+// the user has seen enough.
+func (c *Denied) follow(a *verb.App, host *runtime.Runtime, found *denied.Report, show func(denied.Packet) error) (err error) {
 	var shown map[string]uint64
 	for {
 		counts := map[string]uint64{} // of what there is now: the log forgets, too
 		for _, p := range found.Denied {
-			if p.Passes && !c.JSON {
-				continue
-			}
 			key := keyOf(p)
 			if counts[key] = p.Count; shown[key] == p.Count {
 				continue
 			}
-			if c.JSON {
-				err = e.Encode(p)
-			} else {
-				err = printDenied(a.Stdout, p)
-			}
-			if err != nil {
+			if err := show(p); err != nil {
 				return err
 			}
 		}
 		shown = counts
-		if !c.Follow {
-			break
-		}
 		select {
 		case <-a.Ctx.Done():
 			return watched(a, a.Ctx.Err())
@@ -87,13 +101,12 @@ func (c *Denied) Run(a *verb.App) error {
 			return watched(a, err)
 		}
 	}
-	return printLost(a.Stdout, found)
 }
 
 // printWalls says how much was dropped in all.
 func printWalls(w io.Writer, r *denied.Report) {
 	for _, wall := range r.Walls {
-		say.Fprintf(w, "%s has dropped %d packets on their way in and %d on their way out.\n", wall.Wall, wall.In, wall.Out)
+		say.Fprintf(w, "Packets dropped by %s: %d on their way in, %d on their way out.\n", wall.Wall, wall.In, wall.Out)
 	}
 	if r.Untold != "" {
 		say.Fprintf(w, "What is dropped now is not told: %s.\n", r.Untold)
@@ -147,10 +160,10 @@ func printDenied(w io.Writer, p denied.Packet) error {
 // printLost says what is not among what was shown.
 func printLost(w io.Writer, r *denied.Report) error {
 	if r.Forgotten > 0 {
-		say.Fprintf(w, "\n%d kinds of packets had to make room for others.\n", r.Forgotten)
+		say.Fprintf(w, "\nKinds of packets that had to make room for others: %d.\n", r.Forgotten)
 	}
 	if r.Missed > 0 {
-		say.Fprintf(w, "\n%d packets came faster than they could be noted.\n", r.Missed)
+		say.Fprintf(w, "\nPackets that came faster than they could be noted: %d.\n", r.Missed)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func TestPrintDenied(t *testing.T) {
 	if err := printLost(&out, report); err != nil {
 		t.Fatal(err)
 	}
-	const want = `sbx-apache has dropped 14 packets on their way in and 3 on their way out.
+	const want = `Packets dropped by sbx-apache: 14 on their way in, 3 on their way out.
 What is dropped now is not told: nobody <U+001B>[2Jlistens.
 
 in tcp 10.83.0.7:40112 -> 10.83.0.80:8080
@@ -47,9 +47,9 @@ in ethertype 0x88cc
     2 times, last 2026-01-31 08:00:00
     no rule: it is no IP
 
-2 kinds of packets had to make room for others.
+Kinds of packets that had to make room for others: 2.
 
-3 packets came faster than they could be noted.
+Packets that came faster than they could be noted: 3.
 `
 	if out.String() != want {
 		t.Errorf("it prints\n%s\nwant\n%s", out.String(), want)
