@@ -2,6 +2,7 @@ package channel
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"syscall"
@@ -51,8 +52,13 @@ func (c *Client) Run(ctx context.Context, command Command, stdio Stdio) (Exit, e
 func (c *Client) session(ctx context.Context, r Request, stdio Stdio) (Exit, error) {
 	r.Command.Stdin = stdio.Stdin != nil
 	from, to := c.takeOutput(stdio, r.Command.TTY != nil)
+	var piped *direct
 	if r.Command.Piped = from != nil; r.Command.Piped {
-		defer from.Close()
+		defer func() {
+			if piped == nil {
+				from.Close()
+			}
+		}()
 	}
 	s, done, err := c.open(ctx, r)
 	if err != nil {
@@ -69,7 +75,6 @@ func (c *Client) session(ctx context.Context, r Request, stdio Stdio) (Exit, err
 		return Exit{}, unexpected(f)
 	}
 
-	var piped *direct
 	if from != nil && bytes.Equal(f.Payload, []byte{outputPipe}) {
 		piped = pass(from, to)
 	}
@@ -81,10 +86,10 @@ func (c *Client) session(ctx context.Context, r Request, stdio Stdio) (Exit, err
 	}
 	go s.sendEvents(stdio, ended)
 	exit, err := s.receive(stdio, in)
-	if err != nil || ctx.Err() != nil { // by the end of ctx the guest ends the command, and may say so before we leave
+	err = cmp.Or(err, piped.finish(ctx)) // also what has come of a sandbox that is gone
+	if err != nil || ctx.Err() != nil {  // by the end of ctx the guest ends the command, and may say so before we leave
 		return Exit{}, c.failure(ctx, err)
 	}
-	piped.finish()
 	return exit, nil
 }
 

@@ -184,8 +184,8 @@ func isTerminal(f *os.File) (is bool) {
 	return is || err != nil
 }
 
-// pass moves what comes by the pipe into a file. When that fails, nobody reads: the
-// command finds its pipe closed.
+// pass moves what comes by the pipe into a file, and closes the pipe then. When that
+// fails, nobody reads: the command finds its pipe closed.
 func pass(from, to *os.File) *direct {
 	d := &direct{from, make(chan struct{})}
 	splice.Widen(from)
@@ -199,13 +199,18 @@ func pass(from, to *os.File) *direct {
 	return d
 }
 
-// finish waits until all is moved that the command has written, which has ended. What
-// somebody in the sandbox writes later, who has kept the pipe, is no more than a pipe
-// holds.
-func (d *direct) finish() {
+// finish waits until all is moved that the command has written, which has ended, or until
+// ctx ends, which is an error: it may be that nobody reads it. What somebody in the sandbox
+// writes later, who has kept the pipe, is no more than a pipe holds.
+func (d *direct) finish(ctx context.Context) error {
 	if d == nil {
-		return
+		return nil
 	}
 	_ = d.from.SetReadDeadline(past) // or it is closed: all is moved
-	<-d.done
+	select {
+	case <-d.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

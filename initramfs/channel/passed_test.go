@@ -49,14 +49,11 @@ func saying(data []byte, piped *[]bool) Handler {
 // The output of one command comes by the pipe, whole, before its end is told; that of
 // the next in frames.
 func TestOutputByPipe(t *testing.T) {
-	data := bytes.Repeat([]byte("all of it\n"), 400_000)
+	said := [][]byte{bytes.Repeat([]byte("all of it\n"), 400_000), []byte("in a frame\n")}
 	var piped []bool
-	c := passingTo(t, func(r Request, s *Stream) {
-		saying(data, &piped)(r, s)
-		data = []byte("in a frame\n")
-	})
-	for range 2 {
-		to, want := outputFile(t), data
+	c := passingTo(t, func(r Request, s *Stream) { saying(said[len(piped)], &piped)(r, s) })
+	for _, want := range said {
+		to := outputFile(t)
 		exit, err := c.Exec(t.Context(), Command{Argv: []string{"x"}}, Stdio{Stdout: to})
 		if err != nil || exit.Code != 7 {
 			t.Fatalf("%v, %v", exit, err)
@@ -121,6 +118,81 @@ func TestHostileKeepsThePipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-over // its pipe is closed
+}
+
+// Whoever waits no longer is not held by a file that takes nothing.
+func TestNobodyWaitsForThePipe(t *testing.T) {
+	c := passingTo(t, func(r Request, s *Stream) {
+		out := s.Output(*r.Command)
+		_ = s.Started(true)
+		_, _ = out.Write(make([]byte, 8<<20)) // more than both pipes hold
+		out.Close()
+	})
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	defer r.Close() // before that, as somebody may wait in w
+	ctx, cancel := context.WithCancelCause(t.Context())
+	over := errors.New("it is over")
+	left := make(chan error, 1)
+	go func() {
+		_, err := c.Exec(ctx, Command{Argv: []string{"x"}}, Stdio{Stdout: w})
+		left <- err
+	}()
+	waitFull(t, w)
+	cancel(over)
+	select {
+	case err := <-left:
+		if !errors.Is(err, over) {
+			t.Errorf("it ends with %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("it waits for a reader")
+	}
+}
+
+// waitFull waits until a pipe takes nothing more.
+func waitFull(t *testing.T, w *os.File) {
+	t.Helper()
+	for limit := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		polled := []unix.PollFd{{Fd: int32(w.Fd()), Events: unix.POLLOUT}}
+		if n, err := unix.Poll(polled, 0); n == 0 && err == nil {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatal("the pipe takes more and more")
+		}
+	}
+}
+
+// What a sandbox has written that is lost meanwhile has come.
+func TestOutputOfWhatIsLost(t *testing.T) {
+	host, guest := pipe(t)
+	served := make(chan error, 1)
+	last := bytes.Repeat([]byte("the last words\n"), 2000)
+	go func() {
+		served <- Serve(guest, func(r Request, s *Stream) {
+			out := s.Output(*r.Command)
+			_ = s.Started(true)
+			_, _ = out.Write(last)
+			out.Close()
+			guest.Close()
+		})
+	}()
+	c, err := DialPassing(t.Context(), host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { c.Close(); <-served }()
+	to := outputFile(t)
+	if exit, err := c.Exec(t.Context(), Command{Argv: []string{"x"}}, Stdio{Stdout: to}); err == nil {
+		t.Errorf("its command ends with %v", exit)
+	}
+	if got, err := os.ReadFile(to.Name()); err != nil || !bytes.Equal(got, last) {
+		t.Errorf("of %d bytes %d have come (%v)", len(last), len(got), err)
+	}
 }
 
 // A reader that leaves closes the pipe, as one of the command's own would be.

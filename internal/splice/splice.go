@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -79,10 +80,17 @@ func waiting(src *os.File) (n int, err error) {
 	return n, errors.Join(wait, err)
 }
 
-// move moves n bytes that stand in src, of which nobody else takes any.
+// errTaken says that somebody else has taken what stood in a pipe.
+var errTaken = errors.New("somebody else has taken it")
+
+// move moves n bytes that stand in src, or fewer where somebody else takes some of them:
+// a command can open the pipe that it writes to.
 func move(dst, src *os.File, n int) error {
 	for n > 0 {
 		moved, err := once(dst, src, min(n, most))
+		if errors.Is(err, errTaken) {
+			return nil
+		}
 		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS) {
 			return copied(dst, src, n) // a file that is appended to, or what the call is denied
 		}
@@ -110,8 +118,8 @@ func once(dst, src *os.File, n int) (moved int, err error) {
 				var took int64
 				took, err = unix.Splice(int(in), nil, int(out), nil, n, unix.SPLICE_F_MOVE)
 				moved = int(took)
-				if errors.Is(err, unix.EAGAIN) { // of dst: src has something
-					_, err = unix.Poll([]unix.PollFd{{Fd: int32(out), Events: unix.POLLOUT}}, -1)
+				if errors.Is(err, unix.EAGAIN) {
+					err = awaitSpace(int(out), int(in))
 				} else if !errors.Is(err, unix.EINTR) {
 					return
 				}
@@ -128,8 +136,42 @@ func once(dst, src *os.File, n int) (moved int, err error) {
 	return moved, errors.Join(err, outer)
 }
 
+// awaitSpace waits until out takes something, unless in has nothing for it.
+func awaitSpace(out, in int) error {
+	if n, err := unix.IoctlGetInt(in, unix.TIOCINQ); err != nil {
+		return err
+	} else if n == 0 {
+		return errTaken
+	}
+	_, err := unix.Poll([]unix.PollFd{{Fd: int32(out), Events: unix.POLLOUT}}, -1)
+	return err
+}
+
 // copied is move by a buffer.
 func copied(dst, src *os.File, n int) error {
-	_, err := io.CopyBuffer(struct{ io.Writer }{dst}, struct{ io.Reader }{io.LimitReader(src, int64(n))}, make([]byte, min(n, most)))
+	conn, err := src.SyscallConn()
+	if err != nil {
+		return err
+	}
+	_, err = io.CopyBuffer(struct{ io.Writer }{dst}, io.LimitReader(standing{conn}, int64(n)), make([]byte, min(n, most)))
 	return err
+}
+
+// standing reads what stands in a pipe, which has its end where nothing does: also when the
+// deadline of the pipe is over.
+type standing struct{ pipe syscall.RawConn }
+
+// Read implements io.Reader.
+func (s standing) Read(b []byte) (n int, err error) {
+	outer := s.pipe.Control(func(fd uintptr) {
+		for n, err = unix.Read(int(fd), b); errors.Is(err, unix.EINTR); n, err = unix.Read(int(fd), b) {
+		}
+	})
+	switch {
+	case outer != nil:
+		return 0, outer
+	case errors.Is(err, unix.EAGAIN), err == nil && n == 0:
+		return 0, io.EOF
+	}
+	return max(n, 0), err
 }

@@ -46,24 +46,49 @@ func TestAll(t *testing.T) {
 // A deadline ends what waits, and what stands in the pipe is moved behind it: no more
 // than that, though the pipe is held open.
 func TestRest(t *testing.T) {
-	into, taken := file(t, os.O_WRONLY)
-	src, w := pipe(t)
-	if err := src.SetReadDeadline(time.Unix(1, 0)); err != nil {
-		t.Fatal(err)
+	for name, open := range targets {
+		t.Run(name, func(t *testing.T) {
+			into, taken := open(t)
+			src, w := pipe(t)
+			if err := src.SetReadDeadline(time.Unix(1, 0)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Write([]byte("the last words")); err != nil {
+				t.Fatal(err)
+			}
+			if err := splice.All(into, src); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatalf("the deadline is over, and All says %v", err)
+			}
+			for range 2 { // the second finds nothing
+				if err := splice.Rest(into, src); err != nil {
+					t.Fatal(err)
+				}
+			}
+			into.Close()
+			if got := taken(); string(got) != "the last words" {
+				t.Errorf("%q arrived", got)
+			}
+		})
 	}
-	if _, err := w.Write([]byte("the last words")); err != nil {
-		t.Fatal(err)
-	}
-	if err := splice.All(into, src); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("the deadline is over, and All says %v", err)
-	}
-	for range 2 { // the second finds nothing
-		if err := splice.Rest(into, src); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := taken(); string(got) != "the last words" {
-		t.Errorf("%q arrived", got)
+}
+
+// A command can read the pipe that it writes to: what it has taken itself is not awaited.
+func TestSomebodyTakes(t *testing.T) {
+	for name, open := range targets {
+		t.Run(name, func(t *testing.T) {
+			into, taken := open(t)
+			src, w := pipe(t)
+			if _, err := w.Write([]byte("some")); err != nil {
+				t.Fatal(err)
+			}
+			if err := splice.Move(into, src, len("some, and what is gone")); err != nil {
+				t.Error(err)
+			}
+			into.Close()
+			if got := taken(); string(got) != "some" {
+				t.Errorf("%q arrived", got)
+			}
+		})
 	}
 }
 

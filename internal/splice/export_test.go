@@ -1,0 +1,4 @@
+package splice
+
+// Move is move.
+var Move = move
