@@ -196,7 +196,7 @@ func (e *ephemeral) start(ctx context.Context) (client *channel.Client, leave fu
 	ctx, cancel := e.r.untilAnswer(ctx)
 	defer cancel()
 	if !backend.Held() {
-		client, err := channel.DialPassing(ctx, first)
+		client, err := keep.Dial(ctx, first)
 		return client, func() { client.Close() }, err
 	}
 	return keep.Hold(ctx, e.r.options.Holder, e.s.Dir, first)

@@ -78,11 +78,11 @@ func (h Host) PlainSockets(f func() error) error {
 	if !h.HasSELinux() {
 		return f()
 	}
-	own, err := os.ReadFile(h.path("proc/thread-self/attr/current"))
+	own, err := h.ownContext()
 	if err != nil {
 		return fmt.Errorf("cannot learn its own SELinux context: %w", err)
 	}
-	lowest, _, ranged := strings.Cut(strings.TrimRight(string(own), "\x00\n"), "-")
+	lowest, _, ranged := strings.Cut(own, "-")
 	if !ranged {
 		return f()
 	}
@@ -98,6 +98,28 @@ func (h Host) PlainSockets(f func() error) error {
 		}
 	}()
 	return f()
+}
+
+// PlainPipes says whether the pipes that this process makes have no categories. They have
+// those of who makes them, whatever is said of sockets and files (inode_doinit_with_dentry
+// in security/selinux/hooks.c, fs_use_task of the policy), and a sandbox may use none
+// with categories that it has not.
+func (h Host) PlainPipes() bool {
+	if !h.HasSELinux() {
+		return true
+	}
+	own, err := h.ownContext()
+	if err != nil {
+		return false
+	}
+	fields := strings.SplitN(own, ":", 4) // user, role, type and range, which some policies have not
+	return len(fields) < 4 || !strings.ContainsAny(fields[3], "-:")
+}
+
+// ownContext is the SELinux context of this thread.
+func (h Host) ownContext() (string, error) {
+	own, err := os.ReadFile(h.path("proc/thread-self/attr/current"))
+	return strings.TrimRight(string(own), "\x00\n"), err
 }
 
 // tell writes to one of the kernel's files.

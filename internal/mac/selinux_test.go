@@ -32,6 +32,27 @@ func TestSocketsHaveNoCategories(t *testing.T) {
 	}
 }
 
+// A pipe can be handed to a sandbox by who has no categories, and where nobody looks at
+// them.
+func TestWhoMakesPlainPipes(t *testing.T) {
+	const enforce, current = "sys/fs/selinux/enforce", "proc/thread-self/attr/current"
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  bool
+	}{
+		"terminal":   {map[string]string{enforce: "1", current: "unconfined_u:unconfined_r:unconfined_t:s0-s0:c0.c1023\x00"}, false},
+		"one level":  {map[string]string{enforce: "1", current: "staff_u:staff_r:staff_t:s0:c5\x00"}, false},
+		"unit":       {map[string]string{enforce: "1", current: "system_u:system_r:initrc_t:s0\x00"}, true},
+		"no levels":  {map[string]string{enforce: "1", current: "unconfined_u:unconfined_r:unconfined_t\x00"}, true},
+		"not said":   {map[string]string{enforce: "1"}, false},
+		"no SELinux": {map[string]string{current: "a-profile:of//AppArmor (enforce)\n"}, true},
+	} {
+		if got := hostWith(t, c.files).PlainPipes(); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 func TestWhetherSELinuxEnforces(t *testing.T) {
 	const enforce = "sys/fs/selinux/enforce"
 	for text, want := range map[string]bool{"1": true, "0": false} {

@@ -22,6 +22,17 @@ exit $code
 END_OF_COMMAND
 chmod 0755 /usr/local/bin/enforced
 
+#: from a unit and from a terminal, a container's output comes, and nothing of it is denied
+cat >output <<'END'
+sbx run -- cat /proc/self/attr/current >/run/context
+tr '\0' '\n' </run/context
+END
+enforced bash -eu output | tee said
+# Somebody at a terminal has all categories; the lab itself is a unit, with none.
+enforced runcon unconfined_u:unconfined_r:unconfined_t:s0-s0:c0.c1023 bash -eu output | tee -a said
+test "$(grep -c ^system_u:system_r:sbx_container_t:s0:c said)" = 2
+test -z "$(grep -E 'tclass=(fifo_file|fd)' said)"
+
 #: a container opens devices of the host, and makes a network interface
 cat >tunnel.cue <<'END'
 package tunnel

@@ -17,6 +17,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/confine"
 	"github.com/sbx-dev/sbx/internal/lockfile"
 	"github.com/sbx-dev/sbx/internal/logfile"
+	"github.com/sbx-dev/sbx/internal/mac"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/internal/droplog"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
@@ -124,7 +125,17 @@ func Connect(ctx context.Context, held bool, dir string) (*channel.Client, error
 	if held {
 		return channel.Dial(ctx, conn)
 	}
-	return channel.DialPassing(ctx, conn)
+	return Dial(ctx, conn)
+}
+
+// Dial connects to the first process itself over a socket, and hands it a pipe for a
+// command's output: not where SELinux would keep that from it, and say so for each
+// connection. The output comes in frames then.
+func Dial(ctx context.Context, first net.Conn) (*channel.Client, error) {
+	if !mac.Host("/").PlainPipes() {
+		return channel.Dial(ctx, first)
+	}
+	return channel.DialPassing(ctx, first)
 }
 
 // channelFile is a connection to the first process.
