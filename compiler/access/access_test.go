@@ -243,3 +243,16 @@ func FuzzExplain(f *testing.F) {
 		}
 	})
 }
+
+// Of the host's figures what no figure is cannot be read: a process, least of all.
+func TestFigures(t *testing.T) {
+	p, b := loaded(t, `"/etc/motd":      {file: "hello\n"}`, `"/host/proc": figures: "proc"`+"\n\t\t"+`"/host/sys": figures: "sys"`)
+	for attempt, want := range map[string]access.Verdict{
+		"read /host/proc/stat": access.Allows, "read /host/proc/1/environ": access.Refuses, "write /host/proc/stat": access.Refuses,
+		"read /host/sys/class/net": access.Allows, "read /host/sys/firmware/dmi": access.Refuses,
+	} {
+		if a := explain(t, p, b, attempt).Answers[0]; a.Wall != access.Mounts || a.Verdict != want {
+			t.Errorf("%s: %+v", attempt, a)
+		}
+	}
+}

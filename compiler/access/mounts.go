@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/internal/figures"
 	"github.com/sbx-dev/sbx/internal/within"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -95,6 +96,8 @@ func (q *question) mounts(by string) Answer {
 	case q.mount == nil:
 		a.Why, a.Place = q.absent()
 		may = false
+	case q.mount.Kind == manifest.Figures && !figures.Shown(move(q.Path, q.mount.Target, "/"+q.mount.Source)):
+		a.Why, a.Place = fmt.Sprintf("it is none of the host's figures in /%s, which are all that is shown at %s", q.mount.Source, q.mount.Target)+by, q.place(*q.mount)
 	default:
 		a.Why, a.Place = q.what()+by, q.place(*q.mount)
 		may = q.Way != Write || isWritable(*q.mount)

@@ -31,6 +31,10 @@ func TestReport(t *testing.T) {
 			t.Errorf("no line %q in\n%s", line, text)
 		}
 	}
+	r.Results = r.Results[:1]
+	if text := r.text(); strings.Contains(text, "without a peer") {
+		t.Errorf("it has a table of nothing:\n%s", text)
+	}
 	for metrics, want := range map[[2]any]string{{"goal-at-most", 1.3}: "≤ 1.3: missed", {"goal-at-least", 1.3}: "≥ 1.3: held", {"goal-at-least", 2.0}: "≥ 2: missed"} {
 		if got := (result{Metrics: map[string]float64{"ratio": 1.32, metrics[0].(string): metrics[1].(float64)}}).goal(); got != want {
 			t.Errorf("%v: %q, want %q", metrics, got, want)

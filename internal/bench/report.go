@@ -102,8 +102,10 @@ func (r *report) text() string {
 		fmt.Fprintf(&b, "| `%s` %s | **%.2f** | %.2f–%.2f | %.0f | %s | %s |\n", m.Package, m.Name,
 			m.Metrics[turns.Median], m.Metrics[turns.Least], m.Metrics[turns.Most], m.Metrics[turns.Rounds], m.goal(), m.rest())
 	}
-	b.WriteString("\n| benchmark without a peer | values |\n|---|---|\n")
-	for _, m := range others {
+	for n, m := range others {
+		if n == 0 {
+			b.WriteString("\n| benchmark without a peer | values |\n|---|---|\n")
+		}
 		fmt.Fprintf(&b, "| `%s` %s | %s |\n", m.Package, m.Name, m.rest())
 	}
 	for _, pkg := range r.Failed {

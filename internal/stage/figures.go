@@ -11,26 +11,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sbx-dev/sbx/internal/figures"
 	"github.com/sbx-dev/sbx/internal/hostpath"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
-
-// procFigures are the files of /proc that hold nothing but figures (proc(5)), as
-// exporters read them: no process, no setting, nothing that does something. Those in net
-// are of the network that sbx runs in, which is the host's.
-var procFigures = []string{
-	"buddyinfo", "cpuinfo", "diskstats", "interrupts", "loadavg", "mdstat", "meminfo", "partitions",
-	"schedstat", "softirqs", "stat", "swaps", "uptime", "version", "vmstat", "zoneinfo",
-	"pressure/cpu", "pressure/io", "pressure/irq", "pressure/memory",
-	"net/dev", "net/netstat", "net/snmp", "net/snmp6", "net/sockstat", "net/sockstat6", "net/softnet_stat",
-	"sys/fs/file-nr", "sys/kernel/random/entropy_avail",
-	"sys/net/netfilter/nf_conntrack_count", "sys/net/netfilter/nf_conntrack_max",
-}
-
-// sysHidden are the folders of /sys that are no figures, or that tell of other programs
-// by what they count: a container's first process hides them in its own /sys, too.
-var sysHidden = []string{"devices/virtual/powercap", "firmware", "fs/pstore", "kernel/debug", "kernel/security", "kernel/tracing"}
 
 // FiguresAt shows figures of the host's kernel at a path below the place, which must be a
 // folder: "proc" are single files of /proc, those that this kernel has, and "sys" is
@@ -61,7 +46,7 @@ func (s *Stage) showProc(point *os.File) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range procFigures {
+	for _, name := range figures.Proc {
 		if err := s.showFile(memory, name); err != nil {
 			memory.Close()
 			return fmt.Errorf("%s: %w", name, err)
@@ -158,7 +143,7 @@ func (s *Stage) showSys(point *os.File, at string) error {
 	if err := s.show(tree, point); err != nil {
 		return err
 	}
-	for _, hidden := range sysHidden {
+	for _, hidden := range figures.SysHidden {
 		if err := s.putNothing(filepath.Join(at, hidden), true); err != nil && !errors.Is(err, unix.ENOENT) {
 			return fmt.Errorf("%s: %w", hidden, err)
 		}
