@@ -66,9 +66,10 @@ seconds() {
 	"$@" >/dev/null || exit
 	awk "BEGIN { printf \"%.1f\", $EPOCHREALTIME - $begun }"
 }
-sed '/^schema.#Profile & {/a mac: "none"' /lab/profiles/apache.cue >plain.cue
-grep -q '^mac: "none"' plain.cue
-plain=$(seconds sbx up plain.cue)
+mkdir plain # the package of another profile is in this folder
+sed '/^schema.#Profile & {/a mac: "none"' /lab/profiles/apache.cue >plain/apache.cue
+grep -q '^mac: "none"' plain/apache.cue
+plain=$(seconds sbx up plain/apache.cue)
 plaindown=$(seconds sbx down apache)
 own=$(seconds sbx up /lab/profiles/apache.cue)
 owndown=$(seconds sbx down apache)
