@@ -147,6 +147,16 @@ func (s *Stage) coverOne(m mounted) (found bool, err error) {
 
 // putNothing mounts an empty folder or file at a path of the stage.
 func (s *Stage) putNothing(at string, dir bool) error {
+	point, err := hostpath.At(s.root, at, unix.O_PATH|unix.O_NOFOLLOW, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS)
+	if err != nil {
+		return err
+	}
+	defer point.Close()
+	return s.attachNothing(point, dir)
+}
+
+// attachNothing mounts an empty folder or file on an open one.
+func (s *Stage) attachNothing(point *os.File, dir bool) error {
 	name := ".nothing" + strconv.Itoa(s.covers)
 	s.covers++
 	if err := makeNode(s.root, name, dir); err != nil {
@@ -157,11 +167,6 @@ func (s *Stage) putNothing(at string, dir bool) error {
 		return err
 	}
 	defer nothing.Close()
-	point, err := hostpath.At(s.root, at, unix.O_PATH|unix.O_NOFOLLOW, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS)
-	if err != nil {
-		return err
-	}
-	defer point.Close()
 	tree, err := clone(nothing)
 	if err != nil {
 		return err

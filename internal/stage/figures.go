@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -30,7 +29,7 @@ func (p *Place) FiguresAt(at, which string) error {
 	case "proc":
 		err = p.stage.showProc(point)
 	case "sys":
-		err = p.stage.showSys(point, filepath.Join("/", p.name, at))
+		err = p.stage.showSys(point)
 	default:
 		err = fmt.Errorf("there are no such figures")
 	}
@@ -125,7 +124,7 @@ func makeFolders(below *os.File, name string) (*os.File, error) {
 
 // showSys mounts a /sys of its own, which shows the network that this thread is in, and
 // nothing of what the host has mounted in its.
-func (s *Stage) showSys(point *os.File, at string) error {
+func (s *Stage) showSys(point *os.File) error {
 	fs, err := unix.Fsopen("sysfs", unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return tell("fsopen", err)
@@ -144,11 +143,25 @@ func (s *Stage) showSys(point *os.File, at string) error {
 		return err
 	}
 	for _, hidden := range figures.SysHidden {
-		if err := s.putNothing(filepath.Join(at, hidden), true); err != nil && !errors.Is(err, unix.ENOENT) {
+		if err := s.hide(tree, hidden); err != nil {
 			return fmt.Errorf("%s: %w", hidden, err)
 		}
 	}
 	return nil
+}
+
+// hide covers a folder of a mount, if that has it: by the mount itself, since what it
+// stands in may be somebody's who renames it meanwhile.
+func (s *Stage) hide(tree *os.File, name string) error {
+	point, err := hostpath.At(tree, name, unix.O_PATH|unix.O_NOFOLLOW, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer point.Close()
+	return s.attachNothing(point, true)
 }
 
 // show attaches a mount of one of the kernel's own file systems, which cover leaves.
