@@ -11,12 +11,17 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/kinds"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/removal"
+	"github.com/sbx-dev/sbx/runtime/internal/settings"
 	"github.com/sbx-dev/sbx/schema"
 )
 
 // bind reads a bundle and binds it to this host.
 func (r *Runtime) bind(b *compiler.Bundle) (*bound.Sandbox, error) {
-	s, err := bound.Read(b, r.state(), r.options.Log)
+	of, err := settings.Read(settings.Path)
+	if err != nil {
+		return nil, err
+	}
+	s, err := bound.Read(b, r.state(), of, r.options.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,7 @@ type Runtime struct {
 	locks   locks.Locks
 	host    kinds.Host
 
-	unconfined sync.Map // the backends of which was told that nothing confines their sandboxes
+	told sync.Map // the lines of what is so of the host, which are not repeated
 }
 
 // answerLimit is what Options.AnswerLimit is by default.
@@ -112,6 +112,13 @@ func New(o Options) *Runtime {
 
 // state is the folder that holds what sandboxes are made of.
 func (r *Runtime) state() state.Folder { return state.Folder(r.options.StateDir) }
+
+// tellOnce logs what is so of the host, not of one sandbox.
+func (r *Runtime) tellOnce(line string) {
+	if _, told := r.told.LoadOrStore(line, true); !told {
+		r.options.Log(line)
+	}
+}
 
 // Close ends the connections.
 func (r *Runtime) Close() {

@@ -134,7 +134,7 @@ func (u *up) apply(ctx context.Context) error {
 		return err
 	}
 	if u.renews() {
-		u.tellUnconfined()
+		u.tellMissingWalls()
 		// Before anything is changed: what runs is to run on where these are missing.
 		if err := errors.Join(u.s.ReadSecrets(ctx), u.s.OpenHost()); err != nil {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
@@ -190,14 +190,14 @@ func (u *up) apply(ctx context.Context) error {
 	return u.settle(ctx)
 }
 
-// tellUnconfined says that a wall is missing here which the profile would have: once of
-// each backend, because it is the host that lacks it.
-func (u *up) tellUnconfined() {
-	if u.s.Job || u.s.MAC != schema.MACPreferred || confinement.Confines(u.s) {
-		return
+// tellMissingWalls says which walls are missing here that the profile would have. It says
+// each once, however many sandboxes lack it, because it is the host that does.
+func (u *up) tellMissingWalls() {
+	if !u.s.Job && u.s.MAC == schema.MACPreferred && !confinement.Confines(u.s) {
+		u.r.tellOnce(fmt.Sprintf("neither AppArmor nor SELinux confines sandboxes of backend %q here: one wall less (sbx doctor)", u.s.Backend))
 	}
-	if _, told := u.r.unconfined.LoadOrStore(u.s.Backend, true); !told {
-		u.r.options.Log(fmt.Sprintf("neither AppArmor nor SELinux confines sandboxes of backend %q here: one wall less (sbx doctor)", u.s.Backend))
+	if u.s.FilterAlone != nil {
+		u.r.tellOnce(fmt.Sprintf("libvirt's filter enforces rules alone, without an inner wall: %v", u.s.FilterAlone))
 	}
 }
 

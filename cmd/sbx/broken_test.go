@@ -73,6 +73,7 @@ var brokenHosts = []broken{
 	{what: "a library that is not there", code: diag.Failed, args: "up fails.cue --tag program=/srv/broken/needs", prep: "gcc -shared -o libbroken.so -x c /dev/null && echo 'int main(){return 0;}' | gcc -x c - -o /srv/broken/needs -x none -Wl,--no-as-needed ./libbroken.so", says: `(?s)libbroken.so.*ldd lists`},
 	{what: "readiness that never comes", code: diag.Failed, args: "up never.cue", says: `(?s)not (become )?ready`},
 	{what: "a schedule without systemd", code: diag.NoTimer, args: "up job.cue", says: `systemd, which does not run on this host: take every out`},
+	{what: "a firewall that there is not", code: diag.HostSettings, prep: `mkdir -p /etc/sbx && echo '{"firewall": "iptables"}' >/etc/sbx/host.json`, args: "up broken.cue", says: `firewall is "iptables", and can be "prefer", "nft" or "nwfilter"`, clear: "rm /etc/sbx/host.json"},
 	{what: "libvirt of another machine", code: diag.Elsewhere, args: "up --connect lxc+tcp://192.0.2.1/system broken.cue", says: `another machine's libvirt`},
 	{what: "a network without libvirtd", code: diag.Embedded, args: "run -b kvm --network default -- true", plain: true, says: `start libvirtd`},
 	{what: "a mount in a sandbox's folder", code: diag.MountedOn, prep: installation + "/sbx up broken.cue && " + installation + "/sbx stop broken && mount -t tmpfs none /var/lib/sbx/broken/root && touch /var/lib/sbx/broken/root/keep", args: "down broken", says: `umount`, clear: "test -e /var/lib/sbx/broken/root/keep && umount /var/lib/sbx/broken/root; " + installation + "/sbx down broken"},

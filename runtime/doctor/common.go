@@ -17,6 +17,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/runtime/internal/innerwall"
+	"github.com/sbx-dev/sbx/runtime/internal/settings"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -163,9 +164,18 @@ func bridgeFiltering(_ context.Context, h host) Check {
 // innerWall asks the kernel whether it can hold inner walls. Without them, filters
 // enforce all rules alone, as well as they can.
 func innerWall(context.Context, host) Check {
+	of, err := settings.Read(settings.Path)
+	if err != nil {
+		return fail("put it right: sbx help SBX0540", "%v", err)
+	}
+	if of.Firewall == settings.NWFilter {
+		return ok("none: %s has firewall %q, so libvirt's filters enforce alone", settings.Path, of.Firewall)
+	}
 	switch err := innerwall.Able(); {
 	case errors.Is(err, fs.ErrPermission):
 		return ok("only root can ask the kernel whether it can hold one")
+	case err != nil && of.Firewall == settings.NFT:
+		return fail("take another kernel, or another firewall: sbx help SBX0540", "%s has firewall %q, and the kernel cannot hold one: %v", settings.Path, of.Firewall, err)
 	case err != nil:
 		return ok("none: the kernel cannot hold one (%v), so libvirt's filters enforce alone, with the residual of docs/firewall.md", err)
 	}

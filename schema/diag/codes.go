@@ -117,6 +117,7 @@ const (
 	AddressTaken = "SBX0537" // an address is another one's
 	SELinux      = "SBX0538" // SELinux's policy does not let a sandbox be what its profile says
 	NoTimer      = "SBX0539" // there is no systemd that starts jobs
+	HostSettings = "SBX0540" // the host's settings cannot be read, or cannot be kept
 )
 
 // OfHost says whether a code is of what keeps a profile from being run on a host: all of

@@ -311,4 +311,7 @@ var Explanations = []Explanation{
 	{NoTimer, "no systemd starts the job",
 		"A profile with every is started by a timer of systemd's, sbx-job@NAME.timer, which sbx up writes to /etc/systemd/system, and by the unit sbx-job@.service of sbx's package. Where systemd is not what runs the host, as in most containers, nothing would start it: leave every out there, and have whatever starts things run the profile with `sbx run`.",
 		"sbx: error[SBX0539]: backup: its schedule takes systemd, which does not run on this host: …", "sbx run backup.cue"},
+	{HostSettings, "the host's settings cannot be read, or cannot be kept",
+		"/etc/sbx/host.json holds what an administrator has settled for all sandboxes of a host. It is root's, nobody else may write it, and it knows firewall: \"prefer\" is the default, \"nft\" refuses a sandbox whose network the two walls of docs/firewall.md cannot enforce together, because the kernel does not follow connections across bridges or the rules are too many for an inner wall, and \"nwfilter\" has libvirt's filter enforce all rules alone.",
+		"sbx: error[SBX0540]: web: /etc/sbx/host.json has firewall \"nft\", and this host's kernel cannot hold an inner wall: …", "echo '{\"firewall\": \"prefer\"}' >/etc/sbx/host.json"},
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/qemu"
+	"github.com/sbx-dev/sbx/runtime/internal/settings"
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
@@ -38,6 +39,10 @@ type Sandbox struct {
 	Command  channel.Command            // what it is made for: the service's, or that of one Run
 	Profile  []byte                     // the bundle's for AppArmor
 
+	// FilterAlone is why filters enforce their rules alone that were to have an inner wall
+	// behind them; nil where that is of none.
+	FilterAlone error
+
 	Job bool // it is to run now, though its schedule has it stopped between its runs
 
 	Log func(line string) // is told, in a few words a line, what a person should know
@@ -58,7 +63,7 @@ type Sandbox struct {
 
 // Read reads a bundle and puts this host's state folder and the bundle's digest
 // into its domain.
-func Read(b *compiler.Bundle, folder state.Folder, log func(line string)) (*Sandbox, error) {
+func Read(b *compiler.Bundle, folder state.Folder, of settings.Host, log func(line string)) (*Sandbox, error) {
 	if b.Index.Version != compiler.BundleVersion {
 		return nil, fault.New(diag.OtherVersion, "the bundle is of version %d, and this sbx applies version %d: compile it again", b.Index.Version, compiler.BundleVersion)
 	}
@@ -90,7 +95,7 @@ func Read(b *compiler.Bundle, folder state.Folder, log func(line string)) (*Sand
 	run := &s.Manifest.Run
 	s.Command = channel.Command{Argv: run.Argv, Env: run.Env, Workdir: run.Workdir}
 	s.Filters, s.Networks = documents(b, b.Index.Filters), documents(b, b.Index.Networks)
-	if err := s.bindWalls(b); err != nil {
+	if err := s.bindWalls(b, of.Firewall); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	if err := s.dropPlaceless(); err != nil {

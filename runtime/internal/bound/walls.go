@@ -2,6 +2,8 @@ package bound
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"libvirt.org/go/libvirt"
 
@@ -9,19 +11,25 @@ import (
 	"github.com/sbx-dev/sbx/compiler/firewall/nftables"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/innerwall"
+	"github.com/sbx-dev/sbx/runtime/internal/settings"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // bindWalls has the two walls of an interface enforce what its filter would alone,
-// where this host's kernel can hold the inner one.
-func (s *Sandbox) bindWalls(b *compiler.Bundle) error {
-	if len(b.Index.Walls) == 0 || innerwall.Able() != nil {
+// where this host's kernel can hold the inner one and its settings do not say otherwise.
+func (s *Sandbox) bindWalls(b *compiler.Bundle, firewall settings.Firewall) error {
+	if len(s.Filters) == 0 || firewall == settings.NWFilter {
 		return nil
 	}
-	for filter := range s.Filters {
+	if err := innerwall.Able(); err != nil {
+		return s.without(firewall, fmt.Errorf("this host's kernel cannot hold an inner wall: %w", err))
+	}
+	for _, filter := range slices.Sorted(maps.Keys(s.Filters)) {
 		if _, has := b.Index.Walls[filter]; !has {
-			s.Log(fmt.Sprintf("%s: libvirt's filter enforces its rules alone: the rules of the filter %s are too many for an inner wall", s.Name, filter))
+			if err := s.without(firewall, fmt.Errorf("the rules of the filter %s are too many for an inner wall", filter)); err != nil {
+				return err
+			}
 		}
 	}
 	s.Walls = map[string]*nftables.Table{}
@@ -35,6 +43,15 @@ func (s *Sandbox) bindWalls(b *compiler.Bundle) error {
 		}
 		s.Filters[filter], s.Walls[filter] = b.File(w.Outer), table
 	}
+	return nil
+}
+
+// without notes why an interface has no inner wall, or refuses the sandbox for it.
+func (s *Sandbox) without(firewall settings.Firewall, why error) error {
+	if firewall == settings.NFT {
+		return fault.New(diag.HostSettings, "%s has firewall %q, and %w", settings.Path, firewall, why)
+	}
+	s.FilterAlone = why
 	return nil
 }
 
