@@ -67,7 +67,7 @@ func (r *Runtime) Apply(ctx context.Context, p *plan.Plan, bundles []*compiler.B
 		return o.Err
 	})
 	slices.SortFunc(outcomes, func(a, b Outcome) int { return cmp.Compare(a.Name, b.Name) })
-	a.withdraw(policed, outcomes)
+	a.withdraw(ctx, policed, outcomes)
 	return outcomes
 }
 
@@ -151,16 +151,15 @@ func (a *applying) offer(ctx context.Context, names []string) []string {
 }
 
 // withdraw takes those away again whose sandboxes did not come to be.
-func (a *applying) withdraw(names []string, outcomes []Outcome) {
+func (a *applying) withdraw(ctx context.Context, names []string, outcomes []Outcome) {
 	var left []string
 	for _, o := range outcomes {
 		if o.Err != nil && slices.Contains(names, o.Name) {
-			if there, err := a.r.drivers.HasDomain(o.Name); !there && err == nil {
-				left = append(left, o.Name)
-			}
+			left = append(left, o.Name)
 		}
 	}
-	if _, err := confinement.Withdraw(left...); err != nil {
+	// It does not end with ctx: what was interrupted is to leave nothing.
+	if err := a.r.remover().Policies(context.WithoutCancel(ctx), left, a.r.drivers.HasDomain); err != nil {
 		a.r.options.Log(fmt.Sprintf("%s: %v: sbx down tries again", strings.Join(left, ", "), err))
 	}
 }

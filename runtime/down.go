@@ -9,7 +9,6 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
-	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/lost"
 	"github.com/sbx-dev/sbx/runtime/internal/removal"
 	"github.com/sbx-dev/sbx/runtime/internal/sequence"
@@ -122,10 +121,7 @@ func (r *Runtime) withdraw(ctx context.Context, names []string) {
 		_, err := r.Stop(ctx, name)
 		return err != nil
 	})
-	if unlock, err := r.locks.Lock(ctx, locks.All); err == nil {
-		defer unlock()
-		confinement.Withdraw(policed...)
-	}
+	_ = r.remover().Policies(ctx, policed, r.drivers.Runs) // but for those that somebody has started again
 }
 
 // DownAll takes all sandboxes down that sbx made, those of sbx run and what is left

@@ -138,7 +138,7 @@ func (r *Runtime) eachOwn(f func(conn *libvirt.Connect, name string, kind schema
 			return false, fmt.Errorf("cannot list domains: %w", virt.Plain(err))
 		}
 		for i := range domains {
-			name, err := ownName(&domains[i])
+			name, err := virt.OwnName(&domains[i])
 			domains[i].Free()
 			if err == nil && name != "" {
 				err = f(conn, name, kind)
@@ -151,17 +151,6 @@ func (r *Runtime) eachOwn(f func(conn *libvirt.Connect, name string, kind schema
 		return err
 	}
 	return errors.Join(failed...)
-}
-
-// ownName is the name of a domain that sbx made; empty for any other, and for
-// one that is gone meanwhile.
-func ownName(dom *libvirt.Domain) (string, error) {
-	m, err := virt.Metadata(dom)
-	if virt.IsGone(err) || m == nil && err == nil {
-		return "", nil
-	}
-	name, nameErr := dom.GetName()
-	return name, errors.Join(err, virt.Plain(nameErr))
 }
 
 // Drift finds what others have changed of the sandboxes since sbx applied them:

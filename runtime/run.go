@@ -249,7 +249,9 @@ func (e *ephemeral) endAtOnce() {
 	}
 	end := proc.WatchEnd(pid)
 	defer end.Close()
-	end.Terminate(endLimit)
+	if proc.HasArgument(pid, "guest="+e.s.Name+",") { // else it has ended, and its id may be another's
+		end.Terminate(endLimit)
+	}
 }
 
 // removeLog removes libvirt's log of the sandbox, of which nobody would ever ask: names

@@ -54,13 +54,28 @@ func (d *Drivers) EachDriver() (conns []*libvirt.Connect, err error) {
 // HasDomain says whether libvirt has a domain of the name, whoever made it.
 func (d *Drivers) HasDomain(name string) (bool, error) {
 	there := false
-	err := d.EachKind(func(conn *libvirt.Connect, _ schema.Backend) (bool, error) {
+	err := d.domain(name, func(*libvirt.Domain) error { there = true; return nil })
+	return there, err
+}
+
+// Runs says whether libvirt has a domain of the name that runs, whoever made it.
+func (d *Drivers) Runs(name string) (bool, error) {
+	runs := false
+	err := d.domain(name, func(dom *libvirt.Domain) (err error) {
+		runs, err = dom.IsActive()
+		return virt.Plain(err)
+	})
+	return runs, err
+}
+
+// domain calls f with the domain of the name, if there is one.
+func (d *Drivers) domain(name string, f func(*libvirt.Domain) error) error {
+	return d.EachKind(func(conn *libvirt.Connect, _ schema.Backend) (bool, error) {
 		dom, err := virt.Lookup(conn, name)
 		if dom == nil || err != nil {
 			return true, err
 		}
-		there = true
-		return false, dom.Free()
+		defer dom.Free()
+		return false, f(dom)
 	})
-	return there, err
 }

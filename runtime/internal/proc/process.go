@@ -2,6 +2,7 @@ package proc
 
 import (
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,6 +20,14 @@ func ReadPID(path string) int {
 		return 0
 	}
 	return pid
+}
+
+// HasArgument says whether a process was started with an argument that begins so.
+func HasArgument(pid int, start string) bool {
+	line, err := os.ReadFile(Dir(pid) + "/cmdline")
+	return err == nil && slices.ContainsFunc(strings.Split(string(line), "\x00"), func(argument string) bool {
+		return strings.HasPrefix(argument, start)
+	})
 }
 
 // Dir is where the kernel tells of a process.

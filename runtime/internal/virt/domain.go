@@ -1,6 +1,7 @@
 package virt
 
 import (
+	"errors"
 	"fmt"
 
 	"libvirt.org/go/libvirt"
@@ -100,4 +101,15 @@ func Stop(dom *libvirt.Domain) error {
 		return nil
 	}
 	return Plain(err)
+}
+
+// OwnName is the name of a domain that sbx made; empty for any other, and for
+// one that is gone meanwhile.
+func OwnName(dom *libvirt.Domain) (string, error) {
+	m, err := Metadata(dom)
+	if IsGone(err) || m == nil && err == nil {
+		return "", nil
+	}
+	name, nameErr := dom.GetName()
+	return name, errors.Join(err, Plain(nameErr))
 }
