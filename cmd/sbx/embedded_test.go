@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -137,10 +139,22 @@ func lonelyRoot(t testing.TB) walled {
 	return b
 }
 
+// carelessUser is a person whose umask keeps nothing from anybody.
+func carelessUser(t testing.TB) walled {
+	b := plainUser(t)
+	start := b.start
+	b.start = func(args []string) *exec.Cmd {
+		cmd := start(args)
+		cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", `umask 000 && exec "$@"`, "sh", cmd.Path}, cmd.Args[1:]...)
+		return cmd
+	}
+	return b
+}
+
 // TestWithoutLibvirtd tries `sbx run` by libvirt's embedded driver. Only the
 // first run asks QEMU what it can do.
 func TestWithoutLibvirtd(t *testing.T) {
-	for name, who := range map[string]func(testing.TB) walled{"plain user": plainUser, "root": lonelyRoot} {
+	for name, who := range map[string]func(testing.TB) walled{"plain user": carelessUser, "root": lonelyRoot} {
 		t.Run(name, func(t *testing.T) {
 			b := who(t)
 			if got := b.run(t, nil, "--", "true"); got.code != 0 {
@@ -166,6 +180,31 @@ func TestWithoutLibvirtd(t *testing.T) {
 	}
 }
 
+// nobodyElseWrites looks at what libvirt, QEMU and sbx have made, whatever the umask.
+func (b walled) nobodyElseWrites(t *testing.T) {
+	t.Helper()
+	seen := 0
+	err := filepath.WalkDir(b.state, func(path string, d fs.DirEntry, err error) error {
+		var info fs.FileInfo
+		if err == nil {
+			info, err = d.Info()
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil && d.Type()&fs.ModeSymlink == 0 {
+			seen++
+			if info.Mode().Perm()&0o002 != 0 {
+				t.Errorf("%s has the mode %v: everybody can write it", path, info.Mode())
+			}
+		}
+		return err
+	})
+	if err != nil || seen < 10 {
+		t.Errorf("%d files of a machine that runs: %v", seen, err)
+	}
+}
+
 // endsWithItsSbx kills the sbx of a machine, in which ps and exec work as in any
 // other: QEMU, which is not root, ends at once, and the next run removes the rest.
 func (b walled) endsWithItsSbx(t *testing.T) {
@@ -184,6 +223,7 @@ func (b walled) endsWithItsSbx(t *testing.T) {
 		t.Fatal(err)
 	}
 	qemu := b.machine(t, "tied")
+	b.nobodyElseWrites(t)
 	if got := outcome(t, b.start([]string{"exec", "tied", "--", "sh", "-c", "exit 7"}), nil); got.code != 7 {
 		t.Errorf("exec: %+v", got)
 	}
