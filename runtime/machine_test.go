@@ -110,7 +110,7 @@ func TestMachineWithoutItsModules(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(o.Modules, "modules.dep"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	upFails(t, o, o.Modules, "is a directory")
+	upFails(t, o, o.Modules, "it is not a file")
 }
 
 func TestMachineOnAFullDisk(t *testing.T) {
