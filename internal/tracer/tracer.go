@@ -25,6 +25,7 @@ import (
 type Tracer struct {
 	first  int // the sandbox's first process
 	tasks  map[int]*task
+	unborn []int // threads that have reported before who made them
 	done   chan struct{}
 	closed func(call string, args [6]uint64) bool // to every sandbox that does not say otherwise
 	helpers
@@ -133,15 +134,24 @@ func (t *Tracer) loop() {
 		case ws.Stopped():
 			t.stopped(tid, ws)
 		default:
+			on := t.tasks[tid]
 			delete(t.tasks, tid)
+			t.bearOrphans(on)
 		}
 	}
 }
 
 // stopped notes why a thread has stopped, and has it go on. One that has been killed
-// meanwhile is reported by another wait.
+// meanwhile is reported by another wait. One that reports before who made it does stands
+// still until that has: what it comes from would be a guess, by which its calls are noted
+// or not.
 func (t *Tracer) stopped(tid int, ws unix.WaitStatus) {
-	on, event, signal := t.task(tid), int(ws)>>16, ws.StopSignal()
+	event, signal := int(ws)>>16, ws.StopSignal()
+	if t.tasks[tid] == nil && event == unix.PTRACE_EVENT_STOP {
+		t.unborn = append(t.unborn, tid)
+		return
+	}
+	on := t.task(tid)
 	switch {
 	case signal == syscallStop:
 		t.syscall(tid, on)
@@ -162,6 +172,11 @@ func (t *Tracer) stopped(tid int, ws unix.WaitStatus) {
 	case event != 0:
 		signal = 0
 	}
+	t.resume(tid, on, signal)
+}
+
+// resume has a thread go on that stands still, with the signal that it has stopped for.
+func (t *Tracer) resume(tid int, on *task, signal unix.Signal) {
 	if on.process == t.first {
 		_ = unix.PtraceCont(tid, int(signal))
 	} else {
@@ -169,10 +184,25 @@ func (t *Tracer) stopped(tid int, ws unix.WaitStatus) {
 	}
 }
 
+// bearOrphans has the new threads go on that one may have made which was killed before it
+// reported them.
+func (t *Tracer) bearOrphans(on *task) {
+	switch {
+	case on == nil, on.command && on.call == nil:
+		return
+	case on.command && !slices.Contains([]string{"clone", "clone3", "fork", "vfork"}, on.call.name):
+		return
+	}
+	for _, child := range slices.Clone(t.unborn) {
+		t.bear(child, on)
+	}
+}
+
 // executed notes that a process is another program. The thread that made it that has its
 // process's number from now on, and no end is ever reported of its own one.
 func (t *Tracer) executed(tid int, on *task) {
 	if former, err := unix.PtraceGetEventMsg(tid); err == nil && int(former) != tid {
+		t.bearOrphans(on)
 		if of := t.tasks[int(former)]; of != nil {
 			on.call = of.call
 			delete(t.tasks, int(former))
@@ -185,8 +215,19 @@ func (t *Tracer) executed(tid int, on *task) {
 // has ended, or that was never the one (CLONE_PARENT), hides where a process comes from.
 func (t *Tracer) born(tid int, on *task) {
 	child, err := unix.PtraceGetEventMsg(tid)
-	if err == nil && on.command && status(int(child), "TracerPid") == unix.Gettid() { // whose end nobody has reported yet
-		t.task(int(child)).command = true
+	if err != nil || status(int(child), "TracerPid") != unix.Gettid() { // its end has been reported, or will be in a moment
+		return
+	}
+	t.bear(int(child), on)
+}
+
+// bear notes what a new thread comes from, and has it go on if it has waited for that.
+func (t *Tracer) bear(child int, of *task) {
+	made := t.task(child)
+	made.command = made.command || of.command
+	if i := slices.Index(t.unborn, child); i >= 0 {
+		t.unborn = slices.Delete(t.unborn, i, i+1)
+		t.resume(child, made, 0)
 	}
 }
 
