@@ -7,6 +7,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
+	"github.com/sbx-dev/sbx/runtime/internal/listing"
 	"github.com/sbx-dev/sbx/runtime/internal/starting"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
@@ -21,7 +22,7 @@ func (r *Runtime) Attach(ctx context.Context, name string) (*channel.Client, err
 	if !r.drivers.Local() {
 		return nil, fault.New(diag.Elsewhere, "%s: %s is another machine's libvirt, and a sandbox is spoken with on the machine that it runs on: run sbx there", name, r.options.URI)
 	}
-	if s := r.embeddedNamed(name); s != nil {
+	if s := listing.Embedded(r.state(), name); s != nil {
 		return r.dialNamed(ctx, s.Backend, name)
 	}
 	dom, kind, err := r.find(name)

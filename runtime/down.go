@@ -23,7 +23,7 @@ func (r *Runtime) Down(ctx context.Context, name string) (found bool, err error)
 	if err := checkName(name); err != nil {
 		return false, err
 	}
-	if r.drivers.Local() && r.embeddedNamed(name) != nil {
+	if r.embedded(name) {
 		return true, errEmbedded(name)
 	}
 	unlock, err := r.locks.Lock(ctx, name)

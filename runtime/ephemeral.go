@@ -2,20 +2,16 @@ package runtime
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"os"
 
 	"libvirt.org/go/libvirt"
 
-	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/claims"
 	"github.com/sbx-dev/sbx/runtime/internal/embed"
 	"github.com/sbx-dev/sbx/runtime/internal/kinds"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
-	"github.com/sbx-dev/sbx/runtime/internal/proc"
+	"github.com/sbx-dev/sbx/runtime/internal/listing"
 	"github.com/sbx-dev/sbx/runtime/internal/removal"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -62,52 +58,10 @@ func (r *Runtime) removeLeft(name string, c claims.Claim) error {
 	return known.Of(c.Backend).RemoveLog(logs, name)
 }
 
-// listEmbedded are the machines that processes of sbx run by an embedded driver
-// now, which no libvirtd knows of.
-func (r *Runtime) listEmbedded() ([]Sandbox, error) {
-	entries, err := os.ReadDir(r.state().Path(state.Claims))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	var list []Sandbox
-	for _, e := range entries {
-		if s := r.embeddedNamed(e.Name()); s != nil {
-			list = append(list, *s)
-		}
-	}
-	return list, nil
-}
-
-// embeddedNamed is one of those; nil when there is none of the name.
-func (r *Runtime) embeddedNamed(name string) *Sandbox {
-	c := claims.Held(r.state(), name)
-	if c == nil || c.Embed == "" {
-		return nil
-	}
-	pid := proc.ReadPID(embed.PIDFile(c.Embed, name))
-	if pid == 0 {
-		return nil
-	}
-	s := newSandbox(name, c.Backend, c.Metadata, libvirt.DOMAIN_RUNNING)
-	s.pid = pid
-	return s
-}
-
-// withoutDaemon says whether err means that no libvirtd can be used here, where
-// machines run without one. Those who are not root are told that there may be more.
-func (r *Runtime) withoutDaemon(err error) bool {
-	if r.options.URI != "" || err == nil {
-		return false
-	}
-	if os.Geteuid() != 0 {
-		r.options.Log("only your own machines are listed; for root's sandboxes, run sbx as root")
-		return true
-	}
-	if virt.ErrorCode(err) != libvirt.ERR_SYSTEM_ERROR {
-		return false
-	}
-	_, stat := os.Stat(r.state().Path(state.Embed))
-	return stat == nil
+// embedded says whether the name is a machine's that a process of sbx runs without
+// libvirtd, which no libvirtd knows of.
+func (r *Runtime) embedded(name string) bool {
+	return r.drivers.Local() && listing.Embedded(r.state(), name) != nil
 }
 
 // errEmbedded is why a machine without libvirtd cannot be worked on.

@@ -34,7 +34,7 @@ func (r *Runtime) Inspect(ctx context.Context, name string) (*Inspection, error)
 		return nil, err
 	}
 	defer dom.Free()
-	s, err := r.look(dom, kind)
+	s, err := r.lister().Look(dom, kind)
 	if s == nil || err != nil {
 		return nil, virt.LostMeanwhile(name, err)
 	}

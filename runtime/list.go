@@ -1,119 +1,25 @@
 package runtime
 
 import (
-	"cmp"
-	"fmt"
-	"slices"
-	"time"
+	"context"
 
-	"libvirt.org/go/libvirt"
-
-	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/initramfs/channel"
-	"github.com/sbx-dev/sbx/runtime/internal/jobs"
-	"github.com/sbx-dev/sbx/runtime/internal/observe"
-	"github.com/sbx-dev/sbx/runtime/internal/virt"
-	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/runtime/internal/listing"
 )
 
 // Sandbox is one sandbox as libvirt has it.
-type Sandbox struct {
-	Name      string         `json:"name"`
-	Backend   schema.Backend `json:"backend"`
-	State     string         `json:"state"` // "running", "stopped", "paused" or "crashed"
-	Addresses []string       `json:"addresses"`
-	Profile   string         `json:"profile"`            // the digest of the profile that it was made from
-	Bundle    string         `json:"bundle"`             // the digest of the bundle that it was made from
-	Every     string         `json:"every,omitempty"`    // when it runs, of a job
-	Next      *time.Time     `json:"next,omitempty"`     // of a job: when its next run begins
-	LastExit  *int           `json:"lastExit,omitempty"` // of a job that does not run: the code that its last run ended with
-	Measurement
+type Sandbox = listing.Sandbox
 
-	pid        int            // of a machine without libvirtd
-	controller int            // of a container: libvirt's process, as Measure has found it
-	service    channel.Status // as its first process has answered Measure
-}
+// Measurement is what changes of a sandbox from one moment to the next.
+type Measurement = listing.Measurement
 
 // List gives the sandboxes that sbx made, sorted by name. Where there is no
 // libvirtd, or it does not let this user in, it gives those that run without one.
-func (r *Runtime) List() ([]Sandbox, error) {
-	list := []Sandbox{}
-	var failed error // of a libvirtd that lets us in
-	err := r.drivers.Each(r.drivers.ConnectToLook, func(conn *libvirt.Connect, kind schema.Backend) (bool, error) {
-		some, err := r.listOn(conn, kind)
-		list, failed = append(list, some...), err
-		return err == nil, nil
-	})
-	if err != nil && !r.withoutDaemon(err) {
-		return nil, err
-	}
-	if failed != nil {
-		return nil, failed
-	}
-	if r.drivers.Local() {
-		some, err := r.listEmbedded()
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, some...)
-	}
-	for i := range list {
-		if s := &list[i]; s.Every != "" && r.drivers.Local() {
-			s.Next, s.LastExit = jobs.Look(r.state().Path(s.Name), s.Name, s.State == "running")
-		}
-	}
-	slices.SortFunc(list, func(a, b Sandbox) int { return cmp.Compare(a.Name, b.Name) })
-	return list, nil
-}
+func (r *Runtime) List() ([]Sandbox, error) { return r.lister().List() }
 
-func (r *Runtime) listOn(conn *libvirt.Connect, kind schema.Backend) ([]Sandbox, error) {
-	domains, err := conn.ListAllDomains(0)
-	if err != nil {
-		return nil, fmt.Errorf("cannot list domains: %w", virt.Plain(err))
-	}
-	var list []Sandbox
-	for i := range domains {
-		defer domains[i].Free()
-		s, err := r.look(&domains[i], kind)
-		switch {
-		case virt.IsGone(err): // meanwhile
-		case err != nil:
-			return nil, err
-		case s != nil:
-			list = append(list, *s)
-		}
-	}
-	return list, nil
-}
+// Measure fills in the measurements of those that run. A sandbox that ends
+// meanwhile, or does not answer, keeps what is zero.
+func (r *Runtime) Measure(ctx context.Context, list []Sandbox) { r.lister().Measure(ctx, list) }
 
-// look describes one domain; nil when sbx did not make it.
-func (r *Runtime) look(dom *libvirt.Domain, kind schema.Backend) (*Sandbox, error) {
-	m, err := virt.Metadata(dom)
-	if m == nil || err != nil {
-		return nil, err
-	}
-	name, err := dom.GetName()
-	if err != nil {
-		return nil, err
-	}
-	state, _, err := dom.GetState()
-	if err != nil {
-		return nil, err
-	}
-	if state == libvirt.DOMAIN_RUNNING && r.drivers.Local() && observe.EndUnseen(dom, name, kind) {
-		state = libvirt.DOMAIN_SHUTOFF
-	}
-	return newSandbox(name, kind, m, state), nil
-}
-
-func newSandbox(name string, kind schema.Backend, m *compiler.Metadata, state libvirt.DomainState) *Sandbox {
-	return &Sandbox{
-		Name:      name,
-		Backend:   kind,
-		State:     observe.StateName(state),
-		Addresses: m.Addresses(),
-		Profile:   m.Profile,
-		Bundle:    m.Bundle,
-		Every:     m.Every,
-	}
+func (r *Runtime) lister() *listing.Lister {
+	return &listing.Lister{Folder: r.state(), Drivers: r.drivers, Named: r.options.URI != "", Log: r.options.Log, Dial: r.dial}
 }

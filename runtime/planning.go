@@ -1,23 +1,9 @@
 package runtime
 
 import (
-	"errors"
-	"fmt"
-	"slices"
-
-	"libvirt.org/go/libvirt"
-
 	"github.com/sbx-dev/sbx/compiler"
-	"github.com/sbx-dev/sbx/runtime/fault"
-	"github.com/sbx-dev/sbx/runtime/internal/addresses"
-	"github.com/sbx-dev/sbx/runtime/internal/bound"
-	"github.com/sbx-dev/sbx/runtime/internal/confinement"
-	"github.com/sbx-dev/sbx/runtime/internal/observe"
-	"github.com/sbx-dev/sbx/runtime/internal/sequence"
-	"github.com/sbx-dev/sbx/runtime/internal/virt"
+	"github.com/sbx-dev/sbx/runtime/internal/planning"
 	"github.com/sbx-dev/sbx/runtime/plan"
-	"github.com/sbx-dev/sbx/schema"
-	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // Plan says what Apply would change for the bundles; with prune, also which
@@ -27,130 +13,7 @@ func (r *Runtime) Plan(bundles []*compiler.Bundle, prune bool) (*plan.Plan, erro
 	if err := r.needLocal("plan"); err != nil {
 		return nil, err
 	}
-	p := &plan.Plan{
-		Version: plan.Version,
-		Prune:   prune,
-		Bundles: map[string]string{},
-		Live:    map[string]map[string]string{},
-		Changes: []plan.Change{},
-	}
-	o := observe.New(r.state())
-	var failed []error
-	var planned []*bound.Sandbox
-	var steps []sequence.Step
-	for _, b := range bundles {
-		s, had, err := r.plan(o, p, b)
-		planned, failed = append(planned, s), append(failed, err)
-		if err == nil {
-			steps = append(steps, sequence.Step{Name: s.Name, Has: had, Wants: s.Metadata, Networks: sequence.Networks(s.Domain)})
-		}
-	}
-	stays := func(sandbox string) bool { _, wanted := p.Bundles[sandbox]; return !wanted && !prune }
-	failed = append(failed, addresses.Check(r.drivers.EachDriver, planned, stays))
-	if prune {
-		gone, err := r.planRemovals(o, p)
-		steps, failed = append(steps, gone...), append(failed, err)
-	}
-	plan.Sort(p.Changes)
-	steps = slices.DeleteFunc(steps, func(s sequence.Step) bool { return len(p.Of(s.Name)) == 0 })
-	var err error
-	p.Before, err = sequence.Before(steps)
-	return p, errors.Join(append(failed, err)...)
-}
-
-// needLocal refuses another machine's libvirt, whose files and kernel cannot be
-// looked at from here.
-func (r *Runtime) needLocal(verb string) error {
-	if r.drivers.Local() {
-		return nil
-	}
-	return fault.New(diag.Elsewhere, "%s is another machine's libvirt, and its firewall and files are seen on that machine only: run sbx %s there", r.options.URI, verb)
-}
-
-// plan adds what a bundle would change, and gives it bound to this host, and what sbx
-// has noted of its sandbox.
-func (r *Runtime) plan(o *observe.Observer, p *plan.Plan, b *compiler.Bundle) (*bound.Sandbox, *compiler.Metadata, error) {
-	s, conn, err := r.bindHere(b)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := r.checkKind(s.Name, s.Backend); err != nil {
-		return nil, nil, err
-	}
-	p.Bundles[s.Name] = s.Digest
-	have, err := o.Observe(conn, s.Name, s.Backend, s.Metadata)
-	if err != nil {
-		return nil, nil, err
-	}
-	if p.Live[s.Name], err = have.Fingerprints(); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", s.Name, err)
-	}
-	changes, err := observe.Compare(s, have)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", s.Name, err)
-	}
-	p.Changes = append(p.Changes, changes...)
-	return s, have.Metadata, nil
-}
-
-// planRemovals adds the sandboxes of sbx that the plan has no bundle for, and
-// what is left of those whose domain somebody has removed.
-func (r *Runtime) planRemovals(o *observe.Observer, p *plan.Plan) (steps []sequence.Step, err error) {
-	seen := map[string]bool{}
-	remove := func(name string, live map[string]string) {
-		p.Live[name] = live
-		p.Changes = append(p.Changes, plan.Change{Sandbox: name, Object: observe.StateObject, Live: live[observe.StateObject], Effect: plan.Remove, Why: observe.WhyGone})
-	}
-	err = r.eachOwn(func(conn *libvirt.Connect, name string, kind schema.Backend) error {
-		seen[name] = true
-		if _, wanted := p.Bundles[name]; wanted {
-			return nil
-		}
-		have, err := o.Observe(conn, name, kind, nil)
-		if err != nil || have.Metadata == nil {
-			return err
-		}
-		live, err := have.Fingerprints()
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		remove(name, live)
-		step, err := sequence.StepDown(conn, name)
-		steps = append(steps, step)
-		return err
-	})
-	lost, lostErr := r.lost().Find(seen)
-	for _, c := range lost {
-		if _, wanted := p.Bundles[c.Sandbox]; !wanted {
-			remove(c.Sandbox, map[string]string{observe.StateObject: c.Live})
-		}
-	}
-	return steps, errors.Join(err, lostErr)
-}
-
-// eachOwn calls f for each persistent sandbox that sbx made; those of sbx run
-// are not among them. It goes on after an error.
-func (r *Runtime) eachOwn(f func(conn *libvirt.Connect, name string, kind schema.Backend) error) error {
-	var failed []error
-	err := r.drivers.EachKind(func(conn *libvirt.Connect, kind schema.Backend) (bool, error) {
-		domains, err := conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_PERSISTENT)
-		if err != nil {
-			return false, fmt.Errorf("cannot list domains: %w", virt.Plain(err))
-		}
-		for i := range domains {
-			name, err := virt.OwnName(&domains[i])
-			domains[i].Free()
-			if err == nil && name != "" {
-				err = f(conn, name, kind)
-			}
-			failed = append(failed, err)
-		}
-		return true, nil
-	})
-	if err != nil {
-		return err
-	}
-	return errors.Join(failed...)
+	return r.planner().Plan(bundles, prune)
 }
 
 // Drift finds what others have changed of the sandboxes since sbx applied them:
@@ -161,46 +24,9 @@ func (r *Runtime) Drift(bundles []*compiler.Bundle) ([]plan.Change, error) {
 	if err := r.needLocal("drift"); err != nil {
 		return nil, err
 	}
-	byName := map[string]*compiler.Bundle{}
-	for _, b := range bundles {
-		byName[b.Index.Name] = b
-	}
-	found := []plan.Change{}
-	o, seen := observe.New(r.state()), map[string]bool{}
-	err := r.eachOwn(func(conn *libvirt.Connect, name string, kind schema.Backend) error {
-		seen[name] = true
-		if len(bundles) > 0 && byName[name] == nil {
-			return nil
-		}
-		return r.locks.IfIdle(name, func() error {
-			some, err := o.Drift(conn, name, kind, func(have *observe.Observed) ([]plan.Change, error) {
-				return r.fields(conn, have, byName[name])
-			})
-			found = append(found, some...)
-			return err
-		})
-	})
-	lost, lostErr := r.lost().Find(seen)
-	for _, c := range lost {
-		if len(bundles) == 0 || byName[c.Sandbox] != nil {
-			found = append(found, c)
-		}
-	}
-	plan.Sort(found)
-	return found, errors.Join(err, lostErr)
+	return r.planner().Drift(bundles)
 }
 
-// fields are the differences from the bundle, if it is the one that was applied.
-func (r *Runtime) fields(conn *libvirt.Connect, have *observe.Observed, b *compiler.Bundle) ([]plan.Change, error) {
-	if b == nil || b.Index.Profile != have.Metadata.Profile {
-		return nil, nil
-	}
-	s, err := r.bind(b)
-	if err == nil {
-		err = confinement.Bind(s, conn, r.host.Embed)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return observe.Compare(s, have)
+func (r *Runtime) planner() *planning.Planner {
+	return &planning.Planner{Folder: r.state(), Drivers: r.drivers, Locks: r.locks, Bind: r.bindHere}
 }

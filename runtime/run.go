@@ -135,7 +135,7 @@ type ephemeral struct {
 // is ours says that no sbx run has it; libvirt may be taking the last one's apart yet.
 func (e *ephemeral) checkName(ctx context.Context) error {
 	if !e.r.host.Embed.Is(e.conn) {
-		if err := e.r.checkKind(e.s.Name, e.s.Backend); err != nil {
+		if err := e.r.drivers.CheckKind(e.s.Name, e.s.Backend); err != nil {
 			return err
 		}
 	}

@@ -156,7 +156,7 @@ func (r *Runtime) Restart(ctx context.Context, name string) error {
 
 // find gives the domain of a sandbox that is there.
 func (r *Runtime) find(name string) (*libvirt.Domain, schema.Backend, error) {
-	if r.drivers.Local() && r.embeddedNamed(name) != nil {
+	if r.embedded(name) {
 		return nil, "", errEmbedded(name)
 	}
 	var found *libvirt.Domain

@@ -235,7 +235,7 @@ func (u *up) hasEnded(ctx context.Context, within time.Duration) bool {
 // Compare notes what has to change.
 func (u *up) compare() error {
 	var err error
-	if err := u.r.checkKind(u.s.Name, u.s.Backend); err != nil {
+	if err := u.r.drivers.CheckKind(u.s.Name, u.s.Backend); err != nil {
 		return err
 	}
 	observer := observe.New(u.r.state())

@@ -1,11 +1,16 @@
 package drivers
 
 import (
+	"errors"
+	"fmt"
+
 	"libvirt.org/go/libvirt"
 
+	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // Each calls f with a connection to libvirt's driver for each kind that has one here,
@@ -78,4 +83,46 @@ func (d *Drivers) domain(name string, f func(*libvirt.Domain) error) error {
 		defer dom.Free()
 		return false, f(dom)
 	})
+}
+
+// CheckKind refuses a name that a sandbox of another kind has. libvirt would let
+// both have it, since each of its drivers has names of its own; but the folder, the
+// host ids, the addresses and the filters are derived from the name, and so are one.
+func (d *Drivers) CheckKind(name string, kind schema.Backend) error {
+	return d.EachKind(func(conn *libvirt.Connect, other schema.Backend) (bool, error) {
+		if other == kind {
+			return true, nil
+		}
+		dom, _, err := virt.LookupOwn(conn, name)
+		if err := virt.UnlessForeign(err); dom == nil || err != nil {
+			return true, err
+		}
+		dom.Free()
+		return false, fault.New(diag.NameTaken, "%s: there is a sandbox of this name with the backend %s, and this one is for %s: sbx down %s first, or give it another name", name, other, kind, name)
+	})
+}
+
+// EachOwn calls f for each persistent sandbox that sbx made; those of sbx run
+// are not among them. It goes on after an error.
+func (d *Drivers) EachOwn(f func(conn *libvirt.Connect, name string, kind schema.Backend) error) error {
+	var failed []error
+	err := d.EachKind(func(conn *libvirt.Connect, kind schema.Backend) (bool, error) {
+		domains, err := conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_PERSISTENT)
+		if err != nil {
+			return false, fmt.Errorf("cannot list domains: %w", virt.Plain(err))
+		}
+		for i := range domains {
+			name, err := virt.OwnName(&domains[i])
+			domains[i].Free()
+			if err == nil && name != "" {
+				err = f(conn, name, kind)
+			}
+			failed = append(failed, err)
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(failed...)
 }

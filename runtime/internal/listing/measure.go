@@ -1,4 +1,4 @@
-package runtime
+package listing
 
 import (
 	"cmp"
@@ -33,16 +33,16 @@ type Measurement struct {
 
 // Measure fills in the measurements of those that run. A sandbox that ends
 // meanwhile, or does not answer, keeps what is zero.
-func (r *Runtime) Measure(ctx context.Context, list []Sandbox) {
+func (l *Lister) Measure(ctx context.Context, list []Sandbox) {
 	var all sync.WaitGroup
 	for i := range list {
 		if list[i].State != "running" {
 			continue
 		}
 		s := &list[i]
-		all.Go(func() { r.usage(s) })
-		if r.drivers.Local() {
-			all.Go(func() { s.service = r.askService(ctx, s.Backend, s.Name) })
+		all.Go(func() { l.usage(s) })
+		if l.Drivers.Local() {
+			all.Go(func() { s.service = l.askService(ctx, s.Backend, s.Name) })
 		}
 	}
 	all.Wait()
@@ -58,10 +58,10 @@ func (r *Runtime) Measure(ctx context.Context, list []Sandbox) {
 
 // askService asks the sandbox's first process how its command is. One that does
 // not answer says nothing.
-func (r *Runtime) askService(ctx context.Context, kind schema.Backend, name string) channel.Status {
+func (l *Lister) askService(ctx context.Context, kind schema.Backend, name string) channel.Status {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	client, err := r.dial(ctx, kind, r.state().Path(name))
+	client, err := l.Dial(ctx, kind, l.Folder.Path(name))
 	if err != nil {
 		return channel.Status{}
 	}
@@ -74,16 +74,16 @@ func (r *Runtime) askService(ctx context.Context, kind schema.Backend, name stri
 }
 
 // usage measures memory, processor time and age, and finds out the user.
-func (r *Runtime) usage(s *Sandbox) {
+func (l *Lister) usage(s *Sandbox) {
 	if s.pid != 0 {
 		s.take(usage.OfProcess(s.pid))
 		return
 	}
-	conn, err := r.drivers.ConnectToLook(s.Backend)
+	conn, err := l.Drivers.ConnectToLook(s.Backend)
 	if err != nil {
 		return
 	}
-	s.take(usage.OfDomain(conn, s.Name, known.Of(s.Backend), r.drivers.Local()))
+	s.take(usage.OfDomain(conn, s.Name, known.Of(s.Backend), l.Drivers.Local()))
 }
 
 // take notes what has been measured.

@@ -1,0 +1,64 @@
+package listing
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"libvirt.org/go/libvirt"
+
+	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/claims"
+	"github.com/sbx-dev/sbx/runtime/internal/embed"
+	"github.com/sbx-dev/sbx/runtime/internal/proc"
+	"github.com/sbx-dev/sbx/runtime/internal/virt"
+)
+
+// listEmbedded are the machines that processes of sbx run by an embedded driver
+// now, which no libvirtd knows of.
+func (l *Lister) listEmbedded() ([]Sandbox, error) {
+	entries, err := os.ReadDir(l.Folder.Path(state.Claims))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var list []Sandbox
+	for _, e := range entries {
+		if s := Embedded(l.Folder, e.Name()); s != nil {
+			list = append(list, *s)
+		}
+	}
+	return list, nil
+}
+
+// Embedded is one of the machines that processes of sbx run by an embedded driver; nil
+// when there is none of the name.
+func Embedded(folder state.Folder, name string) *Sandbox {
+	c := claims.Held(folder, name)
+	if c == nil || c.Embed == "" {
+		return nil
+	}
+	pid := proc.ReadPID(embed.PIDFile(c.Embed, name))
+	if pid == 0 {
+		return nil
+	}
+	s := newSandbox(name, c.Backend, c.Metadata, libvirt.DOMAIN_RUNNING)
+	s.pid = pid
+	return s
+}
+
+// withoutDaemon says whether err means that no libvirtd can be used here, where
+// machines run without one. Those who are not root are told that there may be more.
+func (l *Lister) withoutDaemon(err error) bool {
+	if l.Named || err == nil {
+		return false
+	}
+	if os.Geteuid() != 0 {
+		l.Log("only your own machines are listed; for root's sandboxes, run sbx as root")
+		return true
+	}
+	if virt.ErrorCode(err) != libvirt.ERR_SYSTEM_ERROR {
+		return false
+	}
+	_, stat := os.Stat(l.Folder.Path(state.Embed))
+	return stat == nil
+}
