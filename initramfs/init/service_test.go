@@ -4,6 +4,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/manifest"
@@ -53,21 +54,22 @@ func TestAServiceIsStartedAgain(t *testing.T) {
 func TestAServiceIsStopped(t *testing.T) {
 	deaf := shell("trap '' TERM; echo deaf; while :; do sleep 0.05; done")
 	for name, c := range map[string]struct {
-		argv []string
-		stop func(t *testing.T, s sandbox)
-		want channel.Exit
+		argv  []string
+		limit time.Duration
+		stop  func(t *testing.T, s sandbox)
+		want  channel.Exit
 	}{
-		"over the channel": {idle, func(t *testing.T, s sandbox) {
+		"over the channel": {idle, patience, func(t *testing.T, s sandbox) {
 			if err := s.Stop(t.Context()); err != nil {
 				t.Error(err)
 			}
 		}, channel.Exit{Code: 3}},
-		"by a signal": {idle, func(t *testing.T, s sandbox) {
+		"by a signal": {idle, patience, func(t *testing.T, s sandbox) {
 			if err := s.init.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Error(err)
 			}
 		}, channel.Exit{Code: 3}},
-		"that is deaf": {deaf, func(t *testing.T, s sandbox) {
+		"that is deaf": {deaf, 200 * time.Millisecond, func(t *testing.T, s sandbox) {
 			if err := s.Stop(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -76,7 +78,7 @@ func TestAServiceIsStopped(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, manifest.Manifest{Service: true, Run: manifest.Run{
-				Argv: c.argv, Restart: "always", StopTimeout: 200,
+				Argv: c.argv, Restart: "always", StopTimeout: c.limit.Milliseconds(),
 				Ready: &manifest.Ready{Probe: manifest.Probe{Exec: shell(": it has set its traps; sleep 0.2")}, Timeout: patience.Milliseconds()},
 			}})
 			s.await(t, "ready", func(now channel.Status) bool { return now.State == channel.Ready })

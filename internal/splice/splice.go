@@ -157,6 +157,32 @@ func copied(dst, src *os.File, n int) error {
 	return err
 }
 
+// Left reads what comes out of src, a pipe or a terminal, and once src's deadline is over
+// what stands in it by then: whoever reads late loses nothing. That ends after as much as
+// a pipe holds at most, so that who goes on writing keeps nobody from the end.
+func Left(src *os.File) io.Reader { return &left{src: src} }
+
+type left struct {
+	src  *os.File
+	late io.Reader // nil until the deadline is over
+}
+
+// Read implements io.Reader.
+func (l *left) Read(b []byte) (int, error) {
+	if l.late == nil {
+		n, err := l.src.Read(b)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		conn, err := l.src.SyscallConn()
+		if err != nil {
+			return 0, err
+		}
+		l.late = io.LimitReader(standing{conn}, most)
+	}
+	return l.late.Read(b)
+}
+
 // standing reads what stands in a pipe, which has its end where nothing does: also when the
 // deadline of the pipe is over.
 type standing struct{ pipe syscall.RawConn }

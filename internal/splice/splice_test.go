@@ -171,3 +171,32 @@ func stream(t *testing.T) (*os.File, func() []byte) {
 	t.Cleanup(func() { conn.Close() })
 	return os.NewFile(uintptr(fds[0]), "socket"), reading(conn)
 }
+
+// What stands in a pipe is read also when its deadline is over, but no more than a pipe
+// holds: whoever goes on writing keeps nobody from the end.
+func TestLeft(t *testing.T) {
+	for name, c := range map[string]struct{ written, want int }{
+		"some": {60_001, 60_000},
+		"more": {3 << 20, 1 << 20}, // in a pipe larger than any but the administrator's
+	} {
+		t.Run(name, func(t *testing.T) {
+			src, w := pipe(t)
+			if _, err := unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 4<<20); err != nil {
+				t.Skip("only root may have so large a pipe: ", err)
+			}
+			if _, err := w.Write(bytes.Repeat([]byte("x"), c.written)); err != nil {
+				t.Fatal(err)
+			}
+			left := splice.Left(src)
+			if n, err := left.Read(make([]byte, 1)); n != 1 || err != nil {
+				t.Fatal(n, err)
+			}
+			if err := src.SetReadDeadline(time.Unix(1, 0)); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(left); len(got) != c.want || err != nil {
+				t.Errorf("of %d bytes %d are read: %v", c.written, len(got), err)
+			}
+		})
+	}
+}

@@ -33,26 +33,34 @@ func (s *Service) newNotices() {
 }
 
 // hear shows what the command says. Until it has been ready once, that is all that
-// its words can change: whoever waits for it waits for that.
+// its words can change: whoever waits for it waits for that, and then finds the words
+// there that it has said with it.
 func (s *Service) hear(n notify.Notice) {
-	s.notices.mu.Lock()
 	if n.Says {
+		s.notices.mu.Lock()
 		s.notices.text = n.Text
+		s.notices.mu.Unlock()
 	}
-	if n.Ready {
-		select {
-		case <-s.notices.ready:
-		default:
-			close(s.notices.ready)
-		}
-	}
-	s.notices.mu.Unlock()
 	s.board.Set(func(b *channel.Status) {
 		if n.Says {
 			b.Text = n.Text
 		}
 		b.State = after(b.State, n.Word)
 	})
+	if n.Ready {
+		s.notices.isReady()
+	}
+}
+
+// isReady notes that the command has said that it is ready.
+func (n *notices) isReady() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	select {
+	case <-n.ready:
+	default:
+		close(n.ready)
+	}
 }
 
 // after is the state of a command that has been ready and says a word.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/init/proc"
+	"github.com/sbx-dev/sbx/internal/splice"
 )
 
 const (
@@ -95,9 +96,9 @@ func (r *running) close() {
 }
 
 // readLines calls add with each line, or with pieces of maxLine bytes of longer
-// ones.
+// ones; those too that it comes to only after f's deadline.
 func readLines(f *os.File, add func([]byte)) {
-	in := bufio.NewReaderSize(f, maxLine)
+	in := bufio.NewReaderSize(splice.Left(f), maxLine)
 	for {
 		line, err := in.ReadSlice('\n')
 		if len(line) > 0 {

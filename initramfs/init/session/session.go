@@ -171,38 +171,18 @@ func moveOutput(f, to *os.File) {
 	}
 }
 
-// sendOutput sends what comes out of f. When the host is gone it closes f, so
-// that the command does not hang on it.
+// sendOutput sends what comes out of f, and no more than stands there once the command
+// has ended: a process in the background may hold it open. When the host is gone it
+// closes f, so that the command does not hang on it.
 func (s *Session) sendOutput(f *os.File, kind channel.Kind) {
-	buf := make([]byte, channel.OutputChunk)
+	buf, left := make([]byte, channel.OutputChunk), splice.Left(f)
 	for {
-		n, err := f.Read(buf)
+		n, err := left.Read(buf)
 		if n > 0 && s.stream.Send(kind, buf[:n]) != nil {
 			f.Close()
 			return
 		}
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			s.sendRest(f, kind, buf)
-			return
-		}
 		if err != nil {
-			return
-		}
-	}
-}
-
-// sendRest sends what stands in a pipe whose command has ended, but which a
-// process in the background still holds open.
-func (s *Session) sendRest(f *os.File, kind channel.Kind, buf []byte) {
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return
-	}
-	for n := 1; n > 0; {
-		if conn.Control(func(fd uintptr) { n, err = syscall.Read(int(fd), buf) }) != nil || err != nil {
-			return
-		}
-		if n > 0 && s.stream.Send(kind, buf[:n]) != nil {
 			return
 		}
 	}
