@@ -136,7 +136,8 @@ func (t *Tracer) loop() {
 		default:
 			on := t.tasks[tid]
 			delete(t.tasks, tid)
-			t.bearOrphans(on)
+			t.unborn = slices.DeleteFunc(t.unborn, func(child int) bool { return child == tid }) // killed before who made it reported
+			t.bearOrphans(tid, on)
 		}
 	}
 }
@@ -185,12 +186,14 @@ func (t *Tracer) resume(tid int, on *task, signal unix.Signal) {
 }
 
 // bearOrphans has the new threads go on that one may have made which was killed before it
-// reported them.
-func (t *Tracer) bearOrphans(on *task) {
+// reported them: one of a command's in such a call, or the first process as a whole. Of
+// that one's threads, one that ends by itself has reported all; what waits then is
+// somebody else's, who is still to say what it comes from.
+func (t *Tracer) bearOrphans(tid int, on *task) {
 	switch {
-	case on == nil, on.command && on.call == nil:
+	case on == nil, !on.command && tid != t.first:
 		return
-	case on.command && !slices.Contains([]string{"clone", "clone3", "fork", "vfork"}, on.call.name):
+	case on.command && (on.call == nil || !slices.Contains([]string{"clone", "clone3", "fork", "vfork"}, on.call.name)):
 		return
 	}
 	for _, child := range slices.Clone(t.unborn) {
@@ -202,7 +205,7 @@ func (t *Tracer) bearOrphans(on *task) {
 // process's number from now on, and no end is ever reported of its own one.
 func (t *Tracer) executed(tid int, on *task) {
 	if former, err := unix.PtraceGetEventMsg(tid); err == nil && int(former) != tid {
-		t.bearOrphans(on)
+		t.bearOrphans(tid, on)
 		if of := t.tasks[int(former)]; of != nil {
 			on.call = of.call
 			delete(t.tasks, int(former))
