@@ -125,8 +125,8 @@ func (r *Runtime) withdraw(ctx context.Context, names []string) {
 }
 
 // DownAll takes all sandboxes down that sbx made, those of sbx run and what is left
-// of lost and interrupted ones among them, and calls done for each. One that fails
-// does not stop the others.
+// of lost and interrupted ones among them, and at last what is nobody's any more and does
+// not say whose it was; it calls done for each. One that fails does not stop the others.
 func (r *Runtime) DownAll(ctx context.Context, done func(name string, err error)) error {
 	list, err := r.List()
 	if err != nil {
@@ -147,5 +147,6 @@ func (r *Runtime) DownAll(ctx context.Context, done func(name string, err error)
 	for _, c := range left {
 		names = append(names, c.Sandbox)
 	}
-	return errors.Join(failed, r.DownEach(ctx, names, took), err)
+	failed = errors.Join(failed, r.DownEach(ctx, names, took), err)
+	return errors.Join(failed, r.remover().Strays(ctx, done))
 }

@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,6 +67,20 @@ func (h Host) Find(name string) (Loaded, error) {
 	}
 	found.Digest, err = h.digest(name)
 	return found, err
+}
+
+// Profiles are the names of all that AppArmor has of them here; none where it is not there.
+func (h Host) Profiles() (names []string, err error) {
+	list, err := os.ReadFile(h.path(policyFolder + "/profiles"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for line := range strings.Lines(string(list)) {
+		if end := strings.LastIndex(line, " ("); end > 0 {
+			names = append(names, line[:end])
+		}
+	}
+	return names, err
 }
 
 // digest is the kernel's own, of what was loaded; which kind it is depends on the

@@ -24,8 +24,8 @@ func (h helpers) within(do func()) bool {
 	}
 	done := make(chan struct{})
 	go func() {
-		defer func() { <-h }()
 		do()
+		<-h // before anybody goes on, and begins another
 		close(done)
 	}()
 	limit := time.NewTimer(heldTime)

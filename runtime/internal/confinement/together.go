@@ -37,3 +37,6 @@ func Policed(names []string) (policed []string) {
 // Withdraw takes those of sandboxes from it, which must have ended, and says whether any
 // was there.
 func Withdraw(names ...string) (found bool, err error) { return selinux.Unload(names...) }
+
+// Sandboxes are those that it contains policies of, whether they are there or not.
+func Sandboxes() []string { return selinux.Sandboxes() }

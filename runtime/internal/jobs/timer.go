@@ -17,6 +17,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
+	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -111,6 +112,22 @@ func Remove(sandbox string) error {
 		return err
 	}
 	return systemctl("daemon-reload")
+}
+
+// Sandboxes are those that this host has timers of.
+func Sandboxes() (names []string) {
+	timers, err := filepath.Glob(filepath.Join(units, unit("*")))
+	if err != nil {
+		return nil
+	}
+	before, after, _ := strings.Cut(unit("*"), "*")
+	for _, t := range timers {
+		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(t), before), after)
+		if schema.IsName(name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // Look says when the sandbox's timer starts it next, and, where it does not run, the exit

@@ -1,10 +1,11 @@
-// Package lost knows sandboxes whose domain somebody has removed: their folders are
-// there still.
+// Package lost knows sandboxes whose domain somebody has removed, or that a crash has
+// left without: something of sbx's own is there still, and names them.
 package lost
 
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -14,8 +15,10 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/drivers"
 	"github.com/sbx-dev/sbx/runtime/internal/innerwall"
+	"github.com/sbx-dev/sbx/runtime/internal/jobs"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/observe"
@@ -33,24 +36,19 @@ type Lost struct {
 
 // Find gives them as drift, but for those seen. Those of sbx run are not meant.
 func (l Lost) Find(seen map[string]bool) ([]plan.Change, error) {
-	entries, err := os.ReadDir(l.Folder.Path())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	traces, err := l.traces()
 	if err != nil {
 		return nil, err
 	}
 	var found []plan.Change
-	for _, e := range entries {
-		name := e.Name()
-		if !e.IsDir() || strings.HasPrefix(name, ".") || seen[name] {
+	for _, name := range slices.Sorted(maps.Keys(traces)) {
+		if seen[name] {
 			continue
 		}
 		err := l.Locks.IfIdle(name, func() error {
-			lost, err := l.Has(name)
+			lost, err := l.isLost(name)
 			if lost {
-				found = append(found, plan.Change{Sandbox: name, Object: observe.StateObject, Live: "without a domain in libvirt", Desired: "running",
-					Effect: plan.Create, Why: observe.WhyAbsent, Since: "after sbx made its files at " + l.madeAt(name)})
+				found = append(found, l.change(name, traces[name]))
 			}
 			return err
 		})
@@ -61,12 +59,73 @@ func (l Lost) Find(seen map[string]bool) ([]plan.Change, error) {
 	return found, nil
 }
 
-// Has says whether there is a sandbox's folder and nothing else of it. What an
-// interrupted sbx run has left behind is the next one's to remove.
-func (l Lost) Has(name string) (bool, error) {
-	if l.madeAt(name) == "" {
-		return false, nil
+// change tells of one that there is that of.
+func (l Lost) change(name, trace string) plan.Change {
+	c := plan.Change{Sandbox: name, Object: observe.StateObject, Live: "without a domain in libvirt", Desired: "running", Effect: plan.Create, Why: observe.WhyAbsent}
+	if made := l.madeAt(name); made != "" {
+		c.Since = "after sbx made its files at " + made
+	} else {
+		c.Live, c.Since = "but "+trace+", "+c.Live, "sbx or this host was interrupted, or somebody has removed the rest of it"
 	}
+	return c
+}
+
+// traces are what this host has of sandboxes, by their names, in words: their files, or
+// else something that sbx alone makes and that says whose it is.
+func (l Lost) traces() (map[string]string, error) {
+	found := map[string]string{}
+	add := func(trace string, names ...string) {
+		for _, name := range names {
+			if name != "" && found[name] == "" {
+				found[name] = trace
+			}
+		}
+	}
+	entries, err := os.ReadDir(l.Folder.Path())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, e := range entries {
+		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") && l.madeAt(e.Name()) != "" {
+			add("its files", e.Name())
+		}
+	}
+	if conns, err := l.Drivers.EachDriver(); err == nil && len(conns) > 0 { // without a libvirtd nothing has filters
+		filters, err := virt.OwnFilters(conns[0])
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range filters {
+			add("the filter "+f, virt.SandboxOf(f))
+		}
+	}
+	if os.Geteuid() == 0 { // nobody else has any, or may ask
+		walls, err := innerwall.Names()
+		if err != nil {
+			return nil, err
+		}
+		for _, w := range walls {
+			add("the inner wall "+w, virt.SandboxOf(w))
+		}
+	}
+	add("a policy in SELinux's", confinement.Sandboxes()...)
+	add("a timer", jobs.Sandboxes()...)
+	return found, nil
+}
+
+// Has says whether there is something of a sandbox, and no domain. What an interrupted
+// sbx run has left behind is the next one's to remove.
+func (l Lost) Has(name string) (bool, error) {
+	traces, err := l.traces()
+	if err != nil || traces[name] == "" {
+		return false, err
+	}
+	return l.isLost(name)
+}
+
+// isLost says whether one of which there is something has no domain, and is not of sbx
+// run.
+func (l Lost) isLost(name string) (bool, error) {
 	if _, err := os.Lstat(l.Folder.Path(state.Claims, name)); err == nil {
 		return false, nil
 	}

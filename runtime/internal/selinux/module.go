@@ -9,10 +9,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/sbx-dev/sbx/compiler/selinux"
 	"github.com/sbx-dev/sbx/internal/mac"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -39,6 +41,24 @@ func Module(host mac.Host, sandbox string) ([]byte, error) {
 		return packed, nil
 	}
 	return io.ReadAll(io.LimitReader(bzip2.NewReader(bytes.NewReader(packed)), maxModule))
+}
+
+// Sandboxes are those that the host's policy has modules of, there or not.
+func Sandboxes() (names []string) {
+	if !thisHost.HasSELinux() || os.Geteuid() != 0 {
+		return nil
+	}
+	modules, err := filepath.Glob(moduleFolder(thisHost, "*"))
+	if err != nil {
+		return nil
+	}
+	for _, m := range modules {
+		name := strings.TrimPrefix(filepath.Base(m), selinux.Module(""))
+		if schema.IsName(name) && Has(name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // moduleFolder is where libsemanage keeps a module that semodule has brought, without a
