@@ -3,6 +3,7 @@ package jobs
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -48,6 +49,9 @@ func TestInstallAfterAnInterruptedOne(t *testing.T) {
 		write("fails", "nothing", 0o644)
 		if err := Install("backup", "daily"); err != nil {
 			t.Fatal(err)
+		}
+		if names := Sandboxes(); !slices.Equal(names, []string{"backup"}) {
+			t.Errorf("there are timers of %q", names)
 		}
 		write("fails", step, 0o644)
 		_ = Install("backup", "hourly") // to that step
