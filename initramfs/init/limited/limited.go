@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/internal/splice"
 	"github.com/sbx-dev/sbx/internal/ulimits"
 )
 
@@ -87,10 +88,7 @@ func Told(from *os.File, limit time.Duration) error {
 	if err := from.SetReadDeadline(time.Now().Add(limit)); err != nil {
 		return err
 	}
-	text, err := io.ReadAll(io.LimitReader(from, 4<<10))
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = nil
-	}
+	text, err := io.ReadAll(io.LimitReader(splice.Left(from), 4<<10))
 	if err != nil || len(text) == 0 {
 		return err
 	}

@@ -8,11 +8,12 @@ import (
 )
 
 // Somebody else who holds the report's end does not keep whoever reads it waiting for
-// ever, whether they write to it or not.
+// ever, whether they write to it or not; and what was said in time is heard late.
 func TestAReportThatSomebodyKeepsOpen(t *testing.T) {
 	for _, c := range []struct {
 		written, limit string
-	}{{"", ""}, {`{"Limit":"no"}`, "no"}} {
+		wait           time.Duration
+	}{{"", "", 10 * time.Millisecond}, {`{"Limit":"no"}`, "no", 10 * time.Millisecond}, {`{"Limit":"no"}`, "no", -time.Second}} {
 		from, to, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)
@@ -23,7 +24,7 @@ func TestAReportThatSomebodyKeepsOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 		told := make(chan error, 1)
-		go func() { told <- Told(from, 10*time.Millisecond) }()
+		go func() { told <- Told(from, c.wait) }()
 		select {
 		case err := <-told:
 			failure := new(Failure)

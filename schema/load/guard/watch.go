@@ -75,6 +75,11 @@ func Evaluate[R any](w Watch, pos diag.Pos, evaluate func() R) (r R, refused dia
 		if limit == w.Time && used() > limit {
 			limit = max(limit, time.Duration(w.Paces)*w.pace())
 		}
+		select { // what has ended is not refused because that is seen late
+		case r := <-done:
+			return r, nil, false
+		default:
+		}
 		switch share := uint64(beside); {
 		case taken() > before+share*w.Work:
 			return r, refuse(pos, fmt.Sprintf("the profile takes more than %d MiB of memory in all to evaluate", w.Work>>20), plainer), true
