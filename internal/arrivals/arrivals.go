@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"time"
 	"unsafe"
 
 	"golang.org/x/net/bpf"
@@ -38,6 +39,14 @@ type Watcher struct {
 // maxSeen is how many conversations are told apart: who begins them is anybody.
 const maxSeen = 1000
 
+// waiting is how much the kernel keeps of what this process has not come to, in bytes: some
+// thousand frames.
+const waiting = 8 << 20
+
+// maxLeft is how many frames are read after the end of the watch, at most: more than a
+// socket holds, so that who goes on sending does not keep it from its end.
+const maxLeft = 100_000
+
 // Watch begins to watch.
 func Watch(nics []NIC) (*Watcher, error) {
 	w := &Watcher{seen: map[observed.Packet]bool{}}
@@ -60,6 +69,7 @@ func (w *Watcher) watch(c NIC) error {
 		return os.NewSyscallError("socket", err)
 	}
 	f := os.NewFile(uintptr(fd), "packets")
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, waiting) // else as much as the host gives everybody
 	if err := errors.Join(filter(fd, c.MAC), unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: everything})); err != nil {
 		f.Close()
 		return err
@@ -71,21 +81,20 @@ func (w *Watcher) watch(c NIC) error {
 	}
 	w.readers.Go(func() {
 		frame := make([]byte, 128) // what the heads take
-		for {
-			var n int
-			var from unix.Sockaddr
-			var failed error
-			err := conn.Read(func(fd uintptr) bool {
-				n, from, failed = unix.Recvfrom(int(fd), frame, 0)
-				return !errors.Is(failed, unix.EAGAIN)
-			})
-			if err != nil {
-				return // it is closed
-			}
-			if link, ok := from.(*unix.SockaddrLinklayer); ok && failed == nil {
+		take := func(fd uintptr) error {
+			n, from, err := unix.Recvfrom(int(fd), frame, 0)
+			if link, ok := from.(*unix.SockaddrLinklayer); ok && err == nil {
 				w.note(frame[:n], link.Ifindex == nic.Index)
 			}
+			return err
 		}
+		for err := error(nil); err == nil; { // until the watch ends
+			err = conn.Read(func(fd uintptr) bool { return !errors.Is(take(fd), unix.EAGAIN) })
+		}
+		_ = conn.Control(func(fd uintptr) { // what the kernel has shown by then
+			for left := maxLeft; left > 0 && !errors.Is(take(fd), unix.EAGAIN); left-- {
+			}
+		})
 	})
 	return nil
 }
@@ -132,9 +141,14 @@ func (w *Watcher) note(frame []byte, onNIC bool) {
 // Record ends the watch and gives what has been seen.
 func (w *Watcher) Record() (list []observed.Packet) {
 	for _, f := range w.sockets {
-		f.Close()
+		if f.SetReadDeadline(time.Unix(1, 0)) != nil { // what waits goes on, and takes the rest
+			f.Close()
+		}
 	}
 	w.readers.Wait()
+	for _, f := range w.sockets {
+		f.Close()
+	}
 	for p, passed := range w.seen {
 		p.Passed = passed
 		list = append(list, p)
