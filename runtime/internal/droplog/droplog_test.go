@@ -135,6 +135,26 @@ func TestKeep(t *testing.T) {
 	}
 }
 
+// What the kernel has told by its end is in the log, though nobody had come to read it.
+func TestKeepToTheEnd(t *testing.T) {
+	for round := range 50 {
+		dir := folder(t)
+		tell, listens := kernel(t)
+		stop := Keep(listens, dir, "a")
+		const told = 5 // at once: more wait until some are read
+		for range told {
+			if _, err := tell.Write(good); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop()
+		log, err := Read(dir.Name())
+		if err != nil || len(log.Entries) == 0 || log.Entries[0].Count != told {
+			t.Fatalf("round %d: the log is %+v: %v", round, log, err)
+		}
+	}
+}
+
 // Where nobody may listen, the log says so.
 func TestKeepOfNothing(t *testing.T) {
 	dir := folder(t)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,7 +31,7 @@ func Keep(fd uintptr, dir *os.File, name string) (stop func()) {
 	if before, err := readIn(dir); err == nil { // an earlier keeper's
 		k.log = *before
 	}
-	_ = unix.SetNonblock(int(fd), true) // so that closing it ends a read that waits
+	_ = unix.SetNonblock(int(fd), true) // so that a read that waits can be ended
 	socket := os.NewFile(fd, "what is dropped")
 	ended := make(chan struct{})
 	go func() {
@@ -38,8 +39,9 @@ func Keep(fd uintptr, dir *os.File, name string) (stop func()) {
 		k.run(socket)
 	}()
 	return func() {
-		socket.Close()
+		k.end(socket)
 		<-ended
+		socket.Close()
 	}
 }
 
@@ -52,6 +54,28 @@ type keeper struct {
 	last    map[uint16]uint32 // the number of each group's latest packet
 	dirty   bool
 	written time.Time
+
+	ending sync.Mutex // held to set the socket's deadline
+	ended  bool
+}
+
+// end has run come to its end.
+func (k *keeper) end(socket *os.File) {
+	k.ending.Lock()
+	defer k.ending.Unlock()
+	if k.ended = true; socket.SetReadDeadline(time.Unix(1, 0)) != nil {
+		socket.Close() // the null device
+	}
+}
+
+// wait bounds how long a read waits, and says whether it is to wait at all.
+func (k *keeper) wait(socket *os.File, deadline time.Time) bool {
+	k.ending.Lock()
+	defer k.ending.Unlock()
+	if !k.ended {
+		_ = socket.SetReadDeadline(deadline)
+	}
+	return !k.ended
 }
 
 func (k *keeper) run(socket *os.File) {
@@ -64,12 +88,14 @@ func (k *keeper) run(socket *os.File) {
 		if k.dirty {
 			deadline = k.written.Add(pause)
 		}
-		_ = socket.SetReadDeadline(deadline)
+		if !k.wait(socket, deadline) {
+			k.rest(socket, buffer)
+			return
+		}
 		n, err := socket.Read(buffer)
 		switch {
 		case err == nil && n > 0:
-			now := time.Now().UTC()
-			read(buffer[:n], func(p packet) { k.note(p, now) })
+			k.take(buffer[:n])
 		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, unix.EINTR), errors.Is(err, unix.ENOBUFS): // what got lost, the numbers say
 		default:
 			if !errors.Is(err, os.ErrClosed) {
@@ -81,6 +107,33 @@ func (k *keeper) run(socket *os.File) {
 			return
 		}
 	}
+}
+
+// most is how many messages are read after the end, at most: more than a socket holds.
+const most = 10_000
+
+// rest writes what has come by now, though nobody had read it yet.
+func (k *keeper) rest(socket *os.File, buffer []byte) {
+	if conn, err := socket.SyscallConn(); err == nil {
+		_ = conn.Control(func(fd uintptr) {
+			for range most {
+				n, err := unix.Read(int(fd), buffer)
+				if errors.Is(err, unix.EAGAIN) || err == nil && n == 0 {
+					return
+				}
+				k.take(buffer[:max(n, 0)])
+			}
+		})
+	}
+	if k.dirty {
+		k.write()
+	}
+}
+
+// take notes the packets of a message.
+func (k *keeper) take(message []byte) {
+	now := time.Now().UTC()
+	read(message, func(p packet) { k.note(p, now) })
 }
 
 func (k *keeper) note(p packet, at time.Time) {
