@@ -82,7 +82,7 @@ func Start(table *proc.Table, d manifest.Display, user privilege.User) (*Server,
 		wordsOurs.Close()
 		return nil, err
 	}
-	go s.words.read(wordsOurs)
+	s.words.hear(wordsOurs)
 	return s, s.await(readyOurs, startLimit)
 }
 
@@ -153,7 +153,7 @@ func (s *Server) await(ready *os.File, atMost time.Duration) error {
 func (s *Server) ended() error {
 	select {
 	case <-s.process.Done():
-		return fmt.Errorf("the display's X server has ended: %v%s", s.process.Exit(), s.words.last())
+		return fmt.Errorf("the display's X server has ended: %v%s", s.process.Exit(), s.words.all())
 	default:
 		return errors.New("the display's X server has closed the connection" + s.words.last())
 	}

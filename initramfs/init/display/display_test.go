@@ -75,3 +75,23 @@ func TestAwaitAServerThatHangs(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
+
+// What a server said last is told though its end was seen first, and somebody else holds
+// what it said it to.
+func TestWordsOfAServerThatHasEnded(t *testing.T) {
+	for range 100 {
+		from, to, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := to.WriteString("no keyboard\n"); err != nil {
+			t.Fatal(err)
+		}
+		s := new(Server)
+		s.words.hear(from)
+		if got := s.words.all(); got != "; it said: no keyboard" {
+			t.Fatalf("%q", got)
+		}
+		to.Close()
+	}
+}
