@@ -59,6 +59,14 @@ func (u *up) rulesMoved(filter string) bool {
 		!slices.ContainsFunc(u.result.Changes, moved(observe.FilterObject(filter)))
 }
 
+// keepsFilter says whether libvirt need not be given the filter, of a sandbox that runs on:
+// it has it, and the kernel has its rules. What only names other lines of the profile is no
+// other filter; libvirt would make all rules anew for it, one program after the other.
+func (u *up) keepsFilter(filter string) bool {
+	return u.have != nil && u.have.Active && !u.renews() && !u.rulesMoved(filter) &&
+		!slices.ContainsFunc(u.result.Changes, func(c plan.Change) bool { return c.Object == observe.FilterObject(filter) })
+}
+
 // networkRestarts says whether a network has to be started anew.
 func (u *up) networkRestarts() bool {
 	return slices.ContainsFunc(u.result.Changes, func(c plan.Change) bool {

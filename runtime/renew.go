@@ -109,6 +109,9 @@ func (u *up) network(ctx context.Context) error {
 		return err
 	}
 	for _, name := range u.s.Metadata.Filters {
+		if u.keepsFilter(name) {
+			continue
+		}
 		if err := virt.EnsureFilter(u.conn, u.s.Filters[name], u.rulesMoved(name)); err != nil {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
