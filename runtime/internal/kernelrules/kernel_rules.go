@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sbx-dev/sbx/compiler"
@@ -28,18 +29,25 @@ var (
 	}
 )
 
-// Read reads the rules that are in force. The kernel can be asked for
-// them on the machine itself alone.
+// Read reads the rules that are in force, the tables at once: what takes the time is to
+// start the programs. The kernel can be asked for them on the machine itself alone.
 func Read() (Rules, error) {
-	var all Rules
-	for _, argv := range ruleLists {
-		out, err := List(argv)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read the firewall's rules: %s: %w", strings.Join(argv, " "), err)
-		}
-		all = append(all, RuleLines(argv[0], out)...)
+	tables, failed := make([]Rules, len(ruleLists)), make([]error, len(ruleLists))
+	var all sync.WaitGroup
+	for n, argv := range ruleLists {
+		all.Go(func() {
+			out, err := List(argv)
+			if err != nil {
+				failed[n] = fmt.Errorf("cannot read the firewall's rules: %s: %w", strings.Join(argv, " "), err)
+			}
+			tables[n] = RuleLines(argv[0], out)
+		})
 	}
-	return all, nil
+	all.Wait()
+	if err := errors.Join(failed...); err != nil {
+		return nil, err
+	}
+	return slices.Concat(tables...), nil
 }
 
 // listLimit is how long others may keep changing the tables.
