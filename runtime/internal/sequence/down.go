@@ -5,14 +5,13 @@ import (
 
 	"libvirt.org/go/libvirt"
 
-	"github.com/sbx-dev/sbx/internal/order"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
 
-// Down gives the names in the order in which their sandboxes are to be taken down, as
+// Down gives, by name, which of the named sandboxes are to be taken down before each, as
 // the connections know them.
-func Down(names []string, each func(func(*libvirt.Connect, schema.Backend) (bool, error)) error) ([]string, error) {
+func Down(names []string, each func(func(*libvirt.Connect, schema.Backend) (bool, error)) error) (map[string][]string, error) {
 	var steps []Step
 	for _, name := range names {
 		err := each(func(conn *libvirt.Connect, _ schema.Backend) (bool, error) {
@@ -26,8 +25,7 @@ func Down(names []string, each func(func(*libvirt.Connect, schema.Backend) (bool
 			return nil, err
 		}
 	}
-	before, err := Before(steps)
-	return order.Sort(names, before), err
+	return Before(steps)
 }
 
 // StepDown is the way of a sandbox that is to be taken down; that of one that is not

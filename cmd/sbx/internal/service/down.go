@@ -18,7 +18,8 @@ func (Down) Help() string {
 	return `Stops the sandboxes, each in the way that its profile asks for, and removes what
 sbx made for them: domain, firewall, network, folders. The files that a sandbox
 wrote to its writable mounts stay. A sandbox that is not there is no error. Of
-several, those that started after others go before them.
+several, those that started after others go before them, and the rest a few at a
+time.
 
 Examples:
   sbx down apache
