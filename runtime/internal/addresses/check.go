@@ -172,7 +172,7 @@ func (h *host) readDomain(dom *libvirt.Domain) error {
 	if err != nil {
 		return err
 	}
-	d, err := virt.Describe(dom, 0) // as it runs
+	d, err := virt.Described(dom, 0) // as it runs
 	if err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ func otherDomainIDs(conn *libvirt.Connect, name string) ([]idRange, error) {
 	}
 	var list []idRange
 	for i := range domains {
-		d, err := virt.Describe(&domains[i], libvirt.DOMAIN_XML_INACTIVE)
+		d, err := virt.Described(&domains[i], libvirt.DOMAIN_XML_INACTIVE)
 		domains[i].Free()
 		switch {
 		case virt.IsGone(err): // meanwhile

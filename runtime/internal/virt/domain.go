@@ -16,6 +16,10 @@ func Describe(dom *libvirt.Domain, flags libvirt.DomainXMLFlags) (*libvirtxml.Do
 	if err != nil {
 		return nil, err
 	}
+	return parse(text)
+}
+
+func parse(text string) (*libvirtxml.Domain, error) {
 	d := new(libvirtxml.Domain)
 	if err := d.Unmarshal(text); err != nil {
 		return nil, fmt.Errorf("libvirt's domain XML cannot be read: %w", err)

@@ -168,7 +168,7 @@ func domainsUse(conn *libvirt.Connect, network, except string) (bool, error) {
 	}
 	used := false
 	for i := range domains {
-		d, err := Describe(&domains[i], libvirt.DOMAIN_XML_INACTIVE)
+		d, err := Described(&domains[i], libvirt.DOMAIN_XML_INACTIVE)
 		domains[i].Free()
 		switch {
 		case IsGone(err):
