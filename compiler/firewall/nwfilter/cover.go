@@ -27,8 +27,9 @@ type patch struct {
 }
 
 // cover is parts that let pass what the policy does, and more where they would become
-// more than most rules of ebtables. Those are as few as the kinds of the policy allow.
-func cover(p *firewall.Policy, most int) (out []firewall.Part) {
+// more than most rules of ebtables: then they become few, or as few as the kinds of the
+// policy allow.
+func cover(p *firewall.Policy, most, few int) (out []firewall.Part) {
 	patches := patches(p)
 	kinds, all := make([]kind, 0, len(patches)), 0
 	for k, list := range patches {
@@ -41,8 +42,8 @@ func cover(p *firewall.Policy, most int) (out []firewall.Part) {
 	slices.SortFunc(kinds, func(a, b kind) int {
 		return cmp.Or(ordinal(b.in)-ordinal(a.in), ordinal(a.v6)-ordinal(b.v6), cmp.Compare(a.proto, b.proto), cmp.Compare(a.icmp, b.icmp))
 	})
-	for all > most {
-		saved := joinClosest(p, kinds, patches, all-most)
+	for exact := all <= most; !exact && all > few; {
+		saved := joinClosest(p, kinds, patches, all-few)
 		if saved == 0 {
 			break
 		}

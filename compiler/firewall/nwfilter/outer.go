@@ -7,15 +7,21 @@ import (
 	"github.com/sbx-dev/sbx/compiler/firewall"
 )
 
-// MaxOuterRules bounds what an outer wall has of the policy, in rules of ebtables.
-const MaxOuterRules = 40
+// MaxOuterRules bounds what an outer wall has of a policy that it says exactly, in rules of
+// ebtables, and coverRules what it has of one that it does not. libvirt starts a program
+// for each, which takes the longer the more there are already; and of a cover of fewer
+// rules, fewer change with a rule of the policy, for which libvirt makes all anew.
+const (
+	MaxOuterRules = 40
+	coverRules    = 20
+)
 
 // Outer lowers a policy to the filter that stands around an inner wall: ebtables alone,
 // of which libvirt starts few programs. It holds what has no state (whose addresses,
-// which families, default deny) and the policy as far as that many rules can say it: all
-// of a small one, and of a large one a cover, made by joining what lies next to each
-// other, the closest first. What is joined is of one direction, family and protocol, so
-// that nothing opens of which no rule speaks.
+// which families, default deny) and the policy: all of a small one, and of a large one a
+// cover of few rules, made by joining what lies next to each other, the closest first. What
+// is joined is of one direction, family and protocol, so that nothing opens of which no
+// rule speaks.
 //
 // It is nil where the filter of Lower stands around the inner wall, too, because libvirt
 // counts connections in it.
@@ -24,7 +30,7 @@ func Outer(p *firewall.Policy) (*Compiled, error) {
 		return nil, nil
 	}
 	l := newLowering(p)
-	l.wholeEbtables(cover(p, MaxOuterRules))
+	l.wholeEbtables(cover(p, MaxOuterRules, coverRules))
 	c, err := written(p, l.filter)
 	if err != nil {
 		return nil, fmt.Errorf("firewall: outer wall: %w", err)
