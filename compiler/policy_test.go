@@ -55,7 +55,7 @@ var seenTypes = []string{"usr_t", "bin_t", "etc_t", "httpd_config_t", "shadow_t"
 // boundPolicy is a profile's policy, completed for such a host.
 func boundPolicy(t *testing.T, p *schema.Profile) []byte {
 	t.Helper()
-	return selinux.Bind(compile(t, p).File(compiler.SELinuxFile), p.Name, seenTypes)
+	return selinux.Bind(compile(t, p).File(compiler.SELinuxFile), p.Name, seenTypes, nil)
 }
 
 // compilePolicy has secilc compile a policy, with more beside it, into the file out
@@ -202,6 +202,60 @@ func TestAPolicyAllowsWhatTheProfileNames(t *testing.T) {
 				t.Errorf("%s, %s:\n%s\n%s", backend, permission, diff, out)
 			}
 		}
+	}
+}
+
+// libvirtd may look at what has the types of the images that a machine reads, less what
+// no sandbox may see: at nothing of machines without, nor of containers.
+func TestLibvirtdLooksAtImagesAlone(t *testing.T) {
+	sesearch, err := exec.LookPath("sesearch")
+	if err != nil {
+		t.Skip("needs sesearch, of the package setools")
+	}
+	image := schema.Mount{Image: "/srv/data.img", Format: "raw"}
+	written := image
+	written.Writable = true
+	for what, c := range map[string]struct {
+		backend schema.Backend
+		mount   *schema.Mount
+		looks   bool
+	}{
+		"a container":                  {schema.LXC, nil, false},
+		"a machine without images":     {schema.KVM, nil, false},
+		"a machine that writes one":    {schema.KVM, &written, false},
+		"a machine that reads another": {schema.KVM, &image, true},
+	} {
+		t.Run(what, func(t *testing.T) {
+			p, err := shelf.Load("apache", c.backend)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var ofImages []string
+			if c.mount != nil {
+				p.Mounts["/data"] = *c.mount
+			}
+			if c.looks {
+				ofImages = []string{"var_log_t", "shadow_t"}
+			}
+			policy := selinux.Bind(compile(t, p).File(compiler.SELinuxFile), p.Name, seenTypes, ofImages)
+			binary := filepath.Join(t.TempDir(), "policy")
+			if said, err := compilePolicy(t, policy, binary); err != nil {
+				t.Fatal(err, said)
+			}
+			out, err := exec.Command(sesearch, "--allow", "-s", "virtd_t", "-c", "file", "-p", "read", binary).Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := targets(t, binary, out)
+			if slices.Contains(found, "var_log_t") != c.looks {
+				t.Errorf("libvirtd reads %v", found)
+			}
+			for _, other := range seenTypes {
+				if slices.Contains(found, other) {
+					t.Errorf("libvirtd reads %s, of no image", other)
+				}
+			}
+		})
 	}
 }
 

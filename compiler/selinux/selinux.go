@@ -17,6 +17,8 @@ const (
 	Content   = "content"   // what it may write
 	Exposed   = "exposed"   // the types of what it sees of the host, less what no sandbox may see
 	paths     = "paths"     // those types as the host has them
+	images    = "images"    // those of the images among it
+	examined  = "examined"  // what libvirtd looks at of those
 	foreign   = "foreign"   // what it may not write
 	unseen    = "unseen"    // what it may not read
 	others    = "others"    // processes of others
@@ -118,6 +120,15 @@ func expression(path string) string {
 	return b.String()
 }
 
+// Examine has libvirtd look at the images that the sandbox reads, as it does before it
+// starts a machine: no other sandbox has it read what has such a type.
+func (p *Policy) Examine() {
+	p.For("images that it reads: libvirtd looks at them first")
+	p.line("(typeattribute %s)", images)
+	p.Set(examined, "(and "+images+" sbx_seen)")
+	p.line("(allow virtd_t %s (file (getattr open read)))", examined)
+}
+
 // Encode is the policy's text. It can be loaded once Bind has named the types of what
 // the sandbox sees.
 func (p *Policy) Encode() []byte {
@@ -125,10 +136,16 @@ func (p *Policy) Encode() []byte {
 }
 
 // Bind completes the policy of a sandbox with the types of the host's paths that it
-// sees.
-func Bind(policy []byte, sandbox string, types []string) []byte {
-	if len(types) == 0 {
-		return policy
+// sees, and those of the images among them.
+func Bind(policy []byte, sandbox string, seen, ofImages []string) []byte {
+	bound := bytes.Clone(policy)
+	for _, of := range []struct {
+		name  string
+		types []string
+	}{{paths, seen}, {images, ofImages}} {
+		if len(of.types) > 0 {
+			bound = fmt.Appendf(bound, "(typeattributeset %s (%s))\n", Type(sandbox, of.name), strings.Join(of.types, " "))
+		}
 	}
-	return fmt.Appendf(bytes.Clone(policy), "(typeattributeset %s (%s))\n", Type(sandbox, paths), strings.Join(types, " "))
+	return bound
 }

@@ -50,10 +50,10 @@ func TestALabelIsOfOnePath(t *testing.T) {
 // What no type of the host is known of, nothing is opened for.
 func TestAPolicyWithoutTypes(t *testing.T) {
 	policy := selinux.New("x", selinux.Machine).Encode()
-	if got := selinux.Bind(policy, "x", nil); string(got) != string(policy) {
+	if got := selinux.Bind(policy, "x", nil, nil); string(got) != string(policy) {
 		t.Errorf("%s", got)
 	}
-	if got := selinux.Bind(policy, "x", []string{"usr_t", "etc_t"}); !strings.HasSuffix(string(got), ")\n(typeattributeset sbx_x.paths (usr_t etc_t))\n") {
+	if got := selinux.Bind(policy, "x", []string{"usr_t", "etc_t"}, []string{"var_t"}); !strings.HasSuffix(string(got), ")\n(typeattributeset sbx_x.paths (usr_t etc_t))\n(typeattributeset sbx_x.images (var_t))\n") {
 		t.Errorf("%s", got)
 	}
 }

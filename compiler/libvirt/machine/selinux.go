@@ -1,8 +1,11 @@
 package machine
 
 import (
+	"slices"
+
 	"github.com/sbx-dev/sbx/compiler/libvirt/domain"
 	"github.com/sbx-dev/sbx/compiler/selinux"
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
 // policy confines QEMU by SELinux: what a guest that has broken out of its machine can
@@ -17,6 +20,9 @@ func policy(s *domain.Sandbox) ([]byte, error) {
 	}
 	open := selinux.Opened{Sockets: []string{selinux.Interface}} // of its network, which libvirt makes and sbx's module lets it have
 	open.Speaks = domain.AllowFiles(p, s, false)
+	if slices.ContainsFunc(s.Manifest.Mounts, func(m manifest.Mount) bool { return m.Kind == manifest.Image && !m.Writable }) {
+		p.Examine()
+	}
 	p.Wall(open)
 	return p.Encode(), nil
 }

@@ -123,3 +123,59 @@ sbx drift data
 enforced sbx down data
 stat -c '%C %n' /srv/data.img
 test "$(stat -c %C /srv/data.img)" = "$label"
+
+#: a command's machine reads one that all machines may read, whose label stays, and no other
+enforced sbx run data.cue -- cat /data/file >said && exit 1
+cat said
+grep -q 'SBX0538.*virt_content_t' said
+chcon -t virt_content_t /srv/data.img
+label=$(stat -c %C /srv/data.img)
+enforced sbx run data.cue -- cat /data/file | tee said
+grep -qx inside said
+test "$(stat -c %C /srv/data.img)" = "$label"
+
+#: a machine writes an image of the host's, once the host has given it to it
+restorecon -F /srv/data.img
+sed 's|image: "/srv/data.img"|{image: "/srv/data.img", writable: true}|' data.cue >own.cue
+grep writable own.cue
+enforced sbx up --keep-failed own.cue >said && exit 1
+chown=$(grep -o 'chown -R [0-9:]* /srv/data.img' said)
+$chown
+enforced sbx up --keep-failed own.cue >said && exit 1
+cat said
+grep 'SBX0538.*restorecon -RF /srv/data.img' said
+restorecon -RF /srv/data.img
+label=$(stat -c %C /srv/data.img)
+echo "$label" | grep sbx_data.content
+enforced bash -c 'sbx up own.cue && sbx exec data -- sh -c "echo more >/data/file; sync" && sbx exec data -- cat /data/file' | tee said
+grep -qx more said
+stat -c '%C %n' /srv/data.img
+sbx drift data
+enforced sbx stop data
+test "$(stat -c %C /srv/data.img)" = "$label"
+enforced sbx down data
+
+#: a container writes a folder of the host's, once the host has given it to it
+cat >folder.cue <<'END'
+package folder
+
+import "github.com/sbx-dev/sbx/schema"
+
+schema.#Profile & {
+	name:    "folder"
+	backend: "lxc"
+	run: argv: ["/usr/bin/sleep", "infinity"]
+	expose: ["/usr", "/etc/ld.so.cache"]
+	mounts: "/data": {host: "/srv/folder", writable: true}
+}
+END
+enforced sbx up folder.cue
+enforced sbx down folder
+chcon -t var_t -l s0 /srv/folder
+enforced sbx up --keep-failed folder.cue >said && exit 1
+cat said
+grep 'SBX0538.*restorecon -RF /srv/folder' said
+restorecon -RF /srv/folder
+enforced bash -c 'sbx up folder.cue && sbx exec folder -- sh -c "echo more >/data/file"'
+ls -Z /srv/folder | grep sbx_folder.content
+enforced sbx down folder

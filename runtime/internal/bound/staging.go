@@ -197,10 +197,10 @@ func (s *Sandbox) onStage(reader int, fill func(*stage.Stage) error) (err error)
 func (s *Sandbox) checkPolicy() error {
 	for _, m := range s.Manifest.Mounts {
 		source := s.Host[m.Target]
-		if source == nil || m.Kind != manifest.Export {
+		if source == nil || !IsOfHost(m) {
 			continue
 		}
-		if err := selinux.Check(selinux.Of(s.Domain), source, m.Writable); err != nil {
+		if err := selinux.Check(selinux.Of(s.Domain), source, m); err != nil {
 			return err
 		}
 	}

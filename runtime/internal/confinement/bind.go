@@ -5,6 +5,7 @@ package confinement
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
@@ -37,7 +38,11 @@ func Holds(conn *libvirt.Connect) (bool, error) {
 
 // Bind has the domain run in a SELinux context or an AppArmor profile of its own.
 func Bind(s *bound.Sandbox, conn *libvirt.Connect, own *embed.Driver) error {
-	want := selinux.Wanted{Name: s.Name, Shared: s.SELinux, Policy: s.Policy, Seen: seen(s.Manifest)}
+	want := selinux.Wanted{
+		Name: s.Name, Shared: s.SELinux, Policy: s.Policy,
+		Seen:   readOnly(s.Manifest, manifest.Export, manifest.Image),
+		Images: readOnly(s.Manifest, manifest.Image),
+	}
 	var err error
 	if s.Module, err = selinux.Label(conn, s.Domain, want); err != nil {
 		return err
@@ -57,10 +62,11 @@ func Confines(s *bound.Sandbox) bool {
 	return s.Confinement != nil || selinux.Of(s.Domain) != "" && ThisHost.SELinuxEnforces()
 }
 
-// seen are the paths of the host that are read-only in the sandbox.
-func seen(m *manifest.Manifest) (paths []string) {
+// readOnly are the paths of the host that the sandbox has as such kinds, and does not
+// write.
+func readOnly(m *manifest.Manifest, kinds ...string) (paths []string) {
 	for _, mount := range m.Mounts {
-		if bound.IsOfHost(mount) && !mount.Writable {
+		if slices.Contains(kinds, mount.Kind) && !mount.Writable {
 			paths = append(paths, mount.Source)
 		}
 	}

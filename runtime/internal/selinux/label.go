@@ -29,6 +29,7 @@ type Wanted struct {
 	Shared string   // its type where it has no policy of its own, of sbx's module; "" is libvirt's
 	Policy []byte   // its own, as it was compiled; nil for none
 	Seen   []string // the paths of the host that it sees, read-only
+	Images []string // the images among them
 }
 
 // Label has the domain run in a context with the sandbox's own categories, where libvirt
@@ -58,7 +59,7 @@ func Label(conn *libvirt.Connect, d *libvirtxml.Domain, w Wanted) (module []byte
 	}
 	if w.Policy != nil {
 		base.kind = selinux.Type(w.Name, selinux.Process)
-		if module, err = own(w.Name, w.Policy, w.Seen); err != nil {
+		if module, err = own(w); err != nil {
 			return nil, fmt.Errorf("%s: %w", w.Name, err)
 		}
 	}

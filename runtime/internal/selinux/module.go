@@ -134,10 +134,14 @@ func Unload(sandboxes ...string) (found bool, err error) {
 }
 
 // own completes the sandbox's policy with the types of what it sees of this host.
-func own(sandbox string, policy []byte, seen []string) ([]byte, error) {
-	types, err := typesBelow(seen)
+func own(w Wanted) ([]byte, error) {
+	seen, err := typesBelow(w.Seen)
 	if err != nil {
 		return nil, fmt.Errorf("cannot learn what SELinux calls that which it sees: %w", err)
 	}
-	return selinux.Bind(policy, sandbox, types), nil
+	images, err := typesBelow(w.Images)
+	if err != nil {
+		return nil, fmt.Errorf("cannot learn what SELinux calls its images: %w", err)
+	}
+	return selinux.Bind(w.Policy, w.Name, seen, images), nil
 }

@@ -4,10 +4,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"libvirt.org/go/libvirtxml"
 
+	"github.com/sbx-dev/sbx/initramfs/manifest"
 	"github.com/sbx-dev/sbx/internal/mac"
 	"github.com/sbx-dev/sbx/internal/stage"
 )
@@ -77,4 +79,55 @@ func TestWhatIsReadKeepsItsLabel(t *testing.T) {
 		t.Errorf("%+v, %+v", written, read)
 	}
 	leaveImages(&libvirtxml.Domain{})
+}
+
+// What is refused says what to do about it: an image no container can have, and what a
+// sandbox is to write its host labels once it has the policy.
+func TestWhatWouldLetItIn(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "folder")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	source, err := stage.Open(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	const command, own = "system_u:system_r:svirt_t:s0:c1,c2", "system_u:system_r:sbx_x.process:s0:c1,c2"
+	for _, c := range []struct {
+		process   string
+		mount     manifest.Mount
+		want, not string
+	}{
+		{command, manifest.Mount{Kind: manifest.Image}, "-t virt_content_t '" + folder, "-b lxc"},
+		{command, manifest.Mount{Kind: manifest.Export}, "-b lxc", "semanage"},
+		{command, manifest.Mount{Kind: manifest.Export, Writable: true}, "-t svirt_image_t '" + folder + "(/.*)?'", "-b lxc"},
+		{own, manifest.Mount{Kind: manifest.Image, Writable: true}, "--keep-failed, which has the policy stay; restorecon -RF " + folder, "secrets"},
+		{own, manifest.Mount{Kind: manifest.Export, Writable: true}, "restorecon -RF " + folder, "secrets"},
+		{own, manifest.Mount{Kind: manifest.Image}, "secrets of the host", "restorecon"},
+	} {
+		if got := mend(c.process, c.mount, source); !strings.Contains(got, c.want) || strings.Contains(got, c.not) {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+}
+
+// Of an image that it only reads libvirtd is asked, too, where no policy of the sandbox's
+// own lets it look.
+func TestWhoIsToReadAnImage(t *testing.T) {
+	const command, own = "system_u:system_r:svirt_t:s0:c1,c2", "system_u:system_r:sbx_x.process:s0:c1,c2"
+	for _, c := range []struct {
+		process string
+		mount   manifest.Mount
+		want    []ask
+	}{
+		{command, manifest.Mount{Kind: manifest.Image}, []ask{{command, "read"}, {"system_u:system_r:virtd_t:s0", "read"}}},
+		{command, manifest.Mount{Kind: manifest.Image, Writable: true}, []ask{{command, "read"}, {command, "write"}}},
+		{command, manifest.Mount{Kind: manifest.Export}, []ask{{command, "read"}}},
+		{own, manifest.Mount{Kind: manifest.Image}, []ask{{own, "read"}}},
+	} {
+		if got := asks(c.process, c.mount); !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
 }
