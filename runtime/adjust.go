@@ -79,7 +79,7 @@ func (u *up) refuseMoved() error {
 	if u.expect == nil {
 		return nil
 	}
-	now, err := u.have.Fingerprints()
+	now, err := u.have.Standing()
 	if err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,8 @@ import (
 
 // rest leaves a job that is up to its timer.
 func (u *up) rest(ctx context.Context) error {
-	if err := jobs.Keep(u.s.Dir, u.bundle); err != nil {
+	o := u.r.options
+	if err := jobs.Keep(u.s.Dir, u.bundle, jobs.Machines{Accel: o.Accel, Kernel: o.Kernel, Modules: o.Modules}); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	if err := jobs.Install(u.s.Name, u.s.Metadata.Every); err != nil {
@@ -40,7 +42,7 @@ func (r *Runtime) RunJob(ctx context.Context, name string) (last channel.Status,
 	}
 	dir := r.state().Path(name)
 	var before time.Time // of the runs before this one
-	err = jobs.Begin(dir, name, func(b *compiler.Bundle) error {
+	err = jobs.Begin(dir, name, func(b *compiler.Bundle, by jobs.Machines) error {
 		if err := r.checkIdle(name); err != nil {
 			return err
 		}
@@ -48,19 +50,27 @@ func (r *Runtime) RunJob(ctx context.Context, name string) (last channel.Status,
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		before = keep.LastLogged(ctx, dir)
-		_, err := r.up(ctx, b, nil, []UpOption{asJob})
+		o := r.options
+		if o.Accel = cmp.Or(o.Accel, by.Accel); o.Kernel == "" && o.Modules == "" {
+			o.Kernel, o.Modules = by.Kernel, by.Modules
+		}
+		runs := New(o)
+		defer runs.Close()
+		_, err := runs.up(ctx, b, nil, []UpOption{asJob})
 		return err
 	})
 	if err != nil {
 		return last, err
 	}
-	last, err = r.Wait(ctx, name)
+	// The sandbox goes when one has been told its command's end, and that is to be its
+	// keeper, which has its output by then. After it, the next run may come.
+	err = r.awaitStopped(ctx, name)
 	if ctx.Err() != nil {
 		_, err := r.Stop(context.WithoutCancel(ctx), name)
 		return last, errors.Join(fmt.Errorf("%s: its run was stopped: %w", name, context.Cause(ctx)), err)
 	}
-	if err == nil { // the command's end; the sandbox's follows, and the next run may
-		err = r.awaitStopped(ctx, name)
+	if err == nil {
+		last, err = r.Wait(ctx, name) // of what its keeper has noted
 	}
 	if err == nil && (last.Exit == nil || last.Exit.Status() != 0) {
 		if err := keep.Done(dir); err != nil { // what it wrote last is in the log by then

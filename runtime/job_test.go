@@ -6,8 +6,10 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/logfile"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/runtime"
@@ -26,7 +28,8 @@ schema.#Profile & {
 }
 `
 
-// What a failed run wrote last is its own, and nothing of a run before it.
+// What a failed run wrote last is its own, and nothing of a run before it; also where the
+// one before had, as a machine may, a clock that was ahead of its.
 func TestAFailedRunTellsOfItself(t *testing.T) {
 	testhost.Need(t)
 	r := runtime.New(runtime.Options{Init: program(t, "sbx-init"), Keeper: []string{os.Args[0], "keep"}})
@@ -48,6 +51,25 @@ func TestAFailedRunTellsOfItself(t *testing.T) {
 			continue
 		}
 		said[string(failed.Records[0].Data)] = true
+		putLogAhead(t, state.Folder(state.Default).Path("withdrawn", state.Log, "log"))
+	}
+}
+
+// putLogAhead has the lines of a log be of half a minute from now.
+func putLogAhead(t *testing.T, log string) {
+	t.Helper()
+	text, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ahead strings.Builder
+	at := time.Now().Add(logfile.Ahead / 2).UTC().Format(time.RFC3339Nano)
+	for line := range strings.Lines(string(text)) {
+		_, rest, _ := strings.Cut(line, " ")
+		ahead.WriteString(at + " " + rest)
+	}
+	if err := os.WriteFile(log, []byte(ahead.String()), 0); err != nil { // which keeps its owner and mode
+		t.Fatal(err)
 	}
 }
 

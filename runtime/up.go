@@ -250,6 +250,9 @@ func (u *up) compare() error {
 	}
 	u.result.Created = plan.Needs(u.result.Changes, plan.Create)
 	u.result.Restarted = plan.Needs(u.result.Changes, plan.Restart)
+	if u.expect != nil && u.s.Rests() && u.have.Active && u.renews() { // which no plan has told
+		return fault.New(diag.Busy, "%s: a run of it is under way, which the plan would end: apply it afterwards, or end the run first: sbx stop %[1]s", u.s.Name)
+	}
 	return nil
 }
 

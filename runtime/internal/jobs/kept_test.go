@@ -17,12 +17,12 @@ func TestStill(t *testing.T) {
 		b := &compiler.Bundle{Index: compiler.Index{Name: "backup"}}
 		b.Add("domain.xml", []byte(content))
 		b.Seal()
-		if err := jobs.Keep(dir, b); err != nil {
+		if err := jobs.Keep(dir, b, jobs.Machines{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	keep("one")
-	kept, err := jobs.Kept(dir, "backup")
+	kept, _, err := jobs.Kept(dir, "backup")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,20 +47,20 @@ func TestBegin(t *testing.T) {
 	dir := t.TempDir()
 	keep := func(name string) {
 		t.Helper()
-		if err := jobs.Keep(dir, &compiler.Bundle{Index: compiler.Index{Name: "backup", Profile: name}}); err != nil {
+		if err := jobs.Keep(dir, &compiler.Bundle{Index: compiler.Index{Name: "backup", Profile: name}}, jobs.Machines{Accel: name}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	keep("old")
 	var begun []string
-	err := jobs.Begin(dir, "backup", func(b *compiler.Bundle) error {
-		begun = append(begun, b.Index.Profile)
+	err := jobs.Begin(dir, "backup", func(b *compiler.Bundle, by jobs.Machines) error {
+		begun = append(begun, b.Index.Profile+" by "+by.Accel)
 		if len(begun) == 1 {
 			keep("new")
 		}
 		return jobs.Still(dir, b)
 	})
-	if err != nil || !slices.Equal(begun, []string{"old", "new"}) {
+	if err != nil || !slices.Equal(begun, []string{"old by old", "new by new"}) {
 		t.Errorf("begun are %q: %v", begun, err)
 	}
 }

@@ -47,6 +47,10 @@ const (
 // sandbox. answer bounds how long its first process may take to answer.
 func Main(ctx context.Context, name string, answer func(context.Context) (context.Context, context.CancelFunc)) error {
 	log, end := os.NewFile(keptLog, "log"), os.NewFile(keptEnd, state.Ended)
+	info, err := end.Stat()
+	if err != nil {
+		return err
+	}
 	conn, err := inherited(keptChannel, net.FileConn)
 	if err != nil {
 		return err
@@ -80,16 +84,17 @@ func Main(ctx context.Context, name string, answer func(context.Context) (contex
 	defer client.Close()
 	defer share(l, client)()
 	debug.FreeOSMemory() // what starting took: there is a keeper beside each service, and it does little
-	noted := make(chan error, 1)
-	go func() { noted <- noteEnd(ctx, client, end) }()
-	err = keepLog(ctx, client, w)
+	noted, logged := make(chan error, 1), make(chan struct{})
+	go func() { noted <- noteEnd(ctx, client, end, logged) }()
+	err = keepLog(ctx, client, w, info.Size() == 0)
+	close(logged)
 	return errors.Join(err, <-noted)
 }
 
-// keepLog writes the output to the log. What an earlier keeper has written
-// already is older than the log's last line.
-func keepLog(ctx context.Context, client *channel.Client, log *logfile.Writer) error {
-	stamps := stamper{last: log.Last(), now: time.Now}
+// keepLog writes the output to the log: all of it, where this is the first keeper since
+// the sandbox's start.
+func keepLog(ctx context.Context, client *channel.Client, log *logfile.Writer, first bool) error {
+	stamps := newStamper(log.Last(), first)
 	return client.Output(ctx, 0, true, func(record channel.Record) error {
 		at, fresh := stamps.stamp(record.Time)
 		if !fresh {
@@ -99,13 +104,23 @@ func keepLog(ctx context.Context, client *channel.Client, log *logfile.Writer) e
 	})
 }
 
-// noteEnd waits for the command's end and notes it.
-func noteEnd(ctx context.Context, client *channel.Client, in *os.File) error {
-	status, err := client.WaitEnd(ctx)
+// noteEnd waits for the command's end and notes it. It hears the end out only when all is
+// logged: the sandbox goes when that is heard, with what it still holds of its output.
+func noteEnd(ctx context.Context, client *channel.Client, in *os.File, logged <-chan struct{}) error {
+	var last channel.Status
+	err := client.Watch(ctx, func(s channel.Status) bool {
+		if last = s; s.State == channel.Ended {
+			<-logged
+		}
+		return true
+	})
+	if err == nil && last.State != channel.Ended {
+		err = errors.New("the sandbox ended before its command did")
+	}
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(status)
+	data, err := json.Marshal(last)
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func Words(dir string, f *startfail.StartFailure) error {
 		return err
 	}
 	defer log.Close()
-	stamps := stamper{last: log.Last(), now: time.Now}
+	stamps := newStamper(log.Last(), isFirst(dir))
 	for _, r := range f.Records {
 		at, fresh := stamps.stamp(r.Time)
 		if !fresh {

@@ -15,6 +15,16 @@ type stamper struct {
 	begun bool // what an earlier keeper may have written is over
 }
 
+// newStamper goes on after a log's last line. first says that no keeper has written any
+// since the sandbox's start: then all are new, also those of a sandbox whose clock, as a
+// machine's own may, is behind that of the one before it; they are later than that line.
+func newStamper(last time.Time, first bool) *stamper {
+	if first && !last.IsZero() {
+		last = last.Add(1)
+	}
+	return &stamper{last: last, now: time.Now, begun: first}
+}
+
 // stamp gives the time of a line; fresh is false for one that an earlier keeper has
 // written: sbx-init tells each keeper all that it still holds, the oldest first.
 func (s *stamper) stamp(said time.Time) (at time.Time, fresh bool) {

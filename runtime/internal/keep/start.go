@@ -66,9 +66,7 @@ func keptFiles(ctx context.Context, dir, name string, walls []string, lock *os.F
 		func() (*os.File, error) {
 			return logfile.Make(filepath.Join(dir, state.Log), int(compiler.HelperID(name)))
 		},
-		func() (*os.File, error) {
-			return os.OpenFile(filepath.Join(dir, state.Ended), os.O_CREATE|os.O_TRUNC|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
-		},
+		func() (*os.File, error) { return endFile(dir) },
 		func() (*os.File, error) { return channelFile(ctx, dir) },
 		func() (*os.File, error) { return listenerFile(dir) },
 		func() (*os.File, error) { return droplog.Listen(walls) },
@@ -80,6 +78,27 @@ func keptFiles(ctx context.Context, dir, name string, walls []string, lock *os.F
 		files = append(files, f)
 	}
 	return files, nil
+}
+
+// endFile is where a keeper notes the end. It holds a line already where another keeper
+// has been since the sandbox's start, before which Await has removed it.
+func endFile(dir string) (*os.File, error) {
+	another := !isFirst(dir)
+	f, err := os.OpenFile(filepath.Join(dir, state.Ended), os.O_CREATE|os.O_TRUNC|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
+	if err != nil || !another {
+		return f, err
+	}
+	if _, err := f.WriteString("\n"); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// isFirst says whether no keeper has been there since the sandbox's start.
+func isFirst(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, state.Ended))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 func closeAll(files []*os.File) {

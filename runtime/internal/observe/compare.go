@@ -60,7 +60,7 @@ func Compare(want *bound.Sandbox, have *Observed) ([]plan.Change, error) {
 		return c.changes, nil
 	}
 	if !have.Active && !want.Rests() {
-		c.add(StateObject, plan.Difference{Live: have.state, Desired: "running"}, plan.Restart, whyStopped)
+		c.add(StateObject, plan.Difference{Live: have.State, Desired: "running"}, plan.Restart, whyStopped)
 	}
 	if err := errors.Join(c.domain(), c.manifest(), c.filters(), c.networks(), c.profile()); err != nil {
 		return nil, err

@@ -73,9 +73,7 @@ func driftedObjects(have *Observed, now map[string]string) []string {
 		if have.Metadata.Every != "" && !have.Active && object == StateObject {
 			return true // it is stopped between its runs
 		}
-		follows := object == runningObject || strings.HasPrefix(object, RulesObject("")) || strings.HasPrefix(object, WallObject("")) ||
-			strings.HasPrefix(object, nicObject("")) || isSource(object) || object == ProfileObject || strings.HasPrefix(object, namesObject(""))
-		if follows && !have.Active {
+		if comesWithAStart(object) && !have.Active {
 			return true
 		}
 		filterMoved := slices.ContainsFunc(moved, func(m string) bool { return strings.HasPrefix(m, FilterObject("")) })

@@ -87,7 +87,7 @@ func (o *Observed) Fingerprints() (map[string]string, error) {
 	if o.Metadata.Every != "" {
 		put(timerObject, o.timer, func(text string) (string, error) { return compiler.Digest([]byte(text)), nil })
 	}
-	objects[StateObject] = o.state
+	objects[StateObject] = o.State
 	objects[filesObject] = o.files
 	if o.profile != "" {
 		objects[ProfileObject] = o.confinement()
@@ -96,6 +96,23 @@ func (o *Observed) Fingerprints() (map[string]string, error) {
 		put(policyObject, string(o.policy), func(text string) (string, error) { return compiler.Digest([]byte(text)), nil })
 	}
 	return objects, failed
+}
+
+// Standing gives what Fingerprints does, but for what of a job comes and goes with its
+// runs: what is decided about it holds whether one is under way or not.
+func (o *Observed) Standing() (map[string]string, error) {
+	objects, err := o.Fingerprints()
+	if o.Metadata != nil && o.Metadata.Every != "" {
+		maps.DeleteFunc(objects, func(object, _ string) bool { return object == StateObject || comesWithAStart(object) })
+	}
+	return objects, err
+}
+
+// comesWithAStart says whether an object is there, or looked at, only while the sandbox runs.
+func comesWithAStart(object string) bool {
+	of := func(prefix string) bool { return strings.HasPrefix(object, prefix) }
+	return object == runningObject || object == ProfileObject || isSource(object) ||
+		of(RulesObject("")) || of(WallObject("")) || of(nicObject("")) || of(namesObject(""))
 }
 
 // place says where an interface is.
@@ -153,7 +170,7 @@ func Noted(m *compiler.Metadata) map[string]string {
 
 // filesFingerprint is the digest of the names, owners, modes and contents of
 // what sbx has made in a sandbox's folder.
-func filesFingerprint(dir string, kind schema.Backend) (string, error) {
+func filesFingerprint(dir string, kind schema.Backend, job bool) (string, error) {
 	var lines []string
 	for _, part := range known.Of(kind).Made {
 		err := filepath.WalkDir(filepath.Join(dir, part), func(path string, e fs.DirEntry, err error) error {
@@ -171,7 +188,7 @@ func filesFingerprint(dir string, kind schema.Backend) (string, error) {
 			return "", err
 		}
 	}
-	if _, err := os.Lstat(filepath.Join(dir, state.Channel)); err == nil {
+	if _, err := os.Lstat(filepath.Join(dir, state.Channel)); err == nil && !job { // of which it comes and goes with the runs
 		lines = append(lines, state.Channel)
 	}
 	return compiler.Digest([]byte(strings.Join(lines, "\n"))), nil
@@ -212,5 +229,5 @@ func stoppedPrints(dom *libvirt.Domain) (map[string]string, error) {
 	if err := have.domain(dom); err != nil {
 		return nil, err
 	}
-	return map[string]string{StateObject: have.state, portsObject: "none"}, nil
+	return map[string]string{StateObject: have.State, portsObject: "none"}, nil
 }

@@ -26,7 +26,7 @@ type Observed struct {
 	name     string
 	Metadata *compiler.Metadata // nil: there is no such sandbox
 	Active   bool
-	state    string // "running", or "stopped (destroyed)"
+	State    string // "running", or "stopped (destroyed)"
 	finished bool   // its command has ended, and the sandbox with it
 	defined  string // the definition's XML
 	running  string // the XML of what runs; empty unless active
@@ -129,7 +129,7 @@ func (o *Observer) Observe(conn *libvirt.Connect, name string, kind schema.Backe
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	if found.files, err = filesFingerprint(dir, kind); err != nil {
+	if found.files, err = filesFingerprint(dir, kind, m.Every != ""); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return found, nil
@@ -148,7 +148,7 @@ func (o *Observed) domain(dom *libvirt.Domain) error {
 	if o.Active, err = dom.IsActive(); err != nil {
 		return err
 	}
-	o.state = StateName(state)
+	o.State = StateName(state)
 	if state == libvirt.DOMAIN_SHUTOFF {
 		o.stopped(libvirt.DomainShutoffReason(reason))
 	}
@@ -163,7 +163,7 @@ func (o *Observed) domain(dom *libvirt.Domain) error {
 func (o *Observed) stopped(why libvirt.DomainShutoffReason) {
 	o.Active, o.running = false, ""
 	o.finished = why == libvirt.DOMAIN_SHUTOFF_SHUTDOWN
-	o.state = StateName(libvirt.DOMAIN_SHUTOFF) + " (" + shutoffReason(why) + ")"
+	o.State = StateName(libvirt.DOMAIN_SHUTOFF) + " (" + shutoffReason(why) + ")"
 }
 
 // shutoffReason says in libvirt's words why a domain does not run.

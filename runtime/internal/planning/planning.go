@@ -80,7 +80,7 @@ func (pl *Planner) plan(o *observe.Observer, p *plan.Plan, b *compiler.Bundle) (
 	if err != nil {
 		return nil, nil, err
 	}
-	if p.Live[s.Name], err = have.Fingerprints(); err != nil {
+	if p.Live[s.Name], err = have.Standing(); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	changes, err := observe.Compare(s, have)
@@ -95,9 +95,9 @@ func (pl *Planner) plan(o *observe.Observer, p *plan.Plan, b *compiler.Bundle) (
 // what is left of those whose domain somebody has removed.
 func (pl *Planner) planRemovals(o *observe.Observer, p *plan.Plan) (steps []sequence.Step, err error) {
 	seen := map[string]bool{}
-	remove := func(name string, live map[string]string) {
+	remove := func(name, state string, live map[string]string) {
 		p.Live[name] = live
-		p.Changes = append(p.Changes, plan.Change{Sandbox: name, Object: observe.StateObject, Live: live[observe.StateObject], Effect: plan.Remove, Why: observe.WhyGone})
+		p.Changes = append(p.Changes, plan.Change{Sandbox: name, Object: observe.StateObject, Live: state, Effect: plan.Remove, Why: observe.WhyGone})
 	}
 	err = pl.Drivers.EachOwn(func(conn *libvirt.Connect, name string, kind schema.Backend) error {
 		seen[name] = true
@@ -108,11 +108,11 @@ func (pl *Planner) planRemovals(o *observe.Observer, p *plan.Plan) (steps []sequ
 		if err != nil || have.Metadata == nil {
 			return err
 		}
-		live, err := have.Fingerprints()
+		live, err := have.Standing()
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		remove(name, live)
+		remove(name, have.State, live)
 		step, err := sequence.StepDown(conn, name)
 		steps = append(steps, step)
 		return err
@@ -120,7 +120,7 @@ func (pl *Planner) planRemovals(o *observe.Observer, p *plan.Plan) (steps []sequ
 	lost, lostErr := pl.lost().Find(seen)
 	for _, c := range lost {
 		if _, wanted := p.Bundles[c.Sandbox]; !wanted {
-			remove(c.Sandbox, map[string]string{observe.StateObject: c.Live})
+			remove(c.Sandbox, c.Live, map[string]string{observe.StateObject: c.Live})
 		}
 	}
 	return steps, errors.Join(err, lostErr)

@@ -16,8 +16,8 @@ const unseenLimit = 2 * time.Second
 // AwaitStop waits until a domain that was asked to stop has: libvirt says so, or end,
 // which is its process's, came and libvirt does not see it. That ctx ends is no error.
 func AwaitStop(ctx context.Context, dom *libvirt.Domain, end proc.End) error {
-	var gone time.Time // since when its process is
-	for {
+	var gone time.Time                                                                       // since when its process is
+	for pause := 5 * time.Millisecond; ; pause = min(pause+pause/50, 500*time.Millisecond) { // a job may take hours
 		active, err := IsActive(dom)
 		if !active || err != nil || ctx.Err() != nil {
 			return err
@@ -30,7 +30,7 @@ func AwaitStop(ctx context.Context, dom *libvirt.Domain, end proc.End) error {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(5 * time.Millisecond):
+		case <-time.After(pause):
 		}
 	}
 }
