@@ -60,12 +60,14 @@ func TestUnusable(t *testing.T) {
 		"interfaces that it may make":    {`devices: ["/dev/net/tun"], capabilities: ["net_admin"]`, ``},
 		"FUSE without mounts":            {`devices: ["/dev/dri/renderD128", "/dev/fuse"]`, `devices[1]: nothing inside can mount what it serves by FUSE: mounts are closed: add "sys_admin" to capabilities, or say syscalls: nested: true`},
 		"FUSE":                           {`devices: ["/dev/fuse"], syscalls: nested: true, run: user: "33"`, ``},
-		"sockets":                        {`expose: ["/run/dbus"]`, `expose[0]: /run/dbus is where a host has sockets, and read-only does not keep the sandbox from speaking with whoever listens there: if it is to use them, name it in mounts with sockets: true; else expose what is beside them`},
-		"a socket elsewhere":             {`mounts: "/s": host: "/srv/app/app.sock"`, `mounts."/s".host: /srv/app/app.sock is where a host has sockets, and read-only does not keep the sandbox from speaking with whoever listens there: if it is to use them, say sockets: true; else mount what is beside them`},
+		"sockets": {`expose: ["/run/dbus"]`, `expose[0]: /run/dbus is where a host has sockets, and read-only does not keep the sandbox from speaking with whoever listens there: if it is to use them, name it in mounts with sockets: true; else expose what is beside them
+expose[0]: the system bus, with systemd on it, listens at /run/dbus/system_bus_socket, and who may speak with it is as good as root on the host: leave it out: the socket's owner and mode alone decide whether what is inside may connect`},
+		"a socket elsewhere": {`mounts: "/s": host: "/srv/app/app.sock"`, `mounts."/s".host: /srv/app/app.sock is where a host has sockets, and read-only does not keep the sandbox from speaking with whoever listens there: if it is to use them, say sockets: true; else mount what is beside them`},
 		"figures for anyone": {`mounts: "/host/proc": figures: "proc", network: allow: [{in: tcp: [9100]}, {out: udp: [8125]}, {in: tcp: [9101], from: "10.0.0.1"}, {out: tcp: [9102], to: "10.0.0.1"}]`, `network.allow[0]: the sandbox sees the host's figures of /proc at /host/proc, and may tell anyone: say in from who may ask
 network.allow[1]: the sandbox sees the host's figures of /proc at /host/proc, and may tell anyone: say in to whom it may send`},
 		"figures for one":            {`mounts: "/host/sys": figures: "sys", network: allow: [{in: tcp: [9100], from: "10.0.0.1"}]`, ``},
-		"sockets that are named":     {`mounts: "/run/dbus": {host: "/var/run/dbus", sockets: true}`, ``},
+		"sockets that are named":     {`mounts: "/run/app": {host: "/var/run/app", sockets: true}`, ``},
+		"a socket of root's":         {`mounts: "/run/dbus": {host: "/var/run/dbus", sockets: true}`, `mounts."/run/dbus".host: the system bus, with systemd on it, listens at /run/dbus/system_bus_socket, and who may speak with it is as good as root on the host: leave it out: the socket's owner and mode alone decide whether what is inside may connect`},
 		"sockets of no use":          {`backend: "kvm", mounts: "/run/dbus": host: "/var/run/dbus"`, ``},
 		"what only sounds like them": {`mounts: "/s": host: "/runs/x.sockets"`, ``},
 		"a container's folder":       {`run: user: "33", mounts: "/data": {host: "/srv", writable: true}`, ``},

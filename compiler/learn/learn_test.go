@@ -40,21 +40,23 @@ schema.#Profile & {
 
 // host is what the host has beside what is exposed.
 var host = fstest.MapFS{
-	"usr/bin/web":            {},
-	"usr/bin/awk":            {Data: []byte("/etc/alternatives/awk"), Mode: os.ModeSymlink | 0o777},
-	"etc/alternatives/awk":   {Data: []byte("../../usr/bin/mawk"), Mode: os.ModeSymlink | 0o777},
-	"usr/bin/mawk":           {},
-	"etc/web/web.conf":       {},
-	"etc/web/far.conf":       {Data: []byte("../elsewhere/far.conf"), Mode: os.ModeSymlink | 0o777},
-	"etc/elsewhere/far.conf": {},
-	"etc/mime.types":         {},
-	"etc/localtime":          {},
-	"etc/other/a.conf":       {},
-	"etc/other/b.conf":       {},
-	"home/ann/.webrc":        {},
-	"srv/data/file":          {},
-	"run/dbus/bus":           {Mode: os.ModeSocket | 0o666},
-	"var/lib/web/db":         {},
+	"usr/bin/web":              {},
+	"usr/bin/awk":              {Data: []byte("/etc/alternatives/awk"), Mode: os.ModeSymlink | 0o777},
+	"etc/alternatives/awk":     {Data: []byte("../../usr/bin/mawk"), Mode: os.ModeSymlink | 0o777},
+	"usr/bin/mawk":             {},
+	"etc/web/web.conf":         {},
+	"etc/web/far.conf":         {Data: []byte("../elsewhere/far.conf"), Mode: os.ModeSymlink | 0o777},
+	"etc/elsewhere/far.conf":   {},
+	"etc/mime.types":           {},
+	"etc/localtime":            {},
+	"etc/other/a.conf":         {},
+	"etc/other/b.conf":         {},
+	"home/ann/.webrc":          {},
+	"srv/data/file":            {},
+	"run/dbus/bus":             {Mode: os.ModeSocket | 0o666},
+	"run/docker.sock":          {Mode: os.ModeSocket | 0o660},
+	"run/libvirt/libvirt-sock": {Mode: os.ModeSocket | 0o660},
+	"var/lib/web/db":           {},
 }
 
 func ask(path, failed string) observed.Path {
@@ -149,6 +151,7 @@ func TestWhatIsLearned(t *testing.T) {
 		"a name of no letters":                  {all(observed.Record{Paths: []observed.Path{ask("/etc/\x1b[2J", "ENOENT"), ask("/etc/\xff", "EACCES")}}), ""},
 		"a socket":                              {all(observed.Record{Paths: []observed.Path{ask("/run/dbus/bus", "ENOENT")}}), "? /run/dbus/bus"},
 		"a socket that it wanted to speak with": {all(observed.Record{Paths: []observed.Path{{Program: "web", Call: "connect", Path: "/run/dbus/bus", Error: "ENOENT"}}}), `+ mounts "/run/dbus/bus": {host: "/run/dbus/bus", sockets: true}`},
+		"a socket of libvirt's":                 {all(observed.Record{Paths: []observed.Path{{Program: "web", Call: "connect", Path: "/run/libvirt/libvirt-sock", Error: "ENOENT"}}}), "? /run/libvirt/libvirt-sock"},
 		"a socket that it wanted to make":       {all(observed.Record{Paths: []observed.Path{{Program: "web", Call: "bind", Path: "/run/other/socket", Write: true, Error: "ENOENT"}}}), `+ mounts "/run/other": {tmpfs: "16MiB"}`},
 		"the kernel's own files":                {all(observed.Record{Paths: []observed.Path{ask("/proc/kcore", "EACCES"), ask("/sys/x", "ENOENT")}}), ""},
 		"an owner's no":                         {all(observed.Record{Paths: []observed.Path{ask("/etc/web/web.conf", "EACCES")}}), "? /etc/web/web.conf"},
@@ -238,5 +241,14 @@ func TestUnusedSyscalls(t *testing.T) {
 				t.Errorf("learned\n%s\nwant\n%s", got, c.want)
 			}
 		})
+	}
+}
+
+// Of a socket at which somebody listens who is as good as root, the reason says so.
+func TestSocketsOfRoot(t *testing.T) {
+	open := from(t, all(observed.Record{Paths: []observed.Path{{Program: "web", Call: "connect", Path: "/var/run/docker.sock", Error: "ENOENT"}}})).Open
+	want := "web wanted to speak with who listens there on the host: dockerd listens at /run/docker.sock, and who may speak with it is as good as root on the host (connect)"
+	if len(open) != 1 || open[0].Reason != want {
+		t.Errorf("opened %+v, want the reason %q", open, want)
 	}
 }

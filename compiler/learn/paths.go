@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sbx-dev/sbx/internal/observed"
+	"github.com/sbx-dev/sbx/internal/rootsockets"
 	"github.com/sbx-dev/sbx/internal/within"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -111,7 +112,15 @@ func (s *student) missing(p observed.Path, at string) {
 	case err != nil:
 		return
 	case info.Mode()&fs.ModeSocket != 0 && speaking[p.Call]:
-		s.propose("mounts", strconv.Quote(at)+": {host: "+strconv.Quote(at)+", sockets: true}", "%s wanted to speak with who listens there on the host (%s)", p.Program, p.Call)
+		who := "who listens there on the host"
+		if root := rootsockets.In(at); root != "" {
+			who += ": " + root
+		}
+		if within.Dir(at, "/run/libvirt") {
+			s.note(at, "%s wanted to speak with %s (%s): no profile can give it that", p.Program, who, p.Call)
+			return
+		}
+		s.propose("mounts", strconv.Quote(at)+": {host: "+strconv.Quote(at)+", sockets: true}", "%s wanted to speak with %s (%s)", p.Program, who, p.Call)
 		return
 	case info.Mode()&(fs.ModeSocket|fs.ModeNamedPipe|fs.ModeDevice) != 0:
 		s.note(at, "%s asked for it (%s): it is no plain file, and a mount with \"host\" and \"sockets: true\" would share it", p.Program, p.Call)

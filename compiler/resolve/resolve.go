@@ -75,5 +75,5 @@ func (s *Sandbox) Remarks() diag.List {
 	for _, i := range s.Interfaces {
 		list = append(list, i.Policy.Warnings()...)
 	}
-	return slices.Concat(list, s.unusable(), s.hostRoot(), s.allIDs())
+	return slices.Concat(list, s.unusable(), s.hostRoot(), s.allIDs(), s.rootSockets())
 }

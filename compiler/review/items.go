@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/rootsockets"
 	"github.com/sbx-dev/sbx/internal/syscalls"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -97,7 +98,11 @@ func devices(p *schema.Profile) (out []item) {
 	for _, at := range keys(p.Mounts) {
 		m := p.Mounts[at]
 		if m.Sockets {
-			out = append(out, item{text: fmt.Sprintf("whoever listens at the host's %s, by sockets and FIFOs", word(m.Host)), path: schema.Field("mounts", at)})
+			text := fmt.Sprintf("whoever listens at the host's %s, by sockets and FIFOs", word(m.Host))
+			if root := rootsockets.In(m.Host); root != "" {
+				text += ": " + root
+			}
+			out = append(out, item{text: text, path: schema.Field("mounts", at)})
 		}
 		if m.Figures != "" {
 			out = append(out, item{text: fmt.Sprintf("the figures of the host's kernel in /%s, at %s", m.Figures, word(at)), path: schema.Field("mounts", at)})

@@ -213,7 +213,7 @@ var Explanations = []Explanation{
 		"Read-only holds for files. A socket or FIFO of the host that a container sees can be spoken with, and whoever listens there may do much, as Docker does. `sockets: true` says that this is meant; a machine cannot use them at all. It is a warning here; a path that turns out to be a socket when the profile is applied is an error.",
 		"expose: [\"/run/postgresql\"]", "mounts: \"/run/postgresql\": {host: \"/run/postgresql\", sockets: true}"},
 	{HostRoot, "root inside is root on the host",
-		"Without a user namespace the user ids inside are the host's: what root inside gets hold of, through a folder that is shown or a fault of the kernel, it may do as the host's root. So are they in a folder that keeps every id by `ids: \"all\"`, as far as that goes. It is a warning: the other walls stand.",
+		"Without a user namespace the user ids inside are the host's: what root inside gets hold of, through a folder that is shown or a fault of the kernel, it may do as the host's root. So are they in a folder that keeps every id by `ids: \"all\"`, as far as that goes. And who may speak with a service of the host that does as root what it is asked, such as Docker or the system bus, can ask it for everything. It is a warning: the other walls stand.",
 		"users: namespace: false", ""},
 	{Told, "anyone may learn the host's figures",
 		"How busy the host's processors, memory, disks and network are tells of what else runs there. Where a sandbox sees that by `figures`, its rules name who asks it, or whom it sends to. It is a warning: what passes is what the rules say.",

@@ -15,6 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/draft/amounts"
 	"github.com/sbx-dev/sbx/internal/draft/known"
 	"github.com/sbx-dev/sbx/internal/draft/profile"
+	"github.com/sbx-dev/sbx/internal/rootsockets"
 	"github.com/sbx-dev/sbx/internal/unitfile"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -174,8 +175,8 @@ func (b *box) addMount(m mount) {
 			b.edit("mounts: the host's folder for %s is no path", m.inside)
 			return
 		}
-		if m.host == "/run/docker.sock" || m.host == "/run/podman/podman.sock" {
-			b.edit("mounts: %s is left out: whoever speaks with it controls the host", m.host)
+		if root := rootsockets.In(m.host); root != "" {
+			b.edit("mounts: %s is left out: %s", m.host, root)
 			b.leave(m.why, "volume", m.host)
 			return
 		}
