@@ -5,7 +5,8 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/sbx-dev/sbx/schema"
+	"github.com/sbx-dev/sbx/compiler/firewall"
+	"github.com/sbx-dev/sbx/compiler/firewall/space"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -16,23 +17,23 @@ func (s *Sandbox) toldFigures() (list diag.List) {
 		if which == "" {
 			continue
 		}
-		for _, c := range s.Interfaces {
-			for i, r := range c.Allow {
-				says := ""
-				switch {
-				case r.In != nil && len(r.From) == 0:
-					says = "from who may ask"
-				case r.Out != nil && len(r.To) == 0:
-					says = "to whom it may send"
-				default:
-					continue
-				}
-				path := schema.Elem(c.Path+".allow", i)
-				list = append(list, &diag.Diagnostic{Pos: s.Source.Pos(path), Severity: diag.Warning, Code: diag.Told, Path: path,
-					Message: fmt.Sprintf("the sandbox sees the host's figures of /%s at %s, and may tell anyone", which, at),
-					Help:    "say in " + says})
+		for r := range s.rules() {
+			if !anyone(r) {
+				continue
 			}
+			says := "to whom it may send"
+			if r.In {
+				says = "from who may ask"
+			}
+			list = append(list, &diag.Diagnostic{Pos: s.Source.Pos(r.Path), Severity: diag.Warning, Code: diag.Told, Path: r.Path,
+				Message: fmt.Sprintf("the sandbox sees the host's figures of /%s at %s, and may tell anyone", which, at),
+				Help:    "say in " + says})
 		}
 	}
 	return list
+}
+
+// anyone says whether the rule speaks of every address of a family, however that is written.
+func anyone(r firewall.Rule) bool {
+	return slices.Contains(r.Remotes, space.EveryV4) || slices.Contains(r.Remotes, space.EveryV6)
 }
