@@ -226,11 +226,15 @@ func (e *ephemeral) remove(ended bool) error {
 	if e.dom != nil {
 		defer e.dom.Free()
 	}
-	m, written := e.s.Metadata, !known.WritesLate(e.s)
+	m, written, over := e.s.Metadata, !known.WritesLate(e.s), false
 	if e.dom != nil && written && e.r.drivers.Local() && known.Of(e.s.Backend).Embedded {
-		e.endAtOnce()
+		over = e.endAtOnce()
 	}
 	switch {
+	case ended && over && e.r.host.Embed.Is(e.conn) && e.s.Confinement == nil:
+		// The driver looks for the end each fifth of a second, and goes with this process: what
+		// it keeps of the machine, the next to use its folder removes.
+		return errors.Join(e.r.remover().Folder(removalOf(e.s)), e.removeLog())
 	case !ended, written && e.r.host.Embed.Is(e.conn):
 	case written && len(m.Filters) == 0 && len(m.Networks) == 0 && e.s.Confinement == nil && !known.Of(e.s.Backend).LogsEnd:
 		return errors.Join(e.r.remover().Folder(removalOf(e.s)), e.removeLog()) // sbx-init stays for the next one
@@ -240,9 +244,10 @@ func (e *ephemeral) remove(ended bool) error {
 	return errors.Join(e.r.remove(e.conn, e.s), e.removeLog())
 }
 
-// endAtOnce ends a machine that has nothing left to write. Switching itself off takes it
-// up to a second, and of what libvirt ends it asks each fifth of one whether it has.
-func (e *ephemeral) endAtOnce() {
+// endAtOnce ends a machine that has nothing left to write, and says whether that is over.
+// Switching itself off takes it up to a second, and of what libvirt ends it asks each fifth
+// of one whether it has.
+func (e *ephemeral) endAtOnce() bool {
 	pid := known.Of(e.s.Backend).Process(e.dom, e.s.Name)
 	if e.r.host.Embed.Is(e.conn) {
 		pid = proc.ReadPID(embed.PIDFile(e.r.host.Embed.Dir(), e.s.Name))
@@ -250,8 +255,9 @@ func (e *ephemeral) endAtOnce() {
 	end := proc.WatchEnd(pid)
 	defer end.Close()
 	if proc.HasArgument(pid, "guest="+e.s.Name+",") { // else it has ended, and its id may be another's
-		end.Terminate(endLimit)
+		end.Kill(endLimit)
 	}
+	return end.Came()
 }
 
 // removeLog removes libvirt's log of the sandbox, of which nobody would ever ask: names

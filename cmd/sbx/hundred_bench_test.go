@@ -11,7 +11,6 @@ import (
 
 	"libvirt.org/go/libvirtxml"
 
-	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/internal/turns"
 )
 
@@ -20,12 +19,6 @@ import (
 // of the host, one after the other; and tells how much memory one of them takes beyond
 // its command's own.
 func BenchmarkHundred(b *testing.B) {
-	testhost.Need(b)
-	init, err := guestInit()
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Setenv("SBX_INIT", init)
 	sbx := benchedSbx(b)
 	files := bareDomains(b, bareDomain(b, sbx))
 	folder := hundredProfiles(b)

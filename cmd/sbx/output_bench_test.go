@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/internal/turns"
 )
 
@@ -16,12 +15,6 @@ import (
 // a pipe, from its first byte to its end: of a container and of a machine, each in turns
 // with the same command without sbx.
 func BenchmarkOutput(b *testing.B) {
-	testhost.Need(b)
-	init, err := guestInit()
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Setenv("SBX_INIT", init)
 	sbx := benchedSbx(b)
 	who := plainUser(b)
 	for backend, c := range map[string]struct {

@@ -13,7 +13,6 @@ import (
 
 	"libvirt.org/go/libvirtxml"
 
-	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/internal/turns"
 )
 
@@ -21,12 +20,6 @@ import (
 // bare `virsh create` of the same domain with /bin/false as its first process, to the
 // domain's end.
 func BenchmarkRun(b *testing.B) {
-	testhost.Need(b)
-	init, err := guestInit()
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Setenv("SBX_INIT", init)
 	sbx := benchedSbx(b)
 	domain := bareDomain(b, sbx)
 	domain.OS.Init = "/usr/bin/false"

@@ -60,6 +60,33 @@ func Rest(dst, src *os.File) error {
 	return move(dst, src, n)
 }
 
+// Into moves what a file holds, from where it is read next to its end, into a pipe. Go can
+// wait for the pipe: it does not block.
+func Into(pipe, file *os.File) error {
+	to, err := pipe.SyscallConn()
+	if err != nil {
+		return err
+	}
+	for {
+		var moved int64
+		wait := to.Write(func(out uintptr) bool {
+			for moved, err = 0, unix.EINTR; errors.Is(err, unix.EINTR); {
+				moved, err = unix.Splice(int(file.Fd()), nil, int(out), nil, most, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
+			}
+			return !errors.Is(err, unix.EAGAIN)
+		})
+		switch {
+		case wait != nil:
+			return wait
+		case errors.Is(err, unix.EINVAL): // not of every file system
+			_, err := io.CopyBuffer(struct{ io.Writer }{pipe}, struct{ io.Reader }{file}, make([]byte, most))
+			return err
+		case err != nil || moved == 0:
+			return err
+		}
+	}
+}
+
 // waiting waits until something stands in the pipe, and says how much; nothing is the
 // pipe's end.
 func waiting(src *os.File) (n int, err error) {

@@ -200,3 +200,49 @@ func TestLeft(t *testing.T) {
 		})
 	}
 }
+
+// All that a file holds behind where it is read next comes out of the pipe, also where
+// somebody reads slowly; who reads no more ends it.
+func TestInto(t *testing.T) {
+	sent := bytes.Repeat([]byte("0123456789abcdef\n"), 200_000)
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, append([]byte("head"), sent...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open := func() *os.File {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		if _, err := io.ReadFull(f, make([]byte, len("head"))); err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved, from := make(chan error, 1), open()
+	go func() { moved <- errors.Join(splice.Into(in, from), in.Close()) }()
+	got, err := io.ReadAll(out)
+	if err := errors.Join(err, <-moved); err != nil || !bytes.Equal(got, sent) {
+		t.Errorf("of %d bytes %d came out: %v", len(sent), len(got), err)
+	}
+
+	out, in, err = os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	from = open()
+	go func() { moved <- splice.Into(in, from) }()
+	if _, err := io.ReadFull(out, make([]byte, 1)); err != nil { // it has begun
+		t.Fatal(err)
+	}
+	out.Close()
+	if err := <-moved; !errors.Is(err, unix.EPIPE) {
+		t.Errorf("nobody reads, and it gives %v", err)
+	}
+}

@@ -155,7 +155,12 @@ func takeRoot(folder state.Folder) (lock *os.File, err error) {
 	return nil, fmt.Errorf("all %d folders in %s are in use", maxRoots, folder.Path(state.Embed))
 }
 
+// fillRoot makes the folder of a driver that has begun nothing yet. What the one before has
+// left of its machines goes: it was killed, or ended before it saw the end of one.
 func fillRoot(dir string) error {
+	if err := clearRoot(dir); err != nil {
+		return err
+	}
 	config, err := config()
 	if err != nil {
 		return err
@@ -168,6 +173,21 @@ func fillRoot(dir string) error {
 		return nil
 	}
 	return err
+}
+
+// clearRoot removes what drivers make in their folder, through no link.
+func clearRoot(dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, made := range []string{"lib", "log", "run"} {
+		if err := root.RemoveAll(made); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // config is libvirt's qemu.conf. QEMU's own output goes to a file rather than

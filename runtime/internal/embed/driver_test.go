@@ -39,3 +39,35 @@ func TestARootStaysItsProcesss(t *testing.T) {
 		t.Errorf("another process gets %v, %v", next, err)
 	}
 }
+
+// What a driver that was killed has left in its folder is gone when the next one begins
+// there; what lies elsewhere stays, whoever links to it.
+func TestARootIsCleared(t *testing.T) {
+	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "kept")
+	if err := os.WriteFile(outside, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(dir, "run/qemu")
+	if err := os.MkdirAll(left, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(left, "web.pid"), []byte("1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Dir(outside), filepath.Join(dir, "lib")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "etc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := clearRoot(dir); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 || entries[0].Name() != "etc" {
+		t.Errorf("%v, %v: want etc alone", entries, err)
+	}
+	if _, err := os.Stat(outside); err != nil {
+		t.Error(err)
+	}
+}

@@ -12,10 +12,13 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/initramfs/boot"
 	"github.com/sbx-dev/sbx/initramfs/orders"
+	"github.com/sbx-dev/sbx/internal/spans"
+	"github.com/sbx-dev/sbx/internal/splice"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
@@ -44,6 +47,8 @@ type warm struct {
 	conn *libvirt.Connect
 	text string // the domain's XML
 	key  string // of the saved machine
+
+	library uint32 // libvirt's version
 }
 
 // How long a machine may take to boot until it waits for its orders, and a restored one to
@@ -98,15 +103,14 @@ func (w *warm) identify() error {
 	if err != nil {
 		return err
 	}
-	library, err := w.conn.GetLibVersion()
-	if err != nil {
+	if w.library, err = w.conn.GetLibVersion(); err != nil {
 		return virt.Plain(err)
 	}
 	emulator, err := qemu.Identify(w.s.Arch)
 	if err != nil {
 		return err
 	}
-	w.key, err = saved.Key(w.s.Domain, w.s.Manifest, kernel, w.waiting.blank.Key, fmt.Sprint(library), emulator)
+	w.key, err = saved.Key(w.s.Domain, w.s.Manifest, kernel, w.waiting.blank.Key, fmt.Sprint(w.library), emulator)
 	return err
 }
 
@@ -158,14 +162,10 @@ func (w *warm) save(ctx context.Context, to io.Writer) (err error) {
 
 // restore has the saved machine become this one.
 func (w *warm) restore(ctx context.Context, image string) (*libvirt.Domain, net.Conn, error) {
-	file := filepath.Join(w.s.Dir, state.Boot, "restored")
-	defer os.Remove(file)
-	if err := become(file, image, w.text); err != nil {
+	if err := w.become(ctx, image); err != nil {
 		return nil, nil, err
 	}
-	if err := w.conn.DomainRestoreFlags(file, "", libvirt.DOMAIN_SAVE_RUNNING); err != nil {
-		return nil, nil, virt.Plain(err)
-	}
+	defer spans.Begin(ctx, "orders")()
 	dom, err := virt.Lookup(w.conn, w.s.Name)
 	if dom == nil || err != nil {
 		return nil, nil, cmp.Or(err, errGone)
@@ -221,18 +221,77 @@ func (w *warm) giveUp(ctx context.Context, why error) error {
 	return w.waiting.builder.Cache.Remove(ctx, savedKind, w.key)
 }
 
-// become copies a saved machine as that of another domain.
-func become(to, from, domain string) error {
-	image, err := os.Open(from)
+// readOnce is the first version of libvirt of which nobody has seen that it reads a saved
+// machine in one go, and so may from a pipe: later ones open its file twice.
+const readOnce = 10_000_000 // 10.0.0
+
+// become has libvirt restore the saved machine as that of another domain.
+func (w *warm) become(ctx context.Context, image string) error {
+	file, err := os.Open(image)
 	if err != nil {
 		return err
 	}
-	defer image.Close()
-	file, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	defer file.Close()
+	begins, err := saved.Become(file, w.text)
 	if err != nil {
 		return err
 	}
-	return errors.Join(saved.Become(file, image, domain), file.Close())
+	if w.library >= readOnce {
+		return w.fromCopy(ctx, begins, file)
+	}
+	return w.fromPipe(ctx, begins, file)
+}
+
+// fromPipe has libvirt and QEMU read it through a pipe, so that nothing is copied of what
+// is as large as the memory that a machine takes to boot.
+func (w *warm) fromPipe(ctx context.Context, begins []byte, rest *os.File) error {
+	from, to, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	splice.Widen(to)
+	fed := make(chan error, 1)
+	go func() {
+		_, err := to.Write(begins)
+		if err == nil {
+			err = splice.Into(to, rest)
+		}
+		fed <- errors.Join(err, to.Close()) // its end is also how libvirt learns of a failure
+	}()
+	err = w.readBy(ctx, fmt.Sprintf("/proc/self/fd/%d", from.Fd())) // libvirt is in this process
+	from.Close()                                                    // what nobody has read is read no more
+	if feeding := <-fed; err != nil && !errors.Is(feeding, unix.EPIPE) {
+		return errors.Join(feeding, err) // what libvirt says of it is that it ends early
+	}
+	return err
+}
+
+// fromCopy has libvirt read it from a file of its own.
+func (w *warm) fromCopy(ctx context.Context, begins []byte, rest *os.File) error {
+	name := filepath.Join(w.s.Dir, state.Boot, "restored")
+	defer os.Remove(name)
+	if err := writeCopy(ctx, name, begins, rest); err != nil {
+		return err
+	}
+	return w.readBy(ctx, name)
+}
+
+func writeCopy(ctx context.Context, name string, begins []byte, rest *os.File) error {
+	defer spans.Begin(ctx, "copy")()
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err = file.Write(begins); err == nil {
+		_, err = io.Copy(file, rest)
+	}
+	return errors.Join(err, file.Close())
+}
+
+// readBy has libvirt start QEMU with what it reads there.
+func (w *warm) readBy(ctx context.Context, name string) error {
+	defer spans.Begin(ctx, "restore")()
+	return virt.Plain(w.conn.DomainRestoreFlags(name, "", libvirt.DOMAIN_SAVE_RUNNING))
 }
 
 func copyFrom(to io.Writer, file string) error {

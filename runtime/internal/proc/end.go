@@ -35,10 +35,9 @@ func (e End) Came() bool {
 	return n == 1 && err == nil
 }
 
-// Terminate has the process end (SIGTERM), and waits until it has, but no longer than the
-// limit.
-func (e End) Terminate(limit time.Duration) {
-	if e.fd < 0 || unix.PidfdSendSignal(e.fd, unix.SIGTERM, nil, 0) != nil {
+// Kill ends the process by force, and waits until it has ended, but no longer than the limit.
+func (e End) Kill(limit time.Duration) {
+	if e.fd < 0 || unix.PidfdSendSignal(e.fd, unix.SIGKILL, nil, 0) != nil {
 		return
 	}
 	for left := time.Until(time.Now().Add(limit)); ; {

@@ -31,37 +31,26 @@ func TestEnd(t *testing.T) {
 	}
 }
 
-// Terminate has ended a process when it returns, and does not wait for ever for one that
-// does not end.
-func TestTerminate(t *testing.T) {
-	for script, ended := range map[string]bool{"exec sleep 1000": true, "trap '' TERM; echo; exec sleep 1000": false} {
-		cmd := exec.Command("sh", "-c", "echo; "+script)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := 1
-		if !ended {
-			lines = 2 // the second says that the signal is ignored by now
-		}
-		if _, err := io.ReadFull(out, make([]byte, lines)); err != nil {
-			t.Fatal(err)
-		}
-		limit := time.Minute
-		if !ended {
-			limit = 10 * time.Millisecond
-		}
-		end := WatchEnd(cmd.Process.Pid)
-		end.Terminate(limit)
-		if end.Came() != ended {
-			t.Errorf("%s has ended: %t", script, end.Came())
-		}
-		end.Close()
-		cmd.Process.Kill()
-		cmd.Wait()
+// Kill has ended a process when it returns, also one that does not want to end; what is
+// none is not waited for.
+func TestKill(t *testing.T) {
+	cmd := exec.Command("sh", "-c", "trap '' TERM; echo; exec sleep 1000")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
 	}
-	WatchEnd(0).Terminate(time.Minute) // there is none
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	if _, err := io.ReadFull(out, make([]byte, 1)); err != nil { // the signal is ignored by now
+		t.Fatal(err)
+	}
+	end := WatchEnd(cmd.Process.Pid)
+	defer end.Close()
+	end.Kill(time.Minute)
+	if !end.Came() {
+		t.Error("it has not ended")
+	}
+	WatchEnd(0).Kill(time.Minute)
 }

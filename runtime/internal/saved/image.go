@@ -37,37 +37,31 @@ const maxLength = 4 << 20
 
 var errOther = errors.New("libvirt has saved it in a way that this sbx does not know")
 
-// Become copies a saved machine, which becomes that of another domain XML. Both must have
-// the same devices: libvirt would check that, but for it their names would have to be one,
-// too.
-func Become(to io.Writer, from io.Reader, domain string) error {
+// Become reads what a saved machine begins with, up to QEMU's stream, and gives what the
+// file of another domain XML begins with, in front of the same stream. Both must have the
+// same devices: libvirt would check that, but for it their names would have to be one, too.
+func Become(from io.Reader, domain string) ([]byte, error) {
 	var h header
 	if err := binary.Read(from, binary.NativeEndian, &h); err != nil {
-		return err
+		return nil, err
 	}
 	if string(h.Magic[:]) != magic || h.Version != version || h.Format != 0 || h.Length > maxLength || h.Cookie > h.Length {
-		return errOther
+		return nil, errOther
 	}
 	old := make([]byte, h.Length)
 	if _, err := io.ReadFull(from, old); err != nil {
-		return fmt.Errorf("its beginning cannot be read: %w", err)
+		return nil, fmt.Errorf("its beginning cannot be read: %w", err)
 	}
 	described := append([]byte(domain), 0)
 	if h.Cookie > 0 {
 		cookie, _, ended := bytes.Cut(old[h.Cookie:], []byte{0})
 		if !ended {
-			return errOther
+			return nil, errOther
 		}
 		h.Cookie = uint32(len(described))
 		described = append(append(described, cookie...), 0)
 	}
 	h.Length, h.Running = uint32(len(described)), 1
-	if err := binary.Write(to, binary.NativeEndian, &h); err != nil {
-		return err
-	}
-	if _, err := to.Write(described); err != nil {
-		return err
-	}
-	_, err := io.Copy(to, from)
-	return err
+	begins, err := binary.Append(nil, binary.NativeEndian, &h)
+	return append(begins, described...), err
 }

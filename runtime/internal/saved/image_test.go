@@ -3,7 +3,6 @@ package saved
 import (
 	"bytes"
 	"encoding/binary"
-	"io"
 	"strings"
 	"testing"
 )
@@ -32,12 +31,17 @@ func unchanged(*header) {}
 
 func TestBecome(t *testing.T) {
 	for _, c := range []struct{ what, cookie string }{{"with a cookie", "<cookie/>"}, {"without one", ""}} {
-		var got bytes.Buffer
-		if err := Become(&got, bytes.NewReader(image(unchanged, "<domain>old</domain>", c.cookie, "RAM")), "<domain>of another name</domain>"); err != nil {
+		file := bytes.NewReader(image(unchanged, "<domain>old</domain>", c.cookie, "RAM"))
+		begins, err := Become(file, "<domain>of another name</domain>")
+		if err != nil {
 			t.Fatalf("%s: %v", c.what, err)
 		}
+		got := bytes.NewBuffer(begins)
+		if _, err := got.ReadFrom(file); err != nil {
+			t.Fatal(err)
+		}
 		var h header
-		if err := binary.Read(&got, binary.NativeEndian, &h); err != nil {
+		if err := binary.Read(got, binary.NativeEndian, &h); err != nil {
 			t.Fatal(err)
 		}
 		want := "<domain>of another name</domain>\x00"
@@ -66,7 +70,7 @@ func TestBecomeRefuses(t *testing.T) {
 		"a cookie that is nowhere":   image(func(h *header) { h.Cookie = h.Length + 1 }, "<a/>", "", ""),
 		"a cookie without an end":    image(func(h *header) { h.Length, h.Cookie = 9, 5 }, "<a/>", "<cookie/>", ""),
 	} {
-		if err := Become(io.Discard, bytes.NewReader(file), "<b/>"); err == nil {
+		if _, err := Become(bytes.NewReader(file), "<b/>"); err == nil {
 			t.Errorf("%s is taken for a saved machine", what)
 		}
 	}
