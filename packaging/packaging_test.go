@@ -147,6 +147,22 @@ func TestUnitsTakeTheLibvirtThatThereIs(t *testing.T) {
 	}
 }
 
+// What sbx starts beside a sandbox lives as long as that one: a unit that ends before does
+// not end it.
+func TestUnitsLeaveWhatKeepsALog(t *testing.T) {
+	for _, name := range []string{"sbx@.service", "sbx-apply.service"} {
+		u, err := unitfile.ReadFile(os.DirFS("../systemd"), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stays, _ := u.Last("Service", "RemainAfterExit")
+		kills, _ := u.Last("Service", "KillMode")
+		if stays.Value != "yes" && kills.Value != "process" {
+			t.Errorf("%s ends what its command has started", name)
+		}
+	}
+}
+
 func read(t *testing.T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
