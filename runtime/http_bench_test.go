@@ -25,12 +25,7 @@ import (
 // on the same bridge. Both write their log.
 func BenchmarkHTTP(b *testing.B) {
 	testhost.Need(b)
-	profiles, err := (&load.Config{Dir: "../profiles"}).Load("apache.cue")
-	if err != nil {
-		b.Fatal(err)
-	}
-	profile := profiles[0]
-	profile.Resources.CPUs = float64(goruntime.NumCPU())
+	profile := shippedApache(b)
 	bundle, err := compiler.Compile(profile, compiler.Options{})
 	if err != nil {
 		b.Fatal(err)
@@ -39,9 +34,20 @@ func BenchmarkHTTP(b *testing.B) {
 	peer := testhost.NewPeer(b, bridgeOf(b, "sbx-web"), "10.83.0.60/24")
 	plainApache(b, profile, peer)
 	turns.Ratio(b,
-		turns.Side{Unit: "sbx-requests/s", Measure: func() float64 { return requests(b, "10.83.0.80") }},
-		turns.Side{Unit: "plain-requests/s", Measure: func() float64 { return requests(b, "10.83.0.60") }},
+		turns.Side{Unit: "sbx-requests/s", Measure: func() float64 { return requests(b, "10.83.0.80", 10000) }},
+		turns.Side{Unit: "plain-requests/s", Measure: func() float64 { return requests(b, "10.83.0.60", 10000) }},
 		turns.Goal{AtLeast: 0.85})
+}
+
+// shippedApache is the profile that ships, with all processors.
+func shippedApache(b *testing.B) *schema.Profile {
+	b.Helper()
+	profiles, err := (&load.Config{Dir: "../profiles"}).Load("apache.cue")
+	if err != nil {
+		b.Fatal(err)
+	}
+	profiles[0].Resources.CPUs = float64(goruntime.NumCPU())
+	return profiles[0]
 }
 
 // plainApache runs the profile's program as the peer.
@@ -67,10 +73,10 @@ func plainApache(b *testing.B, profile *schema.Profile, peer *testhost.Peer) {
 	})
 }
 
-// requests are how many an apache answers in a second.
-func requests(b *testing.B, address string) float64 {
+// requests are how many of some an apache answers in a second.
+func requests(b *testing.B, address string, some int) float64 {
 	b.Helper()
-	out, err := exec.Command("ab", "-q", "-n", "10000", "-c", "8", "http://"+address+"/").CombinedOutput()
+	out, err := exec.Command("ab", "-q", "-n", strconv.Itoa(some), "-c", "8", "http://"+address+"/").CombinedOutput()
 	if err != nil {
 		b.Fatalf("ab: %v\n%s", err, out)
 	}

@@ -21,7 +21,7 @@ import (
 
 // again are the tests that depend on the host's control groups, its root's rights and its
 // kernel's firewall.
-var again = []string{"TestLimits", "TestLimitsBeyondTheHosts", "TestMemoryIsNotSwapped", "TestGroupsAreTheHosts", "TestInnerWall", "TestDenied"}
+var again = []string{"TestLimits", "TestLimitsBeyondTheHosts", "TestMemoryIsNotSwapped", "TestGroupsAreTheHosts", "TestInnerWall", "TestDenied", "TestDeniedOfSeveralInterfaces"}
 
 // walls are the tests of package innerwall: this host's kernel may not follow
 // connections across bridges, and that one does.
@@ -52,7 +52,7 @@ func TestContainersUnderControlGroupsOfVersion2(t *testing.T) {
 
 // unraced builds a package's tests without the race detector, which they have on this
 // host: in an emulated machine it would take two thirds of the time.
-func unraced(t *testing.T, pkg string) string {
+func unraced(t testing.TB, pkg string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "tests")
 	build := exec.Command("go", "test", "-c", "-tags", "libvirt_dlopen otherhost", "-o", file, pkg)
@@ -64,7 +64,7 @@ func unraced(t *testing.T, pkg string) string {
 
 // onOtherHost boots the machine that internal/otherhost describes, with a command
 // of this host's, and gives what it wrote to its console.
-func onOtherHost(t *testing.T, ctx context.Context, argv ...string) []byte {
+func onOtherHost(t testing.TB, ctx context.Context, argv ...string) []byte {
 	t.Helper()
 	dir := t.TempDir()
 	work, err := os.Getwd()
