@@ -74,6 +74,9 @@ func UUID(kind, name string) string { return identity.UUID(kind, name) }
 // IDBase is the first host id of the named sandbox.
 func IDBase(sandbox string) uint32 { return identity.IDBase(sandbox) }
 
+// SocketIDs is the first of the host's ids by which the named sandbox's sockets are kept.
+func SocketIDs(server string) uint32 { return identity.SocketIDs(server) }
+
 // HostID is the host's id for an id inside the sandbox.
 func HostID(p *schema.Profile, id uint32) uint32 { return identity.HostID(p, id) }
 

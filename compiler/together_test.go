@@ -62,6 +62,11 @@ func TestTogether(t *testing.T) {
 		"a published port":                      {publishes("10.0.0.2/24", ""), publishes("10.0.0.3/24", `, on: "192.0.2.1"`), "network.publish[0]: the host's port 80, which b publishes, is also published by a"},
 		"a published port of two addresses":     {publishes("10.0.0.2/24", `, on: "192.0.2.2"`), publishes("10.0.0.3/24", `, on: "192.0.2.1"`), ""},
 		"host ids":                              {`users: base: 655360000`, `users: base: 655360000`, "users: the host ids of b, 655360000 and the 65535 after it, are also those of a"},
+		"a socket":                              {`mounts: "/run/a/it.sock": socket: to: ["c", "b"]`, `mounts: "/run/x/it.sock": socket: from: "a"`, ""},
+		"a socket of one who is not here":       {``, `mounts: "/run/x/it.sock": socket: from: "z"`, ""},
+		"a socket that is not given":            {`mounts: "/run/a/it.sock": socket: to: ["c"]`, `mounts: "/run/x/it.sock": socket: from: "a"`, `mounts."/run/x/it.sock".socket.from: a does not give its socket it.sock to b`},
+		"a socket that there is not":            {`mounts: "/run/a/it.sock": socket: to: ["b"]`, `mounts: "/run/a/other.sock": socket: from: "a"`, `mounts."/run/a/other.sock".socket.from: a has no socket other.sock for others`},
+		"sockets both ways":                     {`mounts: {"/run/a/1.sock": socket: to: ["b"], "/run/b/2.sock": socket: from: "b"}`, `mounts: {"/run/a/1.sock": socket: from: "a", "/run/b/2.sock": socket: to: ["a"]}`, `mounts."/run/b/2.sock".socket.from: none of the sandboxes that wait for each other can start first: a has a socket from b`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			list := compiler.Together(onOneHost(t, c.a, c.b))

@@ -91,11 +91,14 @@ func (c *checker) exposed() {
 // covered reports a mount that stands at an exposed path, or that hides it.
 func (c *checker) covered(at, exposed string) {
 	for _, m := range sorted(c.Mounts) {
-		path := Field("mounts", m)
+		path, of := Field("mounts", m), c.Mounts[m]
+		if of.Socket != nil {
+			continue // socketFolder looks
+		}
 		switch {
 		case m == exposed:
 			c.note(c.fail(diag.Overlap, path, "keep one of them", "%q is both mounted and exposed", m), at, "it is exposed here")
-		case within.Dir(exposed, m) && c.Mounts[m].Tmpfs == 0:
+		case within.Dir(exposed, m) && of.Tmpfs == 0:
 			c.note(c.fail(diag.Overlap, path, "mount it elsewhere, or expose something else", "the mount at %q hides %q, which is exposed", m, exposed), at, "it is exposed here")
 		}
 	}
@@ -119,7 +122,7 @@ func (c *checker) mount(at string, m Mount) {
 	}
 	c.mountFields(at, m)
 	for _, outer := range sorted(c.Mounts) {
-		if outer == at || !within.Dir(at, outer) {
+		if outer == at || !within.Dir(m.At(at), outer) {
 			continue
 		}
 		switch around := c.Mounts[outer]; {

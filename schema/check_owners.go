@@ -34,7 +34,7 @@ func (c *checker) owners(at string, m Mount) {
 	case m.Owner != "" && m.Owner != "root" && at == shared:
 		c.fail(diag.MountFields, owner, "remove it, and say mode: \"1777\" or \"0777\" where others than root are to use it", "%s belongs to root", shared)
 	case m.Owner != "" && !m.Makes():
-		c.fail(diag.MountFields, owner, "remove it: the host's own owners hold; ids says who is to be themselves inside", "owner is for tmpfs, file, and a writable folder of the host")
+		c.fail(diag.MountFields, owner, "remove it: the host's own owners hold; ids says who is to be themselves inside", "owner is for tmpfs, file, a writable folder of the host, and a socket's folder where it is made")
 	case m.Owner != "" && m.Host != "" && !c.Backend.MapsUsers():
 		d := c.fail(diag.OtherBackend, owner, "remove it: all that a machine makes on the host belongs to one id of its own", "%s", onlyFor("owner of a host folder is", mapsUsers))
 		c.note(d, "backend", "the backend is chosen here")

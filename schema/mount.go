@@ -7,7 +7,7 @@ import (
 )
 
 // Mount is something at a path inside that is not plainly exposed; exactly one
-// of Host, Tmpfs, File, Image and Figures is set.
+// of Host, Tmpfs, File, Image, Figures and Socket is set.
 type Mount struct {
 	Host     string  `json:"host,omitempty"` // a host folder or file
 	Tmpfs    Size    `json:"tmpfs,omitempty"`
@@ -15,6 +15,7 @@ type Mount struct {
 	Image    string  `json:"image,omitempty"` // a disk image on the host (kvm)
 	Format   string  `json:"format,omitempty"`
 	Figures  string  `json:"figures,omitempty"`  // which of the host's figures (lxc): "proc" or "sys"
+	Socket   *Socket `json:"socket,omitempty"`   // a unix socket between sandboxes (lxc)
 	Mode     string  `json:"mode,omitempty"`     // octal, of a file or tmpfs, or of a writable host folder that is made
 	Owner    string  `json:"owner,omitempty"`    // the same; empty: as OwnerAt says
 	IDs      List    `json:"ids,omitempty"`      // host only (lxc): the host's ids that are themselves inside, or AllIDs
@@ -41,9 +42,11 @@ func (p *Profile) OwnerAt(at string) string {
 // all users share it.
 func (m *Mount) sticky() bool { return len(m.Mode) == 4 && m.Mode[0]&1 != 0 }
 
-// Makes says whether the mount makes something: a folder in memory, a file, or a
-// writable folder that the host may not have yet.
-func (m *Mount) Makes() bool { return m.Tmpfs != 0 || m.File != nil || m.madeOnHost() }
+// Makes says whether the mount makes something: a folder in memory, a file, a writable
+// folder that the host may not have yet, or the folder of a socket.
+func (m *Mount) Makes() bool {
+	return m.Tmpfs != 0 || m.File != nil || m.madeOnHost() || m.Serves()
+}
 
 func (m *Mount) madeOnHost() bool { return m.Host != "" && m.Writable }
 
@@ -55,6 +58,7 @@ func (m *Mount) sources() (n int) {
 		m.File != nil,
 		m.Image != "",
 		m.Figures != "",
+		m.Socket != nil,
 	} {
 		if given {
 			n++
@@ -103,7 +107,7 @@ func (c *checker) mountFields(at string, m Mount) {
 	case m.Writable && (m.Tmpfs != 0 || m.File != nil):
 		c.fail(diag.MountFields, Field(path, "writable"), "remove it: a tmpfs is writable, and an inline file is not", "writable is for host and image")
 	case m.Mode != "" && !m.Makes():
-		c.fail(diag.MountFields, Field(path, "mode"), "remove it: the host's own permissions hold", "mode is for tmpfs, file, and a writable folder of the host")
+		c.fail(diag.MountFields, Field(path, "mode"), "remove it: the permissions of what is there hold", "mode is for tmpfs, file, a writable folder of the host, and a socket's folder where it is made")
 	case m.Size != 0 && !m.madeOnHost():
 		c.fail(diag.MountFields, Field(path, "size"), "remove it: a tmpfs and an image have sizes of their own, and nothing is written to what is not writable", "size is for a writable host")
 	case m.Size != 0 && len(m.IDs) > 0:
@@ -117,6 +121,9 @@ func (c *checker) mountFields(at string, m Mount) {
 		c.note(d, "backend", "the backend is chosen here")
 	case m.Format != "" && m.Image == "":
 		c.fail(diag.MountFields, Field(path, "format"), "remove it", "format is for image")
+	case m.Socket != nil:
+		c.socket(at, m)
+		c.owners(at, m)
 	default:
 		c.owners(at, m)
 	}

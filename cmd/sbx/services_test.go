@@ -11,8 +11,10 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/internal/guestkernel"
+	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/internal/testhost"
 )
 
@@ -133,20 +135,22 @@ func aScript(t *testing.T, _ string) {
 	place(t, "/var/www/html/sbx-shelf.php", `<?php echo 6*7, " as ", posix_getpwuid(posix_geteuid())["name"];`)
 }
 
-// aScriptByASocket is the same where PHP is asked by a socket, in a folder of the host's
-// user that both know.
+// aScriptByASocket is the same where PHP is asked by a socket between the two. A test
+// host's /var/lib is an overlay, which has no ID-mapped mounts.
 func aScriptByASocket(t *testing.T, address string) {
 	aScript(t, address)
-	const folder = "/var/lib/sbx-php"
-	if err := os.Mkdir(folder, 0o755); err != nil {
+	folder, err := state.Folder(state.Default).Make(state.Sockets)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.Remove(folder) })
-	const wwwData = 33
-	if err := os.Chown(folder, wwwData, wwwData); err != nil {
+	if err := unix.Mount("none", folder, "tmpfs", 0, "mode=0700"); err != nil {
 		t.Fatal(err)
 	}
-	onTmpfs(t, folder)
+	t.Cleanup(func() {
+		if err := unix.Unmount(folder, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func aSharedFile(t *testing.T, _ string) {

@@ -244,6 +244,23 @@ func FuzzExplain(f *testing.F) {
 	})
 }
 
+// To connect to a socket is to write to it, and is all that its client may do there.
+func TestSockets(t *testing.T) {
+	p, b := loaded(t, `"/etc/motd":      {file: "hello\n"}`, `"/run/there/it.sock": socket: from: "other"`+"\n\t\t"+`"/run/made/own.sock": socket: to: ["other"]`)
+	for attempt, want := range map[string]access.Verdict{
+		"write /run/there/it.sock": access.Allows, "write /run/there/x": access.Refuses, "read /run/there/x": access.Allows, "execute /run/there/x": access.Refuses,
+		"write /run/made/own.sock": access.Allows, "write /run/made/x": access.Allows, "execute /run/made/x": access.Refuses,
+	} {
+		e := explain(t, p, b, attempt)
+		if a := e.Answers[0]; a.Wall != access.Mounts || a.Verdict != want || a.Pos.Line == 0 {
+			t.Errorf("%s: %+v", attempt, a)
+		}
+		if a := e.Answers[2]; a.Wall != access.AppArmor || a.Verdict != want && want == access.Allows {
+			t.Errorf("%s: %+v", attempt, a)
+		}
+	}
+}
+
 // Of the host's figures what no figure is cannot be read: a process, least of all.
 func TestFigures(t *testing.T) {
 	p, b := loaded(t, `"/etc/motd":      {file: "hello\n"}`, `"/host/proc": figures: "proc"`+"\n\t\t"+`"/host/sys": figures: "sys"`)

@@ -23,6 +23,8 @@ func (q *question) ids() (Answer, error) {
 		a.Why = fmt.Sprintf("QEMU opens it on the host, whoever asks inside, as the user whom libvirt gives it, and may %s what that one may", q.onHost())
 	case !q.profile.Users.Namespace:
 		a.Verdict, a.Why, a.Place = Allows, "root inside is root on the host", "users.namespace"
+	case q.mount != nil && q.mount.Kind == manifest.Socket:
+		a.Why = "both sandboxes see each other's users by their numbers, and the socket's owner and mode decide"
 	case q.folder, q.mount != nil && q.source == "":
 		a.Verdict, a.Why = Allows, "it belongs to the sandbox"
 	default:

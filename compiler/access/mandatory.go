@@ -93,6 +93,8 @@ func (q *question) selinux() (Answer, error) {
 		if way == Execute {
 			a.Verdict, a.Why = Refuses, "no sandbox executes a device"
 		}
+	case q.mount != nil && q.mount.Kind == manifest.Socket:
+		a.Verdict, a.Why = Refuses, "sbx's policies have no way between two sandboxes: where SELinux enforces, the sandbox is refused"
 	case q.mount != nil && q.source == "" && isWritable(*q.mount):
 		a.Why = "memory is the sandbox's own, in sbx's module"
 	case q.folder, q.mount != nil && q.source == "":

@@ -98,6 +98,9 @@ func (q *question) mounts(by string) Answer {
 		may = false
 	case q.mount.Kind == manifest.Figures && !figures.Shown(move(q.Path, q.mount.Target, "/"+q.mount.Source)):
 		a.Why, a.Place = fmt.Sprintf("it is none of the host's figures in /%s, which are all that is shown at %s", q.mount.Source, q.mount.Target)+by, q.place(*q.mount)
+	case q.mount.Kind == manifest.Socket:
+		a.Why, may = q.socket()
+		a.Why, a.Place = a.Why+by, q.place(*q.mount)
 	default:
 		a.Why, a.Place = q.what()+by, q.place(*q.mount)
 		may = q.Way != Write || isWritable(*q.mount)
@@ -123,6 +126,23 @@ func (q *question) what() string {
 	return "it is a file that sbx makes for the sandbox, read-only"
 }
 
+// socket says what stands in the folder of a socket between sandboxes. To connect is to
+// write to the socket, and changes nothing of it.
+func (q *question) socket() (why string, may bool) {
+	m := q.mount
+	whose, itself := "it is in the folder of a socket that this sandbox makes for "+strings.Join(m.To, ", "), q.Path == path.Join(m.Target, m.Source)
+	if m.From != "" {
+		whose = "it is in the folder of " + m.From + "'s socket, read-only"
+	}
+	switch {
+	case q.Way == Execute:
+		return whose + ", from which nothing runs", false
+	case m.From != "" && itself:
+		return fmt.Sprintf("it is %s's socket, to which this sandbox connects, and which it cannot replace", m.From), true
+	}
+	return whose, q.Way == Read || m.Writable
+}
+
 // isWritable says whether a mount can be written: memory always can.
 func isWritable(m manifest.Mount) bool { return m.Writable || m.Kind == manifest.Tmpfs }
 
@@ -142,6 +162,9 @@ func (q *question) absent() (why, place string) {
 
 // place is where the profile brings a mount; sbx's own have none.
 func (q *question) place(m manifest.Mount) string {
+	if m.Kind == manifest.Socket {
+		return schema.Field("mounts", path.Join(m.Target, m.Source))
+	}
 	if _, named := q.profile.Mounts[m.Target]; named {
 		return schema.Field("mounts", m.Target)
 	}

@@ -85,6 +85,11 @@ func IDBase(sandbox string) uint32 {
 	return IDFirst + uint32(pick)*IDCount
 }
 
+// SocketIDs is the first of the host's ids by which a folder of the named sandbox's
+// sockets is on the disk: both ends of a socket see them as their own, the first as root.
+// Two names may meet, which opens nothing: nobody comes at the folder but who is shown it.
+func SocketIDs(server string) uint32 { return IDBase("sockets of " + server) } // no name has a space
+
 // The host ids of the processes beside sandboxes, one a sandbox, come from this range,
 // which systemd's list of users, groups, UIDs and GIDs leaves unused.
 const (

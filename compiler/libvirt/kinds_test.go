@@ -24,7 +24,7 @@ const unknown = "hologram"
 // refused are the kinds of mount that a kind of domain cannot have.
 var refused = map[schema.Backend][]string{
 	schema.LXC: {manifest.Image},
-	schema.KVM: {manifest.Figures},
+	schema.KVM: {manifest.Figures, manifest.Socket},
 }
 
 // own are those that the first process makes, so that no domain and no AppArmor

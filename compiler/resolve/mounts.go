@@ -3,6 +3,7 @@ package resolve
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -99,6 +100,16 @@ var mountKinds = []mountKind{
 		kind:  manifest.Figures,
 		named: func(m schema.Mount) bool { return m.Figures != "" },
 		fill:  func(out *manifest.Mount, m schema.Mount) { out.Source = m.Figures },
+		point: manifest.Dir,
+	},
+	{
+		kind:  manifest.Socket,
+		named: func(m schema.Mount) bool { return m.Socket != nil },
+		fill: func(out *manifest.Mount, m schema.Mount) {
+			out.Target, out.Source = path.Split(out.Target)
+			out.Target = path.Clean(out.Target)
+			out.From, out.To, out.Writable = m.Socket.From, m.Socket.To, m.Serves()
+		},
 		point: manifest.Dir,
 	},
 }

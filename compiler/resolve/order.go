@@ -27,25 +27,43 @@ func Order(profiles []*schema.Profile) (sorted []*schema.Profile, before map[str
 	return sorted, before
 }
 
-// Unmet warns of names in after of which none of the profiles is, nor one that is
-// there besides: they order nothing, which a misspelt one would not tell.
+// Unmet warns of names in after, and at sockets, of which none of the profiles is, nor
+// one that is there besides: they order and open nothing, which a misspelt one would not
+// tell.
 func Unmet(profiles []*schema.Profile, there func(p *schema.Profile, name string) bool) (list diag.List) {
 	var known []string
 	for _, p := range profiles {
 		known = append(known, p.Name)
 	}
 	for _, p := range profiles {
-		for i, name := range p.After {
-			if name == "" || slices.Contains(known, name) || there(p, name) {
+		for _, n := range namesOthers(p) {
+			if n.name == "" || slices.Contains(known, n.name) || there(p, n.name) {
 				continue
 			}
 			help := "check the name, or the profile with these: sbx vet DIR/..."
-			if meant := slip.Nearest(name, known, 2); meant != "" && meant != p.Name {
+			if meant := slip.Nearest(n.name, known, 2); meant != "" && meant != p.Name {
 				help = fmt.Sprintf("did you mean %q?", meant)
 			}
-			at := schema.Elem("after", i)
-			list = append(list, &diag.Diagnostic{Pos: p.Source.Pos(at), Severity: diag.Warning, Code: diag.Unmet, Path: at, Help: help,
-				Message: fmt.Sprintf("%s starts after %q, of which no profile is here, nor %s.cue beside it: nothing waits", p.Name, name, name)})
+			list = append(list, &diag.Diagnostic{Pos: p.Source.Pos(n.path), Severity: diag.Warning, Code: diag.Unmet, Path: n.path, Help: help,
+				Message: fmt.Sprintf("%s %s %q, of which no profile is here, nor %s.cue beside it: %s", p.Name, n.does, n.name, n.name, n.so)})
+		}
+	}
+	return list
+}
+
+// named is a place of a profile that names another sandbox.
+type named struct{ path, name, does, so string }
+
+func namesOthers(p *schema.Profile) (list []named) {
+	for i, name := range p.After {
+		list = append(list, named{schema.Elem("after", i), name, "starts after", "nothing waits"})
+	}
+	for _, end := range socketEnds(p) {
+		if end.From != "" {
+			list = append(list, named{end.path + ".from", end.From, "has a socket from", "until that is up, nobody answers"})
+		}
+		for i, name := range end.To {
+			list = append(list, named{schema.Elem(end.path+".to", i), name, "gives a socket to", "nobody connects"})
 		}
 	}
 	return list
@@ -55,7 +73,7 @@ func Unmet(profiles []*schema.Profile, there func(p *schema.Profile, name string
 func inOrder(profiles []*schema.Profile) []order.Sandbox {
 	list := make([]order.Sandbox, 0, len(profiles))
 	for _, p := range profiles {
-		s := order.Sandbox{Name: p.Name, After: p.After}
+		s := order.Sandbox{Name: p.Name, After: p.Follows()}
 		for _, i := range Interfaces(p) {
 			if i.Create != nil {
 				s.Creates = append(s.Creates, i.Attach)
@@ -96,6 +114,11 @@ func waits(p, first *schema.Profile) (path, why string) {
 	for i, name := range p.After {
 		if name == first.Name {
 			return schema.Elem("after", i), fmt.Sprintf("%s starts after %s", p.Name, name)
+		}
+	}
+	for _, end := range socketEnds(p) {
+		if end.From == first.Name {
+			return end.path + ".from", fmt.Sprintf("%s has a socket from %s", p.Name, first.Name)
 		}
 	}
 	for _, i := range Interfaces(p) {

@@ -13,7 +13,8 @@ import (
 
 // Together lists what more than one of the profiles wants for itself, though on one
 // host only one can have it: a name, an address on a network, a network, a port of
-// the host, host ids. A profile that was read twice is one.
+// the host, host ids; and what two of them do not want together: a socket between them,
+// an order. A profile that was read twice is one.
 func Together(profiles []*schema.Profile) diag.List {
 	t := &together{given: given(profiles)}
 	for _, p := range profiles {
@@ -22,6 +23,7 @@ func Together(profiles []*schema.Profile) diag.List {
 		}
 		t.add(p)
 	}
+	t.sockets(profiles)
 	t.circle(profiles)
 	return t.faults
 }

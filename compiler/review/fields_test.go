@@ -22,7 +22,7 @@ var everyField = []string{`{
 		"prepare": [{"exec": ["/bin/ok", "-t"], "user": "root", "timeout": "10s"}, {"exec": ["/bin/ok", "-u"], "timeout": "20s"}], "reload": {"signal": "HUP", "timeout": "10s"},
 		"stop": {"signal": "TERM", "timeout": "10s"}},
 	"expose": ["/usr", "/etc/passwd"],
-	"mounts": {"/srv/www": {"host": "/srv/www", "writable": true, "sockets": true, "ids": ["redis", "110:119"]}, "/srv/kept": {"host": "/srv/kept.ext4", "writable": true, "size": "1GiB"}, "/run": {"tmpfs": "1MiB", "mode": "0755", "owner": "daemon"}, "/host/proc": {"figures": "proc"}, "/srv/web.conf": {"file": "port 80", "mode": "0644"}},
+	"mounts": {"/srv/www": {"host": "/srv/www", "writable": true, "sockets": true, "ids": ["redis", "110:119"]}, "/srv/kept": {"host": "/srv/kept.ext4", "writable": true, "size": "1GiB"}, "/run": {"tmpfs": "1MiB", "mode": "0755", "owner": "daemon"}, "/host/proc": {"figures": "proc"}, "/run/php/php.sock": {"socket": {"to": ["shop", "web"]}}, "/run/db/db.sock": {"socket": {"from": "db"}}, "/srv/web.conf": {"file": "port 80", "mode": "0644"}},
 	"networks": {
 		"lan": {"attach": "lan", "create": {"mode": "nat", "address": ["10.0.0.1/24", "fd00::1/64"], "dhcp": "10.0.0.100-10.0.0.200", "domain": "lan.test"},
 			"address": ["10.0.0.80/24", "fd00::80/64"], "gateway": ["10.0.0.1", "fd00::1"], "dns": ["10.0.0.1", "fd00::1"],
@@ -72,10 +72,12 @@ var unreviewed = map[string]string{
 	"Labels":      "words for the tools around sbx",
 	"Tests":       "claims about the profile, which are no part of it",
 
-	"lxc Mounts[/run].Writable":          "the schema gives it to host and image alone",
-	"lxc Mounts[/host/proc].Writable":    "the schema gives it to host and image alone",
-	"lxc Mounts[/srv/web.conf].Writable": "the schema gives it to host and image alone",
-	"kvm Users":                          "the schema gives it to lxc alone",
+	"lxc Mounts[/run].Writable":              "the schema gives it to host and image alone",
+	"lxc Mounts[/host/proc].Writable":        "the schema gives it to host and image alone",
+	"lxc Mounts[/run/php/php.sock].Writable": "the schema gives it to host and image alone",
+	"lxc Mounts[/run/db/db.sock].Writable":   "the schema gives it to host and image alone",
+	"lxc Mounts[/srv/web.conf].Writable":     "the schema gives it to host and image alone",
+	"kvm Users":                              "the schema gives it to lxc alone",
 
 	"IDs reversed":          "each counts by itself",
 	"After reversed":        "all of them come first",
@@ -98,6 +100,9 @@ var unlowered = map[string]string{
 	"Tests":  unreviewed["Tests"],
 
 	"IDs reversed": unreviewed["IDs reversed"],
+
+	"lxc Mounts[/run/php/php.sock].Writable": unreviewed["lxc Mounts[/run/php/php.sock].Writable"],
+	"lxc Mounts[/run/db/db.sock].Writable":   unreviewed["lxc Mounts[/run/db/db.sock].Writable"],
 
 	"Expose reversed": unreviewed["Expose reversed"], "Capabilities reversed": "a set", "lxc Syscalls.Allow reversed": "a set", "From reversed": "a set", "To reversed": "a set",
 }

@@ -71,7 +71,7 @@ func (c *comparer) items() {
 	for _, compare := range []struct {
 		d    Dimension
 		list func(*schema.Profile) []item
-	}{{Secrets, secrets}, {Devices, devices}, {Display, display}, {Capabilities, capabilities}, {Syscalls, openSyscalls}, {Sysctls, sysctls}, {Users, users}, {Machine, machine}, {Command, command}, {Files, files}} {
+	}{{Secrets, secrets}, {Devices, devices}, {Sockets, sockets}, {Display, display}, {Capabilities, capabilities}, {Syscalls, openSyscalls}, {Sysctls, sysctls}, {Users, users}, {Machine, machine}, {Command, command}, {Files, files}} {
 		c.set(compare.d, compare.list(c.old), compare.list(c.new))
 	}
 }
@@ -266,6 +266,8 @@ func files(p *schema.Profile) (out []item) {
 			out = append(out, item{text: text, path: path, detail: *m.File})
 		case m.Tmpfs != 0:
 			out = append(out, item{text: fmt.Sprintf("%s is a tmpfs (%s)", word(at), modeAndOwner(m)), path: path})
+		case m.Socket != nil: // with whom, its own dimension says
+			out = append(out, item{text: fmt.Sprintf("%s is a socket%s", word(at), made(m)), path: path})
 		case m.Image == "" && m.Figures == "": // which are devices
 			out = append(out, item{text: word(at) + " is " + asJSON(m), path: path})
 		}
@@ -283,7 +285,7 @@ func modeAndOwner(m schema.Mount) string {
 	return text
 }
 
-// made is what a writable folder of the host is made as, where a version says so.
+// made is what a writable folder of the host, or a socket's, is made as, where a version says so.
 func made(m schema.Mount) string {
 	if m.Mode == "" && m.Owner == "" {
 		return ""

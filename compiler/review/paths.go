@@ -31,7 +31,7 @@ func viewOf(p *schema.Profile) view {
 		if m.Image != "" {
 			host = m.Image
 		}
-		v = append(v, mapping{host, path.Clean(inside), m.Writable, schema.Field("mounts", inside)})
+		v = append(v, mapping{host, path.Clean(m.At(inside)), m.Writable, schema.Field("mounts", inside)})
 	}
 	for i := range v {
 		if v[i].host != "" {

@@ -27,6 +27,7 @@ const (
 	Writes       Dimension = "writes"       // host paths that it can write
 	Secrets      Dimension = "secrets"      // secrets that it is handed
 	Devices      Dimension = "devices"      // disk images, the host's sockets, devices and figures
+	Sockets      Dimension = "sockets"      // sockets between it and other sandboxes
 	Display      Dimension = "display"      // a screen, and which way copied text passes
 	Capabilities Dimension = "capabilities" // of root inside, and of the run's user
 	Syscalls     Dimension = "syscalls"     // of everything inside, besides those that are open to everyone
@@ -38,7 +39,7 @@ const (
 	Files        Dimension = "files"        // what stands at a path inside, other than host paths
 )
 
-var order = []Dimension{Identity, Ingress, Egress, Network, Reads, Writes, Secrets, Devices, Display, Capabilities, Syscalls, Sysctls, Users, Machine, Resources, Command, Files}
+var order = []Dimension{Identity, Ingress, Egress, Network, Reads, Writes, Secrets, Devices, Sockets, Display, Capabilities, Syscalls, Sysctls, Users, Machine, Resources, Command, Files}
 
 // Verdict is what a change does to the walls as a whole.
 type Verdict string

@@ -15,6 +15,11 @@ type Mount struct {
 	Writable bool   `json:"writable,omitempty"` // an export or image that is not read-only
 	Sockets  bool   `json:"sockets,omitempty"`  // an export that is, or holds, sockets, FIFOs or devices that are to be used
 
+	// From and To are of a socket: the sandbox whose it is, and where that is this one,
+	// those that may connect.
+	From string   `json:"from,omitempty"`
+	To   []string `json:"to,omitempty"`
+
 	// IDs are the host's users and groups that are themselves in an export: names,
 	// ids, "user id:group id", or AllIDs alone.
 	IDs []string `json:"ids,omitempty"`
@@ -35,10 +40,13 @@ const (
 
 	// Figures are what the host's kernel counts, of which Source says which.
 	Figures = "figures"
+
+	// Socket is the folder of a unix socket between sandboxes, whose name in it is Source.
+	Socket = "socket"
 )
 
 // MountKinds are all kinds of Mount: a manifest of any other is refused.
-var MountKinds = []string{Export, Tmpfs, Inline, Image, Figures}
+var MountKinds = []string{Export, Tmpfs, Inline, Image, Figures, Socket}
 
 // ImageFileSystems are those that a disk image may hold, by the names of their
 // kernel modules.

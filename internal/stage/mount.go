@@ -13,6 +13,8 @@ type Options struct {
 	// Writable lets the source itself be changed. What is mounted below it on the
 	// host stays read-only.
 	Writable bool
+	// NoExec has nothing run from it.
+	NoExec bool
 }
 
 // always are the attributes that every mount of the host's has.
@@ -34,6 +36,11 @@ func mountOn(source *Source, point *os.File, o Options) error {
 	if o.Writable {
 		if err := writable(source, tree); err != nil {
 			return err
+		}
+	}
+	if o.NoExec {
+		if err := tell("mount_setattr", unix.MountSetattr(int(tree.Fd()), "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOEXEC})); err != nil {
+			return fmt.Errorf("%s: %w", source.Path, err)
 		}
 	}
 	if err := attach(tree, point); err != nil {

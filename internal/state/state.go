@@ -18,11 +18,12 @@ const Default = "/var/lib/sbx"
 // What stands in the state folder beside a folder for each sandbox, whose name
 // never starts with a full stop.
 const (
-	Claims = ".run"   // a file for each sbx run, locked by it
-	Locks  = ".lock"  // a file for each sandbox that an sbx has worked on
-	Inits  = ".init"  // the versions of sbx-init in use
-	Cache  = ".cache" // unpacked kernels, initrds and saved machines
-	Embed  = ".embed" // root folders of libvirt's embedded driver
+	Claims  = ".run"     // a file for each sbx run, locked by it
+	Locks   = ".lock"    // a file for each sandbox that an sbx has worked on
+	Inits   = ".init"    // the versions of sbx-init in use
+	Cache   = ".cache"   // unpacked kernels, initrds and saved machines
+	Sockets = ".sockets" // the folders of sockets between sandboxes
+	Embed   = ".embed"   // root folders of libvirt's embedded driver
 
 	Profiles = ".profiles" // what profiles came to that were right: package memo
 )

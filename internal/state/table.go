@@ -18,6 +18,7 @@ const (
 	Libvirt Owner = "as libvirt makes it"
 	Helper  Owner = "the sandbox's helpers"
 	Reader  Owner = "the sandbox, or QEMU's user"
+	Peers   Owner = "ids that stand for those of both sandboxes"
 	Host    Owner = "as on the host" // a host's file under one more name
 )
 
@@ -49,6 +50,12 @@ var Entries = []Entry{
 	{Cache + "/KIND/KEY", Sbx, 0o444, "hard links in the sandboxes' folders lead to it"},
 	{Profiles, Sbx, dir | 0o700, "what profiles came to when their files were last read (`sbx cache`)"},
 	{Profiles + "/DIGEST", Sbx, 0o600, ""},
+	{Sockets, Sbx, dir | 0o700, "the folders of sockets between sandboxes: nobody else comes at them"},
+	{Sockets + "/SERVER", Sbx, dir | 0o700, "those of one sandbox"},
+	{Sockets + "/SERVER/NAME", Peers, dir, "both sandboxes see it; the mode is the profile's"},
+	{Sockets + "/SERVER/NAME/…", Peers, 0, "what the server makes"},
+	{Sockets + "/.gone-N", Sbx, dir | 0o700, "one that is being removed"},
+	{Sockets + "/.gone-N/…", Peers, 0, ""},
 	{Embed, Sbx, dir | 0o711, "libvirt's driver without libvirtd: one folder for each sbx at a time"},
 	{Embed + "/" + EmbedCache, Sbx, dir | 0o711, "what libvirt remembers of QEMU"},
 	{Embed + "/" + EmbedCache + "/…", Libvirt, 0, ""},

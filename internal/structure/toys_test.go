@@ -27,7 +27,7 @@ type edit struct{ below, old, new string }
 
 var toys = map[string]toy{
 	"a kind of mount": {files: 7, edits: []edit{
-		{"schema", `{figures!: _}])`, `{figures!: _}, {empty!: true}])`},
+		{"schema", `{socket!: _}])`, `{socket!: _}, {empty!: true}])`},
 		{"schema", "	image?: #Path\n", "	image?: #Path\n	empty?: true\n"},
 		{"schema", "	Image    string  `", "	Empty bool `json:\"empty,omitempty\"`\n	Image    string  `"},
 		{"schema", `		m.Image != "",`, `		m.Image != "", m.Empty,`},

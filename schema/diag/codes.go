@@ -64,6 +64,8 @@ const (
 
 	Unmet    = "SBX0062" // a sandbox is to start after one that there is not
 	Schedule = "SBX0063" // no schedule, or a job that stays up
+
+	Socket = "SBX0064" // the two ends of a socket between sandboxes do not meet
 )
 
 // The codes of what is wrong with an allow-list that is well-formed.
@@ -118,6 +120,7 @@ const (
 	SELinux      = "SBX0538" // SELinux's policy does not let a sandbox be what its profile says
 	NoTimer      = "SBX0539" // there is no systemd that starts jobs
 	HostSettings = "SBX0540" // the host's settings cannot be read, or cannot be kept
+	NotGiven     = "SBX0541" // the sandbox whose socket it is does not give it
 )
 
 // OfHost says whether a code is of what keeps a profile from being run on a host: all of

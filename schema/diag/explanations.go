@@ -185,6 +185,9 @@ var Explanations = []Explanation{
 	{Schedule, "not a schedule, or a job that stays up",
 		"every has a sandbox run to its end again and again: hourly, daily, weekly and the like, an interval from 1m to 720h, or a calendar event of systemd.time(7). What it runs is done when it ends: it is never ready or healthy, is not started again whatever its end was, and publishes no port.",
 		"every: \"sometimes\"", "every: \"Mon..Fri 06:30\""},
+	{Socket, "the two ends of a socket between sandboxes do not meet",
+		"A socket between two sandboxes opens a way through the walls of both, so both say it: the one that makes it names those who may connect, and each of them names it. They know the socket by its file name, which is the same in both; the folder around it may be another one in each. Where the server's profile is not among those that are read, the start of the client compares.",
+		"php.cue: \"/run/php/php.sock\": socket: to: [\"shop\"]\nweb.cue: \"/run/php/php.sock\": socket: from: \"php\"", "php.cue: \"/run/php/php.sock\": socket: to: [\"shop\", \"web\"]\nweb.cue: \"/run/php/php.sock\": socket: from: \"php\""},
 	{"SBX0301", "the container backend cannot grant the capability",
 		"libvirt's container driver knows fewer capabilities than Linux has. A machine has a kernel of its own, whose root holds all of them.",
 		`capabilities: ["bpf"]`, ``},
@@ -314,4 +317,7 @@ var Explanations = []Explanation{
 	{HostSettings, "the host's settings cannot be read, or cannot be kept",
 		"/etc/sbx/host.json holds what an administrator has settled for all sandboxes of a host. It is root's, nobody else may write it, and it knows firewall: \"prefer\" is the default, \"nft\" refuses a sandbox whose network the two walls of docs/firewall.md cannot enforce together, because the kernel does not follow connections across bridges or the rules are too many for an inner wall, and \"nwfilter\" has libvirt's filter enforce all rules alone.",
 		"sbx: error[SBX0540]: web: /etc/sbx/host.json has firewall \"nft\", and this host's kernel cannot hold an inner wall: …", "echo '{\"firewall\": \"prefer\"}' >/etc/sbx/host.json"},
+	{NotGiven, "a socket is not given by the sandbox whose it is",
+		"A sandbox connects to another one's socket where both profiles say so. What the other one says stands with it on this host from its last start on: it has no such socket, or this sandbox is not among those that it names. Where it has never been started here, nothing is compared until it is.",
+		"sbx: error[SBX0541]: web: php does not give it the socket php.sock: …", "add \"web\" to the socket's to in php's profile, and sbx up php web"},
 }

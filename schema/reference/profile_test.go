@@ -40,7 +40,7 @@ func surround(t *testing.T, all []Section, s *Section, text string) string {
 	case rest == "[]":
 		text = name + ": [{\n" + text + "\n}]"
 	case strings.HasSuffix(rest, ".PATH"):
-		text = name + ": \"/data\": {\n" + text + "\n}"
+		text = name + ": \"/srv/data\": {\n" + text + "\n}"
 	case rest != "":
 		text = name + ": outside: {\n" + text + "\n}"
 	default:

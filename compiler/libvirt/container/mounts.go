@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"path"
@@ -48,6 +49,12 @@ var mounts = map[string]mount{
 		},
 		access: func(manifest.Mount) string { return "r" },
 	},
+	manifest.Socket: { // only sbx keeps their folders
+		filesystem: func(sandbox string, m manifest.Mount) libvirtxml.DomainFilesystem {
+			return domain.HostFilesystem(path.Join(state.Default, state.Sockets, cmp.Or(m.From, sandbox), m.Source), m.Target, m.Writable)
+		},
+		access: socketAccess,
+	},
 }
 
 func mountOf(m manifest.Mount) (mount, error) {
@@ -66,6 +73,15 @@ func exportAccess(m manifest.Mount) string {
 		return "mrwkix"
 	}
 	return read
+}
+
+// socketAccess lets who makes the socket fill its folder, and who connects use what is
+// there, which the mount keeps from being changed; nobody runs anything from it.
+func socketAccess(m manifest.Mount) string {
+	if m.Writable {
+		return "rwkl"
+	}
+	return "rw"
 }
 
 // filesystems mounts the root, sbx's own folder and everything that the manifest

@@ -96,7 +96,7 @@ type MachineMetadata struct {
 
 // newMetadata collects what the runtime needs to find again by itself.
 func newMetadata(s *resolve.Sandbox) *Metadata {
-	m := &Metadata{Profile: s.Digest, After: s.After, Every: s.Every}
+	m := &Metadata{Profile: s.Digest, After: s.Follows(), Every: s.Every}
 	if s.Backend.BootsKernel() {
 		m.Machine = &MachineMetadata{
 			Accel:   s.Machine.Accel,

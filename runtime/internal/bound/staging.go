@@ -99,6 +99,8 @@ func (s *Sandbox) mountInContainer(root *stage.Place, m manifest.Mount) error {
 			return err
 		}
 		return root.MemoryAt(m.Target, stage.Memory{Size: m.Size, Mode: uint32(m.Mode), UID: s.Base() + to.UID, GID: s.Base() + to.GID})
+	case manifest.Socket:
+		return root.MountAt(m.Target, s.Host[m.Target], stage.Options{Writable: m.Writable, NoExec: true})
 	case manifest.Figures:
 		return root.FiguresAt(m.Target, m.Source)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/kinds"
 	"github.com/sbx-dev/sbx/runtime/internal/nic"
 	"github.com/sbx-dev/sbx/runtime/internal/rootfs"
+	"github.com/sbx-dev/sbx/runtime/internal/sockets"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 )
 
@@ -70,6 +71,9 @@ func (l backend) Prepare(ctx context.Context, s *bound.Sandbox) error {
 		return err
 	}
 	if err := l.writeOwn(ctx, s, base); err != nil {
+		return err
+	}
+	if err := (sockets.Folders{Folder: l.host.Folder}).Open(s); err != nil {
 		return err
 	}
 	if err := s.StageContainer(); err != nil {

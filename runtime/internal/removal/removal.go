@@ -23,6 +23,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/publish"
+	"github.com/sbx-dev/sbx/runtime/internal/sockets"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
 )
@@ -153,6 +154,9 @@ func (r *Remover) Folder(s Sandbox) error {
 		return err
 	}
 	if err := k.Backend(r.Host).Clear(dir); err != nil {
+		return err
+	}
+	if err := (sockets.Folders{Folder: r.Host.Folder}).Prune(); err != nil {
 		return err
 	}
 	if err := errors.Join(hostfile.RemoveFile(confinement.File(dir)), jobs.Forget(dir)); err != nil {

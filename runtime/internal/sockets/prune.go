@@ -1,0 +1,155 @@
+package sockets
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/internal/state"
+)
+
+// goneName begins the name of a folder that is being removed. No sandbox's does.
+const goneName = ".gone-"
+
+// Prune removes the folders of which no sandbox is an end any more, and what an earlier
+// one was kept from removing.
+func (f Folders) Prune() error {
+	servers, err := os.ReadDir(f.Path(state.Sockets))
+	if err != nil || len(servers) == 0 {
+		return ignoreAbsence(err)
+	}
+	if err := f.retire(); err != nil {
+		return err
+	}
+	// Not under the lock: what a server has made there may be much.
+	gone, err := filepath.Glob(f.Path(state.Sockets, goneName+"*"))
+	for _, dir := range gone {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	return err
+}
+
+// retire puts those folders where no sandbox finds them.
+func (f Folders) retire() error {
+	unlock, err := f.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	used := map[socket]bool{}
+	err = f.each(func(_ string, end socket, _ manifest.Mount) { used[end] = true })
+	if err != nil {
+		return err
+	}
+	servers, err := os.ReadDir(f.Path(state.Sockets))
+	if err != nil {
+		return err
+	}
+	for _, server := range servers {
+		if strings.HasPrefix(server.Name(), ".") {
+			continue
+		}
+		around := f.Path(state.Sockets, server.Name())
+		folders, err := os.ReadDir(around)
+		if err != nil {
+			return err
+		}
+		for _, folder := range folders {
+			if used[socket{server.Name(), folder.Name()}] {
+				continue
+			}
+			if err := f.discard(filepath.Join(around, folder.Name())); err != nil {
+				return err
+			}
+		}
+		if err := os.Remove(around); err != nil && !errors.Is(err, fs.ErrExist) { // one is in use
+			return err
+		}
+	}
+	return nil
+}
+
+// discard puts a folder where Prune removes it.
+func (f Folders) discard(path string) error {
+	to, err := os.MkdirTemp(f.Path(state.Sockets), goneName)
+	if err != nil {
+		return err
+	}
+	return os.Rename(path, filepath.Join(to, filepath.Base(path)))
+}
+
+// clients are the sandboxes that connect to a socket, or did when they were started last.
+func (f Folders) clients(end socket) (names []string, err error) {
+	err = f.each(func(sandbox string, e socket, m manifest.Mount) {
+		if e == end && !m.Writable && !slices.Contains(names, sandbox) {
+			names = append(names, sandbox)
+		}
+	})
+	return names, err
+}
+
+// each calls do with all ends of sockets that sandboxes of the state folder have.
+func (f Folders) each(do func(sandbox string, end socket, m manifest.Mount)) error {
+	entries, err := os.ReadDir(f.Path())
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		orders := f.orders(e.Name())
+		if orders == nil {
+			continue
+		}
+		for _, m := range orders.Mounts {
+			if m.Kind == manifest.Socket {
+				do(e.Name(), of(e.Name(), m), m)
+			}
+		}
+	}
+	return nil
+}
+
+// lock keeps other processes of sbx from looking at, making and removing folders.
+func (f Folders) lock() (unlock func(), err error) {
+	path, err := f.Make(state.Sockets)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		if err = unix.Flock(int(dir.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		dir.Close()
+		return nil, &fs.PathError{Op: "flock", Path: path, Err: err}
+	}
+	return func() { dir.Close() }, nil
+}
+
+func ignoreAbsence(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func ignoreEnd(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
