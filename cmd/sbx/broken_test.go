@@ -85,6 +85,7 @@ var notBroken = map[string]string{
 	diag.OtherVersion: "no verb applies a bundle that another sbx has written; programs may (TestBundleOfAnotherVersion)",
 	diag.AppArmor:     "it takes a kernel with AppArmor: internal/lab/scenarios/apparmor.sh takes its parser away",
 	diag.SELinux:      "it takes a kernel with SELinux: internal/lab/scenarios/selinux.sh gives a machine what its policy closes",
+	diag.NotGiven:     "it takes a state folder on a file system with ID-mapped mounts: runtime's TestSocketsBetweenSandboxes mounts one",
 	diag.AddressTaken: "testdata/host/together.txtar gives addresses twice, in each way",
 	diag.Busy:         "what waits for another sbx waits for as long as that takes, and is told when it is ended",
 }
