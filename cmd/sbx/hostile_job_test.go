@@ -62,7 +62,9 @@ func TestAHostileJob(t *testing.T) {
 			listen(t, "10.93.0.1:7001")
 			var said string
 			testhost.WaitFor(t, "the job's last attempt", 10*time.Minute, func() bool {
-				said = mustSbx(t, "logs", "hostile")
+				if said = mustSbx(t, "logs", "hostile"); strings.Contains(mustSbx(t, "ps"), "stopped") {
+					t.Fatalf("the job has ended before it has tried all:\n%s", said)
+				}
 				return strings.Contains(said, "forks from now on")
 			})
 			attempts := regexp.MustCompile(`(?m)^(.*): (DONE|no)$`).FindAllStringSubmatch(said, -1)
