@@ -119,7 +119,11 @@ func (l backend) writeOwn(ctx context.Context, s *bound.Sandbox, base int) error
 	if err != nil {
 		return err
 	}
-	if err := hostfile.WriteOwned(filepath.Join(dir, kinds.ManifestName), manifest, 0, base, 0o440); err != nil {
+	partial := filepath.Join(dir, ".new") // another sbx may look for sockets in it just now
+	if err := hostfile.WriteOwned(partial, manifest, 0, base, 0o440); err != nil {
+		return err
+	}
+	if err := os.Rename(partial, filepath.Join(dir, kinds.ManifestName)); err != nil {
 		return err
 	}
 	return l.host.Inits.Link(ctx, filepath.Join(dir, "init"))

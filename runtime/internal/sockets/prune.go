@@ -25,26 +25,30 @@ func (f Folders) Prune() error {
 	if err != nil || len(servers) == 0 {
 		return ignoreAbsence(err)
 	}
-	if err := f.retire(); err != nil {
-		return err
-	}
-	// Not under the lock: what a server has made there may be much.
-	gone, err := filepath.Glob(f.Path(state.Sockets, goneName+"*"))
-	for _, dir := range gone {
+	gone, err := f.retire()
+	for _, dir := range gone { // not under the lock: what a server has made there may be much
 		err = errors.Join(err, os.RemoveAll(dir))
 	}
 	return err
 }
 
-// retire puts those folders where no sandbox finds them.
-func (f Folders) retire() error {
+// retire puts those folders where no sandbox finds them, and gives all that are there. They
+// are whole under the lock alone: later, another one may be about to be filled.
+func (f Folders) retire() (gone []string, err error) {
 	unlock, err := f.lock()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer unlock()
+	if err := f.retireUnused(); err != nil {
+		return nil, err
+	}
+	return filepath.Glob(f.Path(state.Sockets, goneName+"*"))
+}
+
+func (f Folders) retireUnused() error {
 	used := map[socket]bool{}
-	err = f.each(func(_ string, end socket, _ manifest.Mount) { used[end] = true })
+	err := f.each(func(_ string, end socket, _ manifest.Mount) { used[end] = true })
 	if err != nil {
 		return err
 	}
@@ -105,7 +109,10 @@ func (f Folders) each(do func(sandbox string, end socket, m manifest.Mount)) err
 		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
-		orders := f.orders(e.Name())
+		orders, err := f.orders(e.Name())
+		if err != nil {
+			return err
+		}
 		if orders == nil {
 			continue
 		}

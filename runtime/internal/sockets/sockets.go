@@ -11,6 +11,7 @@ package sockets
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -36,10 +37,19 @@ import (
 // Folders are those of a state folder.
 type Folders struct{ state.Folder }
 
-// orders is what a container's first process was told; nil where there is none of the
-// name. No other kind of sandbox has sockets with others.
-func (f Folders) orders(sandbox string) *manifest.Manifest {
-	return (&kinds.Kind{Manifest: state.Own}).Orders(f.Path(sandbox))
+// orders is what a container's first process was told, by whatever version of sbx: it may
+// run still; nil where there is none of the name. No other kind of sandbox has sockets with
+// others.
+func (f Folders) orders(sandbox string) (*manifest.Manifest, error) {
+	data, err := os.ReadFile((&kinds.Kind{Manifest: state.Own}).ManifestFile(f.Path(sandbox)))
+	if err != nil {
+		return nil, ignoreAbsence(err)
+	}
+	m := new(manifest.Manifest)
+	if err := json.Unmarshal(data, m); err != nil { // Decode would refuse other versions'
+		return nil, fmt.Errorf("what %s was told cannot be read: sbx up %[1]s writes it anew (%w)", sandbox, err)
+	}
+	return m, nil
 }
 
 // Open opens the folders of a sandbox that is about to start, and has them show ids as
@@ -70,21 +80,17 @@ func refuseSELinux(s *bound.Sandbox, m manifest.Mount) error {
 
 func (f Folders) open(s *bound.Sandbox, m manifest.Mount) error {
 	end := of(s.Name, m)
-	path, err := f.agree(s, m, end)
-	if err != nil {
-		return err
-	}
-	source, err := stage.Open(path)
+	source, err := f.agree(s, m, end)
 	if err != nil {
 		return err
 	}
 	s.Host[m.Target] = source
 	if m.Writable {
 		if err := settle(s, m, source); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return fmt.Errorf("%s: %w", source.Path, err)
 		}
 	}
-	s.Metadata.Sources = append(s.Metadata.Sources, compiler.SourceMetadata{Path: path, Target: m.Target, Writable: m.Writable, ID: source.ID.String()})
+	s.Metadata.Sources = append(s.Metadata.Sources, compiler.SourceMetadata{Path: source.Path, Target: m.Target, Writable: m.Writable, ID: source.ID.String()})
 	return f.mapIDs(s, source, end)
 }
 
@@ -153,11 +159,13 @@ type socket struct{ server, name string }
 // of is the socket that a sandbox's mount is an end of.
 func of(sandbox string, m manifest.Mount) socket { return socket{cmp.Or(m.From, sandbox), m.Source} }
 
-// agree makes the folder be there, if both ends say that it is to be, and gives its path.
-func (f Folders) agree(s *bound.Sandbox, m manifest.Mount, end socket) (path string, err error) {
+// agree opens the folder, if both ends say that it is to be, and makes it where it is not
+// there. It does so under the lock: the server may leave the folder behind in the next
+// moment, and another one be in its place, which is not for this sandbox.
+func (f Folders) agree(s *bound.Sandbox, m manifest.Mount, end socket) (*stage.Source, error) {
 	unlock, err := f.lock()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer unlock()
 	if m.Writable {
@@ -166,26 +174,35 @@ func (f Folders) agree(s *bound.Sandbox, m manifest.Mount, end socket) (path str
 		err = f.checkGiven(s, end)
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	around, err := f.Make(state.Sockets, end.server)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	path = filepath.Join(around, end.name)
-	switch err := os.Mkdir(path, 0o700); {
-	case errors.Is(err, os.ErrExist):
-		return path, nil
-	case err != nil:
-		return "", err
+	path := filepath.Join(around, end.name)
+	if err := makeFolder(path, int(compiler.SocketIDs(end.server))); err != nil {
+		return nil, err
 	}
-	first := int(compiler.SocketIDs(end.server))
-	return path, errors.Join(os.Lchown(path, first, first), os.Chmod(path, 0o755))
+	return stage.Open(path)
+}
+
+func makeFolder(path string, owner int) error {
+	if err := os.Mkdir(path, 0o700); err != nil {
+		if errors.Is(err, os.ErrExist) {
+			return nil
+		}
+		return err
+	}
+	return errors.Join(os.Lchown(path, owner, owner), os.Chmod(path, 0o755))
 }
 
 // checkGiven refuses a client whose server does not say that it is one.
 func (f Folders) checkGiven(s *bound.Sandbox, end socket) error {
-	orders := f.orders(end.server)
+	orders, err := f.orders(end.server)
+	if err != nil {
+		return err
+	}
 	if orders == nil {
 		s.Log(fmt.Sprintf("%s: nobody answers at its socket %s until %s is up, whose it is: sbx up %s", s.Name, end.name, end.server, end.server))
 		return nil
