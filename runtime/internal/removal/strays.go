@@ -11,6 +11,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/internal/claims"
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
+	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 )
@@ -32,11 +33,15 @@ func (r *Remover) Strays(ctx context.Context, done func(what string, err error))
 	if err != nil {
 		return err
 	}
-	return errors.Join(r.strayNetworks(conns[0], networks, done), strayProfiles(conns, running, done))
+	err = r.strayNetworks(conns[0], networks, done)
+	if len(conns) < len(known.Names()) { // who was not asked may run what a profile confines
+		return err
+	}
+	return errors.Join(err, strayProfiles(conns, running, done))
 }
 
-// claimed are the sandboxes that processes of sbx run have just now, or begin with, and
-// the networks that they need.
+// claimed are the sandboxes that processes of sbx run have just now, or begin with, those
+// whose claim cannot be read among them, and the networks that they need.
 func (r *Remover) claimed() (names []string, networks map[string]bool, err error) {
 	entries, err := os.ReadDir(r.Host.Folder.Path(state.Claims))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -44,11 +49,11 @@ func (r *Remover) claimed() (names []string, networks map[string]bool, err error
 	}
 	networks = map[string]bool{}
 	for _, e := range entries {
+		names = append(names, e.Name())
 		c := claims.Held(r.Host.Folder, e.Name())
 		if c == nil {
 			continue
 		}
-		names = append(names, e.Name())
 		for _, n := range c.Metadata.Networks {
 			networks[n] = true
 		}
