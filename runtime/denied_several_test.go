@@ -4,14 +4,12 @@ package runtime_test
 
 import (
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sbx-dev/sbx/internal/testhost"
-	"github.com/sbx-dev/sbx/runtime"
 )
 
 // severalProfile has an interface of both families, and one whose address is by DHCP.
@@ -46,8 +44,7 @@ schema.#Profile & {
 // where DHCP gives the address; and goes on being told when libvirtd is started anew.
 func TestDeniedOfSeveralInterfaces(t *testing.T) {
 	testhost.Need(t)
-	r := runtime.New(runtime.Options{Keeper: []string{os.Args[0], "keep"}, Init: program(t, "sbx-init"), Log: func(line string) { t.Log(line) }})
-	t.Cleanup(r.Close)
+	r := newKeptRuntime(t)
 	up(t, r, compileText(t, severalProfile))
 	peer := testhost.NewPeer(t, bridgeOf(t, "several-fixed"), "fd94::50/64")
 	leases := testhost.NewPeer(t, bridgeOf(t, "several-leased"), "10.96.0.60/24")

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -47,8 +46,7 @@ schema.#Profile & {
 // goes on where the sandbox is started anew.
 func TestDenied(t *testing.T) {
 	testhost.Need(t)
-	r := runtime.New(runtime.Options{Keeper: []string{os.Args[0], "keep"}, Init: program(t, "sbx-init"), Log: func(line string) { t.Log(line) }})
-	t.Cleanup(r.Close)
+	r := newKeptRuntime(t)
 	up(t, r, compileText(t, deniedProfile))
 	peer := testhost.NewPeer(t, bridgeOf(t, "denied"), "10.93.0.50/24")
 	from := map[string]string{ // who tries → the rule that it lacks

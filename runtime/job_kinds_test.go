@@ -55,14 +55,6 @@ func withTimers(t *testing.T) {
 	t.Setenv("PATH", programs+":"+os.Getenv("PATH"))
 }
 
-// asTimer is sbx as systemd starts it for a run: with no flag of up's.
-func asTimer(t *testing.T) *runtime.Runtime {
-	t.Helper()
-	r := runtime.New(runtime.Options{Init: program(t, "sbx-init"), Keeper: []string{os.Args[0], "keep"}, Log: func(line string) { t.Log(line) }})
-	t.Cleanup(r.Close)
-	return r
-}
-
 // speaker is the host's end of networkedJob: each run that calls is told to be there, and
 // goes on when it is let.
 type speaker struct{ called, let chan struct{} }
@@ -95,7 +87,7 @@ func ran(t *testing.T, s speaker, during func()) string {
 	t.Helper()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := asTimer(t).RunJob(t.Context(), "networked")
+		_, err := newKeptRuntime(t).RunJob(t.Context(), "networked")
 		ended <- err
 	}()
 	select {

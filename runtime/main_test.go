@@ -104,6 +104,15 @@ func newRuntime(t testing.TB) *runtime.Runtime {
 	return r
 }
 
+// newKeptRuntime is one with keepers and what it is by default, as systemd starts sbx for a
+// run: with no flag of up's.
+func newKeptRuntime(t testing.TB) *runtime.Runtime {
+	t.Helper()
+	r := runtime.New(runtime.Options{Init: program(t, "sbx-init"), Keeper: []string{os.Args[0], "keep"}, Log: func(line string) { t.Log(line) }})
+	t.Cleanup(r.Close)
+	return r
+}
+
 // compile compiles a profile of testdata.
 func compile(t testing.TB, file string, tags ...string) *compiler.Bundle {
 	t.Helper()

@@ -12,6 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/diag"
 	"github.com/sbx-dev/sbx/schema/load"
 )
@@ -139,8 +140,8 @@ func virsh(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// compileText compiles the text of a profile.
-func compileText(t *testing.T, text string) *compiler.Bundle {
+// loadText reads the text of a profile.
+func loadText(t testing.TB, text string) *schema.Profile {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "profile.cue")
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
@@ -150,7 +151,13 @@ func compileText(t *testing.T, text string) *compiler.Bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := compiler.Compile(profiles[0], compiler.Options{})
+	return profiles[0]
+}
+
+// compileText compiles the text of a profile.
+func compileText(t *testing.T, text string) *compiler.Bundle {
+	t.Helper()
+	b, err := compiler.Compile(loadText(t, text), compiler.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

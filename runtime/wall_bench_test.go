@@ -13,7 +13,6 @@ import (
 	"github.com/sbx-dev/sbx/internal/turns"
 	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/schema"
-	"github.com/sbx-dev/sbx/schema/load"
 )
 
 // These benchmarks need a kernel that holds inner walls: BenchmarkInnerWalls runs them in
@@ -24,8 +23,7 @@ import (
 // of many while it runs, in turns with changing nothing. The network is there already.
 func BenchmarkWall(b *testing.B) {
 	testhost.Need(b)
-	r := runtime.New(runtime.Options{Keeper: []string{os.Args[0], "keep"}, Init: program(b, "sbx-init"), Log: func(line string) { b.Log(line) }})
-	b.Cleanup(r.Close)
+	r := newKeptRuntime(b)
 	up(b, r, walledBy(b, "anchor", 1, 0))
 	upBy := func(bundle *compiler.Bundle) func() float64 {
 		return func() float64 {
@@ -93,7 +91,7 @@ func filterAlone(b *testing.B, measure func() float64) func() float64 {
 // has that network made.
 func walledBy(b *testing.B, name string, rules, nth int) *compiler.Bundle {
 	b.Helper()
-	profile := benched(b, walledProfile)
+	profile := loadText(b, walledProfile)
 	profile.Name = name
 	network := profile.Network
 	if name != "anchor" {
@@ -123,19 +121,6 @@ func separate(count, nth int) (rules []schema.Rule) {
 		})
 	}
 	return rules
-}
-
-func benched(b *testing.B, text string) *schema.Profile {
-	b.Helper()
-	file := filepath.Join(b.TempDir(), "profile.cue")
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-		b.Fatal(err)
-	}
-	profiles, err := new(load.Config).Load(file)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return profiles[0]
 }
 
 // BenchmarkWallHTTP asks an apache for its page, one connection a request: behind both

@@ -54,6 +54,18 @@ func Make(ctx context.Context, folder state.Folder, name string, c Claim) (relea
 	return func() { _ = drop(f) }, nil // the next one finds it, as if we had been killed
 }
 
+// Names are those that have a claim, whose process may have been killed.
+func Names(folder state.Folder) (names []string, err error) {
+	entries, err := os.ReadDir(folder.Path(state.Claims))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
+}
+
 // Held is the claim of a name whose process lives; nil for none.
 func Held(folder state.Folder, name string) *Claim {
 	path := folder.Path(state.Claims, name)
@@ -126,17 +138,13 @@ func lockAll(ctx context.Context, dir string) (unlock func(), err error) {
 // Sweep has what ephemeral sandboxes have left behind whose sbx was killed be
 // removed, and their claims.
 func Sweep(ctx context.Context, folder state.Folder, remove func(name string, c Claim) error) error {
-	dir := folder.Path(state.Claims)
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	names, err := Names(folder)
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if err := sweepOne(ctx, filepath.Join(dir, e.Name()), e.Name(), remove); err != nil {
-			return fmt.Errorf("%s: cannot remove what an interrupted sbx run left behind: %w", e.Name(), err)
+	for _, name := range names {
+		if err := sweepOne(ctx, folder.Path(state.Claims, name), name, remove); err != nil {
+			return fmt.Errorf("%s: cannot remove what an interrupted sbx run left behind: %w", name, err)
 		}
 	}
 	return nil

@@ -1,8 +1,6 @@
 package listing
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 
 	"libvirt.org/go/libvirt"
@@ -17,13 +15,13 @@ import (
 // listEmbedded are the machines that processes of sbx run by an embedded driver
 // now, which no libvirtd knows of.
 func (l *Lister) listEmbedded() ([]Sandbox, error) {
-	entries, err := os.ReadDir(l.Folder.Path(state.Claims))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	names, err := claims.Names(l.Folder)
+	if err != nil {
 		return nil, err
 	}
 	var list []Sandbox
-	for _, e := range entries {
-		if s := Embedded(l.Folder, e.Name()); s != nil {
+	for _, name := range names {
+		if s := Embedded(l.Folder, name); s != nil {
 			list = append(list, *s)
 		}
 	}

@@ -73,7 +73,7 @@ func (l backend) Prepare(ctx context.Context, s *bound.Sandbox) error {
 	if err := l.writeOwn(ctx, s, base); err != nil {
 		return err
 	}
-	if err := (sockets.Folders{Folder: l.host.Folder}).Open(s); err != nil {
+	if err := (sockets.Folders{Folder: l.host.Folder}).Open(ctx, s); err != nil {
 		return err
 	}
 	if err := s.StageContainer(); err != nil {

@@ -3,12 +3,9 @@ package removal
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"os"
 
 	"libvirt.org/go/libvirt"
 
-	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/internal/claims"
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
@@ -43,14 +40,12 @@ func (r *Remover) Strays(ctx context.Context, done func(what string, err error))
 // claimed are the sandboxes that processes of sbx run have just now, or begin with, those
 // whose claim cannot be read among them, and the networks that they need.
 func (r *Remover) claimed() (names []string, networks map[string]bool, err error) {
-	entries, err := os.ReadDir(r.Host.Folder.Path(state.Claims))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if names, err = claims.Names(r.Host.Folder); err != nil {
 		return nil, nil, err
 	}
 	networks = map[string]bool{}
-	for _, e := range entries {
-		names = append(names, e.Name())
-		c := claims.Held(r.Host.Folder, e.Name())
+	for _, name := range names {
+		c := claims.Held(r.Host.Folder, name)
 		if c == nil {
 			continue
 		}

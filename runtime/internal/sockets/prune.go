@@ -1,8 +1,8 @@
 package sockets
 
 import (
+	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/initramfs/manifest"
+	"github.com/sbx-dev/sbx/internal/lockfile"
 	"github.com/sbx-dev/sbx/internal/state"
 )
 
@@ -35,7 +36,7 @@ func (f Folders) Prune() error {
 // retire puts those folders where no sandbox finds them, and gives all that are there. They
 // are whole under the lock alone: later, another one may be about to be filled.
 func (f Folders) retire() (gone []string, err error) {
-	unlock, err := f.lock()
+	unlock, err := f.lock(context.Background()) // who holds it does so for a moment
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +127,7 @@ func (f Folders) each(do func(sandbox string, end socket, m manifest.Mount)) err
 }
 
 // lock keeps other processes of sbx from looking at, making and removing folders.
-func (f Folders) lock() (unlock func(), err error) {
+func (f Folders) lock(ctx context.Context) (unlock func(), err error) {
 	path, err := f.Make(state.Sockets)
 	if err != nil {
 		return nil, err
@@ -135,27 +136,15 @@ func (f Folders) lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	for {
-		if err = unix.Flock(int(dir.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err != nil {
+	if err := lockfile.Wait(ctx, dir, unix.LOCK_EX); err != nil {
 		dir.Close()
-		return nil, &fs.PathError{Op: "flock", Path: path, Err: err}
+		return nil, err
 	}
 	return func() { dir.Close() }, nil
 }
 
 func ignoreAbsence(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-func ignoreEnd(err error) error {
-	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	return err

@@ -11,9 +11,11 @@ package sockets
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -54,7 +56,7 @@ func (f Folders) orders(sandbox string) (*manifest.Manifest, error) {
 
 // Open opens the folders of a sandbox that is about to start, and has them show ids as
 // its own. Its orders must be written.
-func (f Folders) Open(s *bound.Sandbox) error {
+func (f Folders) Open(ctx context.Context, s *bound.Sandbox) error {
 	for _, m := range s.Manifest.Mounts {
 		if m.Kind != manifest.Socket {
 			continue
@@ -62,7 +64,7 @@ func (f Folders) Open(s *bound.Sandbox) error {
 		if err := refuseSELinux(s, m); err != nil {
 			return err
 		}
-		if err := f.open(s, m); err != nil {
+		if err := f.open(ctx, s, m); err != nil {
 			return err
 		}
 	}
@@ -78,9 +80,9 @@ func refuseSELinux(s *bound.Sandbox, m manifest.Mount) error {
 	return fault.New(diag.SELinux, "the socket at %s cannot be shared here: sbx's policies for SELinux let no sandbox speak with another one by sockets: let them speak over a network (tcp), or run both where SELinux does not enforce", filepath.Join(m.Target, m.Source))
 }
 
-func (f Folders) open(s *bound.Sandbox, m manifest.Mount) error {
+func (f Folders) open(ctx context.Context, s *bound.Sandbox, m manifest.Mount) error {
 	end := of(s.Name, m)
-	source, err := f.agree(s, m, end)
+	source, err := f.agree(ctx, s, m, end)
 	if err != nil {
 		return err
 	}
@@ -144,8 +146,12 @@ func empty(dir *os.File) error {
 				return err
 			}
 		}
-		if len(names) == 0 {
-			return ignoreEnd(err)
+		switch {
+		case len(names) > 0:
+		case errors.Is(err, io.EOF):
+			return nil
+		default:
+			return err
 		}
 		if _, err := dir.Seek(0, 0); err != nil {
 			return err
@@ -162,8 +168,8 @@ func of(sandbox string, m manifest.Mount) socket { return socket{cmp.Or(m.From, 
 // agree opens the folder, if both ends say that it is to be, and makes it where it is not
 // there. It does so under the lock: the server may leave the folder behind in the next
 // moment, and another one be in its place, which is not for this sandbox.
-func (f Folders) agree(s *bound.Sandbox, m manifest.Mount, end socket) (*stage.Source, error) {
-	unlock, err := f.lock()
+func (f Folders) agree(ctx context.Context, s *bound.Sandbox, m manifest.Mount, end socket) (*stage.Source, error) {
+	unlock, err := f.lock(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -65,7 +65,7 @@ func TestPruneAtOnce(t *testing.T) {
 	for range 4 {
 		all.Go(func() {
 			for range 300 {
-				unlock, err := f.lock()
+				unlock, err := f.lock(t.Context())
 				if err == nil {
 					_, err = f.Make(state.Sockets, "php", "a.sock")
 					unlock()
@@ -96,7 +96,7 @@ func TestOtherVersions(t *testing.T) {
 		t.Errorf("another sandbox is removed, and its folder is gone: %v", err)
 	}
 	f.tell(t, "web", manifest.Version, client)
-	if _, err := f.agree(sandbox("web"), client, of("web", client)); err == nil {
+	if _, err := f.agree(t.Context(), sandbox("web"), client, of("web", client)); err == nil {
 		t.Error("web gets the socket that php gives to shop alone")
 	}
 }
@@ -109,17 +109,17 @@ func TestLeftBehindAtOnce(t *testing.T) {
 	end := of("web", client)
 	for round := range 300 {
 		f.tell(t, "php", manifest.Version, server("shop", "web"))
-		if source, err := f.agree(sandbox("php"), server("shop", "web"), end); err != nil {
+		if source, err := f.agree(t.Context(), sandbox("php"), server("shop", "web"), end); err != nil {
 			t.Fatal(err)
 		} else {
 			source.Close()
 		}
 		var both sync.WaitGroup
 		var its, now *stage.Source
-		both.Go(func() { its, _ = f.agree(sandbox("web"), client, end) }) // refused, or given the older one
+		both.Go(func() { its, _ = f.agree(t.Context(), sandbox("web"), client, end) }) // refused, or given the older one
 		both.Go(func() {
 			f.tell(t, "php", manifest.Version, server("shop"))
-			now, _ = f.agree(sandbox("php"), server("shop"), end)
+			now, _ = f.agree(t.Context(), sandbox("php"), server("shop"), end)
 		})
 		both.Wait()
 		if now == nil {
