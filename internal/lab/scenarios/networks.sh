@@ -1,0 +1,113 @@
+# Networks with NAT by the firewall that libvirt makes them with: a sandbox reaches out, and both of its walls hold beside it.
+# hosts: bookworm trixie
+
+#: install, and a host beyond this one
+apt-get install -y /lab/package/sbx_*_amd64.deb
+udevadm settle
+# It knows no way to this host's networks: it answers this host alone.
+ip netns add far
+ip link add far0 type veth peer name far1 netns far
+ip addr add 192.0.2.1/24 dev far0
+ip link set far0 up
+ip -n far addr add 192.0.2.2/24 dev far1
+ip -n far link set far1 up
+ip -n far link set lo up
+echo 'Listen 81' >>/etc/apache2/ports.conf
+install -d /run/apache2
+(set +u; . /etc/apache2/envvars; ip netns exec far apache2 -k start)
+for port in 80 81; do curl -fsS -o /dev/null http://192.0.2.2:$port/; done
+for kind in lxc kvm; do
+	cat >$kind.cue <<END
+package $kind
+
+import "github.com/sbx-dev/sbx/schema"
+
+schema.#Profile & {
+	name:    "$kind"
+	backend: "$kind"
+	run: argv: ["/usr/bin/sleep", "infinity"]
+	expose: ["/usr", "/etc/ld.so.cache"]
+	network: {
+		attach: "sbx-out"
+		create: {mode: "nat", address: "10.84.0.1/24"}
+		address: "10.84.0.$(test $kind = lxc && echo 10 || echo 11)/24"
+		gateway: "10.84.0.1"
+		allow: [{out: tcp: [80], to: "192.0.2.2"}]
+	}
+}
+END
+done
+# get NAME PORT: whether the sandbox gets what is there.
+cat >/usr/local/bin/get <<'END'
+#!/bin/bash
+exec sbx exec "$1" -- curl -fsS --connect-timeout 20 -o /dev/null "http://192.0.2.2:$2/"
+END
+# closed NAME PORT: nothing comes of it, as of what is dropped.
+cat >/usr/local/bin/closed <<'END'
+#!/bin/bash
+sbx exec "$1" -- curl -sS --connect-timeout 10 -o /dev/null "http://192.0.2.2:$2/" 2>/run/closed && exit 1
+cat /run/closed
+grep -q -e 'timed out' -e 'Timeout was reached' /run/closed
+END
+chmod 0755 /usr/local/bin/get /usr/local/bin/closed
+
+#: which firewall libvirt makes its networks with
+sbx up lxc.cue
+nft list tables >tables
+iptables-save >rules
+case $(libvirtd --version) in
+*' 9.'*)
+	grep LIBVIRT_PRT rules
+	test -z "$(grep libvirt_network tables)"
+	;;
+*)
+	grep 'table ip libvirt_network' tables
+	nft list table ip libvirt_network | grep masquerade
+	test -z "$(grep LIBVIRT_ rules)"
+	;;
+esac
+
+#: a container reaches out as this host, and no further than its profile
+: >/var/log/apache2/access.log
+get lxc 80
+grep '^192.0.2.1 .*GET / ' /var/log/apache2/access.log
+closed lxc 81
+sbx denied lxc | tee said
+grep -q 81 said
+
+#: the inner wall alone holds, and the outer one alone
+nft -s list table bridge sbx-lxc >inner
+# libvirt's filter hangs in chains of its own.
+without() {
+	iptables -S | sed -n 's/^-N \(libvirt-[a-z-]*\)$/\1/p' | xargs -r -n 1 iptables -F
+	ebtables -t nat -F PREROUTING
+	ebtables -t nat -F POSTROUTING
+}
+without
+get lxc 80
+closed lxc 81
+nft delete table bridge sbx-lxc
+# Without either: what is closed is closed by them.
+get lxc 81
+systemctl restart libvirtd
+get lxc 80
+closed lxc 81
+sbx drift lxc >said && exit 1
+cat said
+sbx up lxc.cue
+sbx drift lxc
+nft -s list table bridge sbx-lxc | diff inner -
+
+#: a machine beside it on the same network
+sbx up kvm.cue
+get kvm 80
+closed kvm 81
+get lxc 80
+
+#: the network goes with the last one
+virsh -q -c qemu:///system net-list --all --name | grep sbx-out
+sbx down lxc kvm
+nft list ruleset >rules
+test -z "$(grep -e 10.84.0 -e sbx-lxc -e sbx-kvm rules)"
+test -z "$(virsh -q -c qemu:///system net-list --all --name | grep sbx-out)"
+echo 'nothing of it stays'
