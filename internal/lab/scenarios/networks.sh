@@ -70,8 +70,8 @@ esac
 #: a container reaches out as this host, and no further than its profile
 : >/var/log/apache2/access.log
 get lxc 80
-grep '^192.0.2.1 .*GET / ' /var/log/apache2/access.log
 closed lxc 81
+grep '^192.0.2.1 .*GET / ' /var/log/apache2/access.log # apache logs when it has answered
 sbx denied lxc | tee said
 grep -q 81 said
 
