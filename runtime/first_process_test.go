@@ -2,12 +2,16 @@ package runtime_test
 
 import (
 	"bytes"
+	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/testhost"
 )
+
+const crash = `for s in ABRT BUS FPE ILL QUIT SEGV SYS TRAP; do kill -$s 1; done; sleep infinity`
 
 // firstProcess is what root inside may do to the first process, which is the same user.
 var firstProcess = []struct {
@@ -15,7 +19,10 @@ var firstProcess = []struct {
 	backends     []string
 	ends         bool // the sandbox, by that
 }{
-	{"crash", `for s in ABRT BUS FPE ILL QUIT SEGV SYS TRAP; do kill -$s 1; done; sleep infinity`, []string{"lxc", "kvm"}, true},
+	{"crash", crash, []string{"lxc", "kvm"}, true},
+	// What it says as it crashes finds no room on its console.
+	{"crash on a full console", `timeout 3 cat /dev/zero >/dev/console; ` + crash, []string{"lxc"}, true},
+	{"crash on a stopped console", `perl -e 'open F, ">/dev/console"; ioctl(F, 0x540a, 0) or die' && ` + crash, []string{"lxc"}, true},
 	{"no files", `prlimit --pid 1 --nofile=0:0`, []string{"lxc"}, false},
 	{"no memory", `prlimit --pid 1 --as=0:0 --data=0:0`, []string{"lxc"}, false},
 }
@@ -35,13 +42,15 @@ func TestFirstProcess(t *testing.T) {
 				}
 				defer client.Close()
 				var said bytes.Buffer
-				_, err = client.Exec(t.Context(), channel.Command{Argv: []string{"/bin/sh", "-c", attack.script}}, channel.Stdio{Stdout: &said, Stderr: &said})
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // where nobody is told
+				defer cancel()
+				_, err = client.Exec(ctx, channel.Command{Argv: []string{"/bin/sh", "-c", attack.script}}, channel.Stdio{Stdout: &said, Stderr: &said})
 				switch {
 				case attack.ends:
 					if err == nil || !strings.Contains(err.Error(), "the connection to the sandbox was lost") {
 						t.Errorf("whoever runs something there is told %v: %q", err, &said)
 					}
-					if status, err := r.Wait(t.Context(), "first"); err == nil {
+					if status, err := r.Wait(ctx, "first"); err == nil {
 						t.Errorf("whoever waits is told %+v", status)
 					} else {
 						t.Logf("whoever waits is told: %v", err)

@@ -41,6 +41,9 @@ func run() error {
 	if machine.Here() {
 		return runMachine()
 	}
+	if err := leaveConsole(); err != nil {
+		return err
+	}
 	m, err := readManifest()
 	if err != nil {
 		return err
