@@ -58,7 +58,8 @@ type nic struct {
 // Observer looks at sandboxes, and at the kernel's rules once for all of them.
 type Observer struct {
 	folder state.Folder
-	rules  kernelrules.Rules // nil: not read yet
+	rules  kernelrules.Rules
+	read   bool // the rules, of which there may be none
 }
 
 // New looks at those whose files are in a state folder.
@@ -69,12 +70,12 @@ const guardLimit = 5 * time.Second
 
 // kernelRules reads the rules in force, when they are first asked for.
 func (o *Observer) kernelRules() (rules kernelrules.Rules, err error) {
-	for deadline := time.Now().Add(guardLimit); o.rules == nil; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(guardLimit); !o.read; time.Sleep(20 * time.Millisecond) {
 		if rules, err = kernelrules.Read(); err != nil {
 			return nil, err
 		}
 		if len(rules.MissingGuards(rules)) == 0 || time.Now().After(deadline) {
-			o.rules = rules
+			o.rules, o.read = rules, true
 		}
 	}
 	return o.rules, nil
