@@ -11,6 +11,7 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
+	"github.com/sbx-dev/sbx/runtime/internal/embed"
 	"github.com/sbx-dev/sbx/runtime/internal/lost"
 	"github.com/sbx-dev/sbx/runtime/internal/removal"
 	"github.com/sbx-dev/sbx/runtime/internal/sequence"
@@ -157,7 +158,7 @@ func (r *Runtime) DownAll(ctx context.Context, done func(name string, err error)
 	if !r.drivers.Local() {
 		return failed
 	}
-	failed = errors.Join(failed, r.sweep(ctx))
+	failed = errors.Join(failed, embed.ClearFree(r.state()), r.sweep(ctx))
 	left, err := r.lost().Find(map[string]bool{})
 	names = nil
 	for _, c := range left {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -166,6 +167,7 @@ func TestWithoutLibvirtd(t *testing.T) {
 				t.Errorf("QEMU was asked again; libvirt remembers\n%s\nand did\n%s", after, known)
 			}
 			b.endsWithItsSbx(t)
+			b.outlivesItsSbx(t)
 			holdToTable(t, state.Folder(b.state), b.uid)
 			if name == "plain user" {
 				b.seesWhatItsUserMay(t)
@@ -206,10 +208,76 @@ func (b walled) nobodyElseWrites(t *testing.T) {
 }
 
 // endsWithItsSbx kills the sbx of a machine, in which ps and exec work as in any
-// other: QEMU, which is not root, ends at once, and the next run removes the rest.
+// other: QEMU, which is not root, ends at once, and the next run removes the rest, also of
+// what has run beside another one: the driver's folders 0 and 1 are not the same.
 func (b walled) endsWithItsSbx(t *testing.T) {
 	t.Helper()
-	sbx := b.start(append(b.args[:len(b.args):len(b.args)], "--name", "tied", "--", "sh", "-c", "echo started; sleep 1000"))
+	release := b.holdRoot(t, "0")
+	sbx, qemu := b.tied(t)
+	release()
+	b.nobodyElseWrites(t)
+	if got := outcome(t, b.start([]string{"exec", "tied", "--", "sh", "-c", "exit 7"}), nil); got.code != 7 {
+		t.Errorf("exec: %+v", got)
+	}
+	sbx.Process.Kill()
+	testhost.WaitFor(t, "the end of QEMU", 5*time.Minute, func() bool { return gone(qemu) })
+	sbx.Wait() // it holds what is its own as long
+	b.nothingIsLeft(t)
+}
+
+// outlivesItsSbx kills the sbx of a machine after what ends QEMU with it, as if that had
+// not been there yet: the next run ends QEMU, whichever of the driver's folders it takes.
+func (b walled) outlivesItsSbx(t *testing.T) {
+	t.Helper()
+	release := b.holdRoot(t, "0")
+	sbx, qemu := b.tied(t)
+	release()
+	tethers := tethersOf(t, sbx.Process.Pid)
+	for _, pid := range tethers {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sbx.Process.Kill()
+	sbx.Wait()
+	if len(tethers) == 0 || gone(qemu) {
+		t.Fatalf("processes %v would have ended QEMU, which must go on to be ended later", tethers)
+	}
+	b.nothingIsLeft(t)
+	if !gone(qemu) {
+		t.Errorf("%s goes on", qemu)
+	}
+}
+
+// tethersOf are the processes beside an sbx that end its machine with it.
+func tethersOf(t *testing.T, sbx int) (pids []int) {
+	t.Helper()
+	children, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", sbx))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range children {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for field := range strings.FieldsSeq(string(text)) {
+			pid, err := strconv.Atoi(field)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil && string(line) == "sbx\x00tether\x00" {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// tied is a machine that runs until its sbx ends, and where the kernel tells of its QEMU.
+func (b walled) tied(t *testing.T) (sbx *exec.Cmd, qemu string) {
+	t.Helper()
+	sbx = b.start(append(b.args[:len(b.args):len(b.args)], "--name", "tied", "--", "sh", "-c", "echo started; sleep 1000"))
 	out, err := sbx.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -217,22 +285,38 @@ func (b walled) endsWithItsSbx(t *testing.T) {
 	if err := sbx.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer sbx.Wait()
-	defer sbx.Process.Kill()
+	t.Cleanup(func() {
+		sbx.Process.Kill()
+		sbx.Wait()
+	})
 	if _, err := io.ReadFull(out, make([]byte, len("started\n"))); err != nil {
 		t.Fatal(err)
 	}
-	qemu := b.machine(t, "tied")
-	b.nobodyElseWrites(t)
-	if got := outcome(t, b.start([]string{"exec", "tied", "--", "sh", "-c", "exit 7"}), nil); got.code != 7 {
-		t.Errorf("exec: %+v", got)
+	return sbx, b.machine(t, "tied")
+}
+
+// holdRoot is another sbx that uses one of the driver's folders.
+func (b walled) holdRoot(t *testing.T, name string) (release func()) {
+	t.Helper()
+	lock, err := os.OpenFile(filepath.Join(b.state, state.Embed, name, ".lock"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
 	}
-	sbx.Process.Kill()
-	testhost.WaitFor(t, "the end of QEMU", 5*time.Minute, func() bool { _, err := os.Stat(qemu); return err != nil })
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		t.Fatalf("%s: %v", lock.Name(), err)
+	}
+	return func() { lock.Close() }
+}
+
+func gone(path string) bool { _, err := os.Stat(path); return err != nil }
+
+// nothingIsLeft has another machine run, after which there is nothing of one before it.
+func (b walled) nothingIsLeft(t *testing.T) {
+	t.Helper()
 	if got := b.run(t, nil, "--", "true"); got != (result{}) {
 		t.Errorf("the next run: %+v", got)
 	}
-	for _, left := range []string{"tied", ".run/*", ".embed/*/log/qemu/*"} {
+	for _, left := range []string{"tied", ".run/*", ".embed/1/run", ".embed/1/lib", ".embed/*/log"} {
 		if found, err := filepath.Glob(filepath.Join(b.state, left)); err != nil || len(found) > 0 {
 			t.Errorf("left: %v, %v", found, err)
 		}

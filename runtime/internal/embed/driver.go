@@ -1,38 +1,30 @@
 package embed
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 
 	"golang.org/x/sys/unix"
 	"libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
 
-	"github.com/sbx-dev/sbx/internal/lockfile"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
-	"github.com/sbx-dev/sbx/runtime/internal/hostfile"
 	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-// The embedded driver is libvirt's QEMU driver inside this very process: it
-// needs no daemon and no root, and has no nwfilter (libvirt's "QEMU driver"
-// page, "Embedded driver"). One process at a time may use a root folder of it.
-const maxRoots = 1024
-
-// Driver is this process's connection to the embedded driver, if it has one.
+// Driver is this process's connection to the embedded driver, if it has one: libvirt's
+// QEMU driver inside this very process, which needs no daemon and no root, and has no
+// nwfilter (libvirt's "QEMU driver" page, "Embedded driver").
 type Driver struct {
 	Folder    state.Folder
 	Log       func(line string) // is told what takes long
-	Tetherers []string          // the program that calls Tether, and its arguments; none: a machine may outlive this process
+	Tetherers []string          // the program that calls Tether, and its arguments; none: a machine may outlive this process, until the next one connects
 
 	mu    sync.Mutex
 	conn  *libvirt.Connect
@@ -50,6 +42,9 @@ func (e *Driver) Connect() (*libvirt.Connect, error) {
 	if err != nil {
 		return nil, fmt.Errorf("libvirt's embedded driver: %w", err)
 	}
+	if err := ClearFree(e.Folder); err != nil { // which keeps nobody from running a machine
+		e.Log(fmt.Sprintf("something of an interrupted sbx run stays: %v", err))
+	}
 	if err := runEvents(); err != nil {
 		return nil, fmt.Errorf("libvirt's event loop: %w", virt.Plain(err))
 	}
@@ -62,6 +57,11 @@ func (e *Driver) Connect() (*libvirt.Connect, error) {
 	if err != nil {
 		unix.Umask(umask)
 		return nil, fmt.Errorf("libvirt's embedded driver: %w", virt.Plain(err))
+	}
+	if err := os.MkdirAll(filepath.Join(Logs(filepath.Dir(root.Name())), "qemu"), 0o755); err != nil { // Close may have removed it
+		conn.Close()
+		unix.Umask(umask)
+		return nil, fmt.Errorf("libvirt's embedded driver: %w", err)
 	}
 	e.conn, e.root, e.umask = conn, root, umask
 	return conn, e.probe(conn)
@@ -88,106 +88,20 @@ func (e *Driver) Dir() string {
 	return filepath.Dir(e.root.Name())
 }
 
-// Close ends the connection. The root folder stays this process's.
+// Close ends the connection. The root folder stays this process's. The driver goes on, and
+// writes the end of a machine that nobody has waited for into a log of which nobody would
+// ever ask: without its folder, it cannot.
 func (e *Driver) Close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.conn != nil {
 		e.conn.Close()
 		e.conn = nil
+		if logs := Logs(filepath.Dir(e.root.Name())); os.RemoveAll(logs) != nil {
+			_ = os.RemoveAll(logs) // it has written meanwhile; what stays all the same, the next process clears
+		}
 		unix.Umask(e.umask)
 	}
-}
-
-// roots are the root folders that are this process's, locked, by their state folders.
-var roots struct {
-	sync.Mutex
-	of map[state.Folder]*os.File
-}
-
-// ownRoot gives this process's root folder, by the file in it that is locked. It stays so
-// until the process ends: as long does libvirt's driver keep a lock of its own in there,
-// whatever is closed, and nobody else's can begin.
-func ownRoot(folder state.Folder) (*os.File, error) {
-	roots.Lock()
-	defer roots.Unlock()
-	if root := roots.of[folder]; root != nil {
-		return root, nil
-	}
-	root, err := takeRoot(folder)
-	if err != nil {
-		return nil, err
-	}
-	if roots.of == nil {
-		roots.of = map[state.Folder]*os.File{}
-	}
-	roots.of[folder] = root
-	return root, nil
-}
-
-// takeRoot finds a root folder that no other process uses, or makes one. It is
-// this process's while the file is open.
-func takeRoot(folder state.Folder) (lock *os.File, err error) {
-	if _, err := folder.Make(state.Embed, state.EmbedCache); err != nil {
-		return nil, err
-	}
-	for i := range maxRoots {
-		dir := folder.Path(state.Embed, strconv.Itoa(i))
-		if _, err := folder.Make(state.Embed, strconv.Itoa(i), state.EmbedConfig); err != nil {
-			return nil, err
-		}
-		lock, err = lockfile.Open(filepath.Join(dir, ".lock"))
-		if err != nil {
-			return nil, err
-		}
-		free, err := lockfile.Try(lock, lockfile.Exclusive)
-		if free {
-			err = fillRoot(dir)
-		}
-		if free && err == nil {
-			return lock, nil
-		}
-		lock.Close()
-		if err != nil {
-			return nil, err
-		}
-	}
-	return nil, fmt.Errorf("all %d folders in %s are in use", maxRoots, folder.Path(state.Embed))
-}
-
-// fillRoot makes the folder of a driver that has begun nothing yet. What the one before has
-// left of its machines goes: it was killed, or ended before it saw the end of one.
-func fillRoot(dir string) error {
-	if err := clearRoot(dir); err != nil {
-		return err
-	}
-	config, err := config()
-	if err != nil {
-		return err
-	}
-	if err := hostfile.WriteAtomic(filepath.Join(dir, state.EmbedConfig, "qemu.conf"), config, 0o644); err != nil {
-		return err
-	}
-	err = os.Symlink("../"+state.EmbedCache, filepath.Join(dir, state.EmbedCache))
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	return err
-}
-
-// clearRoot removes what drivers make in their folder, through no link.
-func clearRoot(dir string) error {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	for _, made := range []string{"lib", "log", "run"} {
-		if err := root.RemoveAll(made); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // config is libvirt's qemu.conf. QEMU's own output goes to a file rather than

@@ -27,10 +27,13 @@ func (e *Driver) Tether(name string) error {
 	return tether.Start(e.Tetherers, process)
 }
 
+// pidFiles is where in a root folder that is.
+const pidFiles = "run/qemu"
+
 // PIDFile is where the embedded driver with the root folder notes the id of
 // the named machine's QEMU.
 func PIDFile(root, name string) string {
-	return filepath.Join(root, "run/qemu", name+".pid")
+	return filepath.Join(root, pidFiles, name+".pid")
 }
 
 // Logs is where the embedded driver with the root folder keeps a log of each machine.

@@ -1,6 +1,8 @@
 package embed
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -68,6 +70,44 @@ func TestARootIsCleared(t *testing.T) {
 		t.Errorf("%v, %v: want etc alone", entries, err)
 	}
 	if _, err := os.Stat(outside); err != nil {
+		t.Error(err)
+	}
+}
+
+// What a killed process has left is cleared by the next one, whichever root folder that
+// takes; what another one uses stays.
+func TestFreeRootsAreCleared(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil { // QEMU's user passes through
+		t.Fatal(err)
+	}
+	folder := state.Folder(filepath.Join(dir, "state"))
+	if err := ClearFree(folder); err != nil {
+		t.Errorf("where no machine ever ran: %v", err)
+	}
+	left := func(name string) string {
+		if _, err := folder.Make(state.Embed, name, state.EmbedConfig); err != nil {
+			t.Fatal(err)
+		}
+		log := folder.Path(state.Embed, name, "log/qemu/shell.log")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(log), 0o755), os.WriteFile(log, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		return log
+	}
+	free, used := left("1"), left("2")
+	lock, err := lockRoot(folder.Path(state.Embed, "2"))
+	if lock == nil || err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := ClearFree(folder); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(free); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is there: %v", free, err)
+	}
+	if _, err := os.Stat(used); err != nil {
 		t.Error(err)
 	}
 }
