@@ -3,6 +3,7 @@ package drivers
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"libvirt.org/go/libvirt"
 
@@ -53,6 +54,16 @@ func (d *Drivers) EachDriver() (conns []*libvirt.Connect, err error) {
 		conns = append(conns, conn)
 		return true, nil
 	})
+	return conns, err
+}
+
+// EachUsable is EachDriver for who can do without any: none where nobody has named a
+// connection and this user may use no libvirtd, or none runs that could be asked.
+func (d *Drivers) EachUsable() ([]*libvirt.Connect, error) {
+	conns, err := d.EachDriver()
+	if len(conns) == 0 && d.named == "" && (os.Geteuid() != 0 || virt.ErrorCode(err) == libvirt.ERR_SYSTEM_ERROR) {
+		return nil, nil
+	}
 	return conns, err
 }
 

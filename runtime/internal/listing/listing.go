@@ -53,12 +53,14 @@ type Lister struct {
 func (l *Lister) List() ([]Sandbox, error) {
 	list := []Sandbox{}
 	var failed error // of a libvirtd that lets us in
+	reached := false
 	err := l.Drivers.Each(l.Drivers.ConnectToLook, func(conn *libvirt.Connect, kind schema.Backend) (bool, error) {
+		reached = true
 		some, err := l.listOn(conn, kind)
 		list, failed = append(list, some...), err
 		return err == nil, nil
 	})
-	if err != nil && !l.withoutDaemon(err) {
+	if err != nil && (reached || !l.withoutDaemon(err)) {
 		return nil, err
 	}
 	if failed != nil {

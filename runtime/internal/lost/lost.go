@@ -90,7 +90,11 @@ func (l Lost) traces() (map[string]string, error) {
 			add("its files", e.Name())
 		}
 	}
-	if conns, err := l.Drivers.EachDriver(); err == nil && len(conns) > 0 { // without a libvirtd nothing has filters
+	conns, err := l.Drivers.EachUsable()
+	if err != nil {
+		return nil, err
+	}
+	if len(conns) > 0 { // without a libvirtd nothing has filters
 		filters, err := virt.OwnFilters(conns[0])
 		if err != nil {
 			return nil, err

@@ -17,9 +17,9 @@ import (
 // whose it was: networks that nobody is on, and AppArmor profiles without a domain. It
 // calls done for each.
 func (r *Remover) Strays(ctx context.Context, done func(what string, err error)) error {
-	conns, err := r.Drivers.EachDriver()
-	if err != nil || len(conns) == 0 {
-		return nil // no libvirtd has let sbx make any
+	conns, err := r.Drivers.EachUsable()
+	if err != nil || len(conns) == 0 { // no libvirtd has let sbx make any
+		return err
 	}
 	unlock, err := r.Locks.Lock(ctx, locks.All) // nobody makes or starts one meanwhile
 	if err != nil {
