@@ -72,23 +72,13 @@ func isELF(name string) (bool, error) {
 	return string(magic) == elf.ELFMAG, err
 }
 
-// PlaceInitrd builds the initrd of m's machine and puts it at dest.
+// PlaceInitrd puts the initrd of m's machine at dest.
 func (b *Builder) PlaceInitrd(ctx context.Context, m *manifest.Manifest, dest string) error {
-	encoded, err := m.Encode()
+	initrd, err := b.Initrd(m.Modules)
 	if err != nil {
 		return err
 	}
-	initrd, err := b.initrd(encoded, m.Modules)
-	if err != nil {
-		return err
-	}
-	return initrd.Place(ctx, dest)
-}
-
-// BlankInitrd is an initrd without a manifest, whose machine waits for it
-// (initramfs/orders), with the modules that a manifest names.
-func (b *Builder) BlankInitrd(wanted []manifest.Module) (*Initrd, error) {
-	return b.initrd(nil, wanted)
+	return initrd.PlaceWith(ctx, m, dest)
 }
 
 // KernelKey is a digest of the kernel's image: of the one that PlaceKernel has placed, if
@@ -104,7 +94,7 @@ func (b *Builder) KernelKey() (string, error) {
 	return digest(image), nil
 }
 
-// Initrd is one that can be built.
+// Initrd is what all machines with the same modules boot from.
 type Initrd struct {
 	Key string // a digest of all that goes into it
 
@@ -112,13 +102,11 @@ type Initrd struct {
 	cache *cache.Cache
 }
 
-// Place builds the initrd, unless the cache has it, and puts it at dest.
-func (i *Initrd) Place(ctx context.Context, dest string) error {
-	return i.cache.Place(ctx, "initrd", i.Key, dest, i.parts.write)
-}
+const initrdKind = "initrd" // in the cache
 
-func (b *Builder) initrd(encoded []byte, wanted []manifest.Module) (*Initrd, error) {
-	parts, err := b.collect(encoded, wanted)
+// Initrd collects what goes into the one with the modules that a manifest names.
+func (b *Builder) Initrd(wanted []manifest.Module) (*Initrd, error) {
+	parts, err := b.collect(wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -129,14 +117,47 @@ func (b *Builder) initrd(encoded []byte, wanted []manifest.Module) (*Initrd, err
 	return &Initrd{Key: key, parts: parts, cache: b.Cache}, nil
 }
 
-// parts are what an initrd is made of.
-type parts struct {
-	manifest, init []byte // a blank one has no manifest
-	tree           *modules.Tree
-	files          []string // of the modules, in the order in which they are loaded
+// PlaceBlank puts one without a manifest at dest, whose machine waits for it
+// (initramfs/orders).
+func (i *Initrd) PlaceBlank(ctx context.Context, dest string) error {
+	return i.cache.Place(ctx, initrdKind, i.Key, dest, i.parts.write)
 }
 
-func (b *Builder) collect(encoded []byte, wanted []manifest.Module) (*parts, error) {
+// PlaceWith puts a machine's own one at dest: the kernel unpacks the archive behind the
+// first one, too. So machines that differ in what they are told, be it their name, have one
+// file in the cache.
+func (i *Initrd) PlaceWith(ctx context.Context, m *manifest.Manifest, dest string) error {
+	told, err := archived(m)
+	if err != nil {
+		return err
+	}
+	return i.cache.PlaceCopy(ctx, initrdKind, i.Key, dest, i.parts.write, told)
+}
+
+// archived is an archive with a manifest alone.
+func archived(m *manifest.Manifest) ([]byte, error) {
+	encoded, err := m.Encode()
+	if err != nil {
+		return nil, err
+	}
+	var told bytes.Buffer
+	archive := cpio.NewWriter(&told)
+	err = errors.Join(
+		archive.Folder(path.Dir(manifest.ManifestPath)[1:], 0o755),
+		archive.File(manifest.ManifestPath[1:], 0o444, encoded),
+		archive.Close(),
+	)
+	return told.Bytes(), err
+}
+
+// parts are what an initrd is made of.
+type parts struct {
+	init  []byte
+	tree  *modules.Tree
+	files []string // of the modules, in the order in which they are loaded
+}
+
+func (b *Builder) collect(wanted []manifest.Module) (*parts, error) {
 	init, err := os.ReadFile(b.Init)
 	if err != nil {
 		return nil, fmt.Errorf("sbx-init: %w", err)
@@ -149,7 +170,7 @@ func (b *Builder) collect(encoded []byte, wanted []manifest.Module) (*parts, err
 	if err != nil {
 		return nil, err
 	}
-	return &parts{manifest: encoded, init: init, tree: tree, files: files}, nil
+	return &parts{init: init, tree: tree, files: files}, nil
 }
 
 // buttonModules tell a machine that its power button was pressed, which is how
@@ -191,7 +212,7 @@ func closure(tree *modules.Tree, wanted []manifest.Module) ([]string, error) {
 // as they lie on disk, since decompressing them is most of the work.
 func (p *parts) key() (string, error) {
 	var list bytes.Buffer
-	fmt.Fprintln(&list, "initrd 1", digest(p.manifest), digest(p.init))
+	fmt.Fprintln(&list, "initrd 2", digest(p.init))
 	for _, file := range p.files {
 		content, err := p.tree.Packed(file)
 		if err != nil {
@@ -211,12 +232,8 @@ func (p *parts) write(w io.Writer) error {
 		archive.Device("dev/console", 0o600, 5, 1),
 		archive.Device("dev/null", 0o666, 1, 3),
 		archive.File(manifest.InitPath[1:], 0o755, p.init),
-		archive.Folder(path.Dir(manifest.ManifestPath)[1:], 0o755),
+		archive.Folder(manifest.ModulesPath[1:], 0o755),
 	)
-	if p.manifest != nil {
-		err = errors.Join(err, archive.File(manifest.ManifestPath[1:], 0o444, p.manifest))
-	}
-	err = errors.Join(err, archive.Folder(manifest.ModulesPath[1:], 0o755))
 	if err != nil {
 		return err
 	}

@@ -109,21 +109,27 @@ func TestTruncatedKernel(t *testing.T) {
 }
 
 // A blank initrd is one for all manifests that ask for the same modules, and says nothing
-// of any.
-func TestBlankInitrd(t *testing.T) {
+// of any. A machine's own is that one, with the manifest in an archive behind it, and takes
+// no place of its own in the cache.
+func TestInitrdWithAndWithoutAManifest(t *testing.T) {
 	b := builder(t)
 	dir := t.TempDir()
-	blank := func(modules []manifest.Module) *boot.Initrd {
+	of := func(modules []manifest.Module) *boot.Initrd {
 		t.Helper()
-		initrd, err := b.BlankInitrd(modules)
+		initrd, err := b.Initrd(modules)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return initrd
 	}
+	other := *small
+	other.Name = "other"
+	initrd := of(small.Modules)
+	built := map[string][]byte{}
 	for name, place := range map[string]func(dest string) error{
-		"blank": func(dest string) error { return blank(small.Modules).Place(t.Context(), dest) },
-		"told":  func(dest string) error { return b.PlaceInitrd(t.Context(), small, dest) },
+		"blank": func(dest string) error { return initrd.PlaceBlank(t.Context(), dest) },
+		"told":  func(dest string) error { return initrd.PlaceWith(t.Context(), small, dest) },
+		"other": func(dest string) error { return b.PlaceInitrd(t.Context(), &other, dest) },
 	} {
 		dest := filepath.Join(dir, name)
 		if err := place(dest); err != nil {
@@ -133,14 +139,32 @@ func TestBlankInitrd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if has, want := bytes.Contains(archive, []byte(manifest.ManifestPath[1:]+"\x00")), name == "told"; has != want {
-			t.Errorf("the %s one has a manifest: %t", name, has)
+		built[name] = archive
+	}
+	if bytes.Contains(built["blank"], []byte(manifest.ManifestPath[1:]+"\x00")) {
+		t.Error("the blank one has a manifest")
+	}
+	if !bytes.Contains(built["blank"], []byte("-9p.ko\x00")) {
+		t.Error("the blank one lacks a module")
+	}
+	for name, m := range map[string]*manifest.Manifest{"told": small, "other": &other} {
+		own, ok := bytes.CutPrefix(built[name], built["blank"])
+		if !ok || len(built["blank"])%4 != 0 { // an archive begins at such a place
+			t.Errorf("the %s one does not begin with the blank one, of %d bytes", name, len(built["blank"]))
 		}
-		if !bytes.Contains(archive, []byte("-9p.ko\x00")) {
-			t.Errorf("the %s one lacks a module", name)
+		text, err := m.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.HasPrefix(own, []byte("070701")) || !bytes.Contains(own, []byte(manifest.ManifestPath[1:]+"\x00")) || !bytes.Contains(own, text) {
+			t.Errorf("what follows in the %s one is %q", name, own)
 		}
 	}
-	if blank(small.Modules).Key == blank(small.Modules[:1]).Key {
+	entries, err := b.Cache.Entries()
+	if err != nil || len(entries) != 1 || entries[0].Size != int64(len(built["blank"])) {
+		t.Errorf("in the cache: %v, %v", entries, err)
+	}
+	if initrd.Key == of(small.Modules[:1]).Key {
 		t.Error("one key stands for other modules")
 	}
 }

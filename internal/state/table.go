@@ -86,7 +86,7 @@ var Entries = []Entry{
 	{"NAME/" + Files + "/N", Sandbox, 0, "the mode is the profile's"},
 	{"NAME/" + Boot, Sbx, dir | 0o711, "what a machine boots from"},
 	{"NAME/" + Boot + "/kernel", Sbx, 0o444, "a link to .cache"},
-	{"NAME/" + Boot + "/initrd", Sbx, 0o444, "a link to .cache"},
+	{"NAME/" + Boot + "/initrd", Sbx, 0o444, "a copy of one in .cache, with the manifest behind it; of a machine that may be restored, a link to it"},
 	{"NAME/" + Boot + "/manifest.json", Sbx, 0o600, "what its first process is told"},
 	{"NAME/" + Exports, Sbx, dir | 0o711, "the single files that a machine sees, without root"},
 	{"NAME/" + Exports + "/TAG", Sbx, dir | 0o755, ""},

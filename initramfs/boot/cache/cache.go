@@ -45,9 +45,26 @@ var keyPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,127}$`)
 // yet; its mode is 0444. What is not in the cache is made by write, by one
 // process only, while others that want it wait, until ctx ends.
 func (c *Cache) Place(ctx context.Context, kind, key, dest string, write func(io.Writer) error) error {
+	return c.give(ctx, kind, key, write, func(file string) error { return link(file, dest) })
+}
+
+// PlaceCopy is Place with a copy at dest, and more behind it. Where the file system can,
+// the copy shares the file's place on the disk (copy_file_range(2)).
+func (c *Cache) PlaceCopy(ctx context.Context, kind, key, dest string, write func(io.Writer) error, more []byte) error {
+	return c.give(ctx, kind, key, write, func(file string) error {
+		if err := touch(file); err != nil {
+			return err
+		}
+		return copyFile(file, dest, more)
+	})
+}
+
+// give has hand give the file out, and it made where it is not there yet: hand then answers
+// fs.ErrNotExist.
+func (c *Cache) give(ctx context.Context, kind, key string, write func(io.Writer) error, hand func(file string) error) error {
 	added := false
 	err := c.keep(ctx, kind, key, func(file string) (err error) {
-		added, err = c.place(ctx, kind, file, dest, write)
+		added, err = c.place(ctx, kind, file, write, hand)
 		return err
 	})
 	if err == nil && added {
@@ -101,8 +118,8 @@ func (c *Cache) keep(ctx context.Context, kind, key string, do func(file string)
 }
 
 // place works under the lock that keeps files from being trimmed.
-func (c *Cache) place(ctx context.Context, kind, file, dest string, write func(io.Writer) error) (added bool, err error) {
-	if err := link(file, dest); !errors.Is(err, fs.ErrNotExist) {
+func (c *Cache) place(ctx context.Context, kind, file string, write func(io.Writer) error, hand func(file string) error) (added bool, err error) {
+	if err := hand(file); !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
 	// A maker's lock file stays: removing it would let two makers in.
@@ -111,13 +128,13 @@ func (c *Cache) place(ctx context.Context, kind, file, dest string, write func(i
 		return false, err
 	}
 	defer maker.Close()
-	if err := link(file, dest); !errors.Is(err, fs.ErrNotExist) {
+	if err := hand(file); !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
 	if err := create(file, write); err != nil {
 		return false, err
 	}
-	return true, link(file, dest)
+	return true, hand(file)
 }
 
 // create writes a file that appears under its name only when it is whole.
@@ -153,12 +170,23 @@ func link(file, dest string) error {
 	if !errors.Is(err, unix.EXDEV) && !errors.Is(err, unix.EMLINK) && !errors.Is(err, unix.EPERM) {
 		return err
 	}
+	return copyFile(file, dest, nil)
+}
+
+// copyFile makes a copy, with more behind it.
+func copyFile(file, dest string, more []byte) error {
 	from, err := os.Open(file)
 	if err != nil {
 		return err
 	}
 	defer from.Close()
-	return create(dest, func(w io.Writer) error { _, err := io.Copy(w, from); return err })
+	return create(dest, func(w io.Writer) error {
+		if _, err := io.Copy(w, from); err != nil {
+			return err
+		}
+		_, err := w.Write(more)
+		return err
+	})
 }
 
 // touch sets the time stamps to now; on files of another user it is not allowed.

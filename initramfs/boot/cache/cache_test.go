@@ -88,6 +88,43 @@ func TestTheLongestUnusedGoes(t *testing.T) {
 	}
 }
 
+// A copy has what the caller puts behind it, which neither the cache nor others see, and
+// stays what it is when the cache is trimmed.
+func TestPlaceCopy(t *testing.T) {
+	c := open(t, 15)
+	dir := t.TempDir()
+	for _, more := range []string{"", " and one", " and another"} {
+		dest := filepath.Join(dir, "copy"+more)
+		if err := c.PlaceCopy(t.Context(), "initrd", "a", dest, content("0123456789"), []byte(more)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(dest)
+		if err != nil || string(got) != "0123456789"+more {
+			t.Errorf("%q, %v", got, err)
+		}
+		if info, err := os.Stat(dest); err != nil || info.Mode() != 0o444 {
+			t.Errorf("%v, %v", info.Mode(), err)
+		}
+	}
+	if entries, err := c.Entries(); err != nil || len(entries) != 1 || entries[0].Size != 10 {
+		t.Errorf("in the cache: %v, %v", entries, err)
+	}
+	if err := c.Place(t.Context(), "initrd", "b", filepath.Join(dir, "b"), content("0123456789")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, "copy and one")); err != nil || string(got) != "0123456789 and one" {
+		t.Errorf("trimmed: %q, %v", got, err)
+	}
+	full := errors.New("no space left on device")
+	gone := filepath.Join(dir, "gone")
+	if err := c.PlaceCopy(t.Context(), "initrd", "c", gone, func(io.Writer) error { return full }, nil); !errors.Is(err, full) {
+		t.Errorf("PlaceCopy = %v", err)
+	}
+	if _, err := os.Stat(gone); err == nil {
+		t.Error("a file was placed that could not be made")
+	}
+}
+
 func TestClear(t *testing.T) {
 	c := open(t, 1<<20)
 	if err := c.Place(t.Context(), "initrd", "a", filepath.Join(t.TempDir(), "a"), content("0123456789")); err != nil {

@@ -162,7 +162,7 @@ func (k backend) StartTransient(ctx context.Context, s *bound.Sandbox, conn *lib
 		if err := hostfile.RemoveFile(initrdOf(s)); err != nil {
 			return nil, nil, err
 		}
-		if err := k.waiting.builder.PlaceInitrd(ctx, s.Manifest, initrdOf(s)); err != nil {
+		if err := k.waiting.initrd.PlaceWith(ctx, s.Manifest, initrdOf(s)); err != nil {
 			return nil, nil, err
 		}
 	}

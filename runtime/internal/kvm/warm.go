@@ -37,7 +37,7 @@ const (
 type waiting struct {
 	of      *bound.Sandbox // nil: for none
 	builder *boot.Builder
-	blank   *boot.Initrd // with which it waits for its orders
+	initrd  *boot.Initrd
 }
 
 // warm is a machine that may start from a saved one.
@@ -70,12 +70,12 @@ func (k backend) mayBeSaved(s *bound.Sandbox) bool {
 // placeBlank places the initrd with which a machine waits for its orders; its own one is
 // made only where it is to boot with that.
 func (k backend) placeBlank(ctx context.Context, s *bound.Sandbox, builder *boot.Builder) error {
-	blank, err := builder.BlankInitrd(s.Manifest.Modules)
+	initrd, err := builder.Initrd(s.Manifest.Modules)
 	if err != nil {
 		return err
 	}
-	*k.waiting = waiting{s, builder, blank}
-	return blank.Place(ctx, initrdOf(s))
+	*k.waiting = waiting{s, builder, initrd}
+	return initrd.PlaceBlank(ctx, initrdOf(s))
 }
 
 // startWarm starts a machine from a saved one; dom is nil where there is none, and it is
@@ -110,7 +110,7 @@ func (w *warm) identify() error {
 	if err != nil {
 		return err
 	}
-	w.key, err = saved.Key(w.s.Domain, w.s.Manifest, kernel, w.waiting.blank.Key, fmt.Sprint(w.library), emulator)
+	w.key, err = saved.Key(w.s.Domain, w.s.Manifest, kernel, w.waiting.initrd.Key, fmt.Sprint(w.library), emulator)
 	return err
 }
 
