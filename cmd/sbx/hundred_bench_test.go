@@ -21,7 +21,7 @@ import (
 func BenchmarkHundred(b *testing.B) {
 	sbx := benchedSbx(b)
 	files := bareDomains(b, bareDomain(b, sbx))
-	folder := hundredProfiles(b)
+	folder := waitingProfiles(b, hundred)
 	var up, down turns.Record
 	b.Run("up", func(b *testing.B) {
 		var memory []float64
@@ -63,11 +63,12 @@ func bareDomains(b *testing.B, model *libvirtxml.Domain) (files []string) {
 	return files
 }
 
-// hundredProfiles writes profiles of containers that wait, each in a folder of its own.
-func hundredProfiles(b *testing.B) string {
+// waitingProfiles writes as many profiles of containers that wait, each in a folder of
+// its own.
+func waitingProfiles(b *testing.B, count int) string {
 	b.Helper()
 	dir := b.TempDir()
-	for n := range hundred {
+	for n := range count {
 		text := fmt.Sprintf(`package p
 
 import "github.com/sbx-dev/sbx/schema"
@@ -78,8 +79,9 @@ schema.#Profile & {
 	run: {argv: ["/usr/bin/sleep", "100000"], ready: file: "/usr"}
 	expose: ["/usr", "/etc", "/opt"]
 	resources: {memory: "32MiB", cpus: 1}
+	users: base: %d // of a thousand names, some would have the same by themselves
 }
-`, n)
+`, n, (n+10000)*65536)
 		folder := filepath.Join(dir, strconv.Itoa(n))
 		if err := os.Mkdir(folder, 0o755); err != nil {
 			b.Fatal(err)
