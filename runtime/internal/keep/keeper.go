@@ -1,6 +1,7 @@
 package keep
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -114,11 +115,8 @@ func noteEnd(ctx context.Context, client *channel.Client, in *os.File, logged <-
 		}
 		return true
 	})
-	if err == nil && last.State != channel.Ended {
-		err = errors.New("the sandbox ended before its command did")
-	}
-	if err != nil {
-		return err
+	if last.State != channel.Ended { // else how it has ended is known, however the channel did
+		return cmp.Or(err, errors.New("the sandbox ended before its command did"))
 	}
 	data, err := json.Marshal(last)
 	if err != nil {
