@@ -145,6 +145,12 @@ func TestSessions(t *testing.T) {
 			}
 		})
 		t.Run("into a file", func(t *testing.T) { intoAFile(t, sandbox) })
+		t.Run("a reader that stops", func(t *testing.T) {
+			readerStops(t, "exec", "--timeout", "2s", sandbox, "--", "yes")
+			if b.backend == "lxc" { // sbx run's output comes by a pipe of its own
+				readerStops(t, append(b.args[:len(b.args):len(b.args)], "--timeout", "5s", "--", "yes")...)
+			}
+		})
 		t.Run("a reader that leaves", func(t *testing.T) { aReaderLeaves(t, sandbox) })
 		t.Run("beside others that are stopped", func(t *testing.T) { besideStopped(t, sandbox, owner) })
 		if b.backend == "kvm" {
@@ -154,6 +160,37 @@ func TestSessions(t *testing.T) {
 		t.Run("every exit code", func(t *testing.T) { everyExitCode(t, sandbox) })
 		t.Run("eight at once", func(t *testing.T) { eightAtOnce(t, sandbox) })
 	})
+}
+
+// readerStops has sbx write into a pipe that nobody reads: its --timeout is over all the
+// same, whether its errors go there, too, or not.
+func readerStops(t *testing.T, args ...string) {
+	t.Helper()
+	for _, both := range []bool{false, true} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var errs bytes.Buffer
+		ended := make(chan int, 1)
+		go func() {
+			if both {
+				ended <- run(t.Context(), nil, w, w, args)
+			} else {
+				ended <- run(t.Context(), nil, w, &errs, args)
+			}
+		}()
+		select {
+		case code := <-ended:
+			if said := atFullSpeed(errs.String()); code != 124 || !both && said != "sbx: the command was ended: --timeout is over\n" {
+				t.Errorf("with its errors in the same pipe: %t; code %d, %q", both, code, said)
+			}
+		case <-time.After(5 * time.Minute):
+			t.Errorf("with its errors in the same pipe: %t; it does not end", both)
+		}
+		r.Close() // what waits to write ends
+		w.Close()
+	}
 }
 
 // shellCapabilities are those of profiles/shell.cue, as the kernel shows them:

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"syscall"
+	"time"
 )
 
 // Stdio is what a session's command is connected to on the host. Stdin, Stdout
@@ -85,7 +86,7 @@ func (c *Client) session(ctx context.Context, r Request, stdio Stdio) (Exit, err
 		go s.sendStdin(in, ended)
 	}
 	go s.sendEvents(stdio, ended)
-	exit, err := s.receive(stdio, in)
+	exit, err := s.receiveUntil(ctx, stdio, in)
 	err = cmp.Or(err, piped.finish(ctx)) // also what has come of a sandbox that is gone
 	if err != nil || ctx.Err() != nil {  // by the end of ctx the guest ends the command, and may say so before we leave
 		return Exit{}, c.failure(ctx, err)
@@ -108,6 +109,35 @@ func (s *stream) sendEvents(stdio Stdio, ended <-chan struct{}) {
 		if err != nil {
 			return
 		}
+	}
+}
+
+// leaveTime is how long, once a command's context has ended, whoever reads its output has
+// to take what is under way.
+const leaveTime = 2 * time.Second
+
+// receiveUntil is receive for no longer than the context: whoever reads the output may have
+// stopped doing so, and a write waits for that one for ever.
+func (s *stream) receiveUntil(ctx context.Context, stdio Stdio, in *stdin) (Exit, error) {
+	type end struct {
+		exit Exit
+		err  error
+	}
+	ended := make(chan end, 1)
+	go func() {
+		exit, err := s.receive(stdio, in)
+		ended <- end{exit, err}
+	}()
+	select {
+	case e := <-ended:
+		return e.exit, e.err
+	case <-ctx.Done(): // nothing more comes, and what has come is written out now or never
+	}
+	select {
+	case e := <-ended:
+		return e.exit, e.err
+	case <-time.After(leaveTime):
+		return Exit{}, context.Cause(ctx)
 	}
 }
 
