@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/runtime"
 )
 
 // awkward is a host as people have it: a closed home, file systems mounted where
@@ -169,6 +171,44 @@ func TestRestartTakesReplacedFiles(t *testing.T) {
 	}
 	if p := planFor(t, r, b); len(p.Changes) != 0 {
 		t.Errorf("a plan still has %v", p.Changes)
+	}
+}
+
+// A machine that is started anew for what stands at a host path by now boots the kernel
+// that it was started with, whatever the sbx is told that restarts it.
+func TestRestartKeepsTheKernel(t *testing.T) {
+	testhost.Need(t)
+	const file = "/srv/kept-kernel"
+	if err := os.WriteFile(file, []byte("a"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	up(t, newRuntime(t), compileText(t, `package restarted
+
+import "github.com/sbx-dev/sbx/schema"
+
+schema.#Profile & {
+	name:    "restarted"
+	backend: "kvm"
+	run: argv: ["/usr/bin/sleep", "1000"]
+	expose: ["/usr", "`+file+`"]
+}
+`))
+	if err := errors.Join(os.WriteFile(file+".new", []byte("b"), 0o644), os.Rename(file+".new", file)); err != nil {
+		t.Fatal(err)
+	}
+	other := runtime.New(runtime.Options{Init: program(t, "sbx-init"), Kernel: "/no/such/kernel", Log: func(line string) { t.Log(line) }})
+	t.Cleanup(other.Close)
+	if err := other.Restart(t.Context(), "restarted"); err != nil {
+		t.Fatal(err)
+	}
+	client, err := other.Attach(t.Context(), "restarted")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	var out bytes.Buffer
+	if _, err := client.Exec(t.Context(), channel.Command{Argv: []string{"/usr/bin/cat", file}}, channel.Stdio{Stdout: &out, Stderr: io.Discard}); err != nil || out.String() != "b" {
+		t.Errorf("inside: %q, %v", out.String(), err)
 	}
 }
 

@@ -87,9 +87,9 @@ type Published struct {
 
 // MachineMetadata is what the runtime binds a machine to on its host.
 type MachineMetadata struct {
-	Accel   string `xml:"accel,attr"`          // "require" or "prefer" KVM
-	Arch    string `xml:"arch,attr,omitempty"` // "x86_64" or "aarch64"; "" is the host's
-	Kernel  string `xml:"kernel,attr,omitempty"`
+	Accel   string `xml:"accel,attr"`            // "require" or "prefer" KVM
+	Arch    string `xml:"arch,attr,omitempty"`   // "x86_64" or "aarch64"; "" is the host's
+	Kernel  string `xml:"kernel,attr,omitempty"` // the profile's, or the one that sbx up was told
 	Modules string `xml:"modules,attr,omitempty"`
 	ID      uint32 `xml:"id,attr"` // the host id that QEMU runs as, where the host allows it
 }

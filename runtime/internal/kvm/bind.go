@@ -14,9 +14,22 @@ import (
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
+	"github.com/sbx-dev/sbx/runtime/internal/kinds"
 	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
+
+// bindHere is bind, and notes the kernel that the host gives a machine whose profile names
+// none: a restart, which has only what is noted, takes the same.
+func bindHere(h *kinds.Host, s *bound.Sandbox) error {
+	if err := bind(s, h.Accel); err != nil {
+		return err
+	}
+	if m := s.Metadata.Machine; m.Kernel == "" && m.Modules == "" {
+		m.Kernel, m.Modules = h.Kernel, h.Modules
+	}
+	return nil
+}
 
 // bind fits a machine's domain to this host: its accelerator, its
 // firmware, the user that QEMU runs as, and the exports of single files. forced is the

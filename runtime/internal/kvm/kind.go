@@ -6,7 +6,6 @@ import (
 	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/internal/state"
-	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/kinds"
 	"github.com/sbx-dev/sbx/runtime/internal/proc"
 	"github.com/sbx-dev/sbx/schema"
@@ -17,7 +16,7 @@ var Kind = kinds.Kind{
 	Name:    schema.KVM,
 	Driver:  "qemu",
 	Backend: func(h *kinds.Host) kinds.Backend { return backend{h, new(waiting)} },
-	Bind:    func(h *kinds.Host, s *bound.Sandbox) error { return bind(s, h.Accel) },
+	Bind:    bindHere,
 
 	Made:     []string{state.Boot}, // its exports are the host's own files
 	Manifest: state.Boot,
