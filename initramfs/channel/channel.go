@@ -31,6 +31,10 @@ const (
 	// StdinWindow is how much of standard input may be under way that the
 	// command has not yet read, in bytes.
 	StdinWindow = 256 << 10
+	// OutputWindow is how much of a stream's data the host has room for that nobody has
+	// read yet, in bytes. A guest is told of more room when half of it is free, which
+	// interrupts it.
+	OutputWindow = 1 << 20
 )
 
 // The time limits of the host's side. A guest's own side has none: it serves
@@ -52,6 +56,7 @@ func muxConfig() *yamux.Config {
 func hostConfig() *yamux.Config {
 	c := muxConfig()
 	c.AcceptBacklog = 1
+	c.MaxStreamWindowSize = OutputWindow
 	c.ConnectionWriteTimeout = writeTimeout
 	c.StreamOpenTimeout = 0 // every request waits for its own reply
 	c.StreamCloseTimeout = time.Second

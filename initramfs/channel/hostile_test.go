@@ -75,6 +75,26 @@ func TestNoFloodFillsTheHost(t *testing.T) {
 	}
 }
 
+// The host opens a stream with all the room that it ever has for what nobody reads.
+func TestAStreamHasABound(t *testing.T) {
+	const first = 256 << 10 // which each stream of yamux has from its start
+	host, guest := pipe(t)
+	opened := make(chan []byte, 1)
+	go func() {
+		in := bufio.NewReader(guest)
+		header := make([]byte, muxHeader)
+		if answer(guest, in) == nil {
+			_, _ = io.ReadFull(in, header)
+		}
+		opened <- header
+	}()
+	c := dial(t, host)
+	go func() { _, _ = c.Exec(t.Context(), Command{}, Stdio{}) }()
+	if got, want := <-opened, muxFrame(muxWindow, muxSYN, 1, OutputWindow-first, nil); !bytes.Equal(got, want) {
+		t.Errorf("a stream opens with % x, want % x", got, want)
+	}
+}
+
 // TestAGuestThatTakesNothingDoesNotHoldTheHost: a session whose guest reads no
 // byte more ends with its context.
 func TestAGuestThatTakesNothingDoesNotHoldTheHost(t *testing.T) {

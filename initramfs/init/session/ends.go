@@ -8,6 +8,7 @@ import (
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/initramfs/init/privilege"
+	"github.com/sbx-dev/sbx/internal/splice"
 )
 
 // lateOutput is how long output is awaited of processes that a command has left
@@ -23,7 +24,9 @@ type ends struct {
 	terminal bool
 }
 
-// openPipes makes the pipes of a command that runs as the user.
+// openPipes makes the pipes of a command that runs as the user. That of standard output is
+// wide: in an emulated machine, waking up who waits at its other end is most of what
+// output costs.
 func openPipes(stdin bool, user privilege.User) (*ends, error) {
 	e := &ends{inside: [3]int{-1, -1, -1}, unread: -1}
 	err := e.connect(stdin, user)
@@ -43,6 +46,9 @@ func (e *ends) connect(stdin bool, user privilege.User) (err error) {
 	}
 	for i := 0; i < 2 && err == nil; i++ {
 		e.inside[i+1], e.outputs[i], err = user.OutputPipe()
+	}
+	if err == nil {
+		splice.Widen(e.outputs[0])
 	}
 	return err
 }

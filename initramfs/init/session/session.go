@@ -161,7 +161,6 @@ func (s *Session) sendOutputs() outputs {
 // reads it, f is closed, so that the command does not hang on it.
 func moveOutput(f, to *os.File) {
 	defer to.Close()
-	splice.Widen(f)
 	err := splice.All(to, f)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = splice.Rest(to, f)
