@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -142,6 +143,20 @@ func TestAnotherArchitectureIsEmulatedWhereThatIsAskedFor(t *testing.T) {
 		case !c.emulated && fault.Code(err) != diag.OtherArch:
 			t.Errorf("%q %s: %q, %v", c.option, c.wanted, got, err)
 		}
+	}
+}
+
+// A processor that copies bytes one by one does not say that it does so fast.
+func TestEmulatedX86(t *testing.T) {
+	d := &libvirtxml.Domain{
+		OS:       &libvirtxml.DomainOS{Type: &libvirtxml.DomainOSType{Arch: arch.X86}},
+		Features: &libvirtxml.DomainFeatureList{},
+		CPU:      &libvirtxml.DomainCPU{Mode: "maximum"},
+	}
+	emulate(d)
+	want := []libvirtxml.DomainCPUFeature{{Policy: "disable", Name: "erms"}}
+	if d.Type != "qemu" || d.CPU.Mode != "maximum" || !slices.Equal(d.CPU.Features, want) {
+		t.Errorf("%+v %+v", d.Type, d.CPU)
 	}
 }
 
