@@ -27,7 +27,7 @@ install: build
 	install -D -m 0755 $(BIN)/sbx $(DESTDIR)$(PREFIX)/bin/sbx
 	install -D -m 0755 $(BIN)/sbx-init $(DESTDIR)$(PREFIX)/libexec/sbx/sbx-init
 	for init in $(wildcard $(BIN)/sbx-init-*); do install -m 0755 $$init $(DESTDIR)$(PREFIX)/libexec/sbx/ || exit; done
-	for unit in sbx@.service sbx-job@.service sbx-apply.service sbx-apply.timer; do \
+	for unit in sbx@.service sbx-job@.service sbx-guard.service sbx-apply.service sbx-apply.timer; do \
 		install -D -m 0644 systemd/$$unit $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit && \
 		sed -i 's|=/usr/bin/sbx |=$(PREFIX)/bin/sbx |' $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit; \
 	done

@@ -68,6 +68,7 @@ func TestDebHolds(t *testing.T) {
 		"/etc/sbx/profiles/":                            "drwxr-xr-x",
 		"/usr/lib/systemd/system/sbx@.service":          "-rw-r--r--",
 		"/usr/lib/systemd/system/sbx-job@.service":      "-rw-r--r--",
+		"/usr/lib/systemd/system/sbx-guard.service":     "-rw-r--r--",
 		"/usr/lib/systemd/system/sbx-apply.service":     "-rw-r--r--",
 		"/usr/lib/systemd/system/sbx-apply.timer":       "-rw-r--r--",
 		"/usr/share/sbx/selinux/sbx.cil":                "-rw-r--r--",
@@ -117,7 +118,8 @@ func TestTmpfilesAgreeWithTheState(t *testing.T) {
 
 // A unit comes after whichever daemons run the sandboxes here, so that at the host's end
 // sbx is done with them first. It wants none: libvirtd and the daemons of its drivers
-// end each other, and which of them a host has is not a unit's to choose.
+// end each other, and which of them a host has is not a unit's to choose. The guard of
+// inner walls comes before them, because it has these stand before a sandbox starts.
 func TestUnitsTakeTheLibvirtThatThereIs(t *testing.T) {
 	daemons := []string{"libvirtd.service", "virtlxcd.service", "virtqemud.service", "virtnetworkd.service", "virtnwfilterd.service"}
 	files, err := filepath.Glob("../systemd/*.service")
@@ -135,10 +137,14 @@ func TestUnitsTakeTheLibvirtThatThereIs(t *testing.T) {
 			}
 			return all
 		}
+		order := "After"
+		if u.Name == "sbx-guard.service" {
+			order = "Before"
+		}
 		pulled := slices.Concat(named("Wants"), named("Requires"), named("BindsTo"), named("Upholds"))
 		for _, daemon := range daemons {
-			if !slices.Contains(named("After"), daemon) {
-				t.Errorf("%s does not come after %s", u.Name, daemon)
+			if !slices.Contains(named(order), daemon) {
+				t.Errorf("%s does not come %s %s", u.Name, strings.ToLower(order), daemon)
 			}
 			if slices.Contains(pulled, daemon) {
 				t.Errorf("%s starts %s", u.Name, daemon)

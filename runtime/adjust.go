@@ -147,7 +147,7 @@ func (u *up) release(ctx context.Context) error {
 	}
 	defer unlock()
 	for _, name := range observe.Gone(had.Filters, u.s.Metadata.Filters) {
-		if err := bound.RemoveFilter(u.conn, name, true); err != nil {
+		if err := bound.RemoveFilter(ctx, u.conn, name, true, u.r.state()); err != nil {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
 	}

@@ -81,7 +81,7 @@ func (r *Runtime) downLost(name string) (bool, error) {
 	if err != nil {
 		return true, err
 	}
-	left, err := lost.Disown(conn, name)
+	left, err := r.lost().Disown(conn, name)
 	if err != nil {
 		return true, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/drivers"
 	"github.com/sbx-dev/sbx/runtime/internal/embed"
+	"github.com/sbx-dev/sbx/runtime/internal/guard"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/kvm"
@@ -139,6 +140,9 @@ func (r *Runtime) Keep(ctx context.Context, name string) error {
 	}
 	return keep.Main(ctx, name, r.untilAnswer)
 }
+
+// Guard watches inner walls until ctx ends. What Options.Guard starts calls it.
+func Guard(ctx context.Context, folder string) error { return guard.Main(ctx, folder) }
 
 // Hold is a holder of the named sandbox's channel, until the sandbox has ended or
 // whoever started this process has left. The process that Options.Holder starts calls it.

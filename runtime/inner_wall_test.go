@@ -95,6 +95,8 @@ func nft(t *testing.T, command string) string {
 	return string(out)
 }
 
+func nftTry(command string) error { return exec.Command("nft", command).Run() }
+
 // refusedIn is the chain that counts what may not come in.
 func refusedIn(t *testing.T) string { return nft(t, "list chain bridge sbx-walled refused_in") }
 

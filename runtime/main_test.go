@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 // (Options.Forwarder, Options.Keeper).
 var beside = map[string]func(ctx context.Context, arg string) error{
 	"forward": runtime.Forward,
+	"guard":   runtime.Guard,
 	"keep":    func(ctx context.Context, name string) error { return runtime.New(runtime.Options{}).Keep(ctx, name) },
 }
 

@@ -105,7 +105,7 @@ func (u *up) network(ctx context.Context) error {
 	}
 	endNetwork()
 	defer spans.Begin(ctx, "filter")()
-	if err := u.s.LoadWalls(); err != nil {
+	if err := u.s.LoadWalls(ctx, u.r.state()); err != nil {
 		return err
 	}
 	for _, name := range u.s.Metadata.Filters {
@@ -116,7 +116,7 @@ func (u *up) network(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
 	}
-	if err := u.s.DropWalls(); err != nil {
+	if err := u.s.DropWalls(ctx, u.r.state()); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	if err := bound.PublishNames(u.conn, u.s); err != nil {

@@ -6,7 +6,6 @@ import (
 
 	"libvirt.org/go/libvirt"
 
-	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/kept"
 	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/internal/publish"
@@ -56,8 +55,8 @@ func (u *up) startKept(ctx context.Context, dom *libvirt.Domain) error {
 	if err := u.wait(ctx); err != nil {
 		return err
 	}
-	if err := keep.Start(ctx, u.r.options.Keeper, u.s.Dir, u.s.Name, u.s.Metadata.Filters); err != nil {
-		return fmt.Errorf("%s: %w", u.s.Name, err)
+	if err := u.beside(ctx); err != nil {
+		return err
 	}
 	if err := publish.Start(u.r.options.Forwarder, u.s, u.conn, u.ports); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)

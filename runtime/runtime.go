@@ -38,8 +38,7 @@ type Options struct {
 	// Empty: compiler.StateDir for root, and for others a folder of their own below
 	// their home folder.
 	StateDir string
-	// Init is the sbx-init to use. Empty: SBX_INIT, else the places where
-	// packages put it.
+	// Init is the sbx-init to use. Empty: SBX_INIT, else where packages put it.
 	Init string
 	// Accel is AccelKVM or AccelTCG to overrule what profiles say. Empty: what
 	// they say, by what the host has.
@@ -59,6 +58,8 @@ type Options struct {
 	// Keeper starts this program so that it calls Keep with one further
 	// argument, the sandbox's name. Empty: sandboxes have no keeper.
 	Keeper []string
+	// Guard starts this program so that it calls Guard. Empty: nobody watches inner walls.
+	Guard []string
 	// Holder starts this program so that it calls Hold. Empty: where Run's process
 	// is stopped, nobody reaches the machine that it runs.
 	Holder []string

@@ -15,6 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
+	"github.com/sbx-dev/sbx/runtime/internal/guard"
 	"github.com/sbx-dev/sbx/runtime/internal/ids"
 	"github.com/sbx-dev/sbx/runtime/internal/jobs"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
@@ -179,8 +180,8 @@ func (u *up) apply(ctx context.Context) error {
 		return err
 	}
 	defer spans.Begin(ctx, "keeper")()
-	if err := keep.Start(ctx, u.r.options.Keeper, u.s.Dir, u.s.Name, u.s.Metadata.Filters); err != nil {
-		return fmt.Errorf("%s: %w", u.s.Name, err)
+	if err := u.beside(ctx); err != nil {
+		return err
 	}
 	if !u.result.Unchanged() {
 		if err := publish.Start(u.r.options.Forwarder, u.s, u.conn, u.ports); err != nil {
@@ -188,6 +189,15 @@ func (u *up) apply(ctx context.Context) error {
 		}
 	}
 	return u.settle(ctx)
+}
+
+// beside starts the processes that watch what runs.
+func (u *up) beside(ctx context.Context) error {
+	kept := keep.Start(ctx, u.r.options.Keeper, u.s.Dir, u.s.Name, u.s.Metadata.Filters)
+	if err := errors.Join(kept, guard.Of(u.r.state()).Ensure(ctx, u.r.options.Guard, u.s.Walls)); err != nil {
+		return fmt.Errorf("%s: %w", u.s.Name, err)
+	}
+	return nil
 }
 
 // tellMissingWalls says which walls are missing here that the profile would have. It says

@@ -71,6 +71,7 @@ type cli struct {
 
 	Keep     service.Keep    `cmd:"" hidden:""`
 	Forward  service.Forward `cmd:"" hidden:""`
+	Guard    service.Guard   `cmd:"" hidden:""`
 	Hold     service.Hold    `cmd:"" hidden:""`
 	Job      service.Job     `cmd:"" hidden:"" help:"Run a job once, to its end, as its timer does."`
 	Tether   service.Tether  `cmd:"" hidden:""`

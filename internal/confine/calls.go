@@ -37,10 +37,17 @@ var Sockets = []string{"accept4", "getpeername", "getsockname", "getsockopt", "r
 var Passing = []string{"connect", "splice"}
 
 // sockets lets a process make sockets that it can connect with to its ports: none of
-// the host's own kind, by which it would reach the host's services.
+// the host's own kind, by which it would reach the host's services. What asks the
+// kernel's packet filter has those that lead there alone.
 func (c Confinement) sockets() (list []seccomp.NameWithConditions) {
+	if c.NetAdmin {
+		list = append(list, seccomp.NameWithConditions{Name: "socket", Conditions: seccomp.ArgumentConditions{
+			{Argument: 0, Operation: seccomp.Equal, Value: unix.AF_NETLINK},
+			{Argument: 2, Operation: seccomp.Equal, Value: unix.NETLINK_NETFILTER},
+		}})
+	}
 	if len(c.Connects) == 0 {
-		return nil
+		return list
 	}
 	for _, family := range []uint64{unix.AF_INET, unix.AF_INET6} {
 		list = append(list, seccomp.NameWithConditions{Name: "socket", Conditions: seccomp.ArgumentConditions{

@@ -1,9 +1,9 @@
 // Package confine takes from a process of sbx's own all that it does not need: the
 // processes beside a sandbox read what that sandbox sends for as long as it runs, and
 // begin as root. Who breaks into one of them has a user that owns nothing else, no
-// capability, no program to gain one from, just the system calls that the process
-// makes on the descriptors that it was started with, and of what those could name,
-// where the kernel has Landlock, its own folder and ports.
+// capability but one that some need, no program to gain one from, just the system calls
+// that the process makes on the descriptors that it was started with, and of what those
+// could name, where the kernel has Landlock, its own folder and ports.
 package confine
 
 import (
@@ -33,6 +33,10 @@ type Confinement struct {
 	// Connects are the TCP ports that it may connect to, at whatever address. Where there
 	// are none, it makes no socket.
 	Connects []uint16
+	// NetAdmin leaves the capability of that name to the goroutine that enters, whose
+	// thread becomes its own, and lets the process make sockets of the kernel's packet
+	// filter (netfilter's netlink), of no other kind.
+	NetAdmin bool
 	// Calls are the system calls that it may make besides those of Go's runtime and
 	// those that read and write what is open.
 	Calls []string
@@ -106,5 +110,11 @@ func (c Confinement) leaveRoot() error {
 	}
 	// Package syscall's calls are those for all threads of the process.
 	id := int(c.ID)
-	return errors.Join(syscall.Setgroups(nil), syscall.Setresgid(id, id, id), syscall.Setresuid(id, id, id))
+	change := func() error {
+		return errors.Join(syscall.Setgroups(nil), syscall.Setresgid(id, id, id), syscall.Setresuid(id, id, id))
+	}
+	if c.NetAdmin {
+		return keepNetAdmin(change)
+	}
+	return change()
 }

@@ -1,6 +1,7 @@
 package confine_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -41,8 +42,12 @@ const (
 // tries whether it worked.
 func attack(kind string) {
 	own := os.NewFile(folderFD, "folder")
-	if kind == "locked" {
+	switch kind {
+	case "locked":
 		attackLocks(own)
+		return
+	case "guard":
+		attackCapability(own)
 		return
 	}
 	c := confine.Confinement{ID: helper, Files: 2, Calls: confine.Sockets, FileSize: 1 << 16}
@@ -124,6 +129,75 @@ func attackLocks(own *os.File) {
 	_, _ = os.Stdin.Read(make([]byte, 1))
 }
 
+// attackCapability tries what one could do with CAP_NET_ADMIN and other calls, and with
+// other capabilities.
+func attackCapability(own *os.File) {
+	earlier, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	if err == nil {
+		err = confine.Enter(confine.Confinement{ID: helper, Files: 2, Folder: own, NetAdmin: true, Calls: slices.Concat(confine.Sockets, confine.Rotating, []string{"bind"})})
+	}
+	if err != nil {
+		fmt.Println("enter:", err)
+		return
+	}
+	try := func(what string, err error) { fmt.Printf("%s: %v\n", what, err) }
+	try("the packet filter", asksFilter())
+	try("the routes", netlinkSocket(unix.NETLINK_ROUTE))
+	try("a socket", func() error { _, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0); return err }())
+	try("a packet socket", func() error { _, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0); return err }())
+	try("an interface", func() error {
+		name, err := unix.NewIfreq("lo")
+		if err != nil {
+			return err
+		}
+		name.SetUint16(0)
+		return unix.IoctlIfreq(earlier, unix.SIOCSIFFLAGS, name)
+	}())
+	try("a network namespace", unix.Unshare(unix.CLONE_NEWNET))
+	try("more capabilities", func() error {
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		all := [2]unix.CapUserData{{Effective: ^uint32(0), Permitted: ^uint32(0)}, {}}
+		return unix.Capset(&header, &all[0])
+	}())
+	try("root again", unix.Setresuid(0, 0, 0))
+	try("root's files", opens(folderFD, "../../escaped", unix.O_CREAT|unix.O_WRONLY))
+	try("a program", exec.Command("/bin/true").Run())
+	fmt.Println("ready")
+	_, _ = os.Stdin.Read(make([]byte, 1))
+}
+
+func netlinkSocket(family int) error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW, family)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return err
+}
+
+// asksFilter asks the kernel for the number of its rules' generation, which it tells
+// those alone that have CAP_NET_ADMIN.
+func asksFilter() error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_NETFILTER)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	const size = unix.NLMSG_HDRLEN + 4
+	ask := binary.NativeEndian.AppendUint32(nil, size)
+	ask = binary.NativeEndian.AppendUint16(ask, unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETGEN)
+	ask = binary.NativeEndian.AppendUint16(ask, unix.NLM_F_REQUEST|unix.NLM_F_ACK)
+	ask = append(ask, make([]byte, 12)...)
+	if err := unix.Sendto(fd, ask, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	answer := make([]byte, 4096)
+	n, _, err := unix.Recvfrom(fd, answer, 0)
+	if err == nil && n >= size && binary.NativeEndian.Uint16(answer[4:]) == unix.NLMSG_ERROR {
+		err = errnoOf(unix.Errno(-int32(binary.NativeEndian.Uint32(answer[unix.NLMSG_HDRLEN:]))))
+	}
+	return err
+}
+
 func opens(dir int, name string, flags int) error {
 	fd, err := unix.Openat(dir, name, flags, 0o600)
 	if err == nil {
@@ -195,8 +269,34 @@ func TestConfined(t *testing.T) {
 					t.Errorf("%s: %v", elsewhere, err)
 				}
 			}
-			checkThreads(t, pid)
+			checkThreads(t, pid, 0)
 		})
+	}
+}
+
+// A helper with a capability has that one in the kernel's packet filter, and nowhere else.
+func TestOneCapability(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	got, shared, pid, end := start(t, "guard", "")
+	defer end()
+	for line := range strings.Lines(got) {
+		what, err, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		if worked := err == "<nil>"; worked != (what == "the packet filter" || what == "root's files") {
+			t.Errorf("%s: %s", what, err)
+		}
+	}
+	if strings.Count(got, "\n") != 10 {
+		t.Errorf("it ended early:\n%s", got)
+	}
+	for _, elsewhere := range []string{shared + "/deep/escaped", shared + "/escaped"} { // it takes its own folder for the root
+		if _, err := os.Lstat(elsewhere); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: %v", elsewhere, err)
+		}
+	}
+	if with := checkThreads(t, pid, 1<<unix.CAP_NET_ADMIN); with != 1 {
+		t.Errorf("%d threads have the capability", with)
 	}
 }
 
@@ -223,11 +323,12 @@ func TestLocked(t *testing.T) {
 	if got != want {
 		t.Errorf("%s\nwant:\n%s", got, want)
 	}
-	checkThreads(t, pid)
+	checkThreads(t, pid, 0)
 }
 
-// checkThreads looks at what the kernel says of each thread.
-func checkThreads(t *testing.T, pid int) {
+// checkThreads looks at what the kernel says of each thread, and counts those that have
+// these capabilities; the others are to have none.
+func checkThreads(t *testing.T, pid int, capabilities uint64) (with int) {
 	t.Helper()
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
 	if err != nil || len(threads) == 0 {
@@ -238,15 +339,22 @@ func checkThreads(t *testing.T, pid int) {
 		if err != nil {
 			continue // it has ended
 		}
+		sets := fmt.Sprintf("CapPrm:\t%016[1]x\nCapEff:\t%016[1]x\n", capabilities)
+		if strings.Contains(string(status), sets) {
+			with++
+		} else {
+			sets = fmt.Sprintf("CapPrm:\t%016[1]x\nCapEff:\t%016[1]x\n", 0)
+		}
 		for _, want := range []string{
 			fmt.Sprintf("Uid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", helper), fmt.Sprintf("Gid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", helper), "Groups:\t \n",
-			"CapInh:\t0000000000000000\n", "CapPrm:\t0000000000000000\n", "CapEff:\t0000000000000000\n", "NoNewPrivs:\t1\n", "Seccomp:\t2\n",
+			"CapInh:\t0000000000000000\n", sets, "CapAmb:\t0000000000000000\n", "NoNewPrivs:\t1\n", "Seccomp:\t2\n",
 		} {
 			if !strings.Contains(string(status), want) {
 				t.Errorf("%s lacks %q:\n%s", path, want, status)
 			}
 		}
 	}
+	return with
 }
 
 // start runs a confined process until it has tried all.

@@ -24,6 +24,7 @@ const (
 	Cache   = ".cache"   // unpacked kernels, initrds and saved machines
 	Sockets = ".sockets" // the folders of sockets between sandboxes
 	Embed   = ".embed"   // root folders of libvirt's embedded driver
+	Guard   = ".guard"   // what inner walls are to be, for the process that watches them
 
 	Profiles = ".profiles" // what profiles came to that were right: package memo
 )
@@ -33,6 +34,14 @@ const (
 const (
 	EmbedCache  = "cache" // what libvirt remembers of QEMU, for all roots
 	EmbedConfig = "etc"
+)
+
+// The parts of the guard's folder.
+const (
+	GuardLock    = "lock"    // locked by the guard; not empty while there is to be one
+	GuardChanges = "changes" // locked by who changes a wall, or looks whether it stands
+	Walls        = "walls"
+	Notes        = "notes"
 )
 
 // The parts of a sandbox's folder.

@@ -28,6 +28,7 @@ var made = [][]string{
 	{state.Profiles},
 	{state.Embed, state.EmbedCache},
 	{state.Embed, "0", state.EmbedConfig},
+	{state.Guard, state.Walls},
 	{"web"},
 	{"web", state.Boot},
 	{"web", state.Exports},

@@ -17,6 +17,8 @@ const (
 	Sandbox Owner = "the sandbox"               // root inside: the first of its ids on the host
 	Libvirt Owner = "as libvirt makes it"
 	Helper  Owner = "the sandbox's helpers"
+	Watched Owner = "root, group the guard's"
+	Guards  Owner = "the guard" // of inner walls
 	Reader  Owner = "the sandbox, or QEMU's user"
 	Peers   Owner = "ids that stand for those of both sandboxes"
 	Host    Owner = "as on the host" // a host's file under one more name
@@ -65,6 +67,13 @@ var Entries = []Entry{
 	{Embed + "/N/" + EmbedConfig, Sbx, dir | 0o711, ""},
 	{Embed + "/N/" + EmbedConfig + "/qemu.conf", Sbx, 0o644, ""},
 	{Embed + "/N/…", Libvirt, 0, ""},
+	{Guard, Watched, dir | 0o750, "all that the guard of inner walls can name"},
+	{Guard + "/" + GuardLock, Sbx, 0o600, "locked by the guard; not empty while there is to be one"},
+	{Guard + "/" + GuardChanges, Sbx, 0o600, "locked by who changes a wall, or looks whether it stands"},
+	{Guard + "/" + Walls, Watched, dir | 0o750, ""},
+	{Guard + "/" + Walls + "/NAME", Watched, 0o640, "a table of nftables, as it is to be"},
+	{Guard + "/" + Notes, Guards, dir | 0o700, ""},
+	{Guard + "/" + Notes + "/NAME", Guards, 0o600, "how often that table was mended, and what was wrong"},
 	{"NAME", Sbx, dir | 0o711, "a sandbox"},
 	{"NAME/" + Channel, Sbx, fs.ModeSocket | 0o600, "the socket of its first process; a machine's is QEMU's and made by libvirt"},
 	{"NAME/" + Keeper, Sbx, fs.ModeSocket | 0o600, "the same channel, shared by its keeper or its `sbx run`"},

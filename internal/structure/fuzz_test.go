@@ -37,6 +37,7 @@ var hostile = []struct{ bytes, target string }{
 	{"packets that a wall has dropped", "internal/denied FuzzRead"},
 	{"a keeper's log of them", "internal/denied FuzzDecode"},
 	{"what the kernel tells of them", "runtime/internal/droplog FuzzRead"},
+	{"what the kernel tells of changes of its tables", "runtime/internal/guard FuzzNamed"},
 	{"dpkg's database", "internal/dpkg FuzzDatabase"},
 	{"a program, to draft a profile of", "internal/draft/needs FuzzLibraries"},
 	{"a unit, to draft a profile of", "internal/draft FuzzUnit"},

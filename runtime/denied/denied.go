@@ -20,6 +20,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/denied"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/internal/droplog"
+	"github.com/sbx-dev/sbx/runtime/internal/guard"
 	"github.com/sbx-dev/sbx/runtime/internal/innerwall"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/schema"
@@ -30,6 +31,7 @@ type Report struct {
 	Name   string   `json:"name"`
 	Walls  []Wall   `json:"walls"`  // those that there are now
 	Denied []Packet `json:"denied"` // the latest last
+	Mended []Mend   `json:"mended"` // what others have done to the walls, and what became of it
 
 	// Untold is why what is dropped now is counted and not told; empty where it is told.
 	Untold    string `json:"untold,omitempty"`
@@ -43,6 +45,16 @@ type Wall struct {
 	List string `json:"list"` // its allow-list in the profile: "network.allow"
 	In   uint64 `json:"in"`   // packets dropped since it was loaded
 	Out  uint64 `json:"out"`
+}
+
+// Mend is what the guard of inner walls has done about one that others have removed or
+// changed.
+type Mend struct {
+	Wall  string    `json:"wall"`
+	Times uint64    `json:"times"`
+	Last  time.Time `json:"last,omitzero"`
+	Found string    `json:"found,omitempty"` // what there was, the last time: "absent" or "changed"
+	Why   string    `json:"why,omitempty"`   // why it is not mended now, or not at once
 }
 
 // Packet is one kind of packet that was dropped. What of it there is depends on what it
@@ -87,8 +99,8 @@ func Look(s Sandbox) (*Report, error) {
 	if err := innerwall.Able(); err != nil {
 		return nil, fmt.Errorf("%s: what is dropped cannot be seen here: libvirt's filter tells nothing, and for the inner wall, which does, this kernel is not enough: %w; sbx explain says what becomes of a packet, and sbx learn watches a command and who tries to reach it", s.Name, err)
 	}
-	r := &Report{Name: s.Name, Walls: []Wall{}, Denied: []Packet{}}
-	held := map[string]*innerwall.Held{}
+	r := &Report{Name: s.Name, Walls: []Wall{}, Denied: []Packet{}, Mended: []Mend{}}
+	held, guards := map[string]*innerwall.Held{}, guard.Of(state.Folder(filepath.Dir(s.Dir)))
 	for _, name := range s.Walls {
 		counts, sets, err := innerwall.Dropped(name)
 		if err != nil {
@@ -96,6 +108,13 @@ func Look(s Sandbox) (*Report, error) {
 		}
 		if held[name] = sets; counts != nil {
 			r.Walls = append(r.Walls, Wall{name, list(s.Name, name), counts.In, counts.Out})
+		}
+		note, err := guards.Note(name)
+		if err != nil {
+			return nil, err
+		}
+		if note != nil {
+			r.Mended = append(r.Mended, Mend{name, note.Mended, note.Last, note.Found, why(note)})
 		}
 	}
 	log, err := droplog.Read(filepath.Join(s.Dir, state.Log))
@@ -114,6 +133,17 @@ func Look(s Sandbox) (*Report, error) {
 	}
 	slices.SortStableFunc(r.Denied, func(a, b Packet) int { return a.Last.Compare(b.Last) })
 	return r, nil
+}
+
+// why is what a note says of now.
+func why(n *guard.Note) string {
+	switch {
+	case n.Failed != "":
+		return n.Failed
+	case n.Pause != "":
+		return "somebody removes or changes it again and again, so that sbx waits " + n.Pause + " in between"
+	}
+	return ""
 }
 
 // untold is why what is dropped is not told.

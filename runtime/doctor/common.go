@@ -16,6 +16,7 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/boot/modules"
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime"
+	"github.com/sbx-dev/sbx/runtime/internal/guard"
 	"github.com/sbx-dev/sbx/runtime/internal/innerwall"
 	"github.com/sbx-dev/sbx/runtime/internal/settings"
 	"github.com/sbx-dev/sbx/schema"
@@ -163,7 +164,7 @@ func bridgeFiltering(_ context.Context, h host) Check {
 
 // innerWall asks the kernel whether it can hold inner walls. Without them, filters
 // enforce all rules alone, as well as they can.
-func innerWall(context.Context, host) Check {
+func innerWall(_ context.Context, h host) Check {
 	of, err := settings.Read(settings.Path)
 	if err != nil {
 		return fail("put it right: sbx help SBX0540", "%v", err)
@@ -179,7 +180,21 @@ func innerWall(context.Context, host) Check {
 	case err != nil:
 		return ok("none: the kernel cannot hold one (%v), so libvirt's filters enforce alone, with the residual of docs/firewall.md", err)
 	}
+	if unwatched := h.unwatched(); len(unwatched) > 0 {
+		return warn("sbx up, of any sandbox", "the process that watches them has ended: %s stay as they are, and nobody mends one that is removed", strings.Join(unwatched, ", "))
+	}
 	return ok("nftables holds one behind each filter, which sees all packets and knows their connections")
+}
+
+// unwatched are the inner walls whose guard has ended.
+func (h host) unwatched() []string {
+	folder, _ := h.runtime.CheckState(schema.LXC) // what is wrong with it, another check says
+	guards := guard.Of(state.Folder(folder))
+	if !guards.Ended() {
+		return nil
+	}
+	names, _ := guards.Names()
+	return names
 }
 
 // hasModule says whether the running kernel's modules have one of this name.

@@ -1,6 +1,7 @@
 package bound
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,7 +10,9 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/compiler/firewall/nftables"
+	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/guard"
 	"github.com/sbx-dev/sbx/runtime/internal/innerwall"
 	"github.com/sbx-dev/sbx/runtime/internal/settings"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
@@ -57,10 +60,11 @@ func (s *Sandbox) without(firewall settings.Firewall, why error) error {
 
 // LoadWalls has the kernel hold the inner walls. It comes before the interfaces are
 // there, and before the outer walls change: then what passes both is never more than
-// what one of the two lists of rules says that the change is between.
-func (s *Sandbox) LoadWalls() error {
-	for _, table := range s.Walls {
-		if err := innerwall.Load(table); err != nil {
+// what one of the two lists of rules says that the change is between. The guard of the
+// state folder holds them from then on.
+func (s *Sandbox) LoadWalls(ctx context.Context, of state.Folder) error {
+	for name, table := range s.Walls {
+		if err := guard.Of(of).Change(ctx, name, table, func() error { return innerwall.Load(table) }); err != nil {
 			return fault.New(diag.Start, "%s: %w", s.Name, err)
 		}
 	}
@@ -69,25 +73,29 @@ func (s *Sandbox) LoadWalls() error {
 
 // DropWalls removes what inner walls there are behind filters that enforce all of it
 // by now.
-func (s *Sandbox) DropWalls() error {
+func (s *Sandbox) DropWalls(ctx context.Context, of state.Folder) error {
 	for filter := range s.Filters {
 		if s.Walls[filter] != nil {
 			continue
 		}
-		if err := innerwall.Remove(filter); err != nil {
+		if err := removeWall(ctx, of, filter); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+func removeWall(ctx context.Context, of state.Folder, name string) error {
+	return guard.Of(of).Change(ctx, name, nil, func() error { return innerwall.Remove(name) })
+}
+
 // RemoveFilter removes a filter, and the inner wall behind it, where libvirt is this
 // machine's: another's kernel cannot be reached from here.
-func RemoveFilter(conn *libvirt.Connect, name string, local bool) error {
+func RemoveFilter(ctx context.Context, conn *libvirt.Connect, name string, local bool, of state.Folder) error {
 	if err := virt.RemoveFilter(conn, name, compiler.UUID("filter", name)); err != nil || !local {
 		return err
 	}
-	return innerwall.Remove(name)
+	return removeWall(ctx, of, name)
 }
 
 // checkWalls refuses a sandbox whose inner walls are not in force.

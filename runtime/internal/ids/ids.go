@@ -15,6 +15,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/fault"
+	"github.com/sbx-dev/sbx/runtime/internal/guard"
 	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -46,6 +47,7 @@ func Check(conn *libvirt.Connect, d *libvirtxml.Domain) error {
 	if err != nil {
 		return err
 	}
+	taken = append(taken, idRange{uint64(guard.ID()), 1, "sbx's guard of inner walls", ""})
 	others, err := otherDomainIDs(conn, d.Name)
 	if err != nil {
 		return err

@@ -62,40 +62,48 @@ func grow(c *netlink.Conn, buffer int) error {
 // lost either, while a table that is replaced drops some that it would let pass. Where
 // too many would have to go, it is replaced all the same. Able is to have been asked.
 func Load(t *compiled.Table) error {
+	_, err := Mend(t)
+	return err
+}
+
+// Mend is Load, and says what there was that it has replaced: Absent, Changed, or nothing
+// where the compiled table was in force.
+func Mend(t *compiled.Table) (was string, err error) {
 	want, err := convert(t)
 	if err != nil {
-		return fmt.Errorf("the inner wall %s: %w", t.Name, err)
+		return "", fmt.Errorf("the inner wall %s: %w", t.Name, err)
 	}
 	conn, err := connect()
 	if err == nil {
 		defer conn.CloseLasting()
-		err = load(conn, want)
+		was, err = load(conn, want)
 	}
 	if err != nil {
-		return fmt.Errorf("the kernel does not take the inner wall %s, a table of nftables: %w", t.Name, err)
+		return was, fmt.Errorf("the kernel does not take the inner wall %s, a table of nftables: %w", t.Name, err)
 	}
-	return nil
+	return was, nil
 }
 
-// tries is how often a transaction is begun anew where another one came in between.
+// tries is how often a look, and a transaction, is begun anew where another one came in
+// between.
 const tries = 10
 
-func load(conn *nftables.Conn, want *table) error {
+func load(conn *nftables.Conn, want *table) (was string, err error) {
 	for n := 1; ; n++ {
 		have, err := read(conn, want.name)
-		if err != nil && !meanwhile(err) {
-			have = nil // what others made of it cannot even be read: it is replaced
-		} else if err == nil && have.same(want) {
-			return nil
+		if err == nil && have.same(want) {
+			return "", nil
 		}
-		if err == nil || have == nil {
-			err = change(conn, have, want)
-		}
-		if err == nil {
-			return nil
+		if err == nil || !meanwhile(err) { // what others made of it cannot even be read: it is replaced
+			if was = Changed; err == nil && have == nil {
+				was = Absent
+			}
+			if err = change(conn, have, want); err == nil {
+				return was, nil
+			}
 		}
 		if n == tries || !meanwhile(err) {
-			return err
+			return was, err
 		}
 	}
 }

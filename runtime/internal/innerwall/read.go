@@ -3,16 +3,63 @@ package innerwall
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"reflect"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
 	compiled "github.com/sbx-dev/sbx/compiler/firewall/nftables"
 )
 
-// read reads the named table; nil where there is none.
-func read(conn *nftables.Conn, name string) (*table, error) {
+// read reads the named table; nil where there is none. It takes several questions, and the
+// kernel leaves something out of an answer, or says it twice, where others change tables
+// meanwhile, be it other ones (NLM_F_DUMP_INTR): then it asks again.
+func read(conn *nftables.Conn, name string) (t *table, err error) {
+	before, known := generation()
+	for range tries {
+		t, err = readOnce(conn, name)
+		now, same := generation()
+		if !known || !same || now == before {
+			break
+		}
+		before = now
+	}
+	return t, err
+}
+
+// generation numbers the transactions of nftables in this network namespace; ok is false
+// where the kernel does not say it.
+func generation() (id uint32, ok bool) {
+	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	if err != nil {
+		return 0, false
+	}
+	defer conn.Close()
+	answers, err := conn.Execute(netlink.Message{
+		Header: netlink.Header{Type: unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETGEN, Flags: netlink.Request},
+		Data:   make([]byte, 4), // struct nfgenmsg: of all families
+	})
+	if err != nil || len(answers) != 1 || len(answers[0].Data) < 4 {
+		return 0, false
+	}
+	attributes, err := netlink.NewAttributeDecoder(answers[0].Data[4:])
+	if err != nil {
+		return 0, false
+	}
+	attributes.ByteOrder = binary.BigEndian
+	for attributes.Next() {
+		if attributes.Type() == unix.NFTA_GEN_ID {
+			id, ok = attributes.Uint32(), true
+		}
+	}
+	return id, ok && attributes.Err() == nil
+}
+
+func readOnce(conn *nftables.Conn, name string) (*table, error) {
 	found, err := conn.ListTableOfFamily(name, nftables.TableFamilyBridge)
 	if isAbsent(err) {
 		return nil, nil
@@ -98,8 +145,12 @@ func encode(rule []expr.Any) []byte {
 	return out.Bytes()
 }
 
-// Absent is the fingerprint of a table that is not there.
-const Absent = "absent"
+// Absent is the fingerprint of a table that is not there, and Changed what Mend says of
+// one that is another than it should be.
+const (
+	Absent  = "absent"
+	Changed = "changed"
+)
 
 // Print is a fingerprint of the kernel's table of that name, as packets meet it.
 func Print(name string) (string, error) {

@@ -17,6 +17,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/internal/confinement"
 	"github.com/sbx-dev/sbx/runtime/internal/drivers"
+	"github.com/sbx-dev/sbx/runtime/internal/guard"
 	"github.com/sbx-dev/sbx/runtime/internal/innerwall"
 	"github.com/sbx-dev/sbx/runtime/internal/jobs"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
@@ -104,7 +105,7 @@ func (l Lost) traces() (map[string]string, error) {
 		}
 	}
 	if os.Geteuid() == 0 { // nobody else has any, or may ask
-		walls, err := innerwall.Names()
+		walls, err := l.walls()
 		if err != nil {
 			return nil, err
 		}
@@ -115,6 +116,16 @@ func (l Lost) traces() (map[string]string, error) {
 	add("a policy in SELinux's", confinement.Sandboxes()...)
 	add("a timer", jobs.Sandboxes()...)
 	return found, nil
+}
+
+// walls are the tables that the kernel has, or that the guard is to have it hold.
+func (l Lost) walls() ([]string, error) {
+	loaded, err := innerwall.Names()
+	if err != nil {
+		return nil, err
+	}
+	guarded, err := guard.Of(l.Folder).Names()
+	return append(loaded, guarded...), err
 }
 
 // Has says whether there is something of a sandbox, and no domain. What an interrupted
@@ -160,12 +171,12 @@ func (l Lost) Kind(name string) schema.Backend {
 // Disown gives what is to be removed of a sandbox, and withdraws its name from networks.
 // Nothing tells any more which of those it was on: those that sbx made go, unless
 // somebody is on them.
-func Disown(conn *libvirt.Connect, name string) (left *compiler.Metadata, err error) {
+func (l Lost) Disown(conn *libvirt.Connect, name string) (left *compiler.Metadata, err error) {
 	left = new(compiler.Metadata)
 	if left.Filters, err = virt.FiltersOf(conn, name); err != nil {
 		return nil, err
 	}
-	walls, err := innerwall.Names()
+	walls, err := l.walls()
 	if err != nil {
 		return nil, err
 	}

@@ -32,15 +32,15 @@ func (o *Observer) Drift(conn *libvirt.Connect, name string, kind schema.Backend
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	found := have.unwatched()
 	moved := driftedObjects(have, now)
 	if len(moved) == 0 {
-		return nil, nil
+		return found, nil
 	}
 	differ, err := fields(have)
 	if err != nil {
 		return nil, err
 	}
-	var found []plan.Change
 	for _, object := range moved {
 		since := o.since(have.Metadata, object, name, kind)
 		told := false

@@ -44,6 +44,7 @@ func NetworkObject(name string) string        { return "network " + name }
 func runningNetworkObject(name string) string { return "running network " + name }
 func RulesObject(device string) string        { return "rules of " + device }
 func WallObject(filter string) string         { return "inner wall " + filter }
+func GuardObject(filter string) string        { return "guard of " + filter }
 func namesObject(network string) string       { return "names on " + network }
 func nicObject(device string) string          { return "interface " + device }
 
@@ -77,7 +78,7 @@ func (o *Observed) Fingerprints() (map[string]string, error) {
 		if c.wall != "" {
 			objects[WallObject(c.filter)] = c.wall
 		}
-		objects[nicObject(c.device)] = c.place() + ", " + c.guard()
+		objects[nicObject(c.device)] = c.place() + ", " + c.behind()
 	}
 	for network, records := range o.names {
 		objects[namesObject(network)] = cmp.Or(records, "none")
@@ -123,8 +124,8 @@ func (c nic) place() string {
 	return "on " + c.bridge
 }
 
-// guard says what an interface is behind.
-func (c nic) guard() string {
+// behind says what an interface is behind.
+func (c nic) behind() string {
 	if c.bound == "" {
 		return "behind no filter"
 	}

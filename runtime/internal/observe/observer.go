@@ -12,6 +12,7 @@ import (
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/state"
+	"github.com/sbx-dev/sbx/runtime/internal/guard"
 	"github.com/sbx-dev/sbx/runtime/internal/jobs"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
@@ -53,6 +54,8 @@ type nic struct {
 	bound  string // that it is behind; empty: none
 	rules  string // the fingerprint of those in the kernel
 	wall   string // that of the inner wall behind the filter; empty: there is none, nor was one noted
+
+	unwatched bool // nobody watches that wall, and a guard should
 }
 
 // Observer looks at sandboxes, and at the kernel's rules once for all of them.
@@ -238,6 +241,7 @@ func (o *Observer) interfaces(conn *libvirt.Connect, found *Observed) error {
 		if nic.wall, err = wallOf(found.Metadata, nic.filter); err != nil {
 			return err
 		}
+		nic.unwatched = nic.filter != "" && guard.Of(o.folder).Missing(nic.filter)
 		found.nics = append(found.nics, nic)
 	}
 	return nil

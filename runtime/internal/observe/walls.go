@@ -2,6 +2,7 @@ package observe
 
 import (
 	"cmp"
+	"strings"
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/internal/innerwall"
@@ -9,6 +10,7 @@ import (
 )
 
 const (
+	whyGuard    = "a process of sbx's watches inner walls, and mends them"
 	whyWall     = "the kernel takes an inner wall in one transaction"
 	whyWallGone = "the filter enforces all of it alone"
 )
@@ -24,6 +26,18 @@ func wallOf(noted *compiler.Metadata, filter string) (string, error) {
 		return "", err
 	}
 	return now, err
+}
+
+// unwatched are the inner walls that nobody watches, as drift. It is no part of the notes:
+// the guard is the host's, so that whatever starts one for another sandbox changes it.
+func (o *Observed) unwatched() (found []plan.Change) {
+	for _, nic := range o.nics {
+		if nic.unwatched {
+			found = append(found, plan.Change{Sandbox: o.name, Object: GuardObject(nic.filter), Live: "not running", Desired: "running",
+				Effect: plan.Live, Why: whyGuard, Since: "after its process ended"})
+		}
+	}
+	return found
 }
 
 // walls compares the inner walls of what runs with those that there should be.
@@ -42,6 +56,11 @@ func (c *comparison) walls() error {
 		}
 		if live := cmp.Or(nic.wall, innerwall.Absent); live != desired {
 			c.add(WallObject(nic.filter), plan.Difference{Live: live, Desired: desired}, plan.Live, why)
+		}
+	}
+	for _, u := range c.have.unwatched() {
+		if u.Since = ""; c.want.Walls[strings.TrimPrefix(u.Object, GuardObject(""))] != nil {
+			c.changes = append(c.changes, u)
 		}
 	}
 	return nil

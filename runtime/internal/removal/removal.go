@@ -81,7 +81,7 @@ func (r *Remover) Remove(conn *libvirt.Connect, s Sandbox) error {
 	defer unlock()
 	// Before the files: of a sandbox without a domain these alone say that there is something.
 	for _, f := range s.Metadata.Filters {
-		if err := bound.RemoveFilter(conn, f, r.Drivers.Local()); err != nil {
+		if err := bound.RemoveFilter(clean, conn, f, r.Drivers.Local(), r.Host.Folder); err != nil {
 			return err
 		}
 	}

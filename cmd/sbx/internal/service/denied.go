@@ -17,7 +17,7 @@ import (
 type Denied struct {
 	verb.HostFlags
 	Follow bool   `short:"f" help:"Go on with what comes."`
-	JSON   bool   `help:"Print an object: name, walls (with the counts in and out), denied (each with first, last, count, direction, protocol, from, to, and rule or why), untold, forgotten, missed. With --follow, one of denied a line."`
+	JSON   bool   `help:"Print an object: name, walls (with the counts in and out), denied (each with first, last, count, direction, protocol, from, to, and rule or why), mended (each with wall, times, last, found, why), untold, forgotten, missed. With --follow, one of denied a line."`
 	Name   string `arg:"" help:"The sandbox, as sbx ps lists it."`
 }
 
@@ -108,9 +108,24 @@ func printWalls(w io.Writer, r *denied.Report) {
 	for _, wall := range r.Walls {
 		say.Fprintf(w, "Packets dropped by %s: %d on their way in, %d on their way out.\n", wall.Wall, wall.In, wall.Out)
 	}
+	for _, m := range r.Mended {
+		if m.Times > 0 {
+			say.Fprintf(w, "%s was mended %s, last %s: it was %s.\n", m.Wall, times(m.Times), m.Last.Local().Format(time.DateTime), m.Found)
+		}
+		if m.Why != "" {
+			say.Fprintf(w, "%s is not mended at once: %s.\n", m.Wall, m.Why)
+		}
+	}
 	if r.Untold != "" {
 		say.Fprintf(w, "What is dropped now is not told: %s.\n", r.Untold)
 	}
+}
+
+func times(n uint64) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 // keyOf tells what was shown from what was not.
@@ -139,11 +154,11 @@ func end(a netip.Addr, port uint16) string {
 }
 
 func printDenied(w io.Writer, p denied.Packet) error {
-	times := fmt.Sprintf("%d times, last", p.Count)
+	often := times(p.Count) + ", last"
 	if p.Count == 1 {
-		times = "once,"
+		often = "once,"
 	}
-	if _, err := say.Fprintf(w, "\n%s\n    %s %s\n", packetLine(p), times, p.Last.Local().Format(time.DateTime)); err != nil {
+	if _, err := say.Fprintf(w, "\n%s\n    %s %s\n", packetLine(p), often, p.Last.Local().Format(time.DateTime)); err != nil {
 		return err
 	}
 	if p.Rule == "" {

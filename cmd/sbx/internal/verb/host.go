@@ -29,6 +29,7 @@ func (h *HostFlags) Open(a *App) *runtime.Runtime {
 		Cold:      h.Cold,
 		Forwarder: []string{"sbx", "forward"},
 		Keeper:    []string{"sbx", "keep"},
+		Guard:     []string{"sbx", "guard"},
 		Holder:    []string{"sbx", "hold"},
 		Tether:    []string{"sbx", "tether"},
 		Log:       func(line string) { say.Fprintln(a.Stderr, "sbx:", line) },
