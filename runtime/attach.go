@@ -8,6 +8,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
 	"github.com/sbx-dev/sbx/runtime/internal/listing"
+	"github.com/sbx-dev/sbx/runtime/internal/observe"
 	"github.com/sbx-dev/sbx/runtime/internal/starting"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema"
@@ -34,10 +35,14 @@ func (r *Runtime) Attach(ctx context.Context, name string) (*channel.Client, err
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if !active {
-		return nil, fault.New(diag.NoSandbox, "%s is stopped: sbx up %s starts it", name, name)
+	ended := func() bool { return !active || observe.EndUnseen(dom, name, kind) }
+	if !ended() {
+		client, err := r.dialNamed(ctx, kind, name)
+		if err == nil || ctx.Err() != nil || !ended() {
+			return client, err
+		}
 	}
-	return r.dialNamed(ctx, kind, name)
+	return nil, fault.New(diag.NoSandbox, "%s is stopped: sbx up %s starts it", name, name)
 }
 
 // dialNamed connects to the first process of a sandbox that runs on this machine.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,7 +14,9 @@ import (
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/testhost"
 	"github.com/sbx-dev/sbx/runtime"
+	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/plan"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 const unseenProfile = `package unseen
@@ -50,6 +53,14 @@ func TestAnEndThatLibvirtDoesNotSee(t *testing.T) {
 		t.Errorf("after up, ps calls it %s", state)
 	}
 	killUnseen(t, "unseen")
+	for words, call := range map[string]func() error{
+		"is stopped: sbx up unseen starts it":                              func() error { _, err := r.Attach(t.Context(), "unseen"); return err },
+		"is stopped, and how its command ended is noted nowhere: somebody": func() error { _, err := r.Wait(t.Context(), "unseen"); return err },
+	} {
+		if err := call(); fault.Code(err) != diag.NoSandbox || !strings.Contains(err.Error(), "unseen "+words) {
+			t.Errorf("%v: it is to say that it %s", err, words)
+		}
+	}
 	if _, err := r.Stop(t.Context(), "unseen"); err != nil {
 		t.Errorf("stop: %v", err)
 	}

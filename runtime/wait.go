@@ -7,7 +7,9 @@ import (
 	"io/fs"
 
 	"github.com/sbx-dev/sbx/initramfs/channel"
+	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
+	"github.com/sbx-dev/sbx/schema/diag"
 )
 
 // Wait waits until the sandbox's command has ended for good, and gives its last
@@ -26,6 +28,9 @@ func (r *Runtime) Wait(ctx context.Context, name string) (channel.Status, error)
 		return status, err
 	}
 	noted, noteErr := keep.NotedEnd(r.state().Path(name))
+	if errors.Is(noteErr, fs.ErrNotExist) && fault.Code(err) == diag.NoSandbox {
+		return status, fault.New(diag.NoSandbox, "%s is stopped, and how its command ended is noted nowhere: somebody ended the sandbox before it, or its keeper: sbx up %s starts it", name, name)
+	}
 	if errors.Is(noteErr, fs.ErrNotExist) {
 		return status, err
 	}

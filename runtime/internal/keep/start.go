@@ -138,6 +138,9 @@ func Connect(ctx context.Context, held bool, dir string) (*channel.Client, error
 	if conn == nil {
 		conn, err = dialSocket(ctx, filepath.Join(dir, state.Channel))
 	}
+	if errors.Is(err, unix.ECONNREFUSED) {
+		return nil, errors.New("its first process has ended, and the sandbox ends with it: sbx ps shows what becomes of it")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach the sandbox's first process: %w", err)
 	}
