@@ -1,6 +1,7 @@
 package tracer
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -28,6 +29,7 @@ func TestKilledUnborn(t *testing.T) {
 	}
 	first, unborn := pids[0], pids[1]
 	tracer := &Tracer{first: first, tasks: map[int]*task{first: {process: first}}, helpers: make(helpers, maxHeld), seen: map[any]bool{}}
+	waits := 0
 	seized, done := make(chan error, 1), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -38,15 +40,20 @@ func TestKilledUnborn(t *testing.T) {
 				return
 			}
 		}
-		_, _, _ = unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_INTERRUPT, uintptr(unborn), 0, 0, 0, 0)
-		seized <- nil
+		ws, err := stop(unborn)
+		if err == nil {
+			tracer.stopped(unborn, ws) // as the loop does, which begins with what comes after it
+			waits = len(tracer.unborn)
+		}
+		seized <- err
 		tracer.loop()
 	}()
 	if err := <-seized; err != nil {
 		t.Fatal(err)
 	}
-	become(t, unborn, "t")
-	time.Sleep(50 * time.Millisecond) // so that the loop has seen it; if not, its end is all that it sees
+	if waits != 1 {
+		t.Errorf("%d wait to be reported by who made them", waits)
+	}
 	for _, pid := range []int{unborn, first} {
 		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 			t.Error(err)
@@ -56,6 +63,28 @@ func TestKilledUnborn(t *testing.T) {
 	<-done
 	if len(tracer.unborn) != 0 || len(tracer.tasks) != 0 {
 		t.Errorf("%v are kept, and %v", tracer.unborn, tracer.tasks)
+	}
+}
+
+// stop has a process stand still, and waits until it does. What it reports of its start
+// may come before, and takes the place of that.
+func stop(pid int) (ws unix.WaitStatus, err error) {
+	for {
+		if _, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_INTERRUPT, uintptr(pid), 0, 0, 0, 0); errno != 0 {
+			return ws, errno
+		}
+		for err = unix.EINTR; errors.Is(err, unix.EINTR); {
+			_, err = unix.Wait4(pid, &ws, unix.WALL, nil)
+		}
+		if err == nil && !ws.Stopped() {
+			err = fmt.Errorf("it has ended: %v", ws)
+		}
+		if err != nil || int(ws)>>16 == unix.PTRACE_EVENT_STOP {
+			return ws, err
+		}
+		if err := unix.PtraceCont(pid, 0); err != nil {
+			return ws, err
+		}
 	}
 }
 

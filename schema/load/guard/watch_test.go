@@ -41,7 +41,15 @@ func TestWatchCountsWork(t *testing.T) {
 	if list, stopped := watched(w, func() { take(32); time.Sleep(20 * time.Millisecond) }); stopped {
 		t.Error(list)
 	}
-	list, stopped := watched(w, func() { take(200); time.Sleep(time.Second) })
+	seen := make(chan struct{})
+	defer close(seen)
+	list, stopped := watched(w, func() {
+		take(200)
+		select { // it goes on until it is stopped
+		case <-seen:
+		case <-time.After(2 * time.Minute):
+		}
+	})
 	if !stopped || !strings.Contains(list[0].Message, "64 MiB of memory in all") {
 		t.Error(stopped, list)
 	}
@@ -80,11 +88,18 @@ func TestWatchAllowsForASlowMachine(t *testing.T) {
 }
 
 // What has ended by the time that it is looked at is not refused for having taken long.
+// How long it takes after its last step to be there to be seen, no step can tell: the look
+// comes later and later.
 func TestWatchSeesAnEndLate(t *testing.T) {
-	w, ended := usual, make(chan struct{})
-	w.Time, w.Paces = time.Millisecond, 1
-	w.Pace = func() { <-ended; time.Sleep(50 * time.Millisecond) } // until then nobody looks
-	if list, stopped := watched(w, func() { spin(4); close(ended) }); stopped {
-		t.Error(list)
+	var list diag.List
+	for pause := 50 * time.Millisecond; pause < 20*time.Second; pause *= 2 {
+		w, looks, ended := usual, make(chan struct{}), make(chan struct{})
+		w.Time, w.Paces = time.Millisecond, 1
+		w.Pace = func() { close(looks); <-ended; time.Sleep(pause) } // until then nobody looks
+		var stopped bool
+		if list, stopped = watched(w, func() { spin(4); <-looks; close(ended) }); !stopped {
+			return
+		}
 	}
+	t.Error(list)
 }
