@@ -95,6 +95,7 @@ func (a *Agent) prepareService() {
 	}
 	a.service = service.New(a.table, spec, a.manifest.Run, a.stop, a.log, a.board)
 	a.service.Before(steps)
+	a.service.ReachedAt(a.manifest.Interfaces)
 	a.service.ReloadBy(reload)
 }
 

@@ -40,6 +40,8 @@ type Service struct {
 	orders chan order
 	last   []func() // take in the rest of what has been said otherwise than on the command's output
 
+	interfaces []manifest.Interface // at whose addresses it is reached
+
 	reloading sync.Mutex // held while somebody waits for it
 
 	notices notices
@@ -231,7 +233,7 @@ func (s *Service) settle(again bool, end func(*channel.Status)) {
 // fit to be used.
 func (s *Service) watch(ctx context.Context, broken chan<- error, ready *atomic.Bool) {
 	moment := time.After(firstMoment)
-	awaitAddresses(ctx)
+	s.awaitAddresses(ctx)
 	if s.run.Ready != nil {
 		if err := s.awaitReady(ctx, s.run.Ready); err != nil {
 			broken <- err
