@@ -111,8 +111,7 @@ func (u *up) settle(ctx context.Context) error {
 			return err
 		}
 		var err error
-		observer := observe.New(u.r.state())
-		if now, err = observer.Observe(u.conn, u.s.Name, u.s.Backend, u.s.Metadata); err != nil {
+		if now, err = u.looks.Observe(u.conn, u.s.Name, u.s.Backend, u.s.Metadata); err != nil {
 			return err
 		}
 	}
@@ -147,6 +146,7 @@ func (u *up) release(ctx context.Context) error {
 	}
 	defer unlock()
 	for _, name := range observe.Gone(had.Filters, u.s.Metadata.Filters) {
+		u.rulesChange()
 		if err := bound.RemoveFilter(ctx, u.conn, name, true, u.r.state()); err != nil {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}

@@ -18,6 +18,7 @@ import (
 
 // renew starts the sandbox, in place of an older one that may run.
 func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
+	u.rulesChange()
 	backend, err := u.r.backend(u.s.Backend)
 	if err != nil {
 		return err
@@ -112,6 +113,7 @@ func (u *up) network(ctx context.Context) error {
 		if u.keepsFilter(name) {
 			continue
 		}
+		u.rulesChange()
 		if err := virt.EnsureFilter(u.conn, u.s.Filters[name], u.rulesMoved(name)); err != nil {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}

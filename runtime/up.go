@@ -113,6 +113,7 @@ type up struct {
 	bundle *compiler.Bundle // nil: what is kept of the sandbox
 	result *UpResult
 	have   *observe.Observed
+	looks  *observe.Observer  // has read the kernel's rules, which hold until this Up changes them
 	ports  *forward.Listeners // of the host's published ports
 	expect map[string]string  // the fingerprints that have must have; nil: any
 
@@ -248,8 +249,8 @@ func (u *up) compare() error {
 	if err := u.r.drivers.CheckKind(u.s.Name, u.s.Backend); err != nil {
 		return err
 	}
-	observer := observe.New(u.r.state())
-	if u.have, err = observer.Observe(u.conn, u.s.Name, u.s.Backend, u.s.Metadata); err != nil {
+	u.rulesChange()
+	if u.have, err = u.looks.Observe(u.conn, u.s.Name, u.s.Backend, u.s.Metadata); err != nil {
 		return err
 	}
 	if err := u.refuseMoved(); err != nil {
@@ -265,6 +266,9 @@ func (u *up) compare() error {
 	}
 	return nil
 }
+
+// rulesChange has the kernel's rules read anew when they are next looked at.
+func (u *up) rulesChange() { u.looks = observe.New(u.r.state()) }
 
 // checkFilters refuses a sandbox whose filters are not in force. Where it has just
 // been started, it says whether they hold in part only.
