@@ -129,7 +129,7 @@ func TestGuard(t *testing.T) {
 		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		testhost.WaitFor(t, "drift to say so", time.Minute, func() bool { return slices.Equal(guardDrift(t, r), []string{"guard of sbx-guarded"}) })
+		testhost.WaitFor(t, "drift to say so", 5*time.Minute, func() bool { return slices.Equal(guardDrift(t, r), []string{"guard of sbx-guarded"}) })
 		checks := doctor.Examine(t.Context(), r, schema.LXC)
 		if i := slices.IndexFunc(checks, func(c doctor.Check) bool { return c.Name == "inner wall" }); checks[i].State != doctor.Warn || !strings.Contains(checks[i].Found, "sbx-guarded") {
 			t.Errorf("doctor finds %+v", checks[i])
@@ -143,7 +143,7 @@ func TestGuard(t *testing.T) {
 			t.Error("it is the same process")
 		}
 		nft(t, "delete table bridge sbx-guarded")
-		testhost.WaitFor(t, "the new one to mend", time.Minute, func() bool { return len(guardDrift(t, r)) == 0 })
+		testhost.WaitFor(t, "the new one to mend", 5*time.Minute, func() bool { return len(guardDrift(t, r)) == 0 })
 	})
 
 	restore()

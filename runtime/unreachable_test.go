@@ -18,7 +18,18 @@ import (
 // libvirtd.
 func TestADriverThatDoesNotAnswer(t *testing.T) {
 	testhost.Need(t)
-	const one, own, silent = "/run/libvirt/libvirt-sock", "/run/libvirt/virtlxcd-sock", "/run/libvirt/virtqemud-sock"
+	for answers, silent := range map[string]string{"virtlxcd": "virtqemud", "virtqemud": "virtlxcd"} {
+		t.Run(silent, func(t *testing.T) { doesNotAnswer(t, socket(answers), socket(silent)) })
+	}
+}
+
+// socket is where a daemon of libvirt's is asked.
+func socket(daemon string) string { return "/run/libvirt/" + daemon + "-sock" }
+
+// doesNotAnswer has libvirtd be the daemon of one driver, beside one at whose socket
+// nobody is.
+func doesNotAnswer(t *testing.T, own, silent string) {
+	one := socket("libvirt")
 	if err := os.Rename(one, own); err != nil {
 		t.Fatal(err)
 	}

@@ -258,6 +258,9 @@ func tethersOf(t *testing.T, sbx int) (pids []int) {
 	}
 	for _, file := range children {
 		text, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+			continue // a thread that has ended
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -305,6 +308,7 @@ func (b walled) holdRoot(t *testing.T, name string) (release func()) {
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		t.Fatalf("%s: %v", lock.Name(), err)
 	}
+	t.Cleanup(func() { lock.Close() })
 	return func() { lock.Close() }
 }
 

@@ -25,7 +25,8 @@ type Stdio struct {
 
 // Exec runs a command beside the sandbox's own and waits for its end. A command
 // that does not start is a *Failure. A failing write to Stdout or Stderr ends
-// that output only: the command finds its pipe closed.
+// that output only: the command finds its pipe closed. A write that is under way when
+// ctx ends may end only after Exec has returned.
 func (c *Client) Exec(ctx context.Context, command Command, stdio Stdio) (Exit, error) {
 	return c.session(ctx, Request{Op: OpExec, Command: &command}, stdio)
 }

@@ -22,10 +22,14 @@ func TestWordsComeBeforeReadiness(t *testing.T) {
 		defer close(heard)
 		s.hear(notify.Notice{Ready: true, Word: notify.Ready, Text: "serving", Says: true})
 	}()
+	limit := time.Now().Add(5 * time.Minute)
 	for begun := false; !begun; time.Sleep(time.Millisecond) { // all that is left is to show it, and to say that it is ready
 		s.notices.mu.Lock()
 		begun = s.notices.text == "serving"
 		s.notices.mu.Unlock()
+		if !begun && time.Now().After(limit) {
+			t.Fatal("what it says is not heard")
+		}
 	}
 	if s.awaitNotice(t.Context(), 100*time.Millisecond) == nil {
 		t.Error("who waits for the command goes on, and its words are not shown")

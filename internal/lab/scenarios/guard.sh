@@ -52,11 +52,23 @@ nft delete table bridge sbx-web
 for n in $(seq 300); do nft list table bridge sbx-web >/dev/null 2>&1 && break || sleep 0.1; done
 sbx drift
 
+#: so has one that is ended by its signal, and often
+for round in 1 2 3 4 5 6; do
+	before=$(systemctl show -P MainPID sbx-guard.service)
+	kill "$before"
+	for n in $(seq 300); do
+		if systemctl is-active --quiet sbx-guard.service && test "$(systemctl show -P MainPID sbx-guard.service)" != "$before"; then break; fi
+		sleep 0.1
+	done
+	systemctl is-active sbx-guard.service
+done
+sbx drift
+
 #: libvirtd's restart touches no wall
-nft -a list table bridge sbx-web >/root/before
+nft -s -a list table bridge sbx-web >/root/before
 systemctl restart libvirtd.service
 sbx ps
-nft -a list table bridge sbx-web | diff /root/before -
+nft -s -a list table bridge sbx-web | diff /root/before -
 sbx drift
 
 #: sbx-apply.service leaves the guard, whoever has started it

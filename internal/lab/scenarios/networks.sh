@@ -86,6 +86,7 @@ without() {
 without
 get lxc 80
 closed lxc 81
+systemctl stop sbx-guard.service # which would put it back
 nft delete table bridge sbx-lxc
 # Without either: what is closed is closed by them.
 get lxc 81

@@ -35,6 +35,7 @@ sbx drift
 
 #: each of its walls holds without the other one
 nft -s list table bridge sbx-apache >inner
+systemctl stop sbx-guard.service # which would put it back
 nft delete table bridge sbx-apache
 walled
 sbx drift && exit 1
@@ -46,6 +47,7 @@ for chain in $(cat chains); do iptables -F "$chain"; done
 ebtables -t nat -F PREROUTING
 ebtables -t nat -F POSTROUTING
 walled
+systemctl stop sbx-guard.service # which would put it back
 nft delete table bridge sbx-apache
 curl -fsS --max-time 60 -o /dev/null http://10.83.0.80:81/ # it was the walls that closed it
 

@@ -3,6 +3,7 @@ package drivers
 import (
 	"os"
 	"path/filepath"
+	"slices"
 
 	"libvirt.org/go/libvirt"
 
@@ -19,15 +20,18 @@ func noDriver(kind schema.Backend, err error) bool {
 	if virt.ErrorCode(err) == libvirt.ERR_NO_CONNECT {
 		return true
 	}
-	if virt.ErrorCode(err) != libvirt.ERR_SYSTEM_ERROR || listens("libvirt") || listens(ownDaemon(kind)) {
-		return false
-	}
-	for _, other := range known.Names() {
-		if listens(ownDaemon(other)) {
-			return true
-		}
-	}
-	return false
+	return virt.ErrorCode(err) == libvirt.ERR_SYSTEM_ERROR && !listens("libvirt") && !listens(ownDaemon(kind)) && anyOwnDaemon()
+}
+
+// NobodyToAsk says of why a connection failed that no libvirtd could be asked, and that
+// there is no daemon of one driver's, either, of which nobody knows what it has.
+func NobodyToAsk(err error) bool {
+	return virt.ErrorCode(err) == libvirt.ERR_SYSTEM_ERROR && !anyOwnDaemon()
+}
+
+// anyOwnDaemon says whether a daemon of one driver's has a socket here.
+func anyOwnDaemon() bool {
+	return slices.ContainsFunc(known.Names(), func(kind schema.Backend) bool { return listens(ownDaemon(kind)) })
 }
 
 // Daemon is what runs sandboxes of the backend here: libvirtd, or the daemon of its

@@ -61,7 +61,7 @@ func (d *Drivers) EachDriver() (conns []*libvirt.Connect, err error) {
 // connection and this user may use no libvirtd, or none runs that could be asked.
 func (d *Drivers) EachUsable() ([]*libvirt.Connect, error) {
 	conns, err := d.EachDriver()
-	if len(conns) == 0 && d.named == "" && (os.Geteuid() != 0 || virt.ErrorCode(err) == libvirt.ERR_SYSTEM_ERROR) {
+	if len(conns) == 0 && d.named == "" && (os.Geteuid() != 0 || NobodyToAsk(err)) {
 		return nil, nil
 	}
 	return conns, err

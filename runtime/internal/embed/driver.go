@@ -63,6 +63,7 @@ func (e *Driver) Connect() (*libvirt.Connect, error) {
 		unix.Umask(umask)
 		return nil, fmt.Errorf("libvirt's embedded driver: %w", err)
 	}
+	enterRoot(e.Folder)
 	e.conn, e.root, e.umask = conn, root, umask
 	return conn, e.probe(conn)
 }
@@ -97,7 +98,7 @@ func (e *Driver) Close() {
 	if e.conn != nil {
 		e.conn.Close()
 		e.conn = nil
-		if logs := Logs(filepath.Dir(e.root.Name())); os.RemoveAll(logs) != nil {
+		if logs := Logs(filepath.Dir(e.root.Name())); leaveRoot(e.Folder) && os.RemoveAll(logs) != nil {
 			_ = os.RemoveAll(logs) // it has written meanwhile; what stays all the same, the next process clears
 		}
 		unix.Umask(e.umask)

@@ -42,6 +42,9 @@ func endMachines(root *os.Root) error {
 // its id since.
 func endMachine(root *os.Root, file string) error {
 	f, err := root.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it has just ended
+	}
 	if err != nil {
 		return err
 	}

@@ -17,10 +17,27 @@ import (
 // maxRoots is how many processes at once have a root folder: one at a time uses one.
 const maxRoots = 1024
 
-// roots are the root folders that are this process's, locked, by their state folders.
-var roots struct {
+// roots are the root folders that are this process's, locked, by their state folders, and
+// how many connections each is used by.
+var roots = struct {
 	sync.Mutex
-	of map[state.Folder]*os.File
+	of   map[state.Folder]*os.File
+	used map[state.Folder]int
+}{of: make(map[state.Folder]*os.File), used: make(map[state.Folder]int)}
+
+// enterRoot counts a connection.
+func enterRoot(folder state.Folder) {
+	roots.Lock()
+	defer roots.Unlock()
+	roots.used[folder]++
+}
+
+// leaveRoot counts one that has been closed, and says whether it was the last.
+func leaveRoot(folder state.Folder) bool {
+	roots.Lock()
+	defer roots.Unlock()
+	roots.used[folder]--
+	return roots.used[folder] == 0
 }
 
 // ownRoot gives this process's root folder, by the file in it that is locked. It stays so
@@ -35,9 +52,6 @@ func ownRoot(folder state.Folder) (*os.File, error) {
 	root, err := takeRoot(folder)
 	if err != nil {
 		return nil, err
-	}
-	if roots.of == nil {
-		roots.of = map[state.Folder]*os.File{}
 	}
 	roots.of[folder] = root
 	return root, nil
@@ -62,15 +76,11 @@ func takeRoot(folder state.Folder) (*os.File, error) {
 		if lock == nil {
 			continue
 		}
-		if err = clearRoot(filepath.Dir(lock.Name())); errors.Is(err, errMachine) {
-			left = err
+		if left = clearRoot(filepath.Dir(lock.Name())); left != nil {
 			lock.Close()
 			continue
 		}
-		if err == nil {
-			err = fillRoot(filepath.Dir(lock.Name()))
-		}
-		if err != nil {
+		if err := fillRoot(filepath.Dir(lock.Name())); err != nil {
 			lock.Close()
 			return nil, err
 		}

@@ -231,7 +231,7 @@ func (f Folder) write(name string, data []byte) error {
 
 // lockLimit is how long the guard, or another sbx, may have the lock: each has it for one
 // wall, which takes the kernel seconds where it is one of the largest.
-const lockLimit = 10 * time.Minute
+const lockLimit = 5 * time.Minute
 
 // lock keeps the guard, and every other sbx, from looking at walls and changing them.
 func (f Folder) lock(ctx context.Context) (unlock func(), err error) {

@@ -215,15 +215,20 @@ func (g *guard) markAll() {
 
 // look looks at the walls that are due.
 func (g *guard) look() {
-	now, some := time.Now(), false
+	now, some, wait := time.Now(), false, stoppedLimit
 	for name, w := range g.walls {
 		if w.due.IsZero() || w.due.After(now) {
 			continue
 		}
 		w.due, some = time.Time{}, true
+		unlock, had := g.lock(wait)
+		if !had {
+			wait = 0 // who has it is stopped: once is enough
+		}
 		if !g.hold(name, w) {
 			delete(g.walls, name)
 		}
+		unlock()
 	}
 	if some {
 		debug.FreeOSMemory() // what a large wall took: there is one guard, which does little
@@ -232,7 +237,6 @@ func (g *guard) look() {
 
 // hold has the kernel hold a wall, and says whether there is to be one.
 func (g *guard) hold(name string, w *watch) bool {
-	defer g.lock()()
 	table, err := read(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false
@@ -248,15 +252,15 @@ func (g *guard) hold(name string, w *watch) bool {
 }
 
 // lock waits while an sbx changes a wall: what it makes of it is not for the guard to
-// take back. One that is stopped meanwhile holds up nobody: what the wall is to be stands
-// in its file by then.
-func (g *guard) lock() (unlock func()) {
-	ctx, cancel := context.WithTimeout(context.Background(), stoppedLimit)
+// take back. One that is stopped meanwhile holds up nobody for longer than that: what the
+// wall is to be stands in its file by then.
+func (g *guard) lock(wait time.Duration) (unlock func(), had bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	if lockfile.Wait(ctx, g.changes, lockfile.Exclusive) != nil {
-		return func() {}
+		return func() {}, false
 	}
-	return g.unlock
+	return g.unlock, true
 }
 
 func (g *guard) unlock() { _ = unix.Flock(int(g.changes.Fd()), unix.LOCK_UN) }
@@ -284,6 +288,9 @@ func (w *watch) note(name, was string, failed error) {
 	}
 	if w.pause > 0 && now.Sub(w.last) <= aloneTime {
 		n.Pause = w.pause.String()
+		if w.due.IsZero() {
+			w.due = w.last.Add(aloneTime + time.Second) // when that is over, the note says so
+		}
 	}
 	w.quiet = n.Failed == "" && n.Pause == ""
 	if n != *before {

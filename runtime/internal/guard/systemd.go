@@ -20,15 +20,9 @@ func (f Folder) byUnit(ctx context.Context) bool {
 	if _, err := os.Stat("/run/systemd/system"); err != nil || f.Folder != state.Default { // as sd_booted(3) has it
 		return false
 	}
-	for range 10 { // one that has just left by itself may still be there, as systemd sees it
-		if exec.CommandContext(ctx, "systemctl", "start", unit).Run() != nil {
-			return false
-		}
-		if f.runs() {
-			return true
-		}
-	}
-	return false
+	// One that has just left by itself may still be there, as systemd sees it, for which it
+	// would not start another.
+	return exec.CommandContext(ctx, "systemctl", "restart", unit).Run() == nil && f.runs()
 }
 
 // notifier connects to who wants to know when this process is ready, by sd_notify(3): ready

@@ -139,7 +139,7 @@ func Connect(ctx context.Context, held bool, dir string) (*channel.Client, error
 		conn, err = dialSocket(ctx, filepath.Join(dir, state.Channel))
 	}
 	if errors.Is(err, unix.ECONNREFUSED) {
-		return nil, errors.New("its first process has ended, and the sandbox ends with it: sbx ps shows what becomes of it")
+		return nil, errors.New("its first process serves nobody: it has just ended, and the sandbox ends with it, or libvirt has started the sandbox without sbx: sbx ps shows which, and sbx restart starts it anew")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach the sandbox's first process: %w", err)

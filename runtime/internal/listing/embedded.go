@@ -7,9 +7,9 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/state"
 	"github.com/sbx-dev/sbx/runtime/internal/claims"
+	"github.com/sbx-dev/sbx/runtime/internal/drivers"
 	"github.com/sbx-dev/sbx/runtime/internal/embed"
 	"github.com/sbx-dev/sbx/runtime/internal/proc"
-	"github.com/sbx-dev/sbx/runtime/internal/virt"
 )
 
 // listEmbedded are the machines that processes of sbx run by an embedded driver
@@ -44,7 +44,7 @@ func Embedded(folder state.Folder, name string) *Sandbox {
 	return s
 }
 
-// withoutDaemon says whether err, of the first driver, means that no libvirtd can be used
+// withoutDaemon says whether err, of the first driver that was asked, means that no libvirtd can be used
 // here, where machines run without one. Those who are not root are told that there may be more.
 func (l *Lister) withoutDaemon(err error) bool {
 	if l.Named || err == nil {
@@ -54,7 +54,7 @@ func (l *Lister) withoutDaemon(err error) bool {
 		l.Log("only your own machines are listed; for root's sandboxes, run sbx as root")
 		return true
 	}
-	if virt.ErrorCode(err) != libvirt.ERR_SYSTEM_ERROR {
+	if !drivers.NobodyToAsk(err) {
 		return false
 	}
 	_, stat := os.Stat(l.Folder.Path(state.Embed))

@@ -73,15 +73,18 @@ const guardLimit = 5 * time.Second
 
 // kernelRules reads the rules in force, when they are first asked for.
 func (o *Observer) kernelRules() (rules kernelrules.Rules, err error) {
-	for deadline := time.Now().Add(guardLimit); !o.read; time.Sleep(20 * time.Millisecond) {
+	if o.read {
+		return o.rules, nil
+	}
+	for deadline := time.Now().Add(guardLimit); ; time.Sleep(20 * time.Millisecond) {
 		if rules, err = kernelrules.Read(); err != nil {
 			return nil, err
 		}
 		if len(rules.MissingGuards(rules)) == 0 || time.Now().After(deadline) {
 			o.rules, o.read = rules, true
+			return rules, nil
 		}
 	}
-	return o.rules, nil
 }
 
 // Observe looks at the named sandbox, and at the filters and networks that it

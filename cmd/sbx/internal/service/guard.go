@@ -1,6 +1,10 @@
 package service
 
 import (
+	"os"
+	"os/signal"
+	"syscall"
+
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
 	"github.com/sbx-dev/sbx/runtime"
 )
@@ -11,4 +15,9 @@ type Guard struct {
 	Folder string `arg:""`
 }
 
-func (c *Guard) Run(a *verb.App) error { return runtime.Guard(a.Ctx, c.Folder) }
+func (c *Guard) Run(a *verb.App) error {
+	// Whom a signal ends, and not the last wall's end, systemd lets have a successor: by
+	// its exit code it would seem to have done its work.
+	signal.Reset(os.Interrupt, syscall.SIGTERM)
+	return runtime.Guard(a.Ctx, c.Folder)
+}

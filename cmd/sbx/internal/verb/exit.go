@@ -93,7 +93,7 @@ func isRead(w io.Writer) bool {
 	err = conn.Control(func(fd uintptr) {
 		polled = []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
 		for limit := time.Now().Add(tellTime); ; {
-			n, err := unix.Poll(polled, int(time.Until(limit).Milliseconds()))
+			n, err := unix.Poll(polled, int(max(0, time.Until(limit)).Milliseconds()))
 			if !errors.Is(err, unix.EINTR) || n > 0 || time.Now().After(limit) {
 				return
 			}
