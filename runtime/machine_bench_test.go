@@ -117,7 +117,7 @@ func qemuArguments(b *testing.B, bundle *compiler.Bundle, dir, socket string) []
 	}
 	args := []string{
 		"-no-user-config", "-nodefaults", "-display", "none",
-		"-machine", "q35,usb=off", "-accel", "tcg,tb-size=64", "-cpu", "max,erms=off",
+		"-machine", "q35,usb=off", "-accel", "tcg,tb-size=64", "-cpu", "max,erms=off,fsrm=off",
 		"-m", strconv.Itoa(int(d.Memory.Value / 1024)), "-smp", strconv.Itoa(int(d.VCPU.Value)),
 		"-kernel", filepath.Join(dir, "kernel"), "-initrd", filepath.Join(dir, "initrd"), "-append", d.OS.Cmdline,
 		"-chardev", "socket,id=channel,server=on,wait=off,path=" + socket,

@@ -47,19 +47,22 @@ func chooseAccel(s *bound.Sandbox, forced string) (string, error) {
 // time; a machine's start about fills this one.
 const translationCache = 64 << 10
 
-// fastCopies is a property of x86_64's processors, that they copy bytes fast by one
-// instruction (rep movsb), for which kernels and programs then use that. QEMU (7.2)
-// emulates it byte by byte; without, they copy eight bytes or more at a time, and a
-// command's output takes half the work.
-const fastCopies = "erms"
+// fastCopies are the properties of x86_64's processors that say that they copy bytes fast
+// by one instruction (rep movsb), for which kernels and programs then use that: many bytes,
+// and few, which newer QEMUs claim, too. QEMU emulates that byte by byte; without, they
+// copy eight bytes or more at a time, and a command's output takes half the work (of the
+// first one, QEMU 7.2).
+var fastCopies = []string{"erms", "fsrm"}
 
 // emulate has the domain do without hardware virtualisation.
 func emulate(d *libvirtxml.Domain) {
 	d.Type = "qemu"
 	switch d.OS.Type.Arch {
 	case arch.X86:
-		d.CPU = &libvirtxml.DomainCPU{Mode: "maximum",
-			Features: []libvirtxml.DomainCPUFeature{{Policy: "disable", Name: fastCopies}}}
+		d.CPU = &libvirtxml.DomainCPU{Mode: "maximum"}
+		for _, name := range fastCopies {
+			d.CPU.Features = append(d.CPU.Features, libvirtxml.DomainCPUFeature{Policy: "disable", Name: name})
+		}
 	case arch.ARM:
 		d.CPU = &libvirtxml.DomainCPU{Mode: "custom", Match: "exact", Check: "none",
 			Model: &libvirtxml.DomainCPUModel{Fallback: "forbid", Value: emulatedARM}}

@@ -154,7 +154,7 @@ func TestEmulatedX86(t *testing.T) {
 		CPU:      &libvirtxml.DomainCPU{Mode: "maximum"},
 	}
 	emulate(d)
-	want := []libvirtxml.DomainCPUFeature{{Policy: "disable", Name: "erms"}}
+	want := []libvirtxml.DomainCPUFeature{{Policy: "disable", Name: "erms"}, {Policy: "disable", Name: "fsrm"}}
 	if d.Type != "qemu" || d.CPU.Mode != "maximum" || !slices.Equal(d.CPU.Features, want) {
 		t.Errorf("%+v %+v", d.Type, d.CPU)
 	}
