@@ -1,6 +1,7 @@
 package runtime_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -99,4 +100,42 @@ func emptyDomain(name string) string {
 		panic(err)
 	}
 	return fmt.Sprintf(`<domain type="lxc"><name>%s</name><memory>65536</memory><os><type>exe</type><init>/bin/true</init></os><metadata>%s</metadata></domain>`, name, notes)
+}
+
+// Who withdraws a name from a network bears that another removes it at any moment.
+func TestNamesOnANetworkThatGoes(t *testing.T) {
+	testhost.Need(t)
+	ours, theirs := containers(t), containers(t)
+	ended := make(chan error, 1)
+	go func() { ended <- networkComesAndGoes(theirs, "fleeting") }()
+	for {
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		default:
+		}
+		if err := virt.SetNames(ours, "fleeting", "leaver", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// networkComesAndGoes makes a network of sbx's that knows a sandbox, and removes it, many
+// times.
+func networkComesAndGoes(conn *libvirt.Connect, name string) error {
+	text := fmt.Sprintf("<network><name>%s</name><uuid>%s</uuid><dns><host ip='10.77.0.2'><hostname>leaver</hostname></host></dns></network>", name, compiler.UUID("network", name))
+	for range 20 {
+		network, err := conn.NetworkDefineXML(text)
+		if err != nil {
+			return err
+		}
+		err = errors.Join(network.Create(), network.Destroy(), network.Undefine(), network.Free())
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

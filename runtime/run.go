@@ -175,6 +175,17 @@ func (e *ephemeral) start(ctx context.Context) (client *channel.Client, leave fu
 	if err := context.Cause(ctx); err != nil {
 		return nil, nil, err
 	}
+	var shared *net.UnixListener
+	if backend.Held() {
+		if shared, err = keep.Listen(e.s.Dir); err != nil {
+			return nil, nil, err
+		}
+		defer func() {
+			if err != nil {
+				shared.Close()
+			}
+		}()
+	}
 	endStart := spans.Begin(ctx, "start")
 	first, err := e.create(ctx, backend)
 	endStart()
@@ -199,7 +210,7 @@ func (e *ephemeral) start(ctx context.Context) (client *channel.Client, leave fu
 		client, err := keep.Dial(ctx, first)
 		return client, func() { client.Close() }, err
 	}
-	return keep.Hold(ctx, e.r.options.Holder, e.s.Dir, first)
+	return keep.Hold(ctx, e.r.options.Holder, e.s.Dir, shared, first)
 }
 
 // create starts the domain, while no other sandbox can take its host ids.

@@ -27,17 +27,12 @@ const (
 	holderListener = 4 // where others connect
 )
 
-// Hold connects to a first process over its only connection, which it takes over,
-// and lets other processes use it, until leave is called. A holder does it where
-// argv names one: a process beside this one, which nobody stops with Ctrl-Z.
-func Hold(ctx context.Context, argv []string, dir string, first net.Conn) (client *channel.Client, leave func(), err error) {
+// Hold connects to a first process over its only connection, which it takes over with
+// the listener, and lets other processes use it, until leave is called. A holder does it
+// where argv names one: a process beside this one, which nobody stops with Ctrl-Z.
+func Hold(ctx context.Context, argv []string, dir string, l *net.UnixListener, first net.Conn) (client *channel.Client, leave func(), err error) {
 	if len(argv) > 0 {
-		return startHolder(ctx, argv, dir, first)
-	}
-	l, err := listenShared(dir)
-	if err != nil {
-		first.Close()
-		return nil, nil, err
+		return startHolder(ctx, argv, dir, l, first)
 	}
 	client, err = channel.Dial(ctx, first)
 	if err != nil {
@@ -49,9 +44,9 @@ func Hold(ctx context.Context, argv []string, dir string, first net.Conn) (clien
 }
 
 // startHolder gives the connection to a holder and connects to that.
-func startHolder(ctx context.Context, argv []string, dir string, first net.Conn) (*channel.Client, func(), error) {
+func startHolder(ctx context.Context, argv []string, dir string, l *net.UnixListener, first net.Conn) (*channel.Client, func(), error) {
 	defer first.Close()
-	listener, err := listenerFile(dir)
+	listener, err := given(l)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -174,17 +174,23 @@ func channelFile(ctx context.Context, dir string) (*os.File, error) {
 
 // listenerFile is the socket where others of root's connect to the channel.
 func listenerFile(dir string) (*os.File, error) {
-	l, err := listenShared(dir)
+	l, err := Listen(dir)
 	if err != nil {
 		return nil, err
 	}
+	return given(l)
+}
+
+// given is a listener that goes to another process.
+func given(l *net.UnixListener) (*os.File, error) {
 	defer l.Close()
 	l.SetUnlinkOnClose(false)
 	return l.File()
 }
 
-// listenShared makes that socket.
-func listenShared(dir string) (*net.UnixListener, error) {
+// Listen makes that socket. Who makes it before the sandbox starts has those wait there
+// who come early: nobody takes the channel that one alone can have before its holder does.
+func Listen(dir string) (*net.UnixListener, error) {
 	path := filepath.Join(dir, state.Keeper)
 	if err := hostfile.RemoveFile(path); err != nil { // left behind by one that has ended
 		return nil, err

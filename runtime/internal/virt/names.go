@@ -21,10 +21,16 @@ func PublishedNames(conn *libvirt.Connect, network, sandbox string) (hosts []lib
 	}
 	defer net.Free()
 	active, err := net.IsActive()
-	if !active || err != nil {
+	if goesMeanwhile(err) || err == nil && !active {
+		return nil, false, nil
+	}
+	if err != nil {
 		return nil, false, Plain(err)
 	}
 	all, err := knownHosts(net)
+	if goesMeanwhile(err) {
+		return nil, false, nil
+	}
 	if err != nil {
 		return nil, false, NetworkError(network, err)
 	}
@@ -34,6 +40,13 @@ func PublishedNames(conn *libvirt.Connect, network, sandbox string) (hosts []lib
 		}
 	}
 	return hosts, true, nil
+}
+
+// goesMeanwhile says whether a network has just been stopped or removed, by whoever takes
+// the last sandbox on it down: its name server knows nobody any more.
+func goesMeanwhile(err error) bool {
+	code := ErrorCode(err)
+	return code == libvirt.ERR_NO_NETWORK || code == libvirt.ERR_OPERATION_INVALID
 }
 
 // ShowNames writes records in one line: "10.0.0.2 web www; fd00::2 web www".
@@ -97,7 +110,7 @@ func SetNames(conn *libvirt.Connect, network, sandbox string, want []libvirtxml.
 			continue
 		}
 		// By its address alone: the names stand in the record of each address.
-		if err := updateHost(net, libvirt.NETWORK_UPDATE_COMMAND_DELETE, libvirtxml.NetworkDNSHost{IP: h.IP}); err != nil {
+		if err := updateHost(net, libvirt.NETWORK_UPDATE_COMMAND_DELETE, libvirtxml.NetworkDNSHost{IP: h.IP}); err != nil && !goesMeanwhile(err) {
 			return NetworkError(network, err)
 		}
 	}
