@@ -44,16 +44,19 @@ func process(f Folder) int {
 	return 0
 }
 
+// kill ends it.
+func kill(f Folder) {
+	if pid := process(f); pid > 0 {
+		_ = unix.Kill(pid, unix.SIGKILL)
+	}
+}
+
 // There is one guard from the first wall to the last, whoever asks for one; where it is
 // killed, that shows, and the next who asks starts another; and what it cannot mend it
 // tells. Whether this kernel can hold a wall is not asked: this one is none.
 func TestLife(t *testing.T) {
 	f := fresh(t)
-	t.Cleanup(func() {
-		if pid := process(f); pid > 0 {
-			_ = unix.Kill(pid, unix.SIGKILL)
-		}
-	})
+	t.Cleanup(func() { kill(f) })
 	runtime.LockOSThread() // for good: the thread ends with the test
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Fatal(err)
@@ -121,10 +124,10 @@ func TestLife(t *testing.T) {
 	if !f.runs() {
 		t.Error("it has left a wall")
 	}
-	if err := unix.Kill(process(f), unix.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	testhost.WaitFor(t, "it to be missing again", time.Minute, f.Ended)
+	testhost.WaitFor(t, "it to be missing again", time.Minute, func() bool {
+		kill(f) // also one that was started beside another, and would take its place
+		return f.Ended()
+	})
 	ensure()
 	remove()
 	testhost.WaitFor(t, "it to leave again", time.Minute, func() bool { return !f.runs() })
