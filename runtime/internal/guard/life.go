@@ -147,17 +147,27 @@ func (g *guard) leave() (over bool, err error) {
 	if len(g.walls) > 0 {
 		return false, nil
 	}
-	if names, err := namesIn("/" + state.Walls); len(names) > 0 || err != nil {
+	if wanted, err := g.comes(); wanted || err != nil {
 		return false, err
 	}
 	if err := lockfile.Wait(context.Background(), g.changes, lockfile.Exclusive); err != nil {
 		return false, err
 	}
 	defer g.unlock()
-	if names, err := namesIn("/" + state.Walls); len(names) > 0 || err != nil {
+	if wanted, err := g.comes(); wanted || err != nil {
 		return false, err
 	}
 	return true, g.life.Close()
+}
+
+// comes says whether there is to be a wall again, and has it looked at: whoever came with
+// it has found this guard, and the kernel may have nothing to tell of it.
+func (g *guard) comes() (bool, error) {
+	names, err := namesIn("/" + state.Walls)
+	for _, name := range names {
+		g.mark(name)
+	}
+	return len(names) > 0, err
 }
 
 // next is when a wall has to be looked at, whatever happens; zero where none has.
@@ -207,10 +217,7 @@ func (w *watch) failed(now time.Time) {
 
 // markAll has all walls looked at that there are to be.
 func (g *guard) markAll() {
-	names, _ := namesIn("/" + state.Walls) // root's, for this process to read
-	for _, name := range names {
-		g.mark(name)
-	}
+	_, _ = g.comes() // root's files, for this process to read
 }
 
 // look looks at the walls that are due.
