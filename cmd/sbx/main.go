@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -93,9 +94,22 @@ func main() {
 	}
 	verb.Remember()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, leaveUnread)
 	code := run(ctx, os.Stdin, os.Stdout, os.Stderr, os.Args[1:])
 	stop()
 	os.Exit(code)
+}
+
+// unreadTime is how long nobody may read what an sbx has to say that was told to end.
+const unreadTime = 10 * time.Second
+
+// leaveUnread ends an sbx that was told to end, and cannot because it writes what nobody
+// reads. What it was about is as after any other end of it: the next command goes on from
+// there.
+func leaveUnread() {
+	if verb.Unread(context.Background(), unreadTime, os.Stdout, os.Stderr) {
+		os.Exit(128 + int(syscall.SIGTERM))
+	}
 }
 
 // hushLibvirt has libvirt's library, where it is a whole driver in this process, keep its

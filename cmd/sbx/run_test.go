@@ -149,6 +149,9 @@ func TestSessions(t *testing.T) {
 			readerStops(t, "exec", "--timeout", "2s", sandbox, "--", "yes")
 			if b.backend == "lxc" { // sbx run's output comes by a pipe of its own
 				readerStops(t, append(b.args[:len(b.args):len(b.args)], "--timeout", "5s", "--", "yes")...)
+				toldToEnd(t, b.args...)
+			} else {
+				toldToEnd(t, "exec", sandbox)
 			}
 		})
 		t.Run("a reader that leaves", func(t *testing.T) { aReaderLeaves(t, sandbox) })

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"syscall"
 	"time"
 
@@ -26,10 +25,6 @@ const streamsHelp = `Of standard input sbx takes what the command reads, and lea
 whoever reads next; from a terminal, which cannot be read so, a line more at most,
 and nothing while sbx is in the background. With -n the command has none. Where it
 ends, a terminal of -t gets Ctrl-D.`
-
-// signalPatience is how long a signal waits for a command to be there; when it
-// is over, the signal is for sbx.
-const signalPatience = 200 * time.Millisecond
 
 // terminal is the user's end of a session.
 type terminal struct {
@@ -113,50 +108,6 @@ func (t *terminal) env() []string {
 	return nil
 }
 
-// watch passes signals and new window sizes on to the command until ctx ends. A
-// signal that no command is there to take ends the session.
-func (t *terminal) watch(ctx context.Context, a *verb.App, end context.CancelCauseFunc) {
-	signal.Ignore(syscall.SIGPIPE) // a reader that leaves is the command's matter
-	caught := make(chan os.Signal, 8)
-	signal.Notify(caught, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
-	signals := make(chan syscall.Signal)
-	sizes := make(chan channel.Size)
-	t.stdio.Signals, t.stdio.Resize = signals, sizes
-	in, _ := a.Stdin.(*os.File)
-	tty := t.size != nil && in != nil
-	go func() {
-		defer signal.Stop(caught)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case s := <-caught:
-				if s != syscall.SIGWINCH {
-					pass(signals, s.(syscall.Signal), end)
-				} else if tty {
-					offer(sizes, *windowSize(in))
-				}
-			}
-		}
-	}()
-}
-
-func pass(to chan<- syscall.Signal, s syscall.Signal, end context.CancelCauseFunc) {
-	if !offer(to, s) {
-		end(fmt.Errorf("interrupted by %v", s))
-	}
-}
-
-// offer sends v if somebody takes it in good time.
-func offer[T any](to chan<- T, v T) bool {
-	select {
-	case to <- v:
-		return true
-	case <-time.After(signalPatience):
-		return false
-	}
-}
-
 // session runs a command through do and turns what becomes of it into an exit
 // code.
 func session(a *verb.App, flags sessionFlags, do func(context.Context, *terminal) (channel.Exit, error)) error {
@@ -191,7 +142,9 @@ func sessionError(err error) error {
 	var failure *channel.Failure
 	switch {
 	case errors.Is(err, errTimeout): // whatever was under way
-		return verb.WithCode(verb.ExitTimeout, errTimeout)
+		return verb.AtOnce(verb.ExitTimeout, errTimeout)
+	case errors.Is(err, errUnread):
+		return verb.AtOnce(128+int(syscall.SIGTERM), errUnread)
 	case !errors.As(err, &failure):
 		return verb.WithCode(verb.ExitSbx, err)
 	case failure.Reason == channel.ReasonNotFound:

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/say"
 	"github.com/sbx-dev/sbx/runtime/fault"
@@ -36,12 +33,17 @@ type ExitCode int
 func (c ExitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 // WithCode is err, with the code that sbx ends with for it.
-func WithCode(code int, err error) error { return &codedError{code, err} }
+func WithCode(code int, err error) error { return &codedError{code: code, err: err} }
+
+// AtOnce is WithCode for an end that waits for nobody: where no one reads errors, only the
+// code says it.
+func AtOnce(code int, err error) error { return &codedError{code, err, true} }
 
 // codedError is an error that ends sbx with another code than 1.
 type codedError struct {
-	code int
-	err  error
+	code   int
+	err    error
+	atOnce bool
 }
 
 func (e *codedError) Error() string { return e.err.Error() }
@@ -61,8 +63,8 @@ func Report(stderr io.Writer, err error) int {
 	if errors.As(err, &coded) {
 		status = coded.code
 	}
-	if status == ExitTimeout && !isRead(stderr) {
-		return status // the time is over, also for who does not read
+	if coded != nil && coded.atOnce && !Reads(stderr, tellTime) {
+		return status
 	}
 	if list, ok := diag.From(err); ok {
 		diag.Text(stderr, Here(list), diag.Style{Color: say.Colorful(stderr)})
@@ -74,32 +76,6 @@ func Report(stderr io.Writer, err error) int {
 		say.Fprintf(stderr, "sbx: %v\n", err)
 	}
 	return status
-}
-
-// tellTime is how long the words that --timeout is over wait for whoever reads errors.
-const tellTime = time.Second
-
-// isRead says whether a line can be written without waiting any longer than tellTime.
-func isRead(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return true
-	}
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return true
-	}
-	var polled []unix.PollFd
-	err = conn.Control(func(fd uintptr) {
-		polled = []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
-		for limit := time.Now().Add(tellTime); ; {
-			n, err := unix.Poll(polled, int(max(0, time.Until(limit)).Milliseconds()))
-			if !errors.Is(err, unix.EINTR) || n > 0 || time.Now().After(limit) {
-				return
-			}
-		}
-	})
-	return err != nil || polled[0].Revents != 0
 }
 
 // Here names the files of a list as seen from the current folder.
