@@ -3,7 +3,7 @@
 //
 //	suite FLAG-OR-PACKAGE-OF-GO-TEST… [-- FLAG-OR-PACKAGE-OF-GO-TEST…]…
 //
-// Each group of arguments is a go test of its own, one after the other.
+// Each group of arguments is a go test of its own; all run at once.
 //
 // The last line counts the tests alone: "N passed, N failed, N skipped". A test
 // that has subtests is none itself, but where it fails by itself. A run in which a
@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -31,16 +32,30 @@ func main() {
 	defer stop()
 	r := newReport(os.Stdout, time.Now())
 	good := true
+	var running []*exec.Cmd
+	var events []io.Reader
 	for _, args := range groups(os.Args[1:]) {
-		err := goTest(ctx, args, r)
-		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-			fmt.Fprintln(os.Stderr, "suite:", err)
+		command, out, err := goTest(ctx, args)
+		if good = told(err) && good; err == nil {
+			running, events = append(running, command), append(events, out)
 		}
-		good = good && err == nil
+	}
+	r.follow(quiet, events...)
+	for _, command := range running {
+		good = told(command.Wait()) && good
 	}
 	if !r.finish() || !good {
 		os.Exit(1)
 	}
+}
+
+// told says what is wrong with a go test, and reports whether nothing is; why it fails,
+// it has said itself.
+func told(err error) bool {
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		fmt.Fprintln(os.Stderr, "suite:", err)
+	}
+	return err == nil
 }
 
 // groups splits arguments at each "--".
@@ -54,20 +69,16 @@ func groups(args []string) (all [][]string) {
 	}
 }
 
-// goTest runs go test with args and has r follow it. Where ctx ends, all that it
-// has started is interrupted, and what it did until then is told.
-func goTest(ctx context.Context, args []string, r *report) error {
+// goTest starts go test with args, and gives what it says as it goes. Where ctx ends,
+// all that it has started is interrupted, and what it did until then is told.
+func goTest(ctx context.Context, args []string) (*exec.Cmd, io.Reader, error) {
 	command := exec.CommandContext(ctx, cmp.Or(os.Getenv("GO"), "go"), append([]string{"test", "-json"}, args...)...)
 	command.Stderr = os.Stdout
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGINT) }
 	events, err := command.StdoutPipe()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	if err := command.Start(); err != nil {
-		return err
-	}
-	r.follow(events, quiet)
-	return command.Wait()
+	return command, events, command.Start()
 }

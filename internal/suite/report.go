@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -67,22 +68,17 @@ func newReport(out io.Writer, begun time.Time) *report {
 	return &report{out: out, begun: begun, tests: make(map[key]*test), folders: make(map[string]*folder), builds: make(map[string][]string)}
 }
 
-// follow reads events until their end. Where nothing has ended for a while, it
-// says what is at work.
-func (r *report) follow(from io.Reader, quiet time.Duration) {
+// follow reads events of several go tests until their end. Where nothing has ended for
+// a while, it says what is at work.
+func (r *report) follow(quiet time.Duration, from ...io.Reader) {
 	lines := make(chan []byte)
+	var readers sync.WaitGroup
+	for _, events := range from {
+		readers.Go(func() { readLines(events, lines) })
+	}
 	go func() {
-		defer close(lines)
-		in := bufio.NewReader(from)
-		for {
-			line, err := in.ReadBytes('\n')
-			if len(line) > 0 {
-				lines <- line
-			}
-			if err != nil {
-				return
-			}
-		}
+		readers.Wait()
+		close(lines)
 	}()
 	still := time.NewTimer(quiet)
 	for {
@@ -102,6 +98,20 @@ func (r *report) follow(from io.Reader, quiet time.Duration) {
 		case <-still.C:
 			r.atWork()
 			still.Reset(quiet)
+		}
+	}
+}
+
+// readLines sends each line that there is to read.
+func readLines(from io.Reader, lines chan<- []byte) {
+	in := bufio.NewReader(from)
+	for {
+		line, err := in.ReadBytes('\n')
+		if len(line) > 0 {
+			lines <- line
+		}
+		if err != nil {
+			return
 		}
 	}
 }
