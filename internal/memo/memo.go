@@ -22,7 +22,7 @@ import (
 
 // The most that is kept.
 const (
-	MaxEntries = 1000
+	MaxEntries = 1100     // a thousand profiles, and the modules that they stand in
 	MaxSize    = 1 << 20  // bytes of one entry
 	MaxTotal   = 16 << 20 // bytes of all
 )

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/sbx-dev/sbx/schema"
 	"github.com/sbx-dev/sbx/schema/load/guard"
@@ -54,15 +55,29 @@ func findRoot(dir string) string {
 	}
 }
 
-// openProject reads the project whose root is dir.
-func openProject(dir string) (*project, error) {
+// openProject reads the project whose root is dir. The Memory may be nil.
+func openProject(dir string, m Memory) (*project, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
 	}
-	p := &project{dir: dir, disk: root.FS()}
-	return p, p.addSchema()
+	p := &project{dir: dir, disk: disk{root}}
+	return p, p.addSchema(m)
 }
+
+// disk is the tree of a folder, as os.Root.FS gives it, but that it waits for no FIFO.
+type disk struct{ root *os.Root }
+
+func (d disk) Open(name string) (fs.File, error) {
+	f, err := d.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (d disk) Stat(name string) (fs.FileInfo, error)      { return d.root.Stat(name) }
+func (d disk) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(d.root.FS(), name) }
 
 // builtinDir is where the schema stands in every tree.
 const builtinDir = "cue.mod/sbx"
@@ -71,33 +86,56 @@ const builtinDir = "cue.mod/sbx"
 // that allows a module to be replaced by a folder.
 const language = "v0.17.0"
 
+// frame is the modules around the schema in a project's tree. It depends on what the
+// project's own module file says, and on nothing else.
+type frame struct {
+	SchemaDir string            `json:"schemaDir"` // where the schema's files stand
+	Files     map[string][]byte `json:"files"`     // the modules' own, by their paths
+}
+
 // addSchema puts this binary's schema where the project's imports look for it,
 // in place of any copy that the project holds.
-func (p *project) addSchema() error {
-	m := &modfile.File{Module: "profiles.invalid@v0", Language: &modfile.Language{Version: language}}
-	own, err := p.module()
+func (p *project) addSchema(m Memory) error {
+	module, err := p.session().read(moduleName)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	around, err := rememberedFrame(m, module)
 	if err != nil {
 		return err
 	}
-	if own != nil {
+	p.schemaDir, p.overlay = around.SchemaDir, around.Files
+	for name, data := range schema.Files() {
+		p.overlay[path.Join(p.schemaDir, name)] = data
+	}
+	return nil
+}
+
+// moduleName is a project's module file.
+const moduleName = "cue.mod/module.cue"
+
+// newFrame is the frame in a project with that module file, or with none.
+func newFrame(module []byte) (*frame, error) {
+	m := &modfile.File{Module: "profiles.invalid@v0", Language: &modfile.Language{Version: language}}
+	if module != nil {
+		own, err := modfile.ParseNonStrict(module, moduleName)
+		if err != nil {
+			return nil, err
+		}
 		m.Module = own.QualifiedModule()
 		if own.Language != nil && semver.Compare(own.Language.Version, language) > 0 {
 			m.Language = own.Language
 		}
 	}
-	p.overlay = make(map[string][]byte)
+	f := &frame{Files: map[string][]byte{moduleName: moduleFile(m)}}
 	if m.ModuleRootPath() == schema.ModulePath {
-		p.schemaDir = "schema"
+		f.SchemaDir = "schema"
 	} else {
-		p.schemaDir = builtinDir + "/schema"
-		p.overlay[builtinDir+"/cue.mod/module.cue"] = moduleFile(&modfile.File{Module: schema.ModulePath + "@v0", Language: m.Language})
-		p.overlay["cue.mod/local-module.cue"] = []byte(`deps: "` + schema.ModulePath + `@v0": {v: "v0.0.1", replaceWith: "./` + builtinDir + "\"}\n")
+		f.SchemaDir = builtinDir + "/schema"
+		f.Files[builtinDir+"/cue.mod/module.cue"] = moduleFile(&modfile.File{Module: schema.ModulePath + "@v0", Language: m.Language})
+		f.Files["cue.mod/local-module.cue"] = []byte(`deps: "` + schema.ModulePath + `@v0": {v: "v0.0.1", replaceWith: "./` + builtinDir + "\"}\n")
 	}
-	p.overlay["cue.mod/module.cue"] = moduleFile(m)
-	for name, data := range schema.Files() {
-		p.overlay[path.Join(p.schemaDir, name)] = data
-	}
-	return nil
+	return f, nil
 }
 
 func moduleFile(m *modfile.File) []byte {
@@ -106,19 +144,6 @@ func moduleFile(m *modfile.File) []byte {
 		panic(err) // its parts were parsed or are constant
 	}
 	return data
-}
-
-// module is the project's module file; nil where there is none.
-func (p *project) module() (*modfile.File, error) {
-	const name = "cue.mod/module.cue"
-	data, err := p.session().read(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return modfile.ParseNonStrict(data, name)
 }
 
 // session is a view of the project for the loading of one profile; it bounds
@@ -180,7 +205,7 @@ func (s *session) readFile(name string, info fs.FileInfo) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	data, err := readBounded(f, info)
 	if err == nil && len(data) > maxFile {
 		err = fmt.Errorf("%s is %w: a file of a profile may have %d bytes", name, guard.ErrTooLarge, maxFile)
 	}
@@ -188,6 +213,14 @@ func (s *session) readFile(name string, info fs.FileInfo) ([]byte, error) {
 		err = guard.Text(name, data)
 	}
 	return data, err
+}
+
+// readBounded reads a file to its end, or a byte more than a file of a profile may have.
+func readBounded(f io.Reader, info fs.FileInfo) ([]byte, error) {
+	var all bytes.Buffer
+	all.Grow(int(min(info.Size(), maxFile)) + bytes.MinRead) // so that it need not grow
+	_, err := all.ReadFrom(io.LimitReader(f, maxFile+1))
+	return all.Bytes(), err
 }
 
 // hidden reports whether a path is one of the folders of a module in which plain

@@ -6,6 +6,7 @@ import (
 	"debug/elf"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -60,21 +61,33 @@ func (s *seen) spoil() {
 
 func (s *seen) file(path string, data []byte) {
 	if s != nil {
-		sum := sha256.Sum256(data)
-		s.note(path, "file "+string(sum[:]))
+		s.note(path, fileFact(data))
 	}
 }
 
 func (s *seen) folder(path string, entries []fs.DirEntry) {
-	if s == nil {
-		return
+	if s != nil {
+		s.note(path, folderFact(entries))
 	}
+}
+
+// fileFact is the fact of a path where a file is.
+func fileFact(data []byte) string {
+	sum := sha256.Sum256(data)
+	return "file " + string(sum[:])
+}
+
+// folderFact is that of a folder.
+func folderFact(entries []fs.DirEntry) string {
 	sum := sha256.New()
 	for _, e := range entries {
 		_, _ = sum.Write([]byte(e.Name() + "\x00" + e.Type().String() + "\x00"))
 	}
-	s.note(path, "folder "+string(sum.Sum(nil)))
+	return "folder " + string(sum.Sum(nil))
 }
+
+// nothing is the fact of a path where nothing is.
+const nothing = "nothing"
 
 // failed notes that nothing is there; any other failure may be another one next time.
 func (s *seen) failed(path string, err error) {
@@ -82,22 +95,44 @@ func (s *seen) failed(path string, err error) {
 		s.spoil()
 		return
 	}
-	s.note(path, "nothing")
+	s.note(path, nothing)
 }
 
-// same says whether a project still has what was seen.
-func (s *session) same(facts map[string][]byte) bool {
-	s.seen = &seen{facts: make(map[string]string)}
-	for path, fact := range facts {
-		f, err := s.Open(path)
-		if err == nil {
-			f.Close()
-		}
-		if s.seen.spoilt || s.seen.facts[path] != string(fact) {
+// same says whether a project still has what was seen of it.
+func (p *project) same(facts map[string][]byte) bool {
+	for path, was := range facts {
+		if is, err := p.fact(path); err != nil || is != string(was) {
 			return false
 		}
 	}
 	return true
+}
+
+// fact is what stands at a path of the disk now.
+func (p *project) fact(name string) (string, error) {
+	if hidden(name) {
+		return nothing, nil
+	}
+	f, err := p.disk.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nothing, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return "", err
+	case info.IsDir():
+		entries, err := p.list(name)
+		return folderFact(entries), err
+	case !info.Mode().IsRegular():
+		return "", fmt.Errorf("%s is not a regular file", name)
+	}
+	data, err := readBounded(f, info)
+	return fileFact(data), err
 }
 
 // kept is a profile as Memory has it.
@@ -113,9 +148,17 @@ type keptPlace struct {
 	Here bool     `json:"here,omitempty"` // in the project's folder, which the key names
 }
 
+// memory is where what is right is kept, if anywhere.
+func (c *Config) memory() Memory {
+	if c.Policy != "" {
+		return nil
+	}
+	return c.Memory
+}
+
 // watch begins to note what a profile depends on, where there is somebody to keep it.
 func (c *Config) watch() *seen {
-	if c.Memory == nil || c.Policy != "" {
+	if c.memory() == nil {
 		return nil
 	}
 	return &seen{facts: make(map[string]string)}
@@ -124,12 +167,12 @@ func (c *Config) watch() *seen {
 // remembered is the target's profile, if it was right when its files said the same; it
 // is checked again but for what CUE checks. Else it is nil.
 func (c *Config) remembered(t target) *schema.Profile {
-	if c.Memory == nil || c.Policy != "" {
+	if c.memory() == nil {
 		return nil
 	}
 	data := c.Memory.Get(c.memoryKey(t))
 	var k kept
-	if data == nil || json.Unmarshal(data, &k) != nil || !t.session().same(k.Facts) {
+	if data == nil || json.Unmarshal(data, &k) != nil || !t.project.same(k.Facts) {
 		return nil
 	}
 	p, err := schema.Decode(k.Profile)
@@ -171,6 +214,27 @@ func (c *Config) remember(t target, profile []byte, found places) {
 	}
 }
 
+// rememberedFrame is the frame in a project with that module file, if it was worked out
+// before: CUE takes longer to read such a file than sbx to look a profile up.
+func rememberedFrame(m Memory, module []byte) (*frame, error) {
+	if m == nil {
+		return newFrame(module)
+	}
+	key := memo.Key("module", program(), strconv.FormatBool(module != nil), string(module))
+	var known frame
+	if data := m.Get(key); data != nil && json.Unmarshal(data, &known) == nil && known.SchemaDir != "" && known.Files != nil {
+		return &known, nil
+	}
+	f, err := newFrame(module)
+	if err != nil {
+		return nil, err
+	}
+	if data, err := json.Marshal(f); err == nil {
+		m.Put(key, data)
+	}
+	return f, nil
+}
+
 // memoryKey names all that a profile depends on but what is seen of the project: this
 // very program, its schema with it, what CUE reads from the environment, the module,
 // and what is asked for.
@@ -178,7 +242,7 @@ func (c *Config) memoryKey(t target) string {
 	parts := []string{
 		"profile", program(), os.Getenv("CUE_EXPERIMENT"), os.Getenv("CUE_DEBUG"),
 		t.project.dir, t.project.without, t.project.mark, t.dir, t.pkg, t.file, string(t.stdin),
-		t.project.schemaDir, string(t.project.overlay["cue.mod/module.cue"]), string(t.project.overlay["cue.mod/local-module.cue"]),
+		t.project.schemaDir, string(t.project.overlay[moduleName]), string(t.project.overlay["cue.mod/local-module.cue"]),
 		strconv.FormatBool(c.Tests), strconv.FormatBool(t.walked), strconv.FormatBool(c.FS != nil),
 	}
 	return memo.Key(append(parts, c.Tags...)...)

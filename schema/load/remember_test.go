@@ -1,27 +1,43 @@
 package load
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sbx-dev/sbx/schema"
 )
 
-// notes is a Memory that counts what comes out of it.
+// notes is a Memory that counts the profiles that come out of it.
 type notes struct {
 	kept map[string][]byte
 	hits int
 }
 
 func (n *notes) Get(key string) []byte {
-	if n.kept[key] != nil {
+	if isProfile(n.kept[key]) {
 		n.hits++
 	}
 	return n.kept[key]
 }
+
+// profiles is how many of what is kept are profiles; the others are modules.
+func (n *notes) profiles() (count int) {
+	for _, data := range n.kept {
+		if isProfile(data) {
+			count++
+		}
+	}
+	return count
+}
+
+func isProfile(data []byte) bool { return bytes.HasPrefix(data, []byte(`{"facts":`)) }
 
 func (n *notes) Put(key string, data []byte) { n.kept[key] = data }
 
@@ -84,13 +100,26 @@ func TestRememberedIsAsReadAnew(t *testing.T) {
 			writeIn(t, dir, "site/cue.mod/module.cue", "module: \"example.org/q@v0\"\nlanguage: version: \"v0.17.0\"\n")
 		}, false},
 		"a link in place of its file": {func(dir string, _ *Config) { relink(t, dir) }, false},
+		"a FIFO in place of a file above": {func(dir string, _ *Config) {
+			path := filepath.Join(dir, "base.cue")
+			if err := errors.Join(os.Remove(path), unix.Mkfifo(path, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+		"a folder in place of what it embeds": {func(dir string, _ *Config) {
+			path := filepath.Join(dir, "site/env.json")
+			if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+		"a module that is wrong": {func(dir string, _ *Config) { writeIn(t, dir, "cue.mod/module.cue", "module: 7\n") }, false},
 	} {
 		t.Run(what, func(t *testing.T) {
 			dir := rememberedProject(t)
 			memory := &notes{kept: map[string][]byte{}}
 			first := &Config{Dir: dir, Memory: memory}
-			if _, err := first.Load("site/web.cue"); err != nil || len(memory.kept) != 1 {
-				t.Fatalf("%v, %d are kept", err, len(memory.kept))
+			if _, err := first.Load("site/web.cue"); err != nil || memory.profiles() != 1 {
+				t.Fatalf("%v, %d are kept", err, memory.profiles())
 			}
 			again := &Config{Dir: dir, Memory: memory}
 			change.make(dir, again)
@@ -144,6 +173,42 @@ func relink(t *testing.T, dir string) {
 	}
 }
 
+// What a module file comes to is remembered as it is worked out anew, and is not where the
+// file is wrong.
+func TestAModuleIsRememberedAsReadAnew(t *testing.T) {
+	memory := &notes{kept: map[string][]byte{}}
+	right := 0
+	for _, text := range []string{
+		"module: \"example.org/p@v0\"\nlanguage: version: \"v0.17.0\"\n",
+		"module: \"example.org/p@v0\"\nlanguage: version: \"v0.99.0\"\n",
+		"module: \"" + schema.ModulePath + "\"\nlanguage: version: \"v0.17.0\"\n",
+		"",
+	} {
+		module := []byte(text)
+		want, wantErr := newFrame(module)
+		for range 2 {
+			got, err := rememberedFrame(memory, module)
+			if !reflect.DeepEqual(got, want) || (err == nil) != (wantErr == nil) {
+				t.Errorf("%q: %+v (%v), want %+v (%v)", text, got, err, want, wantErr)
+			}
+		}
+		if wantErr == nil {
+			right++
+		}
+		if len(memory.kept) != right {
+			t.Errorf("%q: %d are kept", text, len(memory.kept))
+		}
+	}
+	none, err := rememberedFrame(memory, nil)
+	if want, _ := newFrame(nil); err != nil || right < 2 || !reflect.DeepEqual(none, want) {
+		t.Errorf("no file: %+v (%v)", none, err)
+	}
+	before := len(memory.kept)
+	if _, err := rememberedFrame(memory, []byte("module: 7\n")); err == nil || len(memory.kept) != before {
+		t.Errorf("one that is wrong: %v, %d are kept", err, len(memory.kept))
+	}
+}
+
 // What is remembered is checked as if CUE had just given it, and what cannot be read is
 // nothing.
 func TestWhatIsRememberedIsCheckedAgain(t *testing.T) {
@@ -175,15 +240,15 @@ func TestWhatIsNotRemembered(t *testing.T) {
 	dir := rememberedProject(t)
 	memory := &notes{kept: map[string][]byte{}}
 	writeIn(t, dir, "policy/p.cue", "package policy\nname: string\n")
-	if _, err := (&Config{Dir: dir, Memory: memory, Policy: filepath.Join(dir, "policy")}).Load("site/web.cue"); err != nil {
-		t.Fatal(err)
+	if _, err := (&Config{Dir: dir, Memory: memory, Policy: filepath.Join(dir, "policy")}).Load("site/web.cue"); err != nil || len(memory.kept) != 0 {
+		t.Fatalf("%v, %d are kept under a policy", err, len(memory.kept))
 	}
 	appendTo(t, dir, "site/web.cue", "nmae: 1\n")
 	if _, err := (&Config{Dir: dir, Memory: memory}).Load("site/web.cue"); err == nil {
 		t.Fatal("a mistake is none")
 	}
-	if len(memory.kept) != 0 {
-		t.Errorf("%d are kept", len(memory.kept))
+	if memory.profiles() != 0 {
+		t.Errorf("%d are kept", memory.profiles())
 	}
 }
 

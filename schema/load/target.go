@@ -83,7 +83,7 @@ func (c *Config) argument(arg string, open map[string]*project) ([]target, error
 func (c *Config) locate(arg string, open map[string]*project) (*project, string, error) {
 	if c.FS != nil {
 		p := &project{disk: c.FS}
-		return p, path.Clean(arg), p.addSchema()
+		return p, path.Clean(arg), p.addSchema(c.memory())
 	}
 	abs, err := filepath.Abs(filepath.Join(c.Dir, arg))
 	if filepath.IsAbs(arg) {
@@ -112,7 +112,7 @@ func (c *Config) projectOf(real string, open map[string]*project) (*project, err
 	}
 	root := findRoot(dir)
 	if open[root] == nil {
-		p, err := openProject(root)
+		p, err := openProject(root, c.memory())
 		if err != nil {
 			return nil, loadError(diag.Pos{File: "cue.mod/module.cue", Dir: root}, err)
 		}

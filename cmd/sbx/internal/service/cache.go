@@ -22,10 +22,10 @@ func (Cache) Help() string {
 	return `Unpacking a kernel takes a second or more, so what was made for a machine is kept
 for the next one, up to 1 GiB in all: kernels, initrds, and machines that were saved
 as they booted (kind machine; machine-started notes that the first of its like has
-started, and the second one will be saved). So is what a profile came to, up to 1,000 of
-them and 16 MiB, for you alone: it is used again while all files that it is made of,
-its tags and sbx itself are what they were. With SBX_CACHE=off in the environment,
-profiles are evaluated anew each time.
+started, and the second one will be saved). So is what a profile or a module file came
+to, up to 1,100 of them and 16 MiB, for you alone: it is used again while all files that
+it is made of, its tags and sbx itself are what they were. With SBX_CACHE=off in the
+environment, profiles are evaluated anew each time.
 
 Examples:
   sbx cache
