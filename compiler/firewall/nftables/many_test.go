@@ -86,7 +86,7 @@ func BenchmarkWalls(b *testing.B) {
 			p := manyRules(b, n, draw)
 			b.Run(fmt.Sprintf("%s/%d/filter", name, n), func(b *testing.B) {
 				for b.Loop() {
-					if _, err := nwfilter.Lower(p); err != nil {
+					if _, err := alone(p); err != nil {
 						b.Fatal(err)
 					}
 				}

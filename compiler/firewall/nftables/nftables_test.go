@@ -42,7 +42,7 @@ func walls(t *testing.T, i firewall.Interface, rules firewall.Rules) (*firewall.
 	}
 	outer, err := nwfilter.Outer(p)
 	if err == nil && outer == nil {
-		outer, err = nwfilter.Lower(p)
+		outer, err = alone(p)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +52,15 @@ func walls(t *testing.T, i firewall.Interface, rules firewall.Rules) (*firewall.
 		t.Fatal(err)
 	}
 	return p, table, outer.Model
+}
+
+// alone is the filter that enforces a policy by itself.
+func alone(p *firewall.Policy) (*nwfilter.Compiled, error) {
+	parts, err := nwfilter.Parts(p)
+	if err != nil {
+		return nil, err
+	}
+	return nwfilter.Lower(p, parts)
 }
 
 // randomWalls draws until the rules fit the interface.

@@ -47,16 +47,26 @@ func Compile(i firewall.Interface, r firewall.Rules) (*Compiled, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Lower(policy)
+	parts, err := Parts(policy)
+	if err != nil {
+		return nil, err
+	}
+	return Lower(policy, parts)
 }
 
-// Lower lowers a policy and proves the result. An error holds a diag.List when the
-// rules are too many.
-func Lower(p *firewall.Policy) (*Compiled, error) {
+// Parts are what a policy's filter is made of. An error holds a diag.List when they are
+// too many.
+func Parts(p *firewall.Policy) ([]firewall.Part, error) {
 	parts := p.Smallest()
 	if n := size(p, parts); n > MaxFilterRules {
 		return nil, tooMuch(p, "the rules become %d rules of a packet filter, of which sbx takes %d", n, MaxFilterRules)
 	}
+	return parts, nil
+}
+
+// Lower lowers a policy's Parts and proves the result. An error holds a diag.List when
+// the filter is too large.
+func Lower(p *firewall.Policy, parts []firewall.Part) (*Compiled, error) {
 	c, err := written(p, write(p, parts))
 	if err != nil {
 		return nil, err

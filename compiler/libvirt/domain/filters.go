@@ -1,8 +1,10 @@
 package domain
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/sbx-dev/sbx/compiler/firewall"
 	"github.com/sbx-dev/sbx/compiler/firewall/nftables"
@@ -34,7 +36,7 @@ func Filters(interfaces []resolve.Interface) ([]Filter, error) {
 	var list []Filter
 	var faults diag.List
 	for _, i := range interfaces {
-		compiled, err := nwfilter.Lower(i.Policy)
+		lowered, err := lower(i)
 		if of, ok := diag.From(err); ok {
 			faults = append(faults, of...)
 			continue
@@ -42,23 +44,36 @@ func Filters(interfaces []resolve.Interface) ([]Filter, error) {
 		if err != nil {
 			return nil, err
 		}
-		walls, err := newWalls(i.Policy, i.Device(), compiled)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, Filter{compiled, walls, i.Key, i.Path})
+		list = append(list, *lowered)
 	}
 	return list, faults.Err()
 }
 
-// newWalls lowers a policy to two walls and proves them; nil where they are too large.
-func newWalls(p *firewall.Policy, device string, alone *nwfilter.Compiled) (*Walls, error) {
-	outer, err := nwfilter.Outer(p)
+// lower lowers the allow-list of one interface both ways, side by side: each takes about
+// as long as the other.
+func lower(i resolve.Interface) (*Filter, error) {
+	parts, err := nwfilter.Parts(i.Policy)
 	if err != nil {
 		return nil, err
 	}
-	if outer == nil {
-		outer = alone
+	alone := sync.OnceValues(func() (*nwfilter.Compiled, error) { return nwfilter.Lower(i.Policy, parts) })
+	go alone()
+	walls, failed := newWalls(i.Policy, i.Device(), alone)
+	compiled, err := alone()
+	if err = cmp.Or(err, failed); err != nil {
+		return nil, err
+	}
+	return &Filter{compiled, walls, i.Key, i.Path}, nil
+}
+
+// newWalls lowers a policy to two walls and proves them; nil where they are too large.
+func newWalls(p *firewall.Policy, device string, alone func() (*nwfilter.Compiled, error)) (*Walls, error) {
+	outer, err := nwfilter.Outer(p)
+	if err == nil && outer == nil {
+		outer, err = alone()
+	}
+	if err != nil {
+		return nil, err
 	}
 	w := &Walls{Outer: outer}
 	if w.Inner, err = nftables.Compile(p, device); err == nil {
