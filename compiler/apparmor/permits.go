@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/sbx-dev/sbx/internal/pattern"
 )
 
 // Rule is a rule on files of a written profile, in words of its text.
@@ -17,14 +19,14 @@ type Rule struct {
 }
 
 // fileRule is how File and Allow write one.
-var fileRule = regexp.MustCompile(`^\s*(deny )?"((?:[^"\\]|\\.)*)" ([a-z]+),$`)
+var fileRule = pattern.Of(`^\s*(deny )?"((?:[^"\\]|\\.)*)" ([a-z]+),$`)
 
 // Rules are a profile's rules on files, with its variables bound to what they stand for.
 // Those that hold for a file's owner alone are not among them.
 func Rules(profile []byte, values map[Variable]string) ([]Rule, error) {
 	var rules []Rule
 	for line := range strings.Lines(string(profile)) {
-		words := fileRule.FindStringSubmatch(strings.TrimRight(line, "\n"))
+		words := fileRule().FindStringSubmatch(strings.TrimRight(line, "\n"))
 		if words == nil {
 			continue
 		}

@@ -8,13 +8,13 @@ import (
 	"maps"
 	"os"
 	"os/exec"
-	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/sbx-dev/sbx/internal/pattern"
 	"github.com/sbx-dev/sbx/internal/turns"
 )
 
@@ -36,7 +36,7 @@ type result struct {
 }
 
 // version is a program's name with its version, of a line that says more.
-var version = regexp.MustCompile(`^[^\n]*?\d+(\.\d+)*`)
+var version = pattern.Of(`^[^\n]*?\d+(\.\d+)*`)
 
 // begin describes the machine.
 func begin(ctx context.Context, now time.Time) (*report, error) {
@@ -48,7 +48,7 @@ func begin(ctx context.Context, now time.Time) (*report, error) {
 	r.Machine = []string{strconv.Itoa(runtime.NumCPU()) + " processors (" + runtime.GOARCH + "), machines emulated"}
 	for _, argv := range [][]string{{"uname", "-sr"}, {"libvirtd", "--version"}, {"qemu-system-x86_64", "--version"}} {
 		if out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).Output(); err == nil {
-			r.Machine = append(r.Machine, version.FindString(string(out)))
+			r.Machine = append(r.Machine, version().FindString(string(out)))
 		}
 	}
 	r.Machine = append(r.Machine, runtime.Version())

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/draft/cuetext"
 	"github.com/sbx-dev/sbx/internal/draft/hostfile"
 	"github.com/sbx-dev/sbx/internal/draft/profile"
+	"github.com/sbx-dev/sbx/internal/pattern"
 )
 
 // place is a path that is to be inside.
@@ -213,11 +213,11 @@ func (s *service) worthNaming(name string) bool {
 	return ok && under(name, []string{"/etc", "/srv", "/var/www", "/opt"}) && !slices.Contains([]string{"/etc/ssl", "/etc/ssl/private", "/etc/default"}, name)
 }
 
-var absolutePath = regexp.MustCompile(`(?:^|[\s"'=:,(\[])(/[A-Za-z0-9._+@/-]+)`)
+var absolutePath = pattern.Of(`(?:^|[\s"'=:,(\[])(/[A-Za-z0-9._+@/-]+)`)
 
 // absolutes are the absolute paths in a text.
 func absolutes(text string) (all []string) {
-	for _, m := range absolutePath.FindAllStringSubmatch(text, 64) {
+	for _, m := range absolutePath().FindAllStringSubmatch(text, 64) {
 		if name := profile.Path(strings.TrimRight(m[1], ".,/")); name != "" {
 			all = append(all, name)
 		}

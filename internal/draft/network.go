@@ -15,6 +15,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/draft/known"
 	"github.com/sbx-dev/sbx/internal/draft/listening"
 	"github.com/sbx-dev/sbx/internal/draft/profile"
+	"github.com/sbx-dev/sbx/internal/pattern"
 	"github.com/sbx-dev/sbx/schema"
 )
 
@@ -83,12 +84,12 @@ func (s *service) socket() (all []port) {
 		if err != nil {
 			continue
 		}
-		for _, m := range socketLine.FindAllStringSubmatch(string(data), maxPorts) {
+		for _, m := range socketLine().FindAllStringSubmatch(string(data), maxPorts) {
 			if n, err := strconv.Atoi(m[2]); err == nil && 0 < n && n < 1<<16 {
 				all = append(all, port{map[string]string{"Stream": "tcp", "Datagram": "udp"}[m[1]], n, "Listen" + m[1] + " of " + name})
 			}
 		}
-		if len(all) > 0 || anySocketLine.Match(data) {
+		if len(all) > 0 || anySocketLine().Match(data) {
 			s.edit("run.argv: %s listens for the service and hands its sockets over, which sbx does not: have the service listen itself", name)
 		}
 		return all
@@ -96,9 +97,9 @@ func (s *service) socket() (all []port) {
 	return nil
 }
 
-var socketLine = regexp.MustCompile(`(?m)^Listen(Stream|Datagram)=(?:[0-9.]+:|\[[0-9a-f:]+\]:)?([0-9]+)\s*$`)
+var socketLine = pattern.Of(`(?m)^Listen(Stream|Datagram)=(?:[0-9.]+:|\[[0-9a-f:]+\]:)?([0-9]+)\s*$`)
 
-var anySocketLine = regexp.MustCompile(`(?m)^Listen[A-Za-z]+=.`)
+var anySocketLine = pattern.Of(`(?m)^Listen[A-Za-z]+=.`)
 
 // running are the ports that the processes of the unit listen on, if it runs.
 func (s *service) running() (all []port) {

@@ -3,17 +3,18 @@ package schedule
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sbx-dev/sbx/internal/pattern"
 )
 
 // errCalendar is what a schedule may be.
 var errCalendar = errors.New(`want "hourly", "daily", "weekly" or the like, an interval as in "15m", or a calendar event of systemd.time(7) as in "06:30", "Mon..Fri 06:30" or "*-*-01 04:00:00 UTC"`)
 
 var (
-	zone     = regexp.MustCompile(`^(UTC|[A-Z][A-Za-z_]+(/[A-Z][A-Za-z0-9_+-]*){1,2})$`)
+	zone     = pattern.Of(`^(UTC|[A-Z][A-Za-z_]+(/[A-Z][A-Za-z0-9_+-]*){1,2})$`)
 	weekdays = []string{"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"}
 )
 
@@ -31,16 +32,16 @@ func checkCalendar(text string) error {
 	}
 	var failed []error
 	said := false
-	if days, ok := next(func(w string) bool { return w != "" && w[0] >= 'A' && w[0] <= 'Z' && !zone.MatchString(w) }); ok {
+	if days, ok := next(func(w string) bool { return w != "" && w[0] >= 'A' && w[0] <= 'Z' && !zone().MatchString(w) }); ok {
 		said, failed = true, append(failed, checkDays(days))
 	}
-	if date, ok := next(func(w string) bool { return strings.Contains(w, "-") && !zone.MatchString(w) }); ok {
+	if date, ok := next(func(w string) bool { return strings.Contains(w, "-") && !zone().MatchString(w) }); ok {
 		said, failed = true, append(failed, checkDate(date))
 	}
 	if at, ok := next(func(w string) bool { return strings.Contains(w, ":") }); ok {
 		said, failed = true, append(failed, checkTime(at))
 	}
-	next(zone.MatchString)
+	next(zone().MatchString)
 	if len(left) > 0 || !said {
 		return errCalendar
 	}

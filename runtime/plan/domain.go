@@ -2,8 +2,9 @@ package plan
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
+
+	"github.com/sbx-dev/sbx/internal/pattern"
 )
 
 // domainRules are for libvirt's domain format. What is filled in was read off
@@ -86,7 +87,7 @@ func tidy(domain *element) {
 	}
 	if os := domain.child("os"); os != nil && os.child("type") != nil {
 		kind := os.child("type").attributes
-		kind["machine"] = machineVersion.ReplaceAllString(kind["machine"], "$1")
+		kind["machine"] = machineVersion().ReplaceAllString(kind["machine"], "$1")
 	}
 	if devices := domain.child("devices"); devices != nil {
 		for _, d := range devices.children {
@@ -98,7 +99,7 @@ func tidy(domain *element) {
 }
 
 // machineVersion is the name by which QEMU knows the newest machine of a kind.
-var machineVersion = regexp.MustCompile(`^(?:pc-)?(q35|virt)-[0-9.]+$`)
+var machineVersion = pattern.Of(`^(?:pc-)?(q35|virt)-[0-9.]+$`)
 
 // settle puts the limit that is in force in the place of the memory that the
 // domain was started with. A container's number of processors is nothing but

@@ -3,13 +3,13 @@ package plan
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/sbx-dev/sbx/compiler/firewall"
 	"github.com/sbx-dev/sbx/compiler/firewall/space"
+	"github.com/sbx-dev/sbx/internal/pattern"
 )
 
 // A rule of a profile becomes several rules of a filter. Where those come or go
@@ -19,16 +19,16 @@ import (
 
 // ofProfile is a part of the comment of a rule that rules of a profile became: the
 // path of one of them. Behind each stands where it was written.
-var ofProfile = regexp.MustCompile(`networks?[^ ]*\.allow\[\d+\] ?`)
+var ofProfile = pattern.Of(`networks?[^ ]*\.allow\[\d+\] ?`)
 
 // written says whether a comment is that of rules of a profile, and where those were
 // written.
 func written(comment string) (places string, ok bool) {
-	at := ofProfile.FindStringIndex(comment)
+	at := ofProfile().FindStringIndex(comment)
 	if at == nil || at[0] != 0 {
 		return "", false
 	}
-	list := strings.Split(ofProfile.ReplaceAllString(comment, ""), ", ")
+	list := strings.Split(ofProfile().ReplaceAllString(comment, ""), ", ")
 	list = slices.Compact(slices.DeleteFunc(list, func(place string) bool { return place == "" }))
 	return strings.Join(list, ", "), true
 }

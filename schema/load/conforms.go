@@ -3,7 +3,6 @@ package load
 import (
 	"encoding/json"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,12 +82,6 @@ func isPortText(text string) bool {
 	return err == nil && n > 0 && text[0] != '0'
 }
 
-// Texts of #Peer.
-var (
-	addressText = regexp.MustCompile(`^[0-9A-Fa-f:.]{2,45}$`)
-	rangeText   = regexp.MustCompile(`^[0-9A-Fa-f:.]{2,45}-[0-9A-Fa-f:.]{2,45}$`)
-)
-
 // isPeer is #Peer.
 func isPeer(value any) bool {
 	text, ok := value.(string)
@@ -99,12 +92,19 @@ func isPeer(value any) bool {
 		_, err := netip.ParsePrefix(text)
 		return err == nil
 	}
-	if addressText.MatchString(text) {
+	if isAddressText(text) {
 		if _, err := netip.ParseAddr(text); err == nil {
 			return true
 		}
 	}
-	return rangeText.MatchString(text) || schema.IsName(text)
+	from, to, ranged := strings.Cut(text, "-")
+	return ranged && isAddressText(from) && isAddressText(to) || schema.IsName(text)
+}
+
+// isAddressText reports whether a text has the length and the characters of an address, as
+// #Peer asks for.
+func isAddressText(text string) bool {
+	return 2 <= len(text) && len(text) <= 45 && strings.Trim(text, "0123456789ABCDEFabcdef:.") == ""
 }
 
 // isType is #ICMPType or #ICMPv6Type.

@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"path"
-	"regexp"
 	"strconv"
 
 	"cuelang.org/go/cue/ast"
 	cuejson "cuelang.org/go/encoding/json"
 	cueyaml "cuelang.org/go/encoding/yaml"
 
+	"github.com/sbx-dev/sbx/internal/pattern"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -47,11 +47,11 @@ func jsonFault(pos diag.Pos, data []byte, err error) error {
 }
 
 // yamlText is how the YAML reader words an error.
-var yamlText = regexp.MustCompile(`^.*?:(\d+): (.*)$`)
+var yamlText = pattern.Of(`^.*?:(\d+): (.*)$`)
 
 func yamlFault(pos diag.Pos, err error) error {
 	message := err.Error()
-	if m := yamlText.FindStringSubmatch(message); m != nil {
+	if m := yamlText().FindStringSubmatch(message); m != nil {
 		pos.Line, _ = strconv.Atoi(m[1])
 		pos.Column = 1
 		message = m[2]

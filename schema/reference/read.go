@@ -3,13 +3,14 @@ package reference
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/token"
+
+	"github.com/sbx-dev/sbx/internal/pattern"
 )
 
 // reader walks from the profile to all that it is made of.
@@ -122,8 +123,8 @@ func key(f *ast.Field) string {
 }
 
 var (
-	defaultOf = regexp.MustCompile(`\s*\(default: ((?:[^()]|\([^()]*\))*)\)`)
-	only      = regexp.MustCompile(`\s*\b(lxc|kvm) only\.`)
+	defaultOf = pattern.Of(`\s*\(default: ((?:[^()]|\([^()]*\))*)\)`)
+	only      = pattern.Of(`\s*\b(lxc|kvm) only\.`)
 )
 
 // field reads one field of a section.
@@ -137,13 +138,13 @@ func (r *reader) field(s *Section, f *ast.Field, backend string) Field {
 		Backend:  backend,
 	}
 	out.Doc, out.Example = prose(comment(f))
-	if m := defaultOf.FindStringSubmatch(out.Doc); m != nil {
+	if m := defaultOf().FindStringSubmatch(out.Doc); m != nil {
 		out.Default = m[1]
-		out.Doc = defaultOf.ReplaceAllLiteralString(out.Doc, "")
+		out.Doc = defaultOf().ReplaceAllLiteralString(out.Doc, "")
 	}
-	if m := only.FindStringSubmatch(out.Doc); m != nil {
+	if m := only().FindStringSubmatch(out.Doc); m != nil {
 		out.Backend = m[1]
-		out.Doc = only.ReplaceAllLiteralString(out.Doc, "")
+		out.Doc = only().ReplaceAllLiteralString(out.Doc, "")
 	}
 	where := s.Definition + "." + name
 	if strings.TrimSpace(out.Doc) == "" {

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -127,21 +126,26 @@ func (i *Interval) UnmarshalText(text []byte) error {
 }
 
 // What things may be called: all that the kernel and nft take, without a need to quote.
-var (
-	tableName  = regexp.MustCompile(`^[a-z][a-z0-9.-]{0,127}$`)
-	deviceName = regexp.MustCompile(`^[a-z][a-z0-9]{0,14}$`)
-	partName   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,30}$`)
-)
+func isTableName(name string) bool  { return isName(name, 128, ".-") }
+func isDeviceName(name string) bool { return isName(name, 15, "") }
+func isPartName(name string) bool   { return isName(name, 31, "_") }
+
+// isName says whether a name is so long at most, has small letters, digits and the marks
+// alone, and begins with a letter.
+func isName(name string, most int, marks string) bool {
+	return name != "" && len(name) <= most && 'a' <= name[0] && name[0] <= 'z' &&
+		strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789"+marks) == ""
+}
 
 // check says what of a table is not of the form that Compile writes.
 func (t *Table) check() error {
-	if !tableName.MatchString(t.Name) || !deviceName.MatchString(t.Device) {
+	if !isTableName(t.Name) || !isDeviceName(t.Device) {
 		return fmt.Errorf("it cannot be called %q, or its device %q", t.Name, t.Device)
 	}
 	names, elements := map[string]bool{}, 0
 	for i := range t.Sets {
 		s := &t.Sets[i]
-		if names[s.Name] || !partName.MatchString(s.Name) {
+		if names[s.Name] || !isPartName(s.Name) {
 			return fmt.Errorf("a set cannot be called %q, or another is", s.Name)
 		}
 		names[s.Name] = true
@@ -156,7 +160,7 @@ func (t *Table) check() error {
 	clear(names)
 	for i := range t.Chains {
 		c := &t.Chains[i]
-		if names[c.Name] || !partName.MatchString(c.Name) {
+		if names[c.Name] || !isPartName(c.Name) {
 			return fmt.Errorf("a chain cannot be called %q, or another is", c.Name)
 		}
 		names[c.Name] = true

@@ -12,8 +12,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,7 +39,12 @@ func Open(dir string, limit int64) (*Cache, error) {
 // Dir is the cache's folder.
 func (c *Cache) Dir() string { return c.dir }
 
-var keyPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,127}$`)
+// isKey says whether a text can be a kind or a key: up to 128 small letters, digits, dots
+// and hyphens, a letter or digit first.
+func isKey(text string) bool {
+	return text != "" && len(text) <= 128 && !strings.ContainsRune(".-", rune(text[0])) &&
+		strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789.-") == ""
+}
 
 // Place puts the file of the given kind and key at dest, which must not exist
 // yet; its mode is 0444. What is not in the cache is made by write, by one
@@ -102,7 +107,7 @@ func (c *Cache) Remove(ctx context.Context, kind, key string) error {
 
 // keep works on a file, whose folder is there, under a shared lock.
 func (c *Cache) keep(ctx context.Context, kind, key string, do func(file string) error) error {
-	if !keyPattern.MatchString(kind) || !keyPattern.MatchString(key) {
+	if !isKey(kind) || !isKey(key) {
 		return fmt.Errorf("cache: %q/%q is not a name", kind, key)
 	}
 	shared, err := lock(ctx, filepath.Join(c.dir, ".lock"), lockfile.Shared)
@@ -230,7 +235,7 @@ func (c *Cache) Entries() ([]Entry, error) {
 	for _, file := range files {
 		kind, key := filepath.Base(filepath.Dir(file)), filepath.Base(file)
 		info, err := os.Lstat(file)
-		if err != nil || !info.Mode().IsRegular() || !keyPattern.MatchString(kind) || !keyPattern.MatchString(key) {
+		if err != nil || !info.Mode().IsRegular() || !isKey(kind) || !isKey(key) {
 			continue
 		}
 		entries = append(entries, Entry{Kind: kind, Key: key, Size: info.Size(), Used: info.ModTime()})

@@ -167,7 +167,7 @@ func TestAFailureLeavesNothing(t *testing.T) {
 
 func TestKeysAreNames(t *testing.T) {
 	c := open(t, 1<<20)
-	for _, key := range []string{"", "../x", "a/b", ".lock", "A"} {
+	for _, key := range []string{"", "../x", "a/b", ".lock", "-a", "A", strings.Repeat("a", 129)} {
 		if err := c.Place(t.Context(), "kernel", key, filepath.Join(t.TempDir(), "d"), content("")); err == nil {
 			t.Errorf("key %q was accepted", key)
 		}

@@ -5,10 +5,11 @@ package amounts
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sbx-dev/sbx/internal/pattern"
 )
 
 // Span is a time of systemd's.
@@ -47,11 +48,11 @@ func Bytes(value string) string {
 	return ""
 }
 
-var engineSize = regexp.MustCompile(`^(?i)([0-9]+)([kmg])i?b?$`)
+var engineSize = pattern.Of(`^(?i)([0-9]+)([kmg])i?b?$`)
 
 // EngineSize is a size of a container engine's.
 func EngineSize(text string) string {
-	m := engineSize.FindStringSubmatch(text)
+	m := engineSize().FindStringSubmatch(text)
 	if m == nil {
 		return ""
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/sbx-dev/sbx/internal/draft/hostfile"
 	"github.com/sbx-dev/sbx/internal/draft/known"
 	"github.com/sbx-dev/sbx/internal/draft/profile"
+	"github.com/sbx-dev/sbx/internal/pattern"
 )
 
 // maxFile is how long a file of an engine's may be, in bytes.
@@ -212,15 +212,15 @@ func (b *box) addEnvironment(words []string) {
 }
 
 // variable is one of the caller's environment, as compose has them.
-var variable = regexp.MustCompile(`\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))`)
+var variable = pattern.Of(`\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))`)
 
 // interpolated puts a variable's default in its place; each is told of.
 func (b *box) interpolated(text, where string) string {
-	return variable.ReplaceAllStringFunc(text, func(found string) string {
+	return variable().ReplaceAllStringFunc(text, func(found string) string {
 		if found == "$$" {
 			return "$"
 		}
-		m := variable.FindStringSubmatch(found)
+		m := variable().FindStringSubmatch(found)
 		b.edit("%s: %s is a variable of the caller's, and here it is %q", where, m[1]+m[3], m[2])
 		return m[2]
 	})

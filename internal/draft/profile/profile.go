@@ -5,9 +5,9 @@ package profile
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 
+	"github.com/sbx-dev/sbx/internal/pattern"
 	"github.com/sbx-dev/sbx/schema/load"
 )
 
@@ -37,7 +37,7 @@ func Check(d *Draft) error {
 // Name makes a name for a profile of a unit's.
 func Name(unit string) string {
 	name := strings.ToLower(strings.TrimSuffix(unit, ".service"))
-	name = strings.Trim(strings.TrimLeft(notInNames.ReplaceAllString(name, "-"), "-0123456789"), "-")
+	name = strings.Trim(strings.TrimLeft(notInNames().ReplaceAllString(name, "-"), "-0123456789"), "-")
 	if len(name) > 40 {
 		name = strings.Trim(name[:40], "-")
 	}
@@ -47,7 +47,7 @@ func Name(unit string) string {
 	return name
 }
 
-var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
+var notInNames = pattern.Of(`[^a-z0-9]+`)
 
 // Printable is text for people, without what a profile's own texts may not hold.
 func Printable(line string) string {

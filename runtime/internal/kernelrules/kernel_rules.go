@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/internal/pattern"
 )
 
 // Rules are the lines of iptables, ip6tables and ebtables, with the name
@@ -70,7 +70,7 @@ func List(argv []string) (string, error) {
 }
 
 // ruleComment is a comment as iptables -S prints it.
-var ruleComment = regexp.MustCompile(`-m comment --comment ("(\\.|[^"\\])*"|\S+) `)
+var ruleComment = pattern.Of(`-m comment --comment ("(\\.|[^"\\])*"|\S+) `)
 
 // RuleLines gives a table's rules, each with its chain: iptables -S names it in
 // every line, ebtables -L in a heading.
@@ -86,7 +86,7 @@ func RuleLines(table, text string) []string {
 		if line == "" || strings.HasPrefix(line, "Bridge table:") || strings.HasPrefix(line, "-N ") || strings.HasPrefix(line, "-P ") {
 			continue
 		}
-		line = ruleComment.ReplaceAllString(line, "")
+		line = ruleComment().ReplaceAllString(line, "")
 		lines = append(lines, strings.Join(strings.Fields(table+" "+chain+" "+line), " "))
 	}
 	return lines

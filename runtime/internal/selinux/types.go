@@ -7,16 +7,17 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/internal/pattern"
 )
 
 // isType is what a type can be called; what else stands in a label is nobody's.
-var isType = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_.-]*$`)
+var isType = pattern.Of(`^[a-zA-Z][a-zA-Z0-9_.-]*$`)
 
 // typesBelow are the types that paths of the host have, with all that is below them, each
 // once and sorted. A path that is not there has none: up says so in its own words.
@@ -108,7 +109,7 @@ func note(f *os.File, types map[string]bool) {
 	if err != nil {
 		return
 	}
-	if kind := kindOf(strings.TrimRight(string(text[:n]), "\x00")); isType.MatchString(kind) {
+	if kind := kindOf(strings.TrimRight(string(text[:n]), "\x00")); isType().MatchString(kind) {
 		types[kind] = true
 	}
 }

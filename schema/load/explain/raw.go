@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sbx-dev/sbx/internal/pattern"
 	"github.com/sbx-dev/sbx/schema"
 
 	"cuelang.org/go/cue/errors"
@@ -77,14 +78,14 @@ func (r *rawErrors) diagnostic(at string, group []errors.Error) *diag.Diagnostic
 	}
 	d := &diag.Diagnostic{Severity: diag.Error, Path: at, Message: text, Code: diag.Malformed}
 	for _, c := range rawClasses {
-		if c.text.MatchString(text) {
+		if c.text().MatchString(text) {
 			d.Code = c.code
-			d.Message = c.text.ReplaceAllString(text, c.message)
+			d.Message = c.text().ReplaceAllString(text, c.message)
 			d.Help = c.help
 			break
 		}
 	}
-	if coded.MatchString(text) {
+	if coded().MatchString(text) {
 		d.Code, d.Message, d.Help = explain(text, "the value")
 	}
 	if d.Code == diag.Import {
@@ -159,31 +160,31 @@ const embedHelp = "files can be embedded from the folder of the CUE file and bel
 
 // rawClasses recognise CUE's messages.
 var rawClasses = []struct {
-	text                *regexp.Regexp
+	text                func() *regexp.Regexp
 	code, message, help string
 }{
-	{regexp.MustCompile(`^conflicting values (.*) and (.*) \(mismatched types (.*) and (.*)\)$`), diag.Conflict, "is both $1 and $2", "two places give different values; keep one"},
-	{regexp.MustCompile(`^conflicting values (.*) and (.*)$`), diag.Conflict, "is both $1 and $2", "two places give different values; keep one"},
-	{regexp.MustCompile(`^incompatible list lengths \((\d+) and (\d+)\)$`), diag.Conflict, "is a list of $1 and of $2 entries", "lists are not joined: two places must give the same list"},
-	{regexp.MustCompile(`^invalid value (.*) \(out of bound (.*)\)$`), diag.Conflict, "$1 does not satisfy $2", "a rule that is unified with the profile refuses it"},
-	{regexp.MustCompile(`^reference "schema" not found$`), diag.Reference, "nothing here is called schema", `add import "` + schema.ImportPath + `" above`},
-	{regexp.MustCompile(`^reference "(.*)" not found$`), diag.Reference, "nothing here is called $1", "declare it, import its package, or put it in quotes if it is a word"},
-	{regexp.MustCompile(`^undefined field: (.*)$`), diag.Reference, "there is no field $1 to refer to", ""},
-	{regexp.MustCompile(`^imported and not used: (.*)$`), diag.Import, "$1 is imported and not used", "remove the import, or unify the profile with schema.#Profile"},
-	{regexp.MustCompile(`^.*structural cycle.*$`), diag.Cycle, "contains itself", "a value cannot be made of itself"},
-	{regexp.MustCompile(`^.*cycle.*$`), diag.Cycle, "depends on itself", "give one of the values of the cycle"},
-	{regexp.MustCompile(`^field not allowed$`), diag.Unknown, "is not a field of the definition that it is unified with", ""},
-	{regexp.MustCompile(`(?s)^.*cannot find package ("[^"]*").*$`), diag.Import, "package $1 cannot be imported", "only CUE's own packages, the project's and " + schema.ImportPath + " can be imported"},
-	{regexp.MustCompile(`(?s)^.*builtin package (".*") undefined.*$`), diag.Import, "package $1 cannot be imported", "only CUE's own packages, the project's and " + schema.ImportPath + " can be imported"},
-	{regexp.MustCompile(`(?s)^.*import failed: (.*)$`), diag.Import, "an import fails: $1", ""},
-	{regexp.MustCompile(`^(invalid .* for injection tag .*)$`), diag.Tag, "$1", "`sbx vet --tags` lists the tags of a profile and their types"},
-	{regexp.MustCompile(`^no tag for "(.*)"$`), diag.Tag, "no field of the profile has @tag($1)", "`sbx vet --tags` lists the tags of a profile"},
-	{regexp.MustCompile(`^@embed: open (.*?): (.*)$`), diag.Embed, "$1 cannot be embedded: $2", embedHelp},
-	{regexp.MustCompile(`^@embed: (.*)$`), diag.Embed, "the file cannot be embedded: $1", embedHelp},
-	{regexp.MustCompile(`^(cannot embed .*)$`), diag.Embed, "$1", embedHelp},
-	{regexp.MustCompile(`^explicit error \(_\|_ literal\) in source$`), diag.Rule, "is not allowed here", ""},
-	{regexp.MustCompile(`^non-concrete value (.*) in operand to (.*)$`), diag.Incomplete, "needs the value of something that is only known to be $1", ""},
-	{regexp.MustCompile(`^incomplete value (.*)$`), diag.Incomplete, "has no value: it is only known to be $1", ""},
+	{pattern.Of(`^conflicting values (.*) and (.*) \(mismatched types (.*) and (.*)\)$`), diag.Conflict, "is both $1 and $2", "two places give different values; keep one"},
+	{pattern.Of(`^conflicting values (.*) and (.*)$`), diag.Conflict, "is both $1 and $2", "two places give different values; keep one"},
+	{pattern.Of(`^incompatible list lengths \((\d+) and (\d+)\)$`), diag.Conflict, "is a list of $1 and of $2 entries", "lists are not joined: two places must give the same list"},
+	{pattern.Of(`^invalid value (.*) \(out of bound (.*)\)$`), diag.Conflict, "$1 does not satisfy $2", "a rule that is unified with the profile refuses it"},
+	{pattern.Of(`^reference "schema" not found$`), diag.Reference, "nothing here is called schema", `add import "` + schema.ImportPath + `" above`},
+	{pattern.Of(`^reference "(.*)" not found$`), diag.Reference, "nothing here is called $1", "declare it, import its package, or put it in quotes if it is a word"},
+	{pattern.Of(`^undefined field: (.*)$`), diag.Reference, "there is no field $1 to refer to", ""},
+	{pattern.Of(`^imported and not used: (.*)$`), diag.Import, "$1 is imported and not used", "remove the import, or unify the profile with schema.#Profile"},
+	{pattern.Of(`^.*structural cycle.*$`), diag.Cycle, "contains itself", "a value cannot be made of itself"},
+	{pattern.Of(`^.*cycle.*$`), diag.Cycle, "depends on itself", "give one of the values of the cycle"},
+	{pattern.Of(`^field not allowed$`), diag.Unknown, "is not a field of the definition that it is unified with", ""},
+	{pattern.Of(`(?s)^.*cannot find package ("[^"]*").*$`), diag.Import, "package $1 cannot be imported", "only CUE's own packages, the project's and " + schema.ImportPath + " can be imported"},
+	{pattern.Of(`(?s)^.*builtin package (".*") undefined.*$`), diag.Import, "package $1 cannot be imported", "only CUE's own packages, the project's and " + schema.ImportPath + " can be imported"},
+	{pattern.Of(`(?s)^.*import failed: (.*)$`), diag.Import, "an import fails: $1", ""},
+	{pattern.Of(`^(invalid .* for injection tag .*)$`), diag.Tag, "$1", "`sbx vet --tags` lists the tags of a profile and their types"},
+	{pattern.Of(`^no tag for "(.*)"$`), diag.Tag, "no field of the profile has @tag($1)", "`sbx vet --tags` lists the tags of a profile"},
+	{pattern.Of(`^@embed: open (.*?): (.*)$`), diag.Embed, "$1 cannot be embedded: $2", embedHelp},
+	{pattern.Of(`^@embed: (.*)$`), diag.Embed, "the file cannot be embedded: $1", embedHelp},
+	{pattern.Of(`^(cannot embed .*)$`), diag.Embed, "$1", embedHelp},
+	{pattern.Of(`^explicit error \(_\|_ literal\) in source$`), diag.Rule, "is not allowed here", ""},
+	{pattern.Of(`^non-concrete value (.*) in operand to (.*)$`), diag.Incomplete, "needs the value of something that is only known to be $1", ""},
+	{pattern.Of(`^incomplete value (.*)$`), diag.Incomplete, "has no value: it is only known to be $1", ""},
 }
 
 // cuePath joins the steps of an error of CUE's.

@@ -2,13 +2,13 @@ package explain
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/errors"
 
+	"github.com/sbx-dev/sbx/internal/pattern"
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
@@ -39,7 +39,7 @@ func (w *walker) malformed(path string, def, v cue.Value, err error) {
 	}
 	for _, e := range errors.Errors(err) {
 		format, args := e.Msg()
-		if text := fmt.Sprintf(format, args...); coded.MatchString(text) {
+		if text := fmt.Sprintf(format, args...); coded().MatchString(text) {
 			code, message, help := explain(text, written)
 			word, _ := v.String()
 			w.report(code, path, w.src.Pos(path), precise(code, word, message), w.rewrite(code, def, v, help))
@@ -67,11 +67,11 @@ func (w *walker) rewrite(code string, def, v cue.Value, help string) string {
 
 // coded is the form of the schema's own messages: a code, what the value is not,
 // and what is wanted.
-var coded = regexp.MustCompile(`^(SBX[0-9]{4}): (not [^:]+): (.*)$`)
+var coded = pattern.Of(`^(SBX[0-9]{4}): (not [^:]+): (.*)$`)
 
 // explain takes a message of the schema apart.
 func explain(text, written string) (code, message, help string) {
-	m := coded.FindStringSubmatch(text)
+	m := coded().FindStringSubmatch(text)
 	if m == nil {
 		return diag.Malformed, written + " is not allowed here", ""
 	}
@@ -88,7 +88,7 @@ func (w *walker) schemaText(def cue.Value) string {
 	}
 	for _, e := range errors.Errors(def.Unify(impossible).Validate(cue.Concrete(true))) {
 		format, args := e.Msg()
-		if text := fmt.Sprintf(format, args...); coded.MatchString(text) {
+		if text := fmt.Sprintf(format, args...); coded().MatchString(text) {
 			return text
 		}
 	}

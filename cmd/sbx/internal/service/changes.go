@@ -3,10 +3,10 @@ package service
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/say"
+	"github.com/sbx-dev/sbx/internal/pattern"
 	"github.com/sbx-dev/sbx/runtime"
 	"github.com/sbx-dev/sbx/runtime/plan"
 )
@@ -80,9 +80,9 @@ func printRules(w io.Writer, u *runtime.UpResult) {
 }
 
 // shorten leaves as much of digests as a person compares.
-func shorten(text string) string { return longDigest.ReplaceAllString(text, "$1") }
+func shorten(text string) string { return longDigest().ReplaceAllString(text, "$1") }
 
-var longDigest = regexp.MustCompile(`sha256:([0-9a-f]{12})[0-9a-f]{52}`)
+var longDigest = pattern.Of(`sha256:([0-9a-f]{12})[0-9a-f]{52}`)
 
 // summary counts a plan's sandboxes by what becomes of them.
 func summary(p *plan.Plan) string {
