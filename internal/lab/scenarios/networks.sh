@@ -1,4 +1,4 @@
-# Networks with NAT by the firewall that libvirt makes them with: a sandbox reaches out, and both of its walls hold beside it.
+# Networks with NAT by the firewall that libvirt makes them with: a sandbox reaches out, both of its walls hold beside it, and what they drop is told.
 # hosts: bookworm trixie
 
 #: install, and a host beyond this one
@@ -112,3 +112,57 @@ nft list ruleset >rules
 test -z "$(grep -e 10.84.0 -e sbx-lxc -e sbx-kvm rules)"
 test -z "$(virsh -q -c qemu:///system net-list --all --name | grep sbx-out)"
 echo 'nothing of it stays'
+
+#: what a wall drops, from this host and from another sandbox, is told with the rule that it lacks
+cat >client.cue <<'END'
+package client
+
+import "github.com/sbx-dev/sbx/schema"
+
+schema.#Profile & {
+	name:    "client"
+	backend: "lxc"
+	run: argv: ["/usr/bin/sleep", "infinity"]
+	expose: ["/usr", "/etc/ld.so.cache"]
+	network: {
+		attach: "sbx-web"
+		create: {mode: "nat", address: ["10.83.0.1/24", "fd83::1/64"]}
+		address: "10.83.0.90/24"
+		allow: [{out: tcp: [80, 81], to: "10.83.0.80"}]
+	}
+}
+END
+# asked PORT CODE: what becomes of it from here, and from the other sandbox.
+cat >/usr/local/bin/asked <<'END'
+#!/bin/bash
+set -u
+curl -sS --connect-timeout 20 -o /dev/null "http://10.83.0.80:$1/"
+here=$?
+sbx exec client -- curl -sS --connect-timeout 20 -o /dev/null "http://10.83.0.80:$1/"
+there=$?
+echo "port $1: $here from here, $there from the other sandbox"
+test $here = "$2" && test $there = "$2"
+END
+chmod 0755 /usr/local/bin/asked
+sbx up apache # which listens on 81, too, as the host's configuration has it
+sbx up client.cue
+asked 80 0
+asked 81 28 # it timed out: dropped, not refused
+for n in {1..60}; do # the log is written each second
+	sbx denied apache >said
+	test "$(grep -c '{in: tcp: \[81\], from: ' said)" = 2 && break || sleep 1
+done
+cat said
+grep '{in: tcp: \[81\], from: "10.83.0.1"},' said
+grep '{in: tcp: \[81\], from: "10.83.0.90"},' said
+
+#: these rules, pasted into its profile, let it pass, and it is told no more
+grep '{in: tcp: \[81\], from: ' said >rules
+sed '/^\t\tallow: \[$/r rules' /lab/profiles/apache.cue >apache.cue
+sbx vet apache.cue
+sbx up apache.cue
+asked 81 0
+sbx drift
+sbx denied apache >said
+test -z "$(grep -F '[81]' said)"
+sbx down client apache
