@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,6 +38,46 @@ func TestHelpFits(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A verb that is parsed alone has the help that it has among all.
+func TestAVerbAloneIsAsAmongAll(t *testing.T) {
+	alone := 0
+	for field := range reflect.TypeFor[cli]().Fields() {
+		verb := cmp.Or(field.Tag.Get("name"), strings.ToLower(field.Name))
+		grammar := grammar([]string{verb})
+		if _, all := grammar.(*cli); !all {
+			alone++
+		}
+		if got, want := helpBy(t, grammar, verb), helpBy(t, new(cli), verb); got != want || want == "" {
+			t.Errorf("%s alone:\n%s\namong all:\n%s", verb, got, want)
+		}
+	}
+	if most := reflect.TypeFor[cli]().NumField() / 2; alone < most {
+		t.Errorf("%d verbs are parsed alone", alone)
+	}
+}
+
+// helpBy is a verb's help as a grammar has it.
+func helpBy(t *testing.T, grammar any, verb string) string {
+	t.Helper()
+	var out bytes.Buffer
+	parser, err := newParser(grammar, &out, &out, new(int))
+	if err != nil {
+		t.Fatalf("%s: %v", verb, err)
+	}
+	func() {
+		defer func() {
+			if r := recover(); r != nil && r != errKongExit {
+				panic(r)
+			}
+		}()
+		_, err = parser.Parse([]string{verb, "--help"})
+	}()
+	if err != nil {
+		t.Errorf("%s --help: %v", verb, err)
+	}
+	return out.String()
 }
 
 // Nothing to do is asked for: sbx shows what there is, all of it under a topic.

@@ -181,10 +181,13 @@ func splitCommand(args []string) (own, command []string) {
 // errKongExit unwinds the stack when kong has answered by itself (--help).
 var errKongExit = errors.New("kong asked to exit")
 
-// grammar is the command line that args are parsed by: for a reader, that verb
-// alone, because kong takes milliseconds to build them all.
+// speakOfAll are what a command line begins with that is answered with all verbs.
+var speakOfAll = []string{"-h", "--help", "man", "__complete"}
+
+// grammar is the command line that args are parsed by: the verb alone where it does, because
+// kong takes milliseconds to build them all.
 func grammar(args []string) any {
-	if !slices.Contains(readers, args[0]) {
+	if slices.Contains(speakOfAll, args[0]) {
 		return new(cli)
 	}
 	verb, _ := verbField(args[0])
