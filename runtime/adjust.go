@@ -67,6 +67,32 @@ func (u *up) keepsFilter(filter string) bool {
 		!slices.ContainsFunc(u.result.Changes, func(c plan.Change) bool { return c.Object == observe.FilterObject(filter) })
 }
 
+// keepsDomain says whether nothing changes but walls around what runs. Then the domain is
+// defined as it is to be, and has its name, its ids and its addresses already; libvirt
+// takes longer to check a definition than the kernel takes for a wall.
+func (u *up) keepsDomain() bool {
+	return u.have.Active && !slices.ContainsFunc(u.result.Changes, func(c plan.Change) bool {
+		return c.Effect != plan.Live || !observe.IsWall(c.Object)
+	})
+}
+
+// noteInterim notes with what runs, and with its definition, that it is being changed.
+func (u *up) noteInterim() error {
+	notes, err := u.interimNotes()
+	if err != nil {
+		return err
+	}
+	dom, err := virt.Lookup(u.conn, u.s.Name)
+	if dom == nil || err != nil {
+		return err
+	}
+	defer dom.Free()
+	if err := virt.SetNotes(dom, notes, libvirt.DOMAIN_AFFECT_LIVE|libvirt.DOMAIN_AFFECT_CONFIG); err != nil {
+		return fmt.Errorf("%s: %w", u.s.Name, err)
+	}
+	return nil
+}
+
 // networkRestarts says whether a network has to be started anew.
 func (u *up) networkRestarts() bool {
 	return slices.ContainsFunc(u.result.Changes, func(c plan.Change) bool {
@@ -146,7 +172,7 @@ func (u *up) release(ctx context.Context) error {
 	}
 	defer unlock()
 	for _, name := range observe.Gone(had.Filters, u.s.Metadata.Filters) {
-		u.rulesChange()
+		u.looksAnew()
 		if err := bound.RemoveFilter(ctx, u.conn, name, true, u.r.state()); err != nil {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/fault"
 	"github.com/sbx-dev/sbx/runtime/internal/bound"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
+	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -18,7 +19,7 @@ import (
 
 // renew starts the sandbox, in place of an older one that may run.
 func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
-	u.rulesChange()
+	u.looksAnew()
 	backend, err := u.r.backend(u.s.Backend)
 	if err != nil {
 		return err
@@ -60,6 +61,9 @@ func (u *up) renew(ctx context.Context, dom *libvirt.Domain) error {
 	defer spans.Begin(ctx, "start")()
 	if err := backend.Start(u.s, dom); err != nil {
 		return fault.New(diag.Start, "%s: cannot start: %w", u.s.Name, err)
+	}
+	if kernelrules.Stand(u.s.Domain) {
+		u.looks.ReadAhead() // the programs that read them run while the service gets ready
 	}
 	return nil
 }
@@ -113,7 +117,7 @@ func (u *up) network(ctx context.Context) error {
 		if u.keepsFilter(name) {
 			continue
 		}
-		u.rulesChange()
+		u.looksAnew()
 		if err := virt.EnsureFilter(u.conn, u.s.Filters[name], u.rulesMoved(name)); err != nil {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}

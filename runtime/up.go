@@ -113,7 +113,7 @@ type up struct {
 	bundle *compiler.Bundle // nil: what is kept of the sandbox
 	result *UpResult
 	have   *observe.Observed
-	looks  *observe.Observer  // has read the kernel's rules, which hold until this Up changes them
+	looks  *observe.Observer  // has looked at the kernel's rules and the files, which hold until this Up changes them
 	ports  *forward.Listeners // of the host's published ports
 	expect map[string]string  // the fingerprints that have must have; nil: any
 
@@ -249,7 +249,7 @@ func (u *up) compare() error {
 	if err := u.r.drivers.CheckKind(u.s.Name, u.s.Backend); err != nil {
 		return err
 	}
-	u.rulesChange()
+	u.looksAnew()
 	if u.have, err = u.looks.Observe(u.conn, u.s.Name, u.s.Backend, u.s.Metadata); err != nil {
 		return err
 	}
@@ -267,8 +267,8 @@ func (u *up) compare() error {
 	return nil
 }
 
-// rulesChange has the kernel's rules read anew when they are next looked at.
-func (u *up) rulesChange() { u.looks = observe.New(u.r.state()) }
+// looksAnew has the kernel's rules and the files read anew when they are next looked at.
+func (u *up) looksAnew() { u.looks = observe.New(u.r.state()) }
 
 // checkFilters refuses a sandbox whose filters are not in force. Where it has just
 // been started, it says whether they hold in part only.
@@ -292,6 +292,9 @@ func (u *up) renews() bool { return u.result.Created || u.result.Restarted }
 // Down finds everything.
 func (u *up) define(ctx context.Context) error {
 	defer spans.Begin(ctx, "define")()
+	if u.keepsDomain() {
+		return u.noteInterim()
+	}
 	unlock, err := u.r.locks.Lock(ctx, locks.All)
 	if err != nil {
 		return err

@@ -52,6 +52,13 @@ func WaitForLeases(ctx context.Context, limit time.Duration, d *libvirtxml.Domai
 	return nil
 }
 
+// Stand says whether libvirt has made all rules of a domain's interfaces when that has
+// started; without an interface behind a filter there are none.
+func Stand(d *libvirtxml.Domain) bool {
+	behind := func(i libvirtxml.DomainInterface) bool { return i.FilterRef != nil }
+	return d.Devices != nil && slices.ContainsFunc(d.Devices.Interfaces, behind) && len(learning(d)) == 0
+}
+
 // learningNIC is an interface whose filter learns the address.
 type learningNIC struct {
 	device string // its end on the host

@@ -48,6 +48,14 @@ func GuardObject(filter string) string        { return "guard of " + filter }
 func namesObject(network string) string       { return "names on " + network }
 func nicObject(device string) string          { return "interface " + device }
 
+// IsWall says whether an object is a filter, an inner wall, or of one: what stands around
+// the domain and is no part of it.
+func IsWall(object string) bool {
+	return slices.ContainsFunc([]string{FilterObject(""), RulesObject(""), WallObject(""), GuardObject("")}, func(prefix string) bool {
+		return strings.HasPrefix(object, prefix)
+	})
+}
+
 // Fingerprints gives all that makes up a sandbox, by object.
 func (o *Observed) Fingerprints() (map[string]string, error) {
 	objects := map[string]string{}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"libvirt.org/go/libvirt"
@@ -58,30 +59,33 @@ type nic struct {
 	unwatched bool // nobody watches that wall, and a guard should
 }
 
-// Observer looks at sandboxes, and at the kernel's rules once for all of them.
+// Observer looks at sandboxes, and at what takes long and is only others' to change once:
+// at the kernel's rules for all of them, and at each one's files.
 type Observer struct {
 	folder state.Folder
-	rules  kernelrules.Rules
-	read   bool // the rules, of which there may be none
+	rules  func() (kernelrules.Rules, error)
+	files  map[string]string // their fingerprints, by sandbox
 }
 
 // New looks at those whose files are in a state folder.
-func New(folder state.Folder) *Observer { return &Observer{folder: folder} }
+func New(folder state.Folder) *Observer {
+	return &Observer{folder: folder, rules: sync.OnceValues(kernelRules), files: map[string]string{}}
+}
+
+// ReadAhead begins to read the kernel's rules, which are as they are to be, while
+// something else is waited for.
+func (o *Observer) ReadAhead() { go o.rules() }
 
 // guardLimit is how long the guards may be away while libvirt puts them back.
 const guardLimit = 5 * time.Second
 
-// kernelRules reads the rules in force, when they are first asked for.
-func (o *Observer) kernelRules() (rules kernelrules.Rules, err error) {
-	if o.read {
-		return o.rules, nil
-	}
+// kernelRules reads the rules in force.
+func kernelRules() (rules kernelrules.Rules, err error) {
 	for deadline := time.Now().Add(guardLimit); ; time.Sleep(20 * time.Millisecond) {
 		if rules, err = kernelrules.Read(); err != nil {
 			return nil, err
 		}
 		if len(rules.MissingGuards(rules)) == 0 || time.Now().After(deadline) {
-			o.rules, o.read = rules, true
 			return rules, nil
 		}
 	}
@@ -136,10 +140,22 @@ func (o *Observer) Observe(conn *libvirt.Connect, name string, kind schema.Backe
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	if found.files, err = filesFingerprint(dir, kind, m.Every != ""); err != nil {
+	if found.files, err = o.filesOf(name, kind, m.Every != ""); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return found, nil
+}
+
+// filesOf is the fingerprint of a sandbox's files.
+func (o *Observer) filesOf(name string, kind schema.Backend, job bool) (string, error) {
+	if print, looked := o.files[name]; looked {
+		return print, nil
+	}
+	print, err := filesFingerprint(o.folder.Path(name), kind, job)
+	if err == nil {
+		o.files[name] = print
+	}
+	return print, err
 }
 
 // nothingOf is what is observed of a sandbox that is not there.
@@ -222,7 +238,7 @@ func (o *Observer) interfaces(conn *libvirt.Connect, found *Observed) error {
 		if i.Target == nil || i.Target.Dev == "" {
 			continue
 		}
-		rules, err := o.kernelRules()
+		rules, err := o.rules()
 		if err != nil {
 			return err
 		}
