@@ -88,6 +88,36 @@ systemctl enable sbx-guard.service
 nft list table bridge sbx-web | head -3
 test "$(systemctl show -P ActiveEnterTimestampMonotonic sbx-guard.service)" -lt "$(systemctl show -P ActiveEnterTimestampMonotonic libvirtd.service)"
 
+#: what the wall of a machine has dropped is told, too
+cat >vm.cue <<'CUE'
+package vm
+
+import "github.com/sbx-dev/sbx/schema"
+
+schema.#Profile & {
+	name:    "vm"
+	backend: "kvm"
+	run: argv: ["/usr/bin/bash", "-c", "while sleep 0.5; do echo x >/dev/udp/10.96.0.1/9999; done 2>/dev/null"]
+	expose: ["/usr"]
+	network: {
+		attach: "vm"
+		create: {mode: "isolated", address: "10.96.0.1/24"}
+		address: "10.96.0.2/24"
+		allow: [{out: udp: [53], to: "10.96.0.1"}]
+	}
+}
+CUE
+sbx up vm.cue
+for n in $(seq 300); do
+	echo x >/dev/udp/10.96.0.2/5353
+	sbx denied vm >said
+	grep -qF '{in: udp: [5353], from: "10.96.0.1"}' said && grep -qF '{out: udp: [9999], to: "10.96.0.1"}' said && break || sleep 1
+done
+cat said
+grep -F '{in: udp: [5353], from: "10.96.0.1"}' said
+grep -F '{out: udp: [9999], to: "10.96.0.1"}' said
+sbx down vm
+
 #: purge: nothing stays
 apt-get purge -y sbx 2>&1
 nft list tables | grep sbx && exit 1
