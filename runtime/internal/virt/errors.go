@@ -2,6 +2,7 @@ package virt
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"libvirt.org/go/libvirt"
@@ -21,7 +22,9 @@ func ErrorCode(err error) libvirt.ErrorNumber {
 // plainError is an error of libvirt's whose text leaves out libvirt's numbers.
 type plainError struct{ cause libvirt.Error }
 
-func (e plainError) Error() string { return withoutWarnings(e.cause.Message) + missingDaemon(e.cause) }
+func (e plainError) Error() string {
+	return withoutWarnings(e.cause.Message) + missingDaemon(e.cause) + missingChains(e.cause)
+}
 func (e plainError) Unwrap() error { return e.cause }
 
 // missingDaemon says what to do where the daemon of a backend's driver has found no
@@ -37,6 +40,20 @@ func missingDaemon(err libvirt.Error) string {
 		}
 	}
 	return ""
+}
+
+// missingChains says what to do where libvirt cannot put a network's rules into its own
+// chains of the packet filter, because somebody has removed those: it makes them when it
+// starts. The first words are iptables', the next those of other versions of it, the last
+// ones nft's.
+func missingChains(err error) string {
+	var e libvirt.Error
+	has := func(words string) bool { return strings.Contains(e.Message, words) }
+	if !errors.As(err, &e) || !slices.ContainsFunc([]string{"LIBVIRT_", "libvirt_network"}, has) ||
+		!slices.ContainsFunc([]string{"No chain/target/match by that name", "does not exist", "No such file or directory"}, has) {
+		return ""
+	}
+	return " (the chains of libvirt's networks are gone from this host's packet filter, as after nft flush ruleset, or a reload of nftables.service or firewalld: systemctl restart libvirtd, or virtnetworkd where each driver has a daemon, puts them back, and ends nothing that runs)"
 }
 
 // withoutWarnings leaves out QEMU's warnings of how libvirt calls it, which stand

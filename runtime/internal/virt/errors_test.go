@@ -33,3 +33,18 @@ func TestADaemonThatIsNotThereIsNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestMissingChainsAreTold(t *testing.T) {
+	for message, want := range map[string]bool{
+		"internal error: Failed to apply firewall rules /usr/sbin/iptables -w --table filter --insert LIBVIRT_INP --jump ACCEPT: iptables: No chain/target/match by that name.":   true,
+		"internal error: Failed to apply firewall rules iptables -w --table filter --insert LIBVIRT_INP: iptables v1.8.9 (nf_tables): Chain 'LIBVIRT_INP' does not exist":         true,
+		"internal error: Failed to apply firewall command 'nft -ae insert rule ip libvirt_network guest_output': Error: Could not process rule: No such file or directory":        true,
+		"internal error: Failed to apply firewall rules /usr/sbin/iptables -w --table filter --insert LIBVIRT_INP --jump ACCEPT: iptables: Permission denied (you must be root).": false,
+		"error creating bridge interface virbr0: No such file or directory":                                                                                                       false,
+	} {
+		got := Plain(libvirt.Error{Code: libvirt.ERR_INTERNAL_ERROR, Message: message}).Error()
+		if told := strings.Contains(got, "systemctl restart libvirtd"); told != want || !strings.HasPrefix(got, message) {
+			t.Errorf("%q is told as %q", message, got)
+		}
+	}
+}

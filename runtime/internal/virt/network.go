@@ -48,10 +48,15 @@ func EnsureNetwork(conn *libvirt.Connect, document []byte) error {
 		return NetworkError(want.Name, err)
 	}
 	defer defined.Free()
-	if err := startNetwork(defined, len(outdated) > 0); err != nil {
+	err = startNetwork(defined, len(outdated) > 0)
+	switch {
+	case err == nil:
+		return nil
+	case missingChains(err) != "":
+		return fault.Because(diag.NoNetwork, NetworkError(want.Name, err))
+	default:
 		return NetworkError(want.Name, err)
 	}
-	return nil
 }
 
 // keepNames takes over what the network's name server was told of sandboxes.
