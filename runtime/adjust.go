@@ -70,10 +70,11 @@ func (u *up) keepsFilter(filter string) bool {
 // keepsDomain says whether nothing changes but walls around what runs. Then the domain is
 // defined as it is to be, and has its name, its ids and its addresses already; libvirt
 // takes longer to check a definition than the kernel takes for a wall.
-func (u *up) keepsDomain() bool {
-	return u.have.Active && !slices.ContainsFunc(u.result.Changes, func(c plan.Change) bool {
-		return c.Effect != plan.Live || !observe.IsWall(c.Object)
-	})
+func (u *up) keepsDomain() bool { return u.have.Active && u.changesOnly(observe.IsWall) }
+
+// changesOnly says whether all that changes is of one kind, and changes while it runs.
+func (u *up) changesOnly(is func(object string) bool) bool {
+	return !slices.ContainsFunc(u.result.Changes, func(c plan.Change) bool { return c.Effect != plan.Live || !is(c.Object) })
 }
 
 // noteInterim notes with what runs, and with its definition, that it is being changed.
@@ -90,6 +91,7 @@ func (u *up) noteInterim() error {
 	if err := virt.SetNotes(dom, notes, libvirt.DOMAIN_AFFECT_LIVE|libvirt.DOMAIN_AFFECT_CONFIG); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
+	u.have.Metadata.Applied = nil // as it stands there now
 	return nil
 }
 
@@ -137,7 +139,12 @@ func (u *up) settle(ctx context.Context) error {
 			return err
 		}
 		var err error
-		if now, err = u.looks.Observe(u.conn, u.s.Name, u.s.Backend, u.s.Metadata); err != nil {
+		if u.keepsDomain() && u.changesOnly(observe.IsInnerWall) {
+			err = now.LookAtWalls()
+		} else {
+			now, err = u.looks.Observe(u.conn, u.s.Name, u.s.Backend, u.s.Metadata)
+		}
+		if err != nil {
 			return err
 		}
 	}

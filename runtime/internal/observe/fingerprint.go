@@ -48,12 +48,16 @@ func GuardObject(filter string) string        { return "guard of " + filter }
 func namesObject(network string) string       { return "names on " + network }
 func nicObject(device string) string          { return "interface " + device }
 
-// IsWall says whether an object is a filter, an inner wall, or of one: what stands around
-// the domain and is no part of it.
+// IsInnerWall says whether an object is an inner wall, or watches one: libvirt knows
+// nothing of it.
+func IsInnerWall(object string) bool {
+	return strings.HasPrefix(object, WallObject("")) || strings.HasPrefix(object, GuardObject(""))
+}
+
+// IsWall says whether an object is an inner wall, or a filter: what stands around the
+// domain and is no part of it.
 func IsWall(object string) bool {
-	return slices.ContainsFunc([]string{FilterObject(""), RulesObject(""), WallObject(""), GuardObject("")}, func(prefix string) bool {
-		return strings.HasPrefix(object, prefix)
-	})
+	return IsInnerWall(object) || strings.HasPrefix(object, FilterObject("")) || strings.HasPrefix(object, RulesObject(""))
 }
 
 // Fingerprints gives all that makes up a sandbox, by object.

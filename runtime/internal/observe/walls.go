@@ -28,6 +28,17 @@ func wallOf(noted *compiler.Metadata, filter string) (string, error) {
 	return now, err
 }
 
+// LookAtWalls looks at the inner walls anew, and at nothing else: where nothing else has
+// changed.
+func (o *Observed) LookAtWalls() (err error) {
+	for i, nic := range o.nics {
+		if o.nics[i].wall, err = wallOf(o.Metadata, nic.filter); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // unwatched are the inner walls that nobody watches, as drift. It is no part of the notes:
 // the guard is the host's, so that whatever starts one for another sandbox changes it.
 func (o *Observed) unwatched() (found []plan.Change) {
