@@ -153,6 +153,9 @@ func upApache(b *testing.B, r *runtime.Runtime, name, address string, rules int)
 	network := profile.Network
 	if name != "apache" {
 		network.Create = nil
+		logs := profile.Mounts["/var/log/apache2"]
+		logs.Host = "/var/log/sbx/" + name
+		profile.Mounts["/var/log/apache2"] = logs
 	}
 	network.Address = schema.List{address + "/24"}
 	network.Gateway = schema.List{"10.83.0.1"}

@@ -13,13 +13,17 @@ pkg: github.com/sbx-dev/sbx/x
 BenchmarkRun-2   	      11	         1.500 goal-at-most	         1.100 least-ratio	         2.000 most-ratio	         1.320 ratio	        11.00 rounds	       312.0 sbx-ms	       240.0 virsh-ms
 BenchmarkMany/with-2-rules-2	1	 40.5 apply-ms/sandbox
 --- FAIL: BenchmarkBroken
-    x_test.go:3: no
+    x_test.go:3: no, there it says:
+        BenchmarkOther-2   	      11	         1.320 ratio
 FAIL
 `
 
 // What benchmarks print is read, and their goals are judged.
 func TestReport(t *testing.T) {
 	r := &report{Date: "2026-01-02", Commit: "abc", Machine: []string{"2 processors"}, Load: []float64{0.5, 2}, Results: parse("x", printed), Failed: []string{"x"}}
+	if len(r.Results) != 2 {
+		t.Errorf("%d results are read: %v", len(r.Results), r.Results)
+	}
 	text := r.text()
 	for _, line := range []string{
 		"2026-01-02, commit abc; 2 processors; load 0.5 before and 2.0 after.",

@@ -65,11 +65,11 @@ func load() float64 {
 }
 
 // parse reads what go test prints of benchmarks: a line each, of the name, how often it
-// ran, and values with their units.
+// ran, and values with their units. What is indented are a benchmark's own words.
 func parse(pkg, printed string) (list []result) {
 	for line := range strings.Lines(printed) {
 		words := strings.Fields(line)
-		if len(words) < 4 || !strings.HasPrefix(words[0], "Benchmark") {
+		if len(words) < 4 || !strings.HasPrefix(line, "Benchmark") {
 			continue
 		}
 		r := result{Package: pkg, Name: strings.TrimPrefix(words[0], "Benchmark"), Metrics: map[string]float64{}}
