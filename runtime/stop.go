@@ -70,7 +70,7 @@ func (r *Runtime) stopGently(ctx context.Context, dom *libvirt.Domain, name stri
 	defer cancel()
 	end := r.processEnd(dom, name, kind)
 	defer end.Close()
-	if !r.askToStop(ctx, dom, dir, kind) {
+	if !r.askToStop(ctx, dom, name, kind) {
 		return nil
 	}
 	return virt.AwaitStop(ctx, dom, end)
@@ -89,14 +89,14 @@ func (r *Runtime) processEnd(dom *libvirt.Domain, name string, kind schema.Backe
 // through the channel or by the signal that libvirt sends a container, on another
 // machine, where the channel cannot be reached, and where another version of sbx has
 // started the container, which then speaks otherwise.
-func (r *Runtime) askToStop(ctx context.Context, dom *libvirt.Domain, dir string, kind schema.Backend) bool {
+func (r *Runtime) askToStop(ctx context.Context, dom *libvirt.Domain, name string, kind schema.Backend) bool {
 	bySignal := func() bool {
 		return known.Of(kind).Signals && dom.ShutdownFlags(libvirt.DOMAIN_SHUTDOWN_SIGNAL) == nil
 	}
 	if !r.drivers.Local() {
 		return bySignal()
 	}
-	client, err := r.dial(ctx, kind, dir)
+	client, err := r.dial(ctx, kind, r.state().Path(name))
 	if other := new(channel.VersionError); errors.As(err, &other) {
 		return bySignal()
 	}
@@ -104,7 +104,15 @@ func (r *Runtime) askToStop(ctx context.Context, dom *libvirt.Domain, dir string
 		return false
 	}
 	defer client.Close() // a machine waits for that before it switches itself off
-	return client.Stop(ctx) == nil
+	return client.Stop(ctx, func() { leave(dom, name, kind) }) == nil
+}
+
+// leave has a sandbox's process be ready for the end of the sandbox. Where it cannot, the end
+// only takes longer.
+func leave(dom *libvirt.Domain, name string, kind schema.Backend) {
+	if k := known.Of(kind); k.Leave != nil {
+		_ = k.Leave(k.Process(dom, name))
+	}
 }
 
 // Restart stops the sandbox's command and starts it again, and waits until it is

@@ -178,10 +178,10 @@ func (c *Client) WaitEnd(ctx context.Context) (last Status, err error) {
 	return last, err
 }
 
-// Stop has the service end by its stop signal, and the sandbox with it. It
-// returns when the service has ended.
-func (c *Client) Stop(ctx context.Context) error {
-	return c.control(ctx, Request{Op: OpStop})
+// Stop has the service end by its stop signal, and the sandbox with it. It calls ended
+// when the service has ended, and the sandbox waits for that to return, if not for long.
+func (c *Client) Stop(ctx context.Context, ended func()) error {
+	return c.controlThen(ctx, Request{Op: OpStop}, ended)
 }
 
 // Restart stops the service by its stop signal and starts it again.
@@ -213,6 +213,11 @@ func (c *Client) SendSecret(ctx context.Context, secret Secret) error {
 // control asks for something that is answered with KindDone. How long it takes
 // is the service's own matter (its stop timeout), so only ctx bounds it.
 func (c *Client) control(ctx context.Context, r Request) error {
+	return c.controlThen(ctx, r, func() {})
+}
+
+// controlThen is control, and calls granted before the guest hears that the answer has come.
+func (c *Client) controlThen(ctx context.Context, r Request, granted func()) error {
 	s, done, err := c.open(ctx, r)
 	if err != nil {
 		return err
@@ -227,6 +232,7 @@ func (c *Client) control(ctx context.Context, r Request) error {
 	case f.Kind != KindDone:
 		return unexpected(f)
 	}
+	granted()
 	return nil
 }
 

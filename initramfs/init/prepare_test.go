@@ -74,7 +74,7 @@ func TestAServiceIsStoppedWhileItIsPrepared(t *testing.T) {
 	}})
 	s.await(t, "starting", func(now channel.Status) bool { return now.State == channel.Starting })
 	end := s.ending(t)
-	if err := s.Stop(t.Context()); err != nil {
+	if err := s.Stop(t.Context(), func() {}); err != nil {
 		t.Fatal(err)
 	}
 	if last := end(); last.PID != 0 || last.Exit != nil {

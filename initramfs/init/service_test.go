@@ -60,7 +60,7 @@ func TestAServiceIsStopped(t *testing.T) {
 		want  channel.Exit
 	}{
 		"over the channel": {idle, patience, func(t *testing.T, s sandbox) {
-			if err := s.Stop(t.Context()); err != nil {
+			if err := s.Stop(t.Context(), func() {}); err != nil {
 				t.Error(err)
 			}
 		}, channel.Exit{Code: 3}},
@@ -70,7 +70,7 @@ func TestAServiceIsStopped(t *testing.T) {
 			}
 		}, channel.Exit{Code: 3}},
 		"that is deaf": {deaf, 200 * time.Millisecond, func(t *testing.T, s sandbox) {
-			if err := s.Stop(t.Context()); err != nil {
+			if err := s.Stop(t.Context(), func() {}); err != nil {
 				t.Error(err)
 			}
 		}, channel.Exit{Signal: 9}},
@@ -120,7 +120,7 @@ func TestOrphansAreReaped(t *testing.T) {
 	if err != nil || exit.Status() != 0 {
 		t.Errorf("dead processes stay: %v, %v", exit, err)
 	}
-	if err := s.Stop(t.Context()); err != nil {
+	if err := s.Stop(t.Context(), func() {}); err != nil {
 		t.Fatal(err)
 	}
 	s.ended(t)

@@ -86,6 +86,33 @@ func TestFarewellToRun(t *testing.T) {
 	<-left
 }
 
+// TestFarewellToWhoStops has a host stop the service, and do something when that has ended
+// and before the sandbox does.
+func TestFarewellToWhoStops(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("starting a command as root of a sandbox takes root")
+	}
+	m := &manifest.Manifest{Service: true, Run: manifest.Run{Argv: []string{"/bin/sleep", "1000"}}}
+	a := New(m, table(), func() {})
+	client := hostOf(t, a)
+	a.Start(nil)
+	left := leaving(a)
+	called := false
+	err := client.Stop(t.Context(), func() {
+		called = true
+		<-a.Ended()
+		select {
+		case <-left:
+			t.Error("the sandbox ends while the host does something before")
+		case <-time.After(fetchTime / 10):
+		}
+	})
+	if err != nil || !called {
+		t.Errorf("called: %t, %v", called, err)
+	}
+	<-left
+}
+
 // TestFarewellToTheFirst has a command end before any host has come: the first one
 // is still told how, and what it wrote.
 func TestFarewellToTheFirst(t *testing.T) {

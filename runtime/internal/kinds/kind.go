@@ -39,6 +39,7 @@ type Kind struct {
 
 	Process func(dom *libvirt.Domain, name string) int                // the process that it is on the host; 0 when that cannot be found
 	Limit   func(*bound.Sandbox, *libvirt.Domain) error               // sets what bounds it from outside and libvirt does not; nil: nothing does
+	Leave   func(process int) error                                   // has that process be ready for the sandbox to end, whose command has; nil: it need not be
 	First   func(process int) int                                     // the process that is confined, by process
 	Kills   func(dom *libvirt.Domain) uint64                          // how many of its processes the host's kernel has killed for want of memory; nil: it has a kernel of its own
 	Memory  func(dom *libvirt.Domain, info *libvirt.DomainInfo) int64 // what it uses, in bytes

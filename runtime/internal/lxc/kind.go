@@ -37,6 +37,7 @@ var Kind = kinds.Kind{
 	StopGrace: stopGrace,
 
 	Process: controllerID,
+	Leave:   cgroup.Leave,
 	First:   firstChild,
 	Kills:   groupKills,
 	Memory:  groupMemory,

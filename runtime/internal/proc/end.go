@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -33,6 +34,21 @@ func (e End) Came() bool {
 	}
 	n, err := unix.Poll([]unix.PollFd{{Fd: int32(e.fd), Events: unix.POLLIN}}, 0)
 	return n == 1 && err == nil
+}
+
+// Watched says whether there is a process whose end is seen, or was.
+func (e End) Watched() bool { return e.fd >= 0 || e.came }
+
+// awaitSlice is how late Await may see that its context has ended.
+const awaitSlice = 50 * time.Millisecond
+
+// Await waits until the process has ended, which it sees at once, or ctx has; where none is
+// watched, it does not wait.
+func (e End) Await(ctx context.Context) {
+	for e.fd >= 0 && !e.Came() && ctx.Err() == nil {
+		// One that a signal interrupts is asked again.
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(e.fd), Events: unix.POLLIN}}, int(awaitSlice.Milliseconds()))
+	}
 }
 
 // Kill ends the process by force, and waits until it has ended, but no longer than the limit.

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"context"
 	"io"
 	"os/exec"
 	"testing"
@@ -17,13 +18,17 @@ func TestEnd(t *testing.T) {
 	if end.Came() {
 		t.Error("it has ended before it was killed")
 	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	end.Await(over) // it runs on
 	cmd.Process.Kill()
-	for limit := time.Now().Add(time.Minute); !end.Came(); time.Sleep(time.Millisecond) {
-		if time.Now().After(limit) {
-			t.Fatal("a killed process has not ended for a minute")
-		}
+	limit, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if end.Await(limit); !end.Came() {
+		t.Fatal("a killed process has not ended for a minute")
 	}
 	cmd.Wait()
+	WatchEnd(0).Await(t.Context())
 	for pid, ended := range map[int]bool{0: false, -1: false, cmd.Process.Pid: true} {
 		if gone := WatchEnd(pid); gone.Came() != ended {
 			t.Errorf("%d has ended: %t", pid, gone.Came())

@@ -9,24 +9,26 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/proc"
 )
 
-// unseenLimit is how long libvirt may take to see that a sandbox's process is gone. Now
-// and then it never does (9.0, with containers), until it is told to end it.
-const unseenLimit = 2 * time.Second
+// unseenLimit is how long libvirt may take to see that a sandbox's process is gone. Most
+// often it knows by then. Now and then it never does (9.0, with containers), until it is told
+// to end it: where the process's last word comes a moment before the end of the connection,
+// it reads both at once, and takes the end for an error that it need not look at again
+// (virNetClientIncomingEvent in virnetclient.c).
+const unseenLimit = 200 * time.Millisecond
 
-// AwaitStop waits until a domain that was asked to stop has: libvirt says so, or end,
-// which is its process's, came and libvirt does not see it. That ctx ends is no error.
+// AwaitStop waits until a domain that was asked to stop has: its process's end came and
+// libvirt says so, too, or does not see it. That ctx ends is no error.
 func AwaitStop(ctx context.Context, dom *libvirt.Domain, end proc.End) error {
-	var gone time.Time                                                                       // since when its process is
-	for pause := 5 * time.Millisecond; ; pause = min(pause+pause/50, 500*time.Millisecond) { // a job may take hours
+	if end.Watched() {
+		end.Await(ctx)
+		seen, cancel := context.WithTimeout(ctx, unseenLimit)
+		defer cancel()
+		ctx = seen
+	}
+	for pause := time.Millisecond; ; pause = min(pause+pause/8, 500*time.Millisecond) { // a job may take hours
 		active, err := IsActive(dom)
 		if !active || err != nil || ctx.Err() != nil {
 			return err
-		}
-		if gone.IsZero() && end.Came() {
-			gone = time.Now()
-		}
-		if !gone.IsZero() && time.Since(gone) > unseenLimit {
-			return nil
 		}
 		select {
 		case <-ctx.Done():
