@@ -101,7 +101,7 @@ func New(o Options) *Runtime {
 		locks:   locks,
 		host: kinds.Host{
 			Folder: folder,
-			Inits:  inits.Inits{Named: o.Init, Folder: folder, Locks: locks},
+			Inits:  inits.Inits{Named: o.Init, Folder: folder, Locks: locks, Last: new(inits.Last)},
 			Embed:  driver,
 			Accel:  o.Accel,
 			Kernel: o.Kernel, Modules: o.Modules,

@@ -19,8 +19,9 @@ const (
 	Exclusive = unix.LOCK_EX
 )
 
-// pause is the time between two tries. A wait in the kernel would not end with a
-// context: Go begins it anew after every signal.
+// pause is the longest time between two tries; the first is short, since most who have a
+// lock have it for a moment. A wait in the kernel would not end with a context: Go begins
+// it anew after every signal.
 const pause = 20 * time.Millisecond
 
 // Open opens the file for locking, and makes it where it is missing. One that others
@@ -76,7 +77,7 @@ var ErrBusy = errors.New("another process has it locked")
 
 // Wait locks an open file, and waits for it until ctx ends.
 func Wait(ctx context.Context, f *os.File, how int) error {
-	for {
+	for next := time.Millisecond; ; next = min(2*next, pause) {
 		locked, err := Try(f, how)
 		if locked || err != nil {
 			return err
@@ -84,7 +85,7 @@ func Wait(ctx context.Context, f *os.File, how int) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("cannot lock %s: %w: %w", f.Name(), ErrBusy, context.Cause(ctx))
-		case <-time.After(pause):
+		case <-time.After(next):
 		}
 	}
 }

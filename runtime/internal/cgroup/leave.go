@@ -13,7 +13,7 @@ import (
 //
 // It is the controller that tells libvirtd of the end, and libvirtd then signals whoever is
 // left in the container's group and sleeps for a fifth of a second before it looks again, in
-// the thread that serves everybody (virCgroupKillPainfully in vircgroup.c, libvirt 9.0 to 11).
+// the thread that serves everybody (virCgroupKillPainfully in vircgroup.c, libvirt 9.0).
 // Whom it finds there is most often the controller, which is about to go by itself. It leaves
 // all groups: libvirtd removes them next, and the kernel keeps those that have processes.
 func Leave(controller int) error {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/arch"
@@ -24,6 +25,7 @@ type Inits struct {
 	Named  string // the one that the caller has named; "" is none
 	Folder state.Folder
 	Locks  locks.Locks
+	Last   *Last // of one process; nil: it is read each time
 }
 
 // Path is the sbx-init that sandboxes of an architecture get; "" is this host's.
@@ -75,14 +77,13 @@ func (i Inits) install() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	data, err := os.ReadFile(from)
-	if err != nil {
-		return "", fault.New(diag.NoInit, "sbx-init %s: %w", from, err)
+	digest := i.Last.digest(from)
+	var data []byte
+	if digest == "" {
+		if data, digest, err = i.read(from, a); err != nil {
+			return "", err
+		}
 	}
-	if err := check(from, a); err != nil {
-		return "", err
-	}
-	_, digest, _ := strings.Cut(compiler.Digest(data), ":")
 	dir, err := i.Folder.Make(state.Inits)
 	if err != nil {
 		return "", err
@@ -91,7 +92,61 @@ func (i Inits) install() (string, error) {
 	if _, err := os.Stat(to); err == nil {
 		return to, nil
 	}
+	if data == nil { // known, and removed since with the last that had it
+		if data, digest, err = i.read(from, a); err != nil {
+			return "", err
+		}
+		to = filepath.Join(dir, digest)
+	}
 	return to, hostfile.WriteAtomic(to, data, 0o755)
+}
+
+// read reads a sbx-init for an architecture, and notes which it was.
+func (i Inits) read(from string, a arch.Arch) (data []byte, digest string, err error) {
+	info, err := os.Stat(from) // before it is read: what is written later is another one
+	if err == nil {
+		data, err = os.ReadFile(from)
+	}
+	if err != nil {
+		return nil, "", fault.New(diag.NoInit, "sbx-init %s: %w", from, err)
+	}
+	if err := check(from, a); err != nil {
+		return nil, "", err
+	}
+	_, digest, _ = strings.Cut(compiler.Digest(data), ":")
+	i.Last.note(info, digest)
+	return data, digest, nil
+}
+
+// Last is the sbx-init that was read last, which is not read again for each of many
+// sandboxes. Nil is none.
+type Last struct {
+	mu  sync.Mutex
+	of  os.FileInfo
+	sum string
+}
+
+// digest is that of the file at the path, "" where it is not known.
+func (l *Last) digest(path string) string {
+	if l == nil {
+		return ""
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now, err := os.Stat(path)
+	if err != nil || l.of == nil || !os.SameFile(now, l.of) || now.Size() != l.of.Size() || !now.ModTime().Equal(l.of.ModTime()) {
+		return ""
+	}
+	return l.sum
+}
+
+func (l *Last) note(of os.FileInfo, digest string) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.of, l.sum = of, digest
 }
 
 // Link makes path another name of the installed sbx-init.
