@@ -99,23 +99,6 @@ get kvm 80
 closed kvm 81
 get lxc 80
 
-#: so it all is where libvirt is told to make them with nftables, if it can
-if libvirtd --version | grep ' 9\.'; then
-	echo 'it makes them with iptables alone'
-else
-	echo 'firewall_backend = "nftables"' >>/etc/libvirt/network.conf
-	systemctl restart libvirtd
-	for n in {1..300}; do nft list table ip libvirt_network >/dev/null 2>&1 && break || sleep 0.1; done
-	nft list table ip libvirt_network | grep '10.84.0.0/24.*masquerade'
-	iptables-save >rules
-	test -z "$(grep 10.84.0.0/24 rules)"
-	get lxc 80
-	closed lxc 81
-	alone
-	get kvm 80
-	closed kvm 81
-fi
-
 #: the network goes with the last one
 virsh -q -c qemu:///system net-list --all --name | grep sbx-out
 sbx down lxc kvm
