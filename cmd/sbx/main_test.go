@@ -114,6 +114,7 @@ func setUp(e *testscript.Env) error {
 		return err
 	}
 	e.Setenv("PROFILES", profiles)
+	e.Setenv("GORACE", os.Getenv("GORACE")) // how the race detector is told what to do (scripts/test)
 	if testing.Short() {
 		return nil
 	}
