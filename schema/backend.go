@@ -19,17 +19,18 @@ const (
 // so that another one is a row here.
 type traits struct {
 	name     Backend
-	kernel   bool // it boots a kernel of its own
-	maps     bool // its user ids stand for ids of the host's
-	sockets  bool // it can use the host's sockets
-	disks    bool // it takes disk images
-	devices  bool // it can use the host's devices
-	memory   Size // it does not start with less
+	kernel   bool   // it boots a kernel of its own
+	maps     bool   // its user ids stand for ids of the host's
+	sockets  bool   // it can use the host's sockets
+	disks    bool   // it takes disk images
+	devices  bool   // it can use the host's devices
+	memory   Size   // it does not start with less
+	taken    string // the name that it cannot have, since libvirt has a file so called for itself
 	whatItIs string
 }
 
 var backends = []traits{
-	{name: LXC, maps: true, sockets: true, devices: true, memory: 4 << 20, whatItIs: "a container"},
+	{name: LXC, maps: true, sockets: true, devices: true, memory: 4 << 20, taken: "driver", whatItIs: "a container"},
 	{name: KVM, kernel: true, disks: true, memory: 64 << 20, whatItIs: "a machine"},
 }
 

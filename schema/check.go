@@ -22,6 +22,7 @@ type checker struct {
 // has taken; its Source says where they stand.
 func (p *Profile) Check() diag.List {
 	c := &checker{Profile: p}
+	c.name()
 	c.run()
 	c.users()
 	c.files()
@@ -61,6 +62,15 @@ func (c *checker) twice(path string, words []string) {
 			continue
 		}
 		first[w] = i
+	}
+}
+
+// name refuses the one name under which libvirt starts no container: it keeps the process of
+// each in NAME.pid, beside the driver.pid that its own daemon has locked (libvirt 9.0; its
+// machines and networks can be called so).
+func (c *checker) name() {
+	if c.Name != "" && c.Name == c.Backend.ask().taken {
+		c.fail(diag.BadName, "name", `give it another one, as in "the-driver"`, "%s cannot be called %q: libvirt has a file of that name for itself", c.Backend.ask().whatItIs, c.Name)
 	}
 }
 

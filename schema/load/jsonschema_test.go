@@ -21,7 +21,7 @@ var beyondJSONSchema = []string{
 	"accept", "address-", "after-itself", "capability-twice", "conflict-parent", "controls", "create-bridge", "create-no-dhcp", "create-outside", "create-range", "create-same", "create-twice",
 	"devices-kvm", "devices-twice", "every-not", "dhcp-", "expose-below", "expose-proc", "expose-twice", "display-large", "gateway-", "icmp-family", "ids-all-and", "ids-beyond", "ids-kvm", "ids-namespace", "ids-tmpfs", "ids-twice", "figures-kvm", "figures-writable", "file-nul", "import-", "machine-lxc", "memory-kvm", "mount-below-file", "mount-in-read-only-image",
 	"mount-exposed", "mount-format", "mount-hides", "mount-host-dev", "mount-image-lxc", "mount-mode-host", "mount-proc",
-	"mount-writable-tmpfs", "network-two", "owner-", "path-step", "port-range-back", "port-twice", "route-", "rule-connections", "rule-from-out",
+	"mount-writable-tmpfs", "name-of", "network-two", "owner-", "path-step", "port-range-back", "port-twice", "route-", "rule-connections", "rule-from-out",
 	"rule-host-bits", "rule-parent", "rule-range-back", "rule-range-family", "rule-to-in", "run-capability", "size-small", "socket-fields", "socket-folder", "socket-itself", "socket-kvm", "socket-two", "sockets-", "syscall-unknown", "timeout-long", "timeout-zero", "ulimit-files", "user-high",
 	"users-base-off", "users-kvm",
 }
