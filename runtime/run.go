@@ -259,15 +259,21 @@ func (e *ephemeral) remove(ended bool) error {
 // Switching itself off takes it up to a second, and of what libvirt ends it asks each fifth
 // of one whether it has.
 func (e *ephemeral) endAtOnce() bool {
+	embedded := e.r.host.Embed.Is(e.conn)
 	pid := known.Of(e.s.Backend).Process(e.dom, e.s.Name)
-	if e.r.host.Embed.Is(e.conn) {
+	if embedded {
 		pid = proc.ReadPID(embed.PIDFile(e.r.host.Embed.Dir(), e.s.Name))
 	}
 	end := proc.WatchEnd(pid)
 	defer end.Close()
-	if proc.HasArgument(pid, "guest="+e.s.Name+",") { // else it has ended, and its id may be another's
+	switch its := proc.HasArgument(pid, "guest="+e.s.Name+","); {
+	case its && !embedded && e.s.Confinement == nil: // what confines it keeps its sockets from us
+		end.KillReaped(pid, endLimit)
+	case its:
 		end.Kill(endLimit)
-	}
+	case proc.Ends(pid): // by itself, just now
+		end.AwaitFor(endLimit)
+	} // else it has ended, and its id may be another's
 	return end.Came()
 }
 

@@ -28,13 +28,13 @@ func confine(m *manifest.Manifest, table *proc.Table, group *os.File) error {
 			return err
 		}
 	}
-	if err := privilege.Confine(allowed); err != nil {
-		return err
+	if machine.Here() {
+		err = table.Confine(func() error { return privilege.ConfineThread(allowed) })
+	} else if err = privilege.Confine(allowed); err == nil {
+		err = privilege.GiveUp(setUpOnly(m), allowed)
 	}
-	if !machine.Here() {
-		if err := privilege.GiveUp(setUpOnly(m), allowed); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	return filter(m, table)
 }

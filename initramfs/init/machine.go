@@ -38,6 +38,9 @@ func serveMachine() error {
 		return errors.Join(broken, err)
 	}
 	m, err := readManifest()
+	if broken == nil {
+		broken = beginMachine(keys)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		m, err = awaitManifest(port)
 	}
@@ -50,7 +53,7 @@ func serveMachine() error {
 	var group *os.File
 	var ears ears
 	if broken == nil {
-		group, ears, broken = setUpMachine(m, keys)
+		group, ears, broken = setUpMachine(m)
 	}
 	supervise(m, links{one: port}, group, ears, broken)
 	port.AwaitLeave(leaveLimit)
@@ -70,9 +73,19 @@ func awaitManifest(port *machine.Port) (*manifest.Manifest, error) {
 	return manifest.Decode(o.Manifest)
 }
 
+// beginMachine does what is the same in every machine. It comes before the manifest is
+// awaited, so that a saved machine has it behind it.
+func beginMachine(keys machine.Keys) error {
+	if err := machine.BeginRoot(); err != nil {
+		return err
+	}
+	listenForPowerButton(keys)
+	return network.Loopback()
+}
+
 // setUpMachine does what the host does for a container. The control group is
 // the commands'.
-func setUpMachine(m *manifest.Manifest, keys machine.Keys) (*os.File, ears, error) {
+func setUpMachine(m *manifest.Manifest) (*os.File, ears, error) {
 	if err := machine.Assemble(m); err != nil {
 		return nil, ears{}, err
 	}
@@ -94,7 +107,6 @@ func setUpMachine(m *manifest.Manifest, keys machine.Keys) (*os.File, ears, erro
 	if err != nil {
 		return nil, ears{}, err
 	}
-	listenForPowerButton(keys)
 	e, err := listen(m) // before nothing more can be made
 	if err != nil {
 		return group, e, err

@@ -13,12 +13,13 @@ import (
 )
 
 // How long a port may take to appear after its driver was loaded, how long it
-// stays unlooked at while no host is there, and how long a machine without a
-// service waits for its host.
+// stays unlooked at when its host has just left, and then while no host is there,
+// and how long a machine without a service waits for its host.
 const (
-	portLimit = time.Minute
-	portPause = 50 * time.Millisecond
-	hostLimit = 2 * time.Minute
+	portLimit  = time.Minute
+	portPause  = time.Millisecond // a machine that is restored has lost its host, and gets one at once
+	portPauses = 50 * time.Millisecond
+	hostLimit  = 2 * time.Minute
 )
 
 // Port is a virtio-serial port: a byte stream to a host process that may leave
@@ -74,7 +75,8 @@ func findPort(name string) (string, error) {
 // Read implements io.Reader. While no host is there, the kernel answers with
 // the end of the file at once.
 func (p *Port) Read(b []byte) (int, error) {
-	for start := time.Now(); ; {
+	pause := portPause
+	for start := time.Now(); ; pause = min(2*pause, portPauses) {
 		n, err := unix.Read(p.fd, b)
 		switch {
 		case n > 0:
@@ -87,7 +89,7 @@ func (p *Port) Read(b []byte) (int, error) {
 		case !p.outlives && (p.met || time.Since(start) > hostLimit):
 			return 0, io.EOF
 		}
-		time.Sleep(portPause)
+		time.Sleep(pause)
 	}
 }
 

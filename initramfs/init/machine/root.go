@@ -9,20 +9,22 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
-// Assemble makes the root that the manifest describes and moves this process
-// into it: an in-memory file system with the exports and everything else mounted
-// in it.
-func Assemble(m *manifest.Manifest) error {
+// BeginRoot moves this process into an in-memory root with what every machine's has: the
+// kernel's file systems and the devices. Nothing of the initrd is left then.
+func BeginRoot() error {
 	if err := switchRoot(); err != nil {
-		return err
-	}
-	if err := makeNodes(m.Root); err != nil {
 		return err
 	}
 	if err := mountKernel(); err != nil {
 		return err
 	}
-	if err := makeDevices(); err != nil {
+	return makeDevices()
+}
+
+// Assemble makes of that root the one which the manifest describes: with the exports and
+// everything else mounted in it.
+func Assemble(m *manifest.Manifest) error {
+	if err := makeNodes(m.Root); err != nil {
 		return err
 	}
 	for i := range m.Mounts {
@@ -62,7 +64,7 @@ func switchRoot() error {
 	return os.Chdir("/")
 }
 
-// makeNodes makes the folders, files and links of the empty root.
+// makeNodes makes the folders, files and links of the root.
 func makeNodes(nodes []manifest.Node) error {
 	for _, n := range nodes {
 		var err error

@@ -30,7 +30,7 @@ func assembleTask() error {
 	if err := alone.MakeRoot(os.Args[1], fillInitrd); err != nil {
 		return err
 	}
-	if err := errors.Join(Assemble(&m), Seal()); err != nil {
+	if err := errors.Join(BeginRoot(), Assemble(&m), Seal()); err != nil {
 		fmt.Println(err)
 		return nil
 	}

@@ -14,11 +14,14 @@ import (
 	"github.com/sbx-dev/sbx/initramfs/manifest"
 )
 
-// Configure names the machine's interfaces, brings them and the loopback up, and
-// gives them their addresses and routes.
+// Loopback brings the machine's loopback up.
+func Loopback() error { return setUp("lo") }
+
+// Configure names the machine's interfaces, brings them up, and gives them their
+// addresses and routes.
 func Configure(interfaces []manifest.Interface) error {
-	if err := setUp("lo"); err != nil {
-		return err
+	if len(interfaces) == 0 {
+		return nil
 	}
 	links, err := netlink.LinkList()
 	if err != nil {

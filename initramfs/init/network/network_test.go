@@ -117,7 +117,7 @@ func configureTask() error {
 	if err := addNIC("eth1", firstMAC); err != nil {
 		return err
 	}
-	return tell(Configure(interfaces))
+	return tell(errors.Join(Loopback(), Configure(interfaces)))
 }
 
 func text(t *testing.T, interfaces []manifest.Interface) string {

@@ -41,7 +41,15 @@ func ParseSet(list []string) (Set, error) {
 // command may ever get: every capability outside of allowed leaves the bounding
 // set, executing a file grants nothing more (no_new_privs), and no process of
 // the sandbox can trace or dump this one. This process keeps what it holds now.
-func Confine(allowed Set) error {
+func Confine(allowed Set) error { return confine(allowed, everyThread) }
+
+// ConfineThread is Confine for what this thread forks, and not for the other threads:
+// each of thirty calls has every thread of the process interrupted to make it, which is
+// most of what an emulated machine does here. That no process can trace or dump this one
+// holds for all of it.
+func ConfineThread(allowed Set) error { return confine(allowed, thisThread) }
+
+func confine(allowed Set, call threadCall) error {
 	for n := uintptr(0); ; n++ {
 		held, _, errno := syscall.Syscall(syscall.SYS_PRCTL, unix.PR_CAPBSET_READ, n, 0)
 		if errno != 0 {
@@ -50,17 +58,17 @@ func Confine(allowed Set) error {
 		if held == 0 || slices.Contains(allowed, n) {
 			continue
 		}
-		if err := prctl(unix.PR_CAPBSET_DROP, n); err != nil {
+		if err := call.prctl(unix.PR_CAPBSET_DROP, n); err != nil {
 			return fmt.Errorf("cannot drop capability %d: %w", n, err)
 		}
 	}
-	if err := prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL); err != nil {
+	if err := call.prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL); err != nil {
 		return fmt.Errorf("cannot clear the ambient capabilities: %w", err)
 	}
-	if err := prctl(unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
+	if err := call.prctl(unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
 		return fmt.Errorf("cannot set no_new_privs: %w", err)
 	}
-	if err := clearInheritable(); err != nil {
+	if err := call.lower(nil); err != nil {
 		return fmt.Errorf("cannot clear the inheritable capabilities: %w", err)
 	}
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil { // of the process, not of a thread
@@ -69,9 +77,22 @@ func Confine(allowed Set) error {
 	return nil
 }
 
-// prctl sets an attribute of every thread: commands are forked from any.
-func prctl(option, argument uintptr) error {
-	if _, _, errno := syscall.AllThreadsSyscall6(syscall.SYS_PRCTL, option, argument, 0, 0, 0, 0); errno != 0 {
+// threadCall makes a system call that changes an attribute of threads: of those that it
+// is made on.
+type threadCall func(number, first, second uintptr) syscall.Errno
+
+func everyThread(number, first, second uintptr) syscall.Errno {
+	_, _, errno := syscall.AllThreadsSyscall6(number, first, second, 0, 0, 0, 0)
+	return errno
+}
+
+func thisThread(number, first, second uintptr) syscall.Errno {
+	_, _, errno := syscall.Syscall6(number, first, second, 0, 0, 0, 0)
+	return errno
+}
+
+func (call threadCall) prctl(option, argument uintptr) error {
+	if errno := call(syscall.SYS_PRCTL, option, argument); errno != 0 {
 		return errno
 	}
 	return nil

@@ -2,15 +2,13 @@ package privilege
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
-
-// clearInheritable empties the inheritable set of every thread; the others stay.
-func clearInheritable() error { return lower(nil) }
 
 // GiveUp takes capabilities from this process, on all its threads and for good,
 // except for those that commands may have.
@@ -20,18 +18,22 @@ func GiveUp(names []string, allowed Set) error {
 		return err
 	}
 	set = slices.DeleteFunc(set, func(n uintptr) bool { return slices.Contains(allowed, n) })
-	if err := lower(set); err != nil {
+	if err := threadCall(everyThread).lower(set); err != nil {
 		return fmt.Errorf("cannot give up capabilities: %w", err)
 	}
 	return nil
 }
 
-// lower empties the inheritable set of every thread and takes the given
-// capabilities from its others (capset(2)).
-func lower(taken Set) error {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&header, &data[0]); err != nil {
+// lower empties the threads' inheritable set and takes the given capabilities from their
+// others (capset(2)).
+func (call threadCall) lower(taken Set) error {
+	header := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	data := new([2]unix.CapUserData)
+	var pinned runtime.Pinner // call gets addresses as numbers
+	defer pinned.Unpin()
+	pinned.Pin(header)
+	pinned.Pin(data)
+	if err := unix.Capget(header, &data[0]); err != nil {
 		return err
 	}
 	for _, n := range taken {
@@ -39,9 +41,7 @@ func lower(taken Set) error {
 		data[n/32].Effective &^= 1 << (n % 32)
 	}
 	data[0].Inheritable, data[1].Inheritable = 0, 0
-	_, _, errno := syscall.AllThreadsSyscall(syscall.SYS_CAPSET,
-		uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&data[0])), 0)
-	if errno != 0 {
+	if errno := call(syscall.SYS_CAPSET, uintptr(unsafe.Pointer(header)), uintptr(unsafe.Pointer(data))); errno != 0 {
 		return errno
 	}
 	return nil

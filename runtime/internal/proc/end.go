@@ -53,7 +53,14 @@ func (e End) Await(ctx context.Context) {
 
 // Kill ends the process by force, and waits until it has ended, but no longer than the limit.
 func (e End) Kill(limit time.Duration) {
-	if e.fd < 0 || unix.PidfdSendSignal(e.fd, unix.SIGKILL, nil, 0) != nil {
+	if e.fd >= 0 && unix.PidfdSendSignal(e.fd, unix.SIGKILL, nil, 0) == nil {
+		e.AwaitFor(limit)
+	}
+}
+
+// AwaitFor waits until the process has ended, but no longer than the limit.
+func (e End) AwaitFor(limit time.Duration) {
+	if e.fd < 0 {
 		return
 	}
 	for left := time.Until(time.Now().Add(limit)); ; {

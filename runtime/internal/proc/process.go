@@ -30,6 +30,13 @@ func HasArgument(pid int, start string) bool {
 	})
 }
 
+// Ends says whether a process is about to end: it has given its memory back, and with that
+// the arguments that it was started with.
+func Ends(pid int) bool {
+	line, err := os.ReadFile(Dir(pid) + "/cmdline")
+	return err == nil && len(line) == 0
+}
+
 // Dir is where the kernel tells of a process.
 func Dir(pid int) string { return "/proc/" + strconv.Itoa(pid) }
 
