@@ -60,7 +60,7 @@ var Explanations = []Explanation{
 		"CUE refuses the value for a reason of its own, which the message gives.",
 		"", ""},
 	{BadName, "the name is not a DNS label",
-		"The name becomes that of the libvirt domain, its host name and part of others. Lower-case letters, digits and \"-\", a letter first, 63 characters.",
+		"The name becomes that of the libvirt domain, its host name and part of others. Lower-case letters, digits and \"-\", a letter first, 63 characters. No container can be called `driver`: libvirt has a file of that name for itself where it keeps those of containers, and starts none.",
 		`name: "My_Web"`, `name: "my-web"`},
 	{BadPath, "the path is not absolute and plain",
 		"Paths are absolute and in their shortest form, so that two that mean the same look the same. They hold no characters that mean something in XML, no control characters, and at most 1024 characters, 255 between two slashes.",
