@@ -69,6 +69,9 @@ func openProject(dir string, m Memory) (*project, error) {
 type disk struct{ root *os.Root }
 
 func (d disk) Open(name string) (fs.File, error) {
+	if !fs.ValidPath(name) { // for one, it is not UTF-8
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
 	f, err := d.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -76,7 +79,7 @@ func (d disk) Open(name string) (fs.File, error) {
 	return f, nil
 }
 
-func (d disk) Stat(name string) (fs.FileInfo, error)      { return d.root.Stat(name) }
+func (d disk) Stat(name string) (fs.FileInfo, error)      { return fs.Stat(d.root.FS(), name) }
 func (d disk) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(d.root.FS(), name) }
 
 // builtinDir is where the schema stands in every tree.
