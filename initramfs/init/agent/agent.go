@@ -36,7 +36,7 @@ type Agent struct {
 	mayStart <-chan struct{} // closed when a service may start, as far as the host is concerned
 
 	killAll  func() // ends every process of the sandbox but this one
-	requests sync.WaitGroup
+	requests underway
 	asked    chan struct{} // closed at the first request
 	askOnce  sync.Once
 	told     chan struct{} // closed when a host has been told the end, or has ordered it
@@ -169,10 +169,8 @@ func (a *Agent) Farewell() {
 	if a.manifest.Service {
 		a.awaitTold()
 	}
-	told := make(chan struct{})
-	go func() { a.requests.Wait(); close(told) }()
 	select {
-	case <-told:
+	case <-a.requests.none():
 	case <-time.After(fetchTime):
 	}
 }

@@ -22,8 +22,8 @@ func (a *Agent) NewHost(first bool) *Host { return &Host{a, first && !a.manifest
 // Handle answers one of the host's requests.
 func (h *Host) Handle(r channel.Request, s *channel.Stream) {
 	a := h.a
-	a.requests.Add(1)
-	defer a.requests.Done()
+	a.requests.begin()
+	defer a.requests.end()
 	a.askOnce.Do(func() { close(a.asked) })
 	switch r.Op {
 	case channel.OpRun:
