@@ -89,7 +89,7 @@ func TestAServiceIsRestartedWhileItIsPrepared(t *testing.T) {
 	const first = `setsid sh -c 'echo $$ >/tmp/new; mv /tmp/new /tmp/left; exec sleep 1000' & wait`
 	s := start(t, manifest.Manifest{Service: true, Run: manifest.Run{
 		Argv: shell(":"), Restart: "never",
-		Prepare: steps("test -e /tmp/left || { " + first + "; }; kill -0 $(cat /tmp/left) 2>/dev/null && echo it is still there; :"),
+		Prepare: steps("test -e /tmp/left || { " + first + "; }; grep -q '^State:.[^Z]' /proc/$(cat /tmp/left)/status 2>/dev/null && echo it is still there; :"),
 	}})
 	seen := func() bool {
 		_, exit, err := s.exec(t, channel.Command{Argv: []string{"test", "-e", "/tmp/left"}})
@@ -171,7 +171,7 @@ func TestLimitsOfProcesses(t *testing.T) {
 	limits := []manifest.Limit{
 		{Name: "as", Soft: 512 * mib, Hard: 1024 * mib}, {Name: "core"}, {Name: "cpu", Soft: 100, Hard: 200}, {Name: "data", Soft: 256 * mib, Hard: 256 * mib},
 		{Name: "fsize", Soft: mib, Hard: mib}, {Name: "memlock", Soft: 4096, Hard: 4096}, {Name: "msgqueue", Soft: 1000, Hard: 1000},
-		{Name: "nofile", Soft: 20, Hard: 40}, {Name: "nproc", Soft: 30, Hard: 30}, {Name: "sigpending", Soft: 10, Hard: 10}, {Name: "stack", Soft: mib, Hard: mib},
+		{Name: "nofile", Soft: 20, Hard: 40}, {Name: "nproc", Soft: 3000, Hard: 3000}, {Name: "sigpending", Soft: 10, Hard: 10}, {Name: "stack", Soft: mib, Hard: mib},
 	}
 	const want = `as 536870912 1073741824
 core 0 0
@@ -181,7 +181,7 @@ fsize 1048576 1048576
 memlock 4096 4096
 msgqueue 1000 1000
 nofile 20 40
-nproc 30 30
+nproc 3000 3000
 sigpending 10 10
 stack 1048576 1048576
 `

@@ -11,8 +11,10 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -113,56 +115,91 @@ func Execute(args []string) {
 	os.Exit(127)
 }
 
-// room is the least memory, in bytes, that is had before the limits hold, for what comes
-// after them.
-const room = 4 << 20
-
+// execute returns where the command could not be prepared. From the limits on memory on,
+// nothing is allocated: what Go's runtime needs for that, it may not get any more, and ends
+// the process.
 func execute(limits, path string, argv []string) *Failure {
 	var list []manifest.Limit
 	if err := json.Unmarshal([]byte(limits), &list); err != nil {
 		return &Failure{Limit: err.Error()}
 	}
-	env := os.Environ()
-	reserve(argv, env)
-	for _, l := range list {
-		if err := set(l); err != nil {
-			return &Failure{Limit: err.Error()}
-		}
+	image, err := newImage(path, argv, os.Environ())
+	if err != nil {
+		return &Failure{Limit: err.Error()}
 	}
-	err := syscall.Exec(path, argv, env)
-	failure := new(Failure)
-	errors.As(err, &failure.Errno)
-	return failure
-}
-
-// reserve has this process hold the memory that becoming the command takes, for a limit
-// on memory or threads leaves it none.
-func reserve(lists ...[]string) {
-	size := room
-	for _, list := range lists {
-		for _, s := range list {
-			size += 4 * (len(s) + 16)
-		}
+	bounds, err := newBounds(list)
+	if err != nil {
+		return &Failure{Limit: err.Error()}
 	}
 	debug.SetGCPercent(-1)
-	held := make([]byte, size)
-	for i := 0; i < len(held); i += 4 << 10 {
-		held[i] = 1
+	for i := range bounds {
+		if errno := bounds[i].set(); errno != 0 {
+			return bounds[i].refused(errno)
+		}
 	}
-	held = nil
-	debug.FreeOSMemory()
+	image.become()
+	return nil
 }
 
-// set sets a limit of this process. That of open files is Go's, too, which would give the
-// command another one.
-func set(l manifest.Limit) error {
-	resource, err := ulimits.Resource(l)
-	if err != nil {
-		return err
+// bound is a limit as prlimit(2) takes it.
+type bound struct {
+	of       manifest.Limit
+	resource int
+	limit    syscall.Rlimit
+}
+
+// newBounds are the limits, those last that keep Go's runtime from memory.
+func newBounds(list []manifest.Limit) (bounds []bound, err error) {
+	for _, l := range list {
+		resource, err := ulimits.Resource(l)
+		if err != nil {
+			return nil, err
+		}
+		bounds = append(bounds, bound{l, resource, syscall.Rlimit{Cur: l.Soft, Max: l.Hard}})
 	}
-	limit := syscall.Rlimit{Cur: l.Soft, Max: l.Hard}
-	if err := syscall.Setrlimit(resource, &limit); err != nil {
-		return fmt.Errorf("resources.ulimits.%s: it cannot have %s, and %s at most: %w", l.Name, ulimits.Text(l.Soft), ulimits.Text(l.Hard), err)
+	ofMemory := func(b bound) bool { return b.resource == unix.RLIMIT_AS || b.resource == unix.RLIMIT_DATA }
+	var last []bound
+	for _, b := range bounds {
+		if ofMemory(b) {
+			last = append(last, b)
+		}
 	}
-	return nil
+	return append(slices.DeleteFunc(bounds, ofMemory), last...), nil
+}
+
+// set sets the limit of this process. Go is not told of it, which would give the command
+// another one of open files.
+func (b *bound) set() syscall.Errno {
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, 0, uintptr(b.resource), uintptr(unsafe.Pointer(&b.limit)), 0, 0, 0)
+	return errno
+}
+
+func (b *bound) refused(errno syscall.Errno) *Failure {
+	return &Failure{Limit: fmt.Sprintf("resources.ulimits.%s: it cannot have %s, and %s at most: %v", b.of.Name, ulimits.Text(b.of.Soft), ulimits.Text(b.of.Hard), errno)}
+}
+
+// image is what execve(2) takes, and room to say why it does not.
+type image struct {
+	path      *byte
+	argv, env []*byte
+	failure   []byte
+}
+
+func newImage(path string, argv, env []string) (*image, error) {
+	i := &image{failure: make([]byte, 0, 64)}
+	var err [3]error
+	i.path, err[0] = syscall.BytePtrFromString(path)
+	i.argv, err[1] = syscall.SlicePtrFromStrings(argv)
+	i.env, err[2] = syscall.SlicePtrFromStrings(env)
+	return i, errors.Join(err[:]...)
+}
+
+// become becomes the command, or says to the report why it cannot, and ends.
+func (i *image) become() {
+	_, _, errno := syscall.RawSyscall(syscall.SYS_EXECVE, uintptr(unsafe.Pointer(i.path)), uintptr(unsafe.Pointer(&i.argv[0])), uintptr(unsafe.Pointer(&i.env[0])))
+	i.failure = append(i.failure, `{"Errno":`...)
+	i.failure = strconv.AppendUint(i.failure, uint64(errno), 10)
+	i.failure = append(i.failure, '}')
+	_, _, _ = syscall.RawSyscall(syscall.SYS_WRITE, report, uintptr(unsafe.Pointer(&i.failure[0])), uintptr(len(i.failure)))
+	_, _, _ = syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 127, 0, 0)
 }
