@@ -106,7 +106,25 @@ func becomeInit() error {
 type sandbox struct {
 	*channel.Client
 	init *exec.Cmd
-	said *bytes.Buffer
+	said *words
+}
+
+// words are what sbx-init says, which may be read while it says more.
+type words struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (w *words) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(p)
+}
+
+func (w *words) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
 }
 
 // start starts one, and connects to it.
@@ -146,7 +164,7 @@ func start(t *testing.T, m manifest.Manifest) sandbox {
 	if err := os.Mkdir(root, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s := sandbox{init: alone.Command(t, "container"), said: new(bytes.Buffer)}
+	s := sandbox{init: alone.Command(t, "container"), said: new(words)}
 	s.init.Args = append(s.init.Args, root, program, string(text))
 	s.init.ExtraFiles = []*os.File{end}
 	s.init.Stdout, s.init.Stderr = s.said, s.said
@@ -187,22 +205,30 @@ func (s sandbox) ended(t *testing.T) {
 	}
 }
 
-// ending waits for the command's end from now on, and gives its last state.
+// ending waits for the command's end from now on, and gives its last state. What ends it
+// may be done as soon as this has returned: the sandbox knows then that it is watched.
 func (s sandbox) ending(t *testing.T) func() channel.Status {
 	var last channel.Status
 	var err error
-	done := make(chan struct{})
+	watched, done := make(chan struct{}), make(chan struct{})
+	first := sync.OnceFunc(func() { close(watched) })
 	go func() {
 		defer close(done)
+		defer first()
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		last, err = s.WaitEnd(ctx)
+		err = s.Watch(ctx, func(now channel.Status) bool {
+			first()
+			last = now
+			return now.State != channel.Ended
+		})
 	}()
+	<-watched
 	return func() channel.Status {
 		t.Helper()
 		<-done
-		if err != nil {
-			t.Fatalf("%v\n%s", err, s.said)
+		if err != nil || last.State != channel.Ended {
+			t.Fatalf("%+v, %v\n%s", last, err, s.said)
 		}
 		return last
 	}
