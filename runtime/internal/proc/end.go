@@ -39,36 +39,33 @@ func (e End) Came() bool {
 // Watched says whether there is a process whose end is seen, or was.
 func (e End) Watched() bool { return e.fd >= 0 || e.came }
 
-// awaitSlice is how late Await may see that its context has ended.
+// awaitSlice is how late Await may see that its context was cancelled.
 const awaitSlice = 50 * time.Millisecond
 
 // Await waits until the process has ended, which it sees at once, or ctx has; where none is
 // watched, it does not wait.
 func (e End) Await(ctx context.Context) {
 	for e.fd >= 0 && !e.Came() && ctx.Err() == nil {
+		slice := awaitSlice
+		if limit, ok := ctx.Deadline(); ok {
+			slice = max(0, min(slice, time.Until(limit)))
+		}
 		// One that a signal interrupts is asked again.
-		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(e.fd), Events: unix.POLLIN}}, int(awaitSlice.Milliseconds()))
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(e.fd), Events: unix.POLLIN}}, int(slice.Milliseconds()))
 	}
+}
+
+// AwaitFor waits until the process has ended, but no longer than the limit.
+func (e End) AwaitFor(limit time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	e.Await(ctx)
 }
 
 // Kill ends the process by force, and waits until it has ended, but no longer than the limit.
 func (e End) Kill(limit time.Duration) {
 	if e.fd >= 0 && unix.PidfdSendSignal(e.fd, unix.SIGKILL, nil, 0) == nil {
 		e.AwaitFor(limit)
-	}
-}
-
-// AwaitFor waits until the process has ended, but no longer than the limit.
-func (e End) AwaitFor(limit time.Duration) {
-	if e.fd < 0 {
-		return
-	}
-	for left := time.Until(time.Now().Add(limit)); ; {
-		began := time.Now()
-		if _, err := unix.Poll([]unix.PollFd{{Fd: int32(e.fd), Events: unix.POLLIN}}, int(left.Milliseconds())); !errors.Is(err, unix.EINTR) {
-			return
-		}
-		left = max(0, left-time.Since(began))
 	}
 }
 
