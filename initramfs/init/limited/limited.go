@@ -149,22 +149,21 @@ type bound struct {
 }
 
 // newBounds are the limits, those last that keep Go's runtime from memory.
-func newBounds(list []manifest.Limit) (bounds []bound, err error) {
+func newBounds(list []manifest.Limit) ([]bound, error) {
+	var bounds, last []bound
 	for _, l := range list {
 		resource, err := ulimits.Resource(l)
 		if err != nil {
 			return nil, err
 		}
-		bounds = append(bounds, bound{l, resource, syscall.Rlimit{Cur: l.Soft, Max: l.Hard}})
-	}
-	ofMemory := func(b bound) bool { return b.resource == unix.RLIMIT_AS || b.resource == unix.RLIMIT_DATA }
-	var last []bound
-	for _, b := range bounds {
-		if ofMemory(b) {
+		b := bound{l, resource, syscall.Rlimit{Cur: l.Soft, Max: l.Hard}}
+		if resource == unix.RLIMIT_AS || resource == unix.RLIMIT_DATA {
 			last = append(last, b)
+		} else {
+			bounds = append(bounds, b)
 		}
 	}
-	return append(slices.DeleteFunc(bounds, ofMemory), last...), nil
+	return append(bounds, last...), nil
 }
 
 // set sets the limit of this process. Go is not told of it, which would give the command
