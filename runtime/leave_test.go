@@ -1,6 +1,7 @@
 package runtime_test
 
 import (
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,7 +12,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sbx-dev/sbx/compiler"
+	"github.com/sbx-dev/sbx/initramfs/channel"
 	"github.com/sbx-dev/sbx/internal/testhost"
+	"github.com/sbx-dev/sbx/runtime"
 )
 
 const leavingProfile = `package leaving
@@ -26,41 +30,84 @@ schema.#Profile & {
 }
 `
 
-// When a container ends that sbx has told to, libvirt's process for it is in none of the
-// groups any more in which libvirtd looks for who is left. Here that process stands still,
-// so that it can be looked at.
+// When a container ends that sbx has told to, or with the command of sbx run, libvirt's
+// process for it is in none of the groups any more in which libvirtd looks for who is left.
+// Here that process stands still, so that it can be looked at.
 func TestAnEndFindsNobodyInTheGroup(t *testing.T) {
 	testhost.Need(t)
-	r := newRuntime(t)
-	up(t, r, compileText(t, leavingProfile))
-	dom, err := containers(t).LookupDomainByName("leaving")
+	// Each starts the container, and gives what ends it.
+	for name, start := range map[string]func(*testing.T, *runtime.Runtime) (end func() error){
+		"down": func(t *testing.T, r *runtime.Runtime) func() error {
+			up(t, r, compileText(t, leavingProfile))
+			return func() error {
+				_, err := r.Down(t.Context(), "leaving")
+				return err
+			}
+		},
+		"run": runUntilRead,
+	} {
+		t.Run(name, func(t *testing.T) {
+			end := start(t, newRuntime(t))
+			dom, err := containers(t).LookupDomainByName("leaving")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer dom.Free()
+			id, err := dom.GetID()
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkLeaves(t, int(id), end)
+		})
+	}
+}
+
+// runUntilRead runs a command as sbx run does that ends when it has read what it is sent.
+func runUntilRead(t *testing.T, r *runtime.Runtime) (end func() error) {
+	b, err := compiler.Compile(loadText(t, leavingProfile), compiler.Options{Ephemeral: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer dom.Free()
-	id, err := dom.GetID()
-	if err != nil {
-		t.Fatal(err)
+	stdin, line := io.Pipe()
+	started, stdout := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		command := channel.Command{Argv: []string{"/usr/bin/sh", "-c", "echo started; read line"}, Env: []string{"PATH=/usr/bin"}, Workdir: "/", User: "root"}
+		_, err := r.Run(t.Context(), b, command, channel.Stdio{Stdin: stdin, Stdout: stdout})
+		stdout.CloseWithError(err)
+		ended <- err
+	}()
+	if _, err := started.Read(make([]byte, 100)); err != nil {
+		t.Fatalf("the command did not begin: %v", err)
 	}
-	before, own := groupsOf(t, int(id)), groupsOf(t, os.Getpid())
-	if err := unix.Kill(int(id), unix.SIGSTOP); err != nil {
+	return func() error {
+		if err := line.Close(); err != nil {
+			return err
+		}
+		return <-ended
+	}
+}
+
+// checkLeaves ends a container, whose process at libvirt's that is, and checks that this one
+// leaves its groups before.
+func checkLeaves(t *testing.T, controller int, end func() error) {
+	t.Helper()
+	before, own := groupsOf(t, controller), groupsOf(t, os.Getpid())
+	if err := unix.Kill(controller, unix.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error)
-	go func() {
-		_, err := r.Down(t.Context(), "leaving")
-		ended <- err
-	}()
-	for limit := time.Now().Add(time.Minute); !maps.Equal(groupsOf(t, int(id)), own); time.Sleep(time.Millisecond) {
+	go func() { ended <- end() }()
+	for limit := time.Now().Add(time.Minute); !maps.Equal(groupsOf(t, controller), own); time.Sleep(time.Millisecond) {
 		if time.Now().After(limit) {
-			t.Errorf("after a minute it is in the groups %v, and this process in %v", groupsOf(t, int(id)), own)
+			t.Errorf("after a minute it is in the groups %v, and this process in %v", groupsOf(t, controller), own)
 			break
 		}
 	}
-	if stat, err := os.ReadFile("/proc/" + strconv.Itoa(int(id)) + "/stat"); err != nil || !strings.Contains(string(stat), ") T ") {
+	if stat, err := os.ReadFile("/proc/" + strconv.Itoa(controller) + "/stat"); err != nil || !strings.Contains(string(stat), ") T ") {
 		t.Errorf("it has been ended, which takes it from all groups, and not let go: %s, %v", stat, err)
 	}
-	if err := unix.Kill(int(id), unix.SIGCONT); err != nil {
+	if err := unix.Kill(controller, unix.SIGCONT); err != nil {
 		t.Error(err)
 	}
 	if err := <-ended; err != nil {
@@ -69,8 +116,17 @@ func TestAnEndFindsNobodyInTheGroup(t *testing.T) {
 	if maps.Equal(before, own) {
 		t.Error("it was in this process's groups from the beginning")
 	}
-	if left, err := filepath.Glob("/sys/fs/cgroup/*/machine*/*leaving*"); len(left) > 0 || err != nil {
-		t.Errorf("left: %v, %v", left, err)
+	for limit := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) { // sbx run does not wait for that
+		left, err := filepath.Glob("/sys/fs/cgroup/*/machine*/*leaving*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("left after a minute: %v", left)
+		}
 	}
 }
 

@@ -99,12 +99,12 @@ func (r *Runtime) RunWatched(ctx context.Context, b *compiler.Bundle, command ch
 			err = errors.Join(err, fmt.Errorf("%s: cannot clean up: %w", s.Name, end))
 		}
 	}()
-	client, leave, err := run.start(ctx)
+	client, hangUp, err := run.start(ctx)
 	if err != nil {
 		run.failed = ctx.Err() == nil
 		return exit, fmt.Errorf("%s: %w", s.Name, err)
 	}
-	defer leave()
+	defer hangUp()
 	endReady := spans.Begin(ctx, "ready")
 	defer endReady()
 	if err := s.SendSecrets(ctx, client); err != nil {
@@ -117,6 +117,7 @@ func (r *Runtime) RunWatched(ctx context.Context, b *compiler.Bundle, command ch
 		return exit, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	endReady()
+	stdio.Ended = func() { leave(run.dom, s.Name, s.Backend) }
 	defer spans.Begin(ctx, "command")()
 	return client.Run(ctx, command, stdio)
 }
@@ -153,8 +154,8 @@ func (e *ephemeral) checkName(ctx context.Context) error {
 }
 
 // start makes all that the sandbox needs, starts it and connects to its first
-// process, until leave is called.
-func (e *ephemeral) start(ctx context.Context) (client *channel.Client, leave func(), err error) {
+// process, until hangUp is called.
+func (e *ephemeral) start(ctx context.Context) (client *channel.Client, hangUp func(), err error) {
 	backend, err := e.r.backend(e.s.Backend)
 	if err != nil {
 		return nil, nil, err

@@ -21,6 +21,10 @@ type Stdio struct {
 	// Beside, if it is not nil, speaks with the sandbox while the command of Run runs,
 	// with which its context ends. An error of it ends the command, and is what Run gives.
 	Beside func(context.Context, *Client) error
+
+	// Ended, if it is not nil, is called when the command has ended and all its output has
+	// come. A sandbox that ends with it waits for that to return, if not for long.
+	Ended func()
 }
 
 // Exec runs a command beside the sandbox's own and waits for its end. A command
@@ -91,6 +95,9 @@ func (c *Client) session(ctx context.Context, r Request, stdio Stdio) (Exit, err
 	err = cmp.Or(err, piped.finish(ctx)) // also what has come of a sandbox that is gone
 	if err != nil || ctx.Err() != nil {  // by the end of ctx the guest ends the command, and may say so before we leave
 		return Exit{}, c.failure(ctx, err)
+	}
+	if stdio.Ended != nil {
+		stdio.Ended() // the guest waits for the stream's end
 	}
 	return exit, nil
 }

@@ -86,31 +86,49 @@ func TestFarewellToRun(t *testing.T) {
 	<-left
 }
 
-// TestFarewellToWhoStops has a host stop the service, and do something when that has ended
-// and before the sandbox does.
-func TestFarewellToWhoStops(t *testing.T) {
+// TestFarewellToWhoIsAbout has a host do something when the command has ended, which it has
+// stopped or run, and before the sandbox does.
+func TestFarewellToWhoIsAbout(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("starting a command as root of a sandbox takes root")
 	}
-	m := &manifest.Manifest{Service: true, Run: manifest.Run{Argv: []string{"/bin/sleep", "1000"}}}
-	a := New(m, table(), func() {})
-	client := hostOf(t, a)
-	a.Start(nil)
-	left := leaving(a)
-	called := false
-	err := client.Stop(t.Context(), func() {
-		called = true
-		<-a.Ended()
-		select {
-		case <-left:
-			t.Error("the sandbox ends while the host does something before")
-		case <-time.After(fetchTime / 10):
-		}
-	})
-	if err != nil || !called {
-		t.Errorf("called: %t, %v", called, err)
+	for name, c := range map[string]struct {
+		m   manifest.Manifest
+		end func(client *channel.Client, ended func()) error
+	}{
+		"stop": {
+			manifest.Manifest{Service: true, Run: manifest.Run{Argv: []string{"/bin/sleep", "1000"}}},
+			func(client *channel.Client, ended func()) error { return client.Stop(t.Context(), ended) },
+		},
+		"run": {
+			manifest.Manifest{Run: manifest.Run{Argv: []string{"/bin/true"}}},
+			func(client *channel.Client, ended func()) error {
+				_, err := client.Run(t.Context(), channel.Command{}, channel.Stdio{Ended: ended})
+				return err
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := New(&c.m, table(), func() {})
+			client := hostOf(t, a)
+			a.Start(nil)
+			left := leaving(a)
+			called := false
+			err := c.end(client, func() {
+				called = true
+				<-a.Ended()
+				select {
+				case <-left:
+					t.Error("the sandbox ends while the host does something before")
+				case <-time.After(fetchTime / 10):
+				}
+			})
+			if err != nil || !called {
+				t.Errorf("called: %t, %v", called, err)
+			}
+			<-left
+		})
 	}
-	<-left
 }
 
 // TestFarewellToTheFirst has a command end before any host has come: the first one
