@@ -71,7 +71,7 @@ test-packages:
 
 # Profiles of Debian's services, drafted and shipped, with real clients; `make test` has a few.
 test-services: kernel build
-	scripts/install-packages memcached socat mosquitto mosquitto-clients postgresql mariadb-server mariadb-client squid openssh-server prometheus-node-exporter rsyslog unbound dnsmasq vsftpd bind9 bind9-dnsutils samba smbclient php-fpm haproxy varnish openssh-client lighttpd ngircd tor snmpd privoxy cron tinyproxy beanstalkd nsd chrony dovecot-core cups-daemon dillo
+	scripts/install-packages memcached socat mosquitto mosquitto-clients postgresql mariadb-server mariadb-client squid openssh-server prometheus-node-exporter rsyslog unbound dnsmasq vsftpd bind9 bind9-dnsutils samba smbclient php-fpm haproxy varnish openssh-client lighttpd ngircd tor snmpd privoxy cron tinyproxy beanstalkd nsd chrony dovecot-core cups-daemon dillo caddy prometheus etcd-server apt-cacher-ng rsync pdns-server pdns-backend-bind
 	$(GO) test -tags services -count=1 -run TestFigures ./internal/shelf
 	$(GO) test -tags services -count=1 -run 'TestDraftedServices|TestExistingData|TestShelf|TestFurtherUnits|TestDillo' -timeout 40m -v ./cmd/sbx
 

@@ -30,6 +30,9 @@ type hosted struct {
 	behind  string // the profile of another sandbox, which it asks
 	tag     string // of both
 
+	// before is what the host has and its package does not bring.
+	before func(t *testing.T)
+
 	// edit is the edit that the profile's text or the host needs, which sbx init names
 	// in a line with the word says; most need none.
 	says string
@@ -58,6 +61,9 @@ func TestDraftedServices(t *testing.T) {
 // draft has sbx write the profile, and gives its file.
 func (s *hosted) draft(t *testing.T) string {
 	t.Helper()
+	if s.before != nil {
+		s.before(t)
+	}
 	dir := t.TempDir()
 	said := mustSbx(t, "init", "-C", dir, "--from", "unit:"+s.unit)
 	if (s.says != "") != strings.Contains(said, "edit ") || !strings.Contains(said, s.says) {
@@ -189,10 +195,15 @@ func refusesAllElse(t *testing.T, name, host string) {
 func keptOnTmpfs(t *testing.T, profile []byte) (kept []string) {
 	t.Helper()
 	for _, m := range mountWithIDs.FindAllSubmatch(profile, -1) {
-		if _, err := os.Stat(string(m[1])); os.IsNotExist(err) {
-			continue // it is for another tag
+		folder := string(m[1])
+		if _, err := os.Stat(folder); os.IsNotExist(err) {
+			if filepath.Dir(folder) != "/var/log" {
+				continue // it is for another tag
+			}
+			onTmpfs(t, filepath.Dir(folder)) // sbx makes it
+			continue
 		}
-		kept = append(kept, onTmpfs(t, string(m[1])))
+		kept = append(kept, onTmpfs(t, folder))
 	}
 	return kept
 }

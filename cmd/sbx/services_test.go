@@ -37,6 +37,10 @@ const (
 		echo "put $d/key.pub sbx-shelf.pub" | sftp -b - -i $d/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null www-data@$A &&
 		! ssh -i $d/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null www-data@$A id &&
 		cmp $d/key.pub /srv/www/sbx-shelf.pub && echo there`
+	// its JSON has all in base64
+	askEtcd  = `curl -fsS -m 60 http://$A:2379/v3/kv/put -d '{"key":"YQ==","value":"Yg=="}' && curl -fsS -m 60 http://$A:2379/v3/kv/range -d '{"key":"YQ=="}'`
+	askRsync = `d=$(mktemp -d) && trap 'rm -r $d' EXIT && rsync rsync://$A/pub/sbx-shelf $d && cat $d/sbx-shelf`
+
 	askPostgres = `sbx exec -u postgres postgresql -- psql -qc "create role shelf login password 'shelf'" &&
 		PGPASSWORD=shelf psql "host=$A user=shelf dbname=postgres connect_timeout=60" -Atc 'select 6*7'`
 	askMariadb = `sbx exec -u mysql mariadb -- mariadb -e "create user shelf@'10.87.5.1' identified by 'shelf'" &&
@@ -59,6 +63,12 @@ func init() {
 		{unit: "dnsmasq", client: askDNS, wants: isLocal},
 		{unit: "named", client: askDNS, wants: isLocal},
 		{unit: "smbd", client: "smbclient -N -L //$A", wants: `IPC\$`},
+		{unit: "caddy", client: askNginx, wants: `Caddy`},
+		{unit: "prometheus", client: "curl -fsS -m 60 http://$A:9090/-/ready", wants: `Ready`},
+		{unit: "etcd", client: askEtcd, wants: `"value":"Yg=="`},
+		{unit: "apt-cacher-ng", client: "curl -sS -m 60 http://$A:3142/ -o /dev/null -w '%{http_code}'", wants: `^406$`},
+		{unit: "rsync", before: aModule, client: askRsync, wants: `^42\n$`},
+		{unit: "pdns", client: "dig +time=60 +tries=1 @$A example.org", wants: `status: REFUSED`},
 		{unit: "php8.2-fpm", client: "socat -u OPEN:/dev/null TCP:$A:9000 && echo open", wants: `open`},
 	}...)
 	shelf = append(shelf, []hosted{
@@ -158,6 +168,15 @@ func aSharedFile(t *testing.T, _ string) {
 		t.Fatal(err)
 	}
 	place(t, "/srv/samba/sbx-shelf", "42\n")
+}
+
+// aModule is what rsync's unit asks to be there before it starts.
+func aModule(t *testing.T) {
+	if err := os.MkdirAll("/srv/pub", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	place(t, "/srv/pub/sbx-shelf", "42\n")
+	place(t, "/etc/rsyncd.conf", "[pub]\npath = /srv/pub\n")
 }
 
 func aFile(t *testing.T, _ string) { place(t, "/srv/ftp/sbx-shelf", "42\n") }

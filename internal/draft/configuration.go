@@ -11,8 +11,8 @@ import (
 
 	"github.com/sbx-dev/sbx/internal/draft/cuetext"
 	"github.com/sbx-dev/sbx/internal/draft/hostfile"
+	"github.com/sbx-dev/sbx/internal/draft/mentions"
 	"github.com/sbx-dev/sbx/internal/draft/profile"
-	"github.com/sbx-dev/sbx/internal/pattern"
 )
 
 // place is a path that is to be inside.
@@ -21,6 +21,8 @@ type place struct {
 	why      string
 	ids      []string // not empty: it is a mount of its own
 	writable bool
+	made     bool   // it is not there yet, and sbx makes it
+	mode     string // of what is made; "" for the usual one
 }
 
 // shared are folders of /etc that belong to no service, or that are for tools that
@@ -56,7 +58,7 @@ func (s *service) configuration() []place {
 			step, inEtc := strings.CutPrefix(f, "/etc/")
 			step, below, _ := strings.Cut(step, "/")
 			switch {
-			case !inEtc || slices.Contains(shared, step):
+			case !inEtc || slices.Contains(shared, step) || s.isOfAnother(step):
 			case below == "" && p.Conffiles[f] != "":
 				add(f, "conffile of "+p.Name)
 			default:
@@ -72,11 +74,20 @@ func (s *service) configuration() []place {
 		}
 	}
 	s.done("ConfigurationDirectory", "ConfigurationDirectoryMode")
+	for _, c := range s.conditions() {
+		add(c.path, c.why)
+	}
 	for _, arg := range s.argv[1:] {
-		for _, name := range absolutes(arg) {
+		for _, name := range mentions.Of(arg) {
 			if strings.HasPrefix(name, "/etc/") {
 				add(name, "named in the command")
 			}
+			s.mention(place{path: name, why: "named in the command"})
+		}
+	}
+	for _, v := range s.env {
+		for _, name := range mentions.Of(v.Value) {
+			s.mention(place{path: name, why: "named by " + v.Name})
 		}
 	}
 	for _, e := range s.known.Expose {
@@ -85,6 +96,7 @@ func (s *service) configuration() []place {
 	for _, n := range s.named(paths(places)) {
 		add(n.path, n.why)
 	}
+	places = outermost(places)
 	for i := range places {
 		s.closedTo(&places[i])
 		if slices.Contains(s.known.Owned, places[i].path) && !slices.Contains(places[i].ids, "root") {
@@ -93,6 +105,58 @@ func (s *service) configuration() []place {
 		}
 	}
 	return places
+}
+
+// isOfAnother says whether a folder of /etc is that of another service, the one whose
+// package has its name: what this one's have in it is for that service. A package that
+// is depended on brings what all its dependents read.
+func (s *service) isOfAnother(folder string) bool {
+	p := s.db.Package(folder)
+	if p == nil || slices.Contains(s.packages, p) {
+		return false
+	}
+	for _, own := range s.packages {
+		for _, names := range own.Depends {
+			if slices.Contains(names, p.Name) {
+				return false
+			}
+		}
+	}
+	files, err := s.db.Files(p)
+	return err == nil && slices.Contains(files, "/etc/"+folder)
+}
+
+// conditions are what must be there for the unit to start, as far as it is the service's.
+func (s *service) conditions() (all []place) {
+	for _, kind := range []string{"PathExists", "PathIsDirectory", "FileNotEmpty", "DirectoryNotEmpty"} {
+		for _, setting := range []string{"Condition" + kind, "Assert" + kind} {
+			for _, v := range s.unit.All("Unit", setting) {
+				name := profile.Path(v.Value) // "!" and "|" before it ask for something else
+				if name == "" || under(name, never) {
+					continue
+				}
+				if _, ok := s.stat(name); !ok {
+					s.edit("expose: %s is not there, and without it the unit does not start (%s=): make it, and draft again", name, setting)
+				} else if s.worthNaming(name) {
+					all = append(all, place{path: name, why: setting + " of the unit"})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// outermost are the places that lie in no other, each once: what holds a place has it
+// already.
+func outermost(places []place) (all []place) {
+	for i, p := range places {
+		held := slices.ContainsFunc(places[:i], func(o place) bool { return under(p.path, []string{o.path}) }) ||
+			slices.ContainsFunc(places[i+1:], func(o place) bool { return p.path != o.path && under(p.path, []string{o.path}) })
+		if !held {
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 func paths(places []place) (all []string) {
@@ -135,10 +199,14 @@ const (
 )
 
 // named are paths that configuration names and that are on the host, outside of what
-// every sandbox has or what is written to.
+// every sandbox has or what is written to. Pages and data name paths for whoever reads
+// them.
 func (s *service) named(roots []string) (all []place) {
 	seen, files := map[string]bool{}, 0
 	for _, root := range roots {
+		if !under(root, []string{"/etc"}) {
+			continue
+		}
 		for _, e := range s.below(root) {
 			if files++; files > maxConfigFiles || len(all) >= maxNamed {
 				return all
@@ -169,38 +237,21 @@ func (s *service) namedIn(e entry) (all []place) {
 			all = append(all, place{path: to, why: e.path + " leads there"})
 		}
 	}
-	if e.mode.IsDir() || notInUse(e.path) {
+	if e.mode.IsDir() || mentions.ForPeople(e.path) {
 		return all
 	}
 	data, err := hostfile.Read(s.host, strings.TrimPrefix(e.path, "/"), maxConfigFile)
-	if err != nil || slices.Contains(data, 0) {
+	if err != nil {
 		return all
 	}
-	line := 0
-	for text := range strings.Lines(string(data)) {
-		line++
-		text = strings.TrimSpace(text)
-		if text == "" || strings.ContainsRune("#;", rune(text[0])) || strings.HasPrefix(text, "//") {
-			continue
+	for _, m := range mentions.In(data) {
+		p := place{path: m.Path, why: fmt.Sprintf("named in %s:%d", e.path, m.Line)}
+		if s.worthNaming(m.Path) {
+			all = append(all, p)
 		}
-		for _, name := range absolutes(text) {
-			if s.worthNaming(name) {
-				all = append(all, place{path: name, why: fmt.Sprintf("named in %s:%d", e.path, line)})
-			}
-		}
+		s.mention(p)
 	}
 	return all
-}
-
-// notInUse says whether a file is there for people: what is enabled is a link to it.
-func notInUse(name string) bool {
-	for step := range strings.SplitSeq(path.Dir(name), "/") {
-		if strings.HasSuffix(step, "-available") || step == "snippets" || step == "examples" {
-			return true
-		}
-	}
-	base := strings.ToUpper(path.Base(name))
-	return strings.HasPrefix(base, "README") || strings.HasSuffix(base, ".DPKG-OLD") || strings.HasSuffix(base, ".DPKG-DIST") || strings.HasSuffix(base, "~")
 }
 
 // worthNaming says whether a path that a configuration names is to be inside for that
@@ -213,38 +264,32 @@ func (s *service) worthNaming(name string) bool {
 	return ok && under(name, []string{"/etc", "/srv", "/var/www", "/opt"}) && !slices.Contains([]string{"/etc/ssl", "/etc/ssl/private", "/etc/default"}, name)
 }
 
-var absolutePath = pattern.Of(`(?:^|[\s"'=:,(\[])(/[A-Za-z0-9._+@/-]+)`)
-
-// absolutes are the absolute paths in a text.
-func absolutes(text string) (all []string) {
-	for _, m := range absolutePath().FindAllStringSubmatch(text, 64) {
-		if name := profile.Path(strings.TrimRight(m[1], ".,/")); name != "" {
-			all = append(all, name)
-		}
-	}
-	return all
+// usualFiles are what nearly every program reads.
+var usualFiles = []place{
+	{path: "/usr", why: "programs and libraries"},
+	{path: "/etc/ld.so.cache", why: "where libraries are"},
+	{path: "/etc/passwd", why: "the names of users"},
+	{path: "/etc/group", why: "the names of groups"},
+	{path: "/etc/nsswitch.conf", why: "where names are looked up"},
+	{path: "/etc/localtime", why: "the time zone of its log"},
 }
 
-// expose is the list of what is there read-only for everybody.
-func (s *service) expose(configuration []place) ast.Expr {
-	var items []cuetext.Item
-	add := func(name, why string) {
-		if _, ok := s.stat(name); ok {
-			items = append(items, cuetext.Item{Value: cuetext.Text(name), Remark: why})
+// expose is the list of what is there read-only for everybody, without what lies in a
+// place that has a mount of its own.
+func (s *service) expose(places []place) ast.Expr {
+	var mounts []string
+	all := slices.Concat(usualFiles, s.linked())
+	for _, p := range places {
+		if len(p.ids) > 0 || p.writable {
+			mounts = append(mounts, p.path)
+		} else {
+			all = append(all, p)
 		}
 	}
-	add("/usr", "programs and libraries")
-	add("/etc/ld.so.cache", "where libraries are")
-	add("/etc/passwd", "the names of users")
-	add("/etc/group", "the names of groups")
-	add("/etc/nsswitch.conf", "where names are looked up")
-	add("/etc/localtime", "the time zone of its log")
-	for _, p := range s.linked() {
-		add(p.path, p.why)
-	}
-	for _, p := range configuration {
-		if len(p.ids) == 0 {
-			add(p.path, p.why)
+	var items []cuetext.Item
+	for _, p := range outermost(all) {
+		if _, ok := s.stat(p.path); ok && !under(p.path, mounts) {
+			items = append(items, cuetext.Item{Value: cuetext.Text(p.path), Remark: p.why})
 		}
 	}
 	return cuetext.Lines(items)

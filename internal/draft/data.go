@@ -26,14 +26,19 @@ func (s *service) data(configuration []place) (places []place) {
 		candidates = append(candidates, place{path: d.Name, why: d.Why, writable: true})
 	}
 	for _, f := range s.files {
-		if under(f, stateFolders) && strings.Count(f, "/") >= 3 {
+		if e, ok := s.stat(f); ok && e.mode.IsDir() && isState(f) {
 			candidates = append(candidates, place{path: f, why: "folder of its packages"})
 		}
 	}
+	candidates = append(candidates, s.own()...)
 	var roots []place
 	for _, c := range candidates {
+		if c.made && !under(c.path, slices.Concat(s.known.Closed, s.scratchPaths(), paths(places))) {
+			places = append(places, c)
+			continue
+		}
 		e, ok := s.stat(c.path)
-		if !ok || !e.mode.IsDir() || under(c.path, append(s.known.Closed, "/var/log/runit")) || under(c.path, s.scratchPaths()) || under(c.path, paths(configuration)) {
+		if !ok || !e.mode.IsDir() && !e.mode.IsRegular() || under(c.path, append(s.known.Closed, "/var/log/runit")) || under(c.path, s.scratchPaths()) || under(c.path, paths(configuration)) {
 			continue
 		}
 		if under(c.path, paths(places)) || !s.writes(c, e) {
@@ -64,15 +69,30 @@ func (s *service) explicit() (all []place) {
 				if name == "" || !strings.HasPrefix(name, kind.in) || under(name, []string{"/run", "/proc", "/sys", "/dev", "/tmp"}) || slices.Contains(stateFolders, name) {
 					continue
 				}
+				p := place{path: name, why: kind.setting + " of the unit", writable: true}
 				if _, ok := s.stat(name); !ok && kind.in != "" {
-					s.edit("mounts: %s is not there yet (%s): systemd makes it; make it, or say writable and sbx does", name, kind.setting)
+					p.made = s.makes(&p, kind.setting)
 				}
-				all = append(all, place{path: name, why: kind.setting + " of the unit", writable: true})
+				all = append(all, p)
 			}
 		}
 		s.done(kind.setting, kind.setting+"Mode")
 	}
 	return all
+}
+
+// makes has sbx make a folder as systemd would, and says whether it can: not of a user
+// that there is only while the service runs.
+func (s *service) makes(p *place, setting string) bool {
+	u, ok := s.runs()
+	if !ok {
+		s.edit("mounts: %s is not there yet (%s): systemd makes it; make it, or say writable and sbx does", p.path, setting)
+		return false
+	}
+	permission, _ := s.unit.Last("Service", setting+"Mode")
+	p.ids, p.mode = s.accounts.IDs([]accounts.Owner{{UID: u.UID, GID: u.GID}}), mode(permission.Value)
+	p.why += ", which is not there yet: sbx makes it, as systemd does"
+	return true
 }
 
 // writes says whether the service writes to a folder: the unit says so, it is a log,
@@ -138,6 +158,11 @@ func (s *service) scratch() []memory {
 	s.done("PrivateTmp")
 	if !slices.ContainsFunc(all, func(m memory) bool { return under(m.path, []string{"/run"}) }) {
 		add(memory{path: "/run", why: "for what it keeps while it runs"})
+	}
+	for _, m := range s.runtime() {
+		if !slices.ContainsFunc(all, func(o memory) bool { return o.path != "/run" && under(m.path, []string{o.path}) }) {
+			add(m)
+		}
 	}
 	slices.SortStableFunc(all, func(a, b memory) int { return strings.Compare(a.path, b.path) })
 	return all

@@ -41,6 +41,8 @@ type service struct {
 	packages []*dpkg.Package
 	files    []string // of the packages, absolute
 
+	mentioned []place // below stateFolders and /run, by its configuration, command and variables
+
 	lowered map[string]bool // settings of the unit that the profile says, or lines of them
 	edits   []string
 }
@@ -55,6 +57,9 @@ func fromUnit(host fs.FS, name string, o profile.Origin) (*profile.Draft, error)
 		name += ".service"
 	}
 	unit, err := unitfile.Read(host, name)
+	if script := scriptOf(host, name); errors.Is(err, unitfile.ErrNone) && script != "" {
+		return nil, fmt.Errorf("there is no unit %s: %s starts it, a script, which does not say what it runs; draft the process while it runs, pid:NUMBER, or its command, command:'/usr/sbin/PROGRAM …'", name, script)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +75,16 @@ func fromUnit(host fs.FS, name string, o profile.Origin) (*profile.Draft, error)
 		return fromUnit(host, instance, o)
 	}
 	return fromService(host, unit, k, o)
+}
+
+// scriptOf is the script of SysV's init that starts a service which has no unit of its
+// own; "" where there is none. systemd makes a unit of it as it starts, which says no more.
+func scriptOf(host fs.FS, unit string) string {
+	script := "/etc/init.d/" + strings.TrimSuffix(unit, ".service")
+	if info, err := fs.Stat(host, script[1:]); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	return script
 }
 
 // theOnly is the instance that a unit stands for which runs nothing itself.
@@ -97,6 +112,7 @@ func fromService(host fs.FS, unit *unitfile.Unit, k known.Service, o profile.Ori
 	if o.Name == "" {
 		o.Name = profile.Name(unit.Name)
 	}
+	unit.Host = o.Name // as the sandbox calls itself
 	s := &service{host: host, Origin: o, unit: unit, known: k, accounts: readAccounts(host), lowered: map[string]bool{}}
 	for _, step := range []func() error{s.findEnvironment, s.findCommand, s.findUser, s.findPackages} {
 		if err := step(); err != nil {
@@ -151,10 +167,24 @@ func (s *service) findCommand() error {
 	if !strings.HasPrefix(s.argv[0], "/") {
 		s.edit("run.argv: %q is no path; write the program's whole path", s.argv[0])
 	}
-	if kind, _ := s.unit.Last("Service", "Type"); kind.Value == "forking" {
+	switch kind, _ := s.unit.Last("Service", "Type"); {
+	case kind.Value == "oneshot" && len(s.argv) == 1 && path.Base(s.argv[0]) == "true":
+		return fmt.Errorf("%s runs nothing itself (%s): it stands for other units%s", s.unit.Name, s.argv[0], s.instances())
+	case kind.Value == "oneshot":
+		s.edit("run.argv: the command does its work and ends (Type=oneshot): it is one for sbx run %s, and sbx up takes its end for a failure", s.Name)
+	case kind.Value == "forking":
 		s.edit("run.argv: the command goes into the background (Type=forking), and a sandbox's must stay: give it the option that keeps it in the foreground")
 	}
 	return nil
+}
+
+// instances tells of the template that has the unit's name, if there is one.
+func (s *service) instances() string {
+	base := strings.TrimSuffix(s.unit.Name, ".service")
+	if _, err := unitfile.Read(s.host, base+"@x.service"); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("; name an instance of %s@.service, unit:%s@NAME", base, base)
 }
 
 // dynamic are the ids of services whose unit says DynamicUser=yes: the first of those

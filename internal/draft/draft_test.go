@@ -13,6 +13,8 @@ import (
 	"testing/fstest"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/sbx-dev/sbx/internal/draft/profile"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -118,8 +120,12 @@ func TestOriginsThatAreNone(t *testing.T) {
 		"usr/lib/systemd/system/none.service":   {Data: []byte("[Service]\nType=oneshot\n")},
 		"usr/lib/systemd/system/masked.service": {Mode: fs.ModeSymlink, Data: []byte("/dev/null")},
 		"usr/lib/systemd/system/broken.service": {Data: []byte("[Service\nExecStart=/x\n")},
-		"var/lib/dpkg/status":                   {Data: []byte("Package: tool\nStatus: install ok installed\n")},
+		"var/lib/dpkg/status":                   {Data: []byte("Package: tool\nStatus: install ok installed\n\nPackage: many\nStatus: install ok installed\n")},
 		"var/lib/dpkg/info/tool.list":           {Data: []byte("/usr/bin/tool\n")},
+		"usr/lib/systemd/system/many@.service":  {Data: []byte("[Service]\nExecStart=/usr/bin/many %i\n")},
+		"usr/lib/systemd/system/many.service":   {Data: []byte("[Service]\nType=oneshot\nExecStart=/bin/true\n")},
+		"var/lib/dpkg/info/many.list":           {Data: []byte("/usr/lib/systemd/system/many@.service\n")},
+		"etc/init.d/old":                        {Data: []byte("#!/bin/sh\n")},
 	}
 	for from, want := range map[string]string{
 		"nginx":                  "is nothing that a profile can be made from",
@@ -129,6 +135,10 @@ func TestOriginsThatAreNone(t *testing.T) {
 		"unit:none.service":      "has no ExecStart",
 		"unit:masked.service":    "is masked",
 		"unit:broken.service":    "/usr/lib/systemd/system/broken.service is not a unit",
+		"unit:many@":             "many@.service is a template, of which only instances run: name one, many@NAME.service",
+		"unit:many":              "runs nothing itself (/bin/true): it stands for other units; name an instance of many@.service, unit:many@NAME",
+		"unit:old":               "there is no unit old.service: /etc/init.d/old starts it",
+		"package:many":           "name one, unit:many@NAME",
 		"package:missing":        "no package missing is installed",
 		"package:tool":           "tool has no unit of a service",
 		"command:":               "is nothing that a profile can be made from",
@@ -164,11 +174,49 @@ func TestThisProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rule := fmt.Sprintf("{in: tcp: [%d]}, // it listens there now", address.(*syscall.SockaddrInet4).Port)
+	host, _ := profile.Subnet("self")
+	rule := fmt.Sprintf("{in: tcp: [%d], from: %q}, // it listens there now", address.(*syscall.SockaddrInet4).Port, host)
+	if len(d[0].Edits) == 0 || !strings.Contains(strings.Join(d[0].Edits, "\n"), "have it listen on 0.0.0.0") {
+		t.Errorf("nobody is told of a port of loopback: %q", d[0].Edits)
+	}
 	program, _ := os.Executable()
 	for _, want := range []string{rule, strconv.Quote(program), "package self"} {
 		if !strings.Contains(string(d[0].Source), want) {
 			t.Errorf("no %s in\n%s", want, d[0].Source)
+		}
+	}
+}
+
+// TestProcessOfAScript drafts what a script of SysV's init has started, of which systemd
+// makes a unit that says nothing.
+func TestProcessOfAScript(t *testing.T) {
+	host := fstest.MapFS{
+		"etc/passwd":        {Data: []byte("root:x:0:0:::\n")},
+		"usr":               {Mode: fs.ModeDir | 0o755},
+		"etc/init.d/old":    {Data: []byte("#!/bin/sh\n")},
+		"proc/12/cgroup":    {Data: []byte("0::/system.slice/old.service\n")},
+		"proc/12/cmdline":   {Data: []byte("/usr/sbin/old\x00-h\x00")},
+		"proc/12/status":    {Data: []byte("Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n")},
+		"proc/13/cgroup":    {Data: []byte("0::/system.slice/gone.service\n")},
+		"proc/13/cmdline":   {Data: []byte("/usr/sbin/gone\x00")},
+		"usr/sbin/old":      {Data: []byte("x")},
+		"usr/sbin/gone":     {Data: []byte("x")},
+		"etc/ld.so.cache":   {Data: []byte("x")},
+		"etc/nsswitch.conf": {Data: []byte("x")},
+	}
+	for pid, want := range map[string][]string{
+		"12": {`argv: ["/usr/sbin/old", "-h"]`, "/etc/init.d/old started it"},
+		"13": {`argv: ["/usr/sbin/gone"]`},
+	} {
+		d, err := From(host, "pid:"+pid, "")
+		if err != nil {
+			t.Errorf("pid:%s: %v", pid, err)
+			continue
+		}
+		for _, w := range want {
+			if !strings.Contains(string(d[0].Source), w) {
+				t.Errorf("pid:%s: no %s in\n%s", pid, w, d[0].Source)
+			}
 		}
 	}
 }

@@ -24,6 +24,7 @@ type port struct {
 	protocol string // "tcp" or "udp"
 	number   int
 	why      string
+	local    bool // for this host's processes alone, on an address of loopback
 }
 
 // maxPorts is how many ports a draft opens.
@@ -42,10 +43,19 @@ func (s *service) ports() (all []port) {
 		if a.protocol != b.protocol {
 			return strings.Compare(a.protocol, b.protocol)
 		}
-		return a.number - b.number
+		if a.number != b.number {
+			return a.number - b.number
+		}
+		return strings.Compare(strconv.FormatBool(a.local), strconv.FormatBool(b.local)) // who lets in all does
 	})
 	all = slices.CompactFunc(all, func(a, b port) bool { return a.protocol == b.protocol && a.number == b.number })
-	return all[:min(len(all), maxPorts)]
+	all = all[:min(len(all), maxPorts)]
+	for _, p := range all {
+		if p.local && s.known.Own == "" {
+			s.edit("run.argv: it listens on 127.0.0.1 or ::1 alone (%s %d), which inside is the sandbox's own: have it listen on 0.0.0.0", p.protocol, p.number)
+		}
+	}
+	return all
 }
 
 // configured is a port as configuration says it, or the usual one.
@@ -64,13 +74,13 @@ func (s *service) configured(l known.Listens) (all []port) {
 			}
 			for _, m := range find.FindAllSubmatch(data, maxPorts) {
 				if n, err := strconv.Atoi(string(m[len(m)-1])); err == nil && 0 < n && n < 1<<16 {
-					all = append(all, port{protocol, n, l.Why + " in /" + f})
+					all = append(all, port{protocol: protocol, number: n, why: l.Why + " in /" + f})
 				}
 			}
 		}
 	}
 	if len(all) == 0 && usual != 0 {
-		all = []port{{protocol, usual, l.Why}}
+		all = []port{{protocol: protocol, number: usual, why: l.Why, local: l.Local}}
 	}
 	return all
 }
@@ -85,8 +95,9 @@ func (s *service) socket() (all []port) {
 			continue
 		}
 		for _, m := range socketLine().FindAllStringSubmatch(string(data), maxPorts) {
-			if n, err := strconv.Atoi(m[2]); err == nil && 0 < n && n < 1<<16 {
-				all = append(all, port{map[string]string{"Stream": "tcp", "Datagram": "udp"}[m[1]], n, "Listen" + m[1] + " of " + name})
+			if n, err := strconv.Atoi(m[3]); err == nil && 0 < n && n < 1<<16 {
+				address, _ := netip.ParseAddr(strings.Trim(m[2], "[]"))
+				all = append(all, port{map[string]string{"Stream": "tcp", "Datagram": "udp"}[m[1]], n, "Listen" + m[1] + " of " + name, address.IsLoopback()})
 			}
 		}
 		if len(all) > 0 || anySocketLine().Match(data) {
@@ -97,7 +108,7 @@ func (s *service) socket() (all []port) {
 	return nil
 }
 
-var socketLine = pattern.Of(`(?m)^Listen(Stream|Datagram)=(?:[0-9.]+:|\[[0-9a-f:]+\]:)?([0-9]+)\s*$`)
+var socketLine = pattern.Of(`(?m)^Listen(Stream|Datagram)=(?:([0-9.]+|\[[0-9a-f:]+\]):)?([0-9]+)\s*$`)
 
 var anySocketLine = pattern.Of(`(?m)^Listen[A-Za-z]+=.`)
 
@@ -145,7 +156,7 @@ func (s *service) network(ports []port) (expr ast.Expr, remarks []string) {
 	var rules []cuetext.Item
 	for _, p := range ports {
 		from := ""
-		if s.known.Own != "" {
+		if s.known.Own != "" || p.local {
 			from = host.String()
 		}
 		rules = append(rules, cuetext.Item{Value: profile.Rule("in", p.protocol, []int{p.number}, from), Remark: p.why})

@@ -95,7 +95,10 @@ func fromPackage(host fs.FS, pkg string, o profile.Origin) (*profile.Draft, erro
 	case 1:
 		return fromUnit(host, units[0], o)
 	case 0:
-		return nil, fmt.Errorf("%s has no unit of a service (templates: %d): name a command, command:'/usr/bin/PROGRAM …'", pkg, len(templates))
+		if len(templates) > 0 {
+			return nil, fmt.Errorf("%s has no unit of a service, and of its templates only instances run; name one, unit:%s", pkg, strings.ReplaceAll(strings.Join(templates, ", unit:"), "@.service", "@NAME"))
+		}
+		return nil, fmt.Errorf("%s has no unit of a service: name a command, command:'/usr/bin/PROGRAM …', or while it runs its process, pid:NUMBER", pkg)
 	}
 	return nil, fmt.Errorf("%s has several services; name one, unit:NAME: %s", pkg, strings.Join(units, ", "))
 }

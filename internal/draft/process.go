@@ -1,6 +1,7 @@
 package draft
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -24,8 +25,14 @@ func fromProcess(host fs.FS, pid string, o profile.Origin) (*profile.Draft, erro
 	if err != nil {
 		return nil, fmt.Errorf("there is no process %s that can be read: %w", pid, err)
 	}
+	var edit []string
 	if unit := path.Base(strings.TrimSpace(string(groups))); strings.HasSuffix(unit, ".service") && strings.Contains(string(groups), "/system.slice/") {
-		return fromUnit(host, unit, o)
+		if _, err := unitfile.Read(host, unit); !errors.Is(err, unitfile.ErrNone) {
+			return fromUnit(host, unit, o)
+		}
+		if script := scriptOf(host, unit); script != "" {
+			edit = append(edit, "run.argv: "+script+" started it, which most likely has it go into the background, and a sandbox's must stay: give it the option that keeps it in the foreground")
+		}
 	}
 	line, err := fs.ReadFile(host, path.Join(proc, "cmdline"))
 	argv := strings.Split(strings.TrimRight(string(line), "\x00"), "\x00")
@@ -35,7 +42,7 @@ func fromProcess(host fs.FS, pid string, o profile.Origin) (*profile.Draft, erro
 	if program, err := fs.ReadLink(host, path.Join(proc, "exe")); err == nil && !strings.HasSuffix(argv[0], path.Base(program)) || !strings.HasPrefix(argv[0], "/") {
 		argv[0] = strings.TrimSuffix(program, " (deleted)")
 	}
-	k := known.Service{Argv: argv, Why: "what process " + pid + " runs", Ready: true}
+	k := known.Service{Argv: argv, Why: "what process " + pid + " runs", Ready: true, Edit: edit}
 	k.User = userOf(host, proc)
 	k.Listens = listening.Of(host, []string{pid})
 	return fromService(host, unitfile.New(path.Base(argv[0])+".service"), k, o)

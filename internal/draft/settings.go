@@ -48,7 +48,7 @@ func (s *service) stop() (signal, timeout string) {
 		signal = profile.Signal(v.Value)
 		s.lowered["KillSignal="+v.Value] = signal != ""
 	}
-	if all := s.commands("ExecStop"); len(all) == 1 && signalOf(all[0].Argv) != "" {
+	if all := s.commands("ExecStop"); len(all) == 1 && ends(signalOf(all[0].Argv)) {
 		signal = signalOf(all[0].Argv)
 		s.said("ExecStop", all[0].line)
 	}
@@ -60,6 +60,12 @@ func (s *service) stop() (signal, timeout string) {
 		signal = ""
 	}
 	return signal, s.timeout("TimeoutStopSec")
+}
+
+// ends says whether a signal asks a process to end. A unit may send one that only stops
+// it before systemd sends the one that ends it, and has it go on.
+func ends(signal string) bool {
+	return signal != "" && !slices.Contains([]string{"STOP", "TSTP", "TTIN", "TTOU", "CONT"}, signal)
 }
 
 // timeout is a time that the unit gives the start or the stop, or both.

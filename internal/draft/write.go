@@ -29,7 +29,7 @@ func (s *service) write() (*profile.Draft, error) {
 		p.Add("after", cuetext.Texts(after), "After of the unit, which wants them: where they are sandboxes, too")
 	}
 	p.Section("run", s.run(ports, caps, own, data))
-	p.Section("expose", s.expose(append(configuration, readOnly(data)...)), "the host's files that are there, read-only")
+	p.Section("expose", s.expose(append(configuration, data...)), "the host's files that are there, read-only")
 	p.Section("mounts", s.mounts(configuration, data))
 	if network, remarks := s.network(ports); network != nil {
 		p.Section("network", network, remarks...)
@@ -190,16 +190,6 @@ func (s *service) environment() *cuetext.Group {
 	return &env
 }
 
-// readOnly are the places that are only read.
-func readOnly(data []place) (all []place) {
-	for _, p := range data {
-		if !p.writable {
-			all = append(all, p)
-		}
-	}
-	return all
-}
-
 // mounts is what has a line of its own: what is kept on the host, what needs ids, what
 // is in memory.
 func (s *service) mounts(configuration, data []place) ast.Expr {
@@ -215,6 +205,9 @@ func (s *service) mounts(configuration, data []place) ast.Expr {
 		}
 		if len(p.ids) > 0 {
 			m.Add("ids", cuetext.Texts(p.ids), "")
+		}
+		if p.mode != "" {
+			m.Add("mode", cuetext.Text(p.mode), "")
 		}
 		all.Noted(p.path, m.Inline(), p.why)
 	}

@@ -7,7 +7,8 @@ import (
 )
 
 // expand fills in the specifiers whose value does not depend on the host that the
-// unit is read on; systemd.unit(5). Others stay as they are.
+// unit is read on, and the host's name by what the unit is to take for it;
+// systemd.unit(5). Others stay as they are.
 func (u *Unit) expand(text string) string {
 	if !strings.Contains(text, "%") {
 		return text
@@ -48,6 +49,8 @@ func (u *Unit) specifier(letter byte) (value string, ok bool) {
 		return unit.UnitNameUnescape(prefix), true
 	case 'j':
 		return prefix[strings.LastIndexByte(prefix, '-')+1:], true
+	case 'H', 'l':
+		return u.Host, u.Host != ""
 	case 'E':
 		return "/etc", true
 	case 't':

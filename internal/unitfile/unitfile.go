@@ -33,6 +33,9 @@ var folders = []string{
 	"lib/systemd/system",
 }
 
+// ErrNone is what the error of [Read] begins with where no file is the unit's.
+var ErrNone = errors.New("there is no unit")
+
 // Setting is one line of a unit.
 type Setting struct {
 	Section string // "Service"
@@ -44,6 +47,7 @@ type Setting struct {
 // Unit is a unit as systemd would run it.
 type Unit struct {
 	Name  string   // with its instance, "postgresql@15-main.service"
+	Host  string   // what %H and %l stand for; "" leaves them as they are
 	Files []string // what was read, absolute, the unit itself first
 
 	settings []Setting
@@ -54,6 +58,9 @@ type Unit struct {
 func Read(host fs.FS, name string) (*Unit, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
+	}
+	if prefix, ok := strings.CutSuffix(name, "@.service"); ok {
+		return nil, fmt.Errorf("%s is a template, of which only instances run: name one, %s@NAME.service", name, prefix)
 	}
 	file, real, err := find(host, name)
 	if err != nil {
@@ -114,7 +121,7 @@ func find(host fs.FS, name string) (file, real string, err error) {
 			return follow(host, name, at, info)
 		}
 	}
-	return "", "", fmt.Errorf("there is no unit %s in %s", name, strings.Join(absolute(folders), ", "))
+	return "", "", fmt.Errorf("%w %s in %s", ErrNone, name, strings.Join(absolute(folders), ", "))
 }
 
 // follow reads a link in the place of a unit: to nothing (masked), or to the unit

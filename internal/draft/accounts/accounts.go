@@ -19,6 +19,7 @@ type Accounts struct {
 type Account struct {
 	Name     string
 	UID, GID int
+	Home     string // "" of a group
 }
 
 // Parse reads what stands in /etc/passwd and in /etc/group.
@@ -27,7 +28,11 @@ func Parse(passwd, group string) (a Accounts) {
 		uid, err1 := strconv.Atoi(f[2])
 		gid, err2 := strconv.Atoi(f[3])
 		if err1 == nil && err2 == nil {
-			a.users = append(a.users, Account{f[0], uid, gid})
+			u := Account{Name: f[0], UID: uid, GID: gid}
+			if len(f) > 5 {
+				u.Home = f[5]
+			}
+			a.users = append(a.users, u)
 		}
 	}
 	for _, f := range lines(group, 3) {

@@ -77,6 +77,8 @@ type Listens struct {
 	File string `json:"file"` // a file or glob that may say another
 	Find string `json:"find"` // the expression that finds it there
 	Why  string `json:"why"`
+
+	Local bool `json:"-"` // it listens for this host's processes alone; of what runs
 }
 
 // Outgoing is what a service sends to others by itself.

@@ -4,7 +4,10 @@ package listening
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
 	"io/fs"
+	"net/netip"
 	"path"
 	"strconv"
 	"strings"
@@ -34,9 +37,9 @@ func Of(host fs.FS, pids []string) (all []known.Listens) {
 				if len(w) < 10 || w[3] != table.state || !own["socket:["+w[9]+"]"] {
 					continue
 				}
-				_, hex, _ := strings.Cut(w[1], ":")
-				if n, err := strconv.ParseUint(hex, 16, 16); err == nil && n > 0 {
-					l := known.Listens{Why: "it listens there now"}
+				address, number, _ := strings.Cut(w[1], ":")
+				if n, err := strconv.ParseUint(number, 16, 16); err == nil && n > 0 {
+					l := known.Listens{Why: "it listens there now", Local: isLoopback(address)}
 					if table.protocol == "tcp" {
 						l.TCP = int(n)
 					} else {
@@ -48,6 +51,20 @@ func Of(host fs.FS, pids []string) (all []known.Listens) {
 		}
 	}
 	return all
+}
+
+// isLoopback says whether an address of the kernel's tables, whose words of four bytes
+// stand in this processor's order, is the host's own: 127.0.0.0/8 or ::1.
+func isLoopback(words string) bool {
+	raw, err := hex.DecodeString(words)
+	if err != nil || len(raw)%4 != 0 {
+		return false
+	}
+	for i := 0; i < len(raw); i += 4 {
+		binary.NativeEndian.PutUint32(raw[i:], binary.BigEndian.Uint32(raw[i:]))
+	}
+	address, ok := netip.AddrFromSlice(raw)
+	return ok && address.Unmap().IsLoopback()
 }
 
 // socketsOf are the sockets that a process has open, as its links call them.
