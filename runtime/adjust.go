@@ -185,7 +185,7 @@ func (u *up) release(ctx context.Context) error {
 		}
 	}
 	for _, name := range observe.Gone(had.Networks, u.s.Metadata.Networks) {
-		if err := virt.ReleaseNetwork(u.conn, u.r.drivers.EachDriver, name, u.s.Name); err != nil {
+		if err := virt.ReleaseNetwork(u.conn, u.r.drivers.EachDriver, name, u.s.Name, true); err != nil {
 			return fmt.Errorf("%s: %w", u.s.Name, err)
 		}
 	}

@@ -3,6 +3,9 @@ package runtime
 import (
 	"context"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/sbx-dev/sbx/initramfs/boot/cache"
 	"github.com/sbx-dev/sbx/initramfs/boot/kernel"
@@ -14,6 +17,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/embed"
 	"github.com/sbx-dev/sbx/runtime/internal/guard"
 	"github.com/sbx-dev/sbx/runtime/internal/keep"
+	"github.com/sbx-dev/sbx/runtime/internal/kernelrules"
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/kvm"
 	"github.com/sbx-dev/sbx/runtime/internal/lxc"
@@ -81,6 +85,21 @@ func (r *Runtime) CheckNetworks(backend schema.Backend) error {
 		return err
 	}
 	return virt.CheckNetworks(conn)
+}
+
+// RulelessNetworks are the networks of sbx that run and whose rules of libvirt's somebody
+// has removed from this host's packet filter, with what puts them back.
+func (r *Runtime) RulelessNetworks(backend schema.Backend) (names []string, mend string, err error) {
+	conn, err := r.drivers.Connect(backend)
+	if err != nil || !r.drivers.Local() {
+		return nil, "", err
+	}
+	read := sync.OnceValues(kernelrules.Read)
+	names, err = virt.Ruleless(conn, func(bridge string) (bool, error) {
+		list, err := read()
+		return slices.ContainsFunc(list.Of(bridge), func(line string) bool { return strings.Contains(line, " LIBVIRT_") }), err
+	})
+	return names, virt.MendNetworks, err
 }
 
 // MayEmbed says whether sbx run goes on without a libvirtd that cannot be

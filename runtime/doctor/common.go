@@ -52,6 +52,28 @@ func networks(b schema.Backend) probe {
 	}
 }
 
+// networkRules looks whether the rules that libvirt has made for networks are still there.
+// It shows only where those of one are not: it has no NAT then, and an isolated one is
+// kept apart by the walls of its sandboxes alone.
+func networkRules(b schema.Backend) probe {
+	return func(_ context.Context, h host) Check {
+		if os.Geteuid() != 0 {
+			return Check{} // nobody but root can see
+		}
+		if _, err := h.runtime.Reach(b); err != nil || h.runtime.CheckNetworks(b) != nil {
+			return Check{} // which others report
+		}
+		names, mend, err := h.runtime.RulelessNetworks(b)
+		switch {
+		case err != nil:
+			return warn("", "%v", err)
+		case len(names) > 0:
+			return warn(mend, "somebody has removed libvirt's rules of %s from this host's packet filter, as nft flush ruleset does: the walls of sandboxes hold, and none reaches anything beyond this host", strings.Join(names, ", "))
+		}
+		return Check{}
+	}
+}
+
 func findInit(_ context.Context, h host) Check {
 	path, err := h.runtime.InitPath("")
 	if err != nil {

@@ -47,6 +47,7 @@ var probes = []struct {
 }{
 	{schema.LXC, "libvirt", reach(schema.LXC, "apt install libvirt-daemon-system libvirt-daemon-driver-lxc && systemctl start "+runtime.Daemon(schema.LXC))},
 	{schema.LXC, "networks", networks(schema.LXC)},
+	{schema.LXC, "network rules", networkRules(schema.LXC)},
 	{schema.LXC, "state folder", stateFolder(schema.LXC)},
 	{schema.LXC, "sbx", otherSbx},
 	{schema.LXC, "sbx-init", findInit},
@@ -61,6 +62,7 @@ var probes = []struct {
 	{schema.LXC, "screens", screens},
 	{schema.KVM, "libvirt", reachMachines},
 	{schema.KVM, "networks", networks(schema.KVM)},
+	{schema.KVM, "network rules", networkRules(schema.KVM)},
 	{schema.KVM, "state folder", stateFolder(schema.KVM)},
 	{schema.KVM, "sbx", otherSbx},
 	{schema.KVM, "sbx-init", findInit},

@@ -264,7 +264,7 @@ var Explanations = []Explanation{
 		"sbx removes what it made, and nothing behind a mount that somebody else made in there. Unmount that; then the same command goes on.",
 		"sbx: error[SBX0522]: /var/lib/sbx/web/root: something is mounted on …", "umount …"},
 	{NoNetwork, "the network or bridge is not there, or does not run",
-		"network: attach names a network of libvirt's or a bridge of the host's. `create` in the profile makes a network that goes with its sandboxes. Where somebody has emptied the host's packet filter (`nft flush ruleset`), libvirt starts no network until it is started anew itself, which ends nothing that runs.",
+		"network: attach names a network of libvirt's or a bridge of the host's. `create` in the profile makes a network that goes with its sandboxes. Where somebody has emptied the host's packet filter (`nft flush ruleset`), libvirt starts no network until it is started anew itself, which ends nothing that runs (docs/firewall.md, the rules of networks).",
 		"sbx: error[SBX0523]: libvirt has no network lan", "virsh net-list --all\nvirsh net-start default"},
 	{NotFiltered, "packets would pass unfiltered",
 		"libvirt attaches some kinds of interface without their filter and says nothing. sbx looks whether the filter is in force, and starts nothing without it. Use a libvirt network with a bridge of the kernel's.",

@@ -94,7 +94,7 @@ func (r *Remover) Remove(conn *libvirt.Connect, s Sandbox) error {
 		}
 	}
 	for _, n := range s.Metadata.Networks {
-		if err := virt.ReleaseNetwork(conn, r.Drivers.EachDriver, n, s.Name); err != nil {
+		if err := virt.ReleaseNetwork(conn, r.Drivers.EachDriver, n, s.Name, r.Drivers.Local()); err != nil {
 			return err
 		}
 	}

@@ -66,7 +66,7 @@ func (r *Remover) strayNetworks(conn *libvirt.Connect, needed map[string]bool, d
 		if needed[name] {
 			continue
 		}
-		err := virt.ReleaseNetwork(conn, r.Drivers.EachDriver, name, "")
+		err := virt.ReleaseNetwork(conn, r.Drivers.EachDriver, name, "", r.Drivers.Local())
 		if there, lookErr := virt.OwnNetwork(conn, name); err == nil && lookErr == nil && there != nil {
 			there.Free() // somebody is on it
 			continue

@@ -53,7 +53,7 @@ func missingChains(err error) string {
 		!slices.ContainsFunc([]string{"No chain/target/match by that name", "does not exist", "No such file or directory"}, has) {
 		return ""
 	}
-	return " (the chains of libvirt's networks are gone from this host's packet filter, as after nft flush ruleset, or a reload of nftables.service or firewalld: systemctl restart libvirtd, or virtnetworkd where each driver has a daemon, puts them back, and ends nothing that runs)"
+	return " (the chains of libvirt's networks are gone from this host's packet filter, as after nft flush ruleset, or a reload of nftables.service or firewalld: " + MendNetworks + ", puts them back, and ends nothing that runs)"
 }
 
 // withoutWarnings leaves out QEMU's warnings of how libvirt calls it, which stand

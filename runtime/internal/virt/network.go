@@ -90,7 +90,7 @@ func startNetwork(network *libvirt.Network, outdated bool) error {
 		if len(ports) > 0 {
 			return fmt.Errorf("its definition has changed, but %d interfaces are on it: take those sandboxes down first", len(ports))
 		}
-		if err := network.Destroy(); err != nil {
+		if err := stopNetwork(network, true); err != nil {
 			return err
 		}
 	}
@@ -133,8 +133,8 @@ func OwnNetwork(conn *libvirt.Connect, name string) (*libvirt.Network, error) {
 // ReleaseNetwork removes a network that sbx made, if it is there and no domain
 // but the named one is defined with it. Another maker's network stays. Containers and
 // machines share libvirt's networks, but each driver lists its own domains only:
-// others gives the other drivers' connections.
-func ReleaseNetwork(conn *libvirt.Connect, others func() ([]*libvirt.Connect, error), name, sandbox string) error {
+// others gives the other drivers' connections, and local says whether it is this machine's.
+func ReleaseNetwork(conn *libvirt.Connect, others func() ([]*libvirt.Connect, error), name, sandbox string, local bool) error {
 	network, err := OwnNetwork(conn, name)
 	if network == nil || err != nil {
 		return UnlessForeign(err)
@@ -143,7 +143,7 @@ func ReleaseNetwork(conn *libvirt.Connect, others func() ([]*libvirt.Connect, er
 	if used, err := networkUsed(conn, others, name, sandbox); used || err != nil {
 		return err
 	}
-	if err := network.Destroy(); err != nil && ErrorCode(err) != libvirt.ERR_OPERATION_INVALID && ErrorCode(err) != libvirt.ERR_NO_NETWORK {
+	if err := stopNetwork(network, local); err != nil && ErrorCode(err) != libvirt.ERR_OPERATION_INVALID && ErrorCode(err) != libvirt.ERR_NO_NETWORK {
 		return NetworkError(name, err)
 	}
 	if err := network.Undefine(); err != nil && ErrorCode(err) != libvirt.ERR_NO_NETWORK {
