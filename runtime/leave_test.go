@@ -116,11 +116,16 @@ func checkLeaves(t *testing.T, controller int, end func() error) {
 	if maps.Equal(before, own) {
 		t.Error("it was in this process's groups from the beginning")
 	}
-	for limit := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) { // sbx run does not wait for that
+	for limit := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) { // sbx run does not wait for the groups
 		left, err := filepath.Glob("/sys/fs/cgroup/*/machine*/*leaving*")
 		if err != nil {
 			t.Fatal(err)
 		}
+		folders, err := filepath.Glob("/run/libvirt/lxc/leaving.*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		left = append(left, folders...)
 		if len(left) == 0 {
 			return
 		}

@@ -249,7 +249,7 @@ func (e *ephemeral) remove(ended bool) error {
 		return errors.Join(e.r.remover().Folder(removalOf(e.s)), e.removeLog())
 	case !ended, written && e.r.host.Embed.Is(e.conn):
 	case written && len(m.Filters) == 0 && len(m.Networks) == 0 && e.s.Confinement == nil && !known.Of(e.s.Backend).LogsEnd:
-		return errors.Join(e.r.remover().Folder(removalOf(e.s)), e.removeLog()) // sbx-init stays for the next one
+		return errors.Join(e.r.remover().Folder(removalOf(e.s)), e.removeLog(), e.removeRuns()) // sbx-init stays for the next one
 	default:
 		e.awaitEnd()
 	}
@@ -289,6 +289,20 @@ func (e *ephemeral) removeLog() error {
 		return nil
 	}
 	return known.Of(e.s.Backend).RemoveLog(logs, e.s.Name)
+}
+
+// removeRuns removes what libvirt's process for the sandbox, which ends a few milliseconds
+// after the command, leaves in libvirt's folder.
+func (e *ephemeral) removeRuns() error {
+	if e.dom == nil {
+		return nil
+	}
+	end := e.r.processEnd(e.dom, e.s.Name, e.s.Backend)
+	defer end.Close()
+	if end.AwaitFor(endLimit); !end.Came() {
+		return nil // it has them yet
+	}
+	return known.Of(e.s.Backend).RemoveRuns(kinds.Runs, e.s.Name)
 }
 
 // awaitEnd waits until the domain has ended by itself, which is gentler than

@@ -315,7 +315,9 @@ func TestRunLeavesNothing(t *testing.T) {
 			ps := call(t, nil, "ps")
 			left, err := os.ReadDir("/var/lib/sbx/.run")
 			logs, glob := filepath.Glob("/var/log/libvirt/*/" + name + ".log*")
-			if _, stat := os.Stat("/var/lib/sbx/" + name); err == nil && glob == nil && len(left) == 0 && len(logs) == 0 && stat != nil && !strings.Contains(ps.stdout, name) {
+			runs, again := filepath.Glob("/run/libvirt/*/" + name + ".*")
+			logs = append(logs, runs...)
+			if _, stat := os.Stat("/var/lib/sbx/" + name); err == nil && glob == nil && again == nil && len(left) == 0 && len(logs) == 0 && stat != nil && !strings.Contains(ps.stdout, name) {
 				return
 			}
 			if time.Now().After(limit) {

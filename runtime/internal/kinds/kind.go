@@ -28,6 +28,7 @@ type Kind struct {
 	Made     []string // what prepare makes in a sandbox's folder and nobody changes while it runs
 	Manifest string   // the folder of these in which its first process's orders stand
 	State    []string // the path of what it needs below the state folder
+	Leaves   []string // how the names end of what libvirt makes for each while it runs, and does not remove
 
 	Embedded  bool          // libvirt's driver for it can run within a process of ours, without a daemon
 	Signals   bool          // libvirt can ask its first process to stop without the channel

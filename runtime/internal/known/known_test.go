@@ -7,7 +7,7 @@ import (
 )
 
 // mayBeNone are the questions that a kind may answer with nothing.
-var mayBeNone = []string{"State", "Embedded", "Signals", "Resizes", "Limit", "Leave", "Mapped", "HoldsBack", "LogsEnd", "Kills", "Refused"}
+var mayBeNone = []string{"State", "Leaves", "Embedded", "Signals", "Resizes", "Limit", "Leave", "Mapped", "HoldsBack", "LogsEnd", "Kills", "Refused"}
 
 // A kind that does not answer would be found out where it is asked, by a user.
 func TestKindsAnswer(t *testing.T) {

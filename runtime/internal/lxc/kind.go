@@ -29,6 +29,7 @@ var Kind = kinds.Kind{
 	Made:     []string{state.Root, state.Own, state.Files},
 	Manifest: state.Own,
 	State:    []string{state.Inits},
+	Leaves:   []string{".dev", ".devpts", ".fuse", ".sock"}, // the controller's, which mounts there what only it sees
 
 	Signals:   true,
 	Resizes:   true,

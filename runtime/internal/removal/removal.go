@@ -124,6 +124,9 @@ func (r *Remover) fromHost(s Sandbox) error {
 	if err := r.Folder(s); err != nil {
 		return err
 	}
+	if err := known.Of(s.Kind).RemoveRuns(kinds.Runs, s.Name); err != nil {
+		return err
+	}
 	return r.Host.Inits.Prune()
 }
 
