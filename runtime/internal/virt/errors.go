@@ -23,7 +23,7 @@ func ErrorCode(err error) libvirt.ErrorNumber {
 type plainError struct{ cause libvirt.Error }
 
 func (e plainError) Error() string {
-	return withoutWarnings(e.cause.Message) + missingDaemon(e.cause) + missingChains(e.cause)
+	return withoutEcho(withoutWarnings(e.cause.Message)) + missingDaemon(e.cause) + missingChains(e.cause)
 }
 func (e plainError) Unwrap() error { return e.cause }
 
@@ -69,6 +69,22 @@ func withoutWarnings(message string) string {
 		}
 	}
 	return strings.TrimSpace(strings.Join(lines, ""))
+}
+
+// withoutEcho leaves out nft's echo of its command, below which it points at a word: what
+// is wrong with which command stands before.
+func withoutEcho(message string) string {
+	var kept []string
+	for line := range strings.SplitSeq(message, "\n") {
+		points := strings.Contains(line, "^") && strings.Trim(line, " \t^~") == ""
+		switch {
+		case !points || len(kept) == 0:
+			kept = append(kept, line)
+		case len(kept) > 1:
+			kept = kept[:len(kept)-1]
+		}
+	}
+	return strings.Join(kept, "\n")
 }
 
 // Plain makes an error of libvirt's fit for a person; any other stays as it is.

@@ -20,6 +20,21 @@ func TestWarningsOfQEMUAreLeftOut(t *testing.T) {
 	}
 }
 
+func TestTheEchoOfNftIsLeftOut(t *testing.T) {
+	for message, want := range map[string]string{
+		"Failed to apply firewall command 'nft -ae insert rule ip libvirt_network c iif x counter reject': Error: Could not process rule: No such file or directory\n" +
+			"insert rule ip libvirt_network c iif x counter reject\n" +
+			"               ^^^^^^^^^^^^^^^\n": "Failed to apply firewall command 'nft -ae insert rule ip libvirt_network c iif x counter reject': Error: Could not process rule: No such file or directory",
+		"Error: syntax error\nadd x\n    ^\nError: another\nadd y\n~~  ^": "Error: syntax error\nError: another",
+		"^^^":                      "^^^",
+		"no such regexp: ^a$\n^b$": "no such regexp: ^a$\n^b$",
+	} {
+		if got := withoutEcho(withoutWarnings(message)); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestADaemonThatIsNotThereIsNamed(t *testing.T) {
 	for message, want := range map[string]string{
 		"Failed to connect socket to '/var/run/libvirt/virtnwfilterd-sock': No such file or directory":   "systemctl enable --now virtnwfilterd.socket",
