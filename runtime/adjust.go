@@ -83,12 +83,7 @@ func (u *up) noteInterim() error {
 	if err != nil {
 		return err
 	}
-	dom, err := virt.Lookup(u.conn, u.s.Name)
-	if dom == nil || err != nil {
-		return err
-	}
-	defer dom.Free()
-	if err := virt.SetNotes(dom, notes, libvirt.DOMAIN_AFFECT_LIVE|libvirt.DOMAIN_AFFECT_CONFIG); err != nil {
+	if err := u.note(notes, libvirt.DOMAIN_AFFECT_LIVE|libvirt.DOMAIN_AFFECT_CONFIG); err != nil {
 		return fmt.Errorf("%s: %w", u.s.Name, err)
 	}
 	u.have.Metadata.Applied = nil // as it stands there now
@@ -208,6 +203,11 @@ func (u *up) record(now *observe.Observed, where libvirt.DomainModificationImpac
 	if err != nil {
 		return err
 	}
+	return u.note(text, where)
+}
+
+// note writes the domain's metadata, of a domain that may have gone meanwhile.
+func (u *up) note(text string, where libvirt.DomainModificationImpact) error {
 	dom, err := virt.Lookup(u.conn, u.s.Name)
 	if dom == nil || err != nil {
 		return err

@@ -24,6 +24,7 @@ import (
 	"github.com/sbx-dev/sbx/runtime/internal/known"
 	"github.com/sbx-dev/sbx/runtime/internal/locks"
 	"github.com/sbx-dev/sbx/runtime/internal/proc"
+	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 	"github.com/sbx-dev/sbx/runtime/internal/virt"
 	"github.com/sbx-dev/sbx/runtime/internal/watching"
 	"github.com/sbx-dev/sbx/schema/diag"
@@ -267,7 +268,7 @@ func (e *ephemeral) endAtOnce() bool {
 	}
 	end := proc.WatchEnd(pid)
 	defer end.Close()
-	switch its := proc.HasArgument(pid, "guest="+e.s.Name+","); {
+	switch its := qemu.Runs(pid, e.s.Name); {
 	case its && !embedded && e.s.Confinement == nil: // what confines it keeps its sockets from us
 		end.KillReaped(pid, endLimit)
 	case its:

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sbx-dev/sbx/runtime/internal/proc"
+	"github.com/sbx-dev/sbx/runtime/internal/qemu"
 )
 
 // endLimit is how long a machine that was left may take to end by force.
@@ -59,7 +60,7 @@ func endMachine(root *os.Root, file string) error {
 		return err
 	}
 	name := strings.TrimSuffix(path.Base(file), ".pid")
-	if proc.HasArgument(pid, "guest="+name+",") {
+	if qemu.Runs(pid, name) {
 		end.Kill(endLimit)
 	}
 	if !end.Came() {
