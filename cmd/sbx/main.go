@@ -23,7 +23,6 @@ import (
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/say"
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/service"
 	"github.com/sbx-dev/sbx/cmd/sbx/internal/verb"
-	"github.com/sbx-dev/sbx/compiler"
 )
 
 // cli is the command line: one field a verb, one file a verb, by topic as
@@ -79,9 +78,6 @@ type cli struct {
 	Complete completeCmd     `cmd:"" name:"__complete" hidden:""`
 }
 
-// readers are the verbs that read profiles and whose users wait for that.
-var readers = []string{"compile", "vet", "export", "explain", "test", "run", "up", "plan", "apply"}
-
 // softMemory is how much sbx uses, in bytes, before it collects eagerly.
 const softMemory = 256 << 20
 
@@ -89,9 +85,6 @@ func main() {
 	debug.SetGCPercent(400) // most commands have ended before collecting is worth its time
 	debug.SetMemoryLimit(softMemory)
 	hushLibvirt()
-	if len(os.Args) > 1 && slices.Contains(readers, os.Args[1]) {
-		compiler.Preload() // while the command line is read
-	}
 	verb.Remember()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, leaveUnread)

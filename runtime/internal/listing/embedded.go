@@ -44,8 +44,8 @@ func Embedded(folder state.Folder, name string) *Sandbox {
 	return s
 }
 
-// withoutDaemon says whether err, of the first driver that was asked, means that no libvirtd can be used
-// here, where machines run without one. Those who are not root are told that there may be more.
+// withoutDaemon says whether err, of the first driver that was asked, is no error here, where
+// machines run without libvirtd. Whoever is not root is told that there may be more.
 func (l *Lister) withoutDaemon(err error) bool {
 	if l.Named || err == nil {
 		return false

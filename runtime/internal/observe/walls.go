@@ -2,7 +2,6 @@ package observe
 
 import (
 	"cmp"
-	"strings"
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/runtime/internal/innerwall"
@@ -44,11 +43,17 @@ func (o *Observed) LookAtWalls() (err error) {
 func (o *Observed) unwatched() (found []plan.Change) {
 	for _, nic := range o.nics {
 		if nic.unwatched {
-			found = append(found, plan.Change{Sandbox: o.name, Object: GuardObject(nic.filter), Live: "not running", Desired: "running",
-				Effect: plan.Live, Why: whyGuard, Since: "after its process ended"})
+			change := o.guarded(nic)
+			change.Since = "after its process ended"
+			found = append(found, change)
 		}
 	}
 	return found
+}
+
+// guarded is the change that somebody watches the inner wall of an interface again.
+func (o *Observed) guarded(nic nic) plan.Change {
+	return plan.Change{Sandbox: o.name, Object: GuardObject(nic.filter), Live: "not running", Desired: "running", Effect: plan.Live, Why: whyGuard}
 }
 
 // walls compares the inner walls of what runs with those that there should be.
@@ -58,7 +63,8 @@ func (c *comparison) walls() error {
 	}
 	for _, nic := range c.have.nics {
 		desired, why := innerwall.Absent, whyWallGone
-		if table := c.want.Walls[nic.filter]; table != nil {
+		table := c.want.Walls[nic.filter]
+		if table != nil {
 			var err error
 			if desired, err = innerwall.Wanted(table); err != nil {
 				return err
@@ -68,10 +74,8 @@ func (c *comparison) walls() error {
 		if live := cmp.Or(nic.wall, innerwall.Absent); live != desired {
 			c.add(WallObject(nic.filter), plan.Difference{Live: live, Desired: desired}, plan.Live, why)
 		}
-	}
-	for _, u := range c.have.unwatched() {
-		if u.Since = ""; c.want.Walls[strings.TrimPrefix(u.Object, GuardObject(""))] != nil {
-			c.changes = append(c.changes, u)
+		if nic.unwatched && table != nil {
+			c.changes = append(c.changes, c.have.guarded(nic))
 		}
 	}
 	return nil

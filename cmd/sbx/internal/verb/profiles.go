@@ -27,6 +27,7 @@ type ProfileFlags struct {
 // Load reads the profiles that args name: files, folders, "-", or the bare
 // names of profiles that stand in the usual places or ship with sbx.
 func (f *ProfileFlags) Load(a *App, args ...string) ([]*schema.Profile, error) {
+	compiler.Preload() // while they are read
 	var found []*schema.Profile
 	var wrong diag.List
 	for _, arg := range args {
