@@ -13,23 +13,24 @@ import (
 )
 
 // furtherUnits are services of Debian's that no client is asked of: what sbx init says is
-// to be edited ("" for nothing), and what sbx up says of the profile as it was written
-// ("" where the service starts).
-var furtherUnits = []struct{ unit, edit, up string }{
-	{"lighttpd", "", ""},
-	{"ngircd", "", ""},
-	{"tor@default", "no container can have dac_read_search", ""},
-	{"haproxy", "network.allow says where the servers are", ""},
-	{"snmpd", "agentaddress 127.0.0.1", ""},
-	{"privoxy", "listen-address 127.0.0.1", ""},
-	{"cron", "what its jobs may touch", ""},
-	{"tinyproxy", "name its ports in network.allow", ""},
-	{"beanstalkd", "beanstalkd.socket listens for the service", ""},
-	{"nsd", "name its ports in network.allow", ""},
-	{"chrony", "say allow there", ""},
-	{"dovecot", "dovecot.socket listens for the service", ""},
-	{"unbound", "", `/var/lib/unbound/root\.key.*No such file`},
-	{"cups", "cups.socket listens for the service", "SIGTERM"},
+// to be edited ("" for nothing), what sbx up says of the profile as it was written (""
+// where the service starts), and what its log holds once it has ended in its own time
+// ("" where it says nothing then).
+var furtherUnits = []struct{ unit, edit, up, ends string }{
+	{"lighttpd", "", "", ""},
+	{"ngircd", "", "", ""},
+	{"tor@default", "no container can have dac_read_search", "", ""},
+	{"haproxy", "network.allow says where the servers are", "", "All workers exited"},
+	{"snmpd", "agentaddress 127.0.0.1", "", ""},
+	{"privoxy", "listen-address 127.0.0.1", "", ""},
+	{"cron", "what its jobs may touch", "", ""},
+	{"tinyproxy", "name its ports in network.allow", "", ""},
+	{"beanstalkd", "beanstalkd.socket listens for the service", "", ""},
+	{"nsd", "name its ports in network.allow", "", ""},
+	{"chrony", "say allow there", "", ""},
+	{"dovecot", "dovecot.socket listens for the service", "", ""},
+	{"unbound", "", `/var/lib/unbound/root\.key.*No such file`, ""},
+	{"cups", "cups.socket listens for the service", "SIGTERM", ""},
 }
 
 // TestFurtherUnits drafts profiles of further units: each is one that sbx takes, and the
@@ -57,6 +58,12 @@ func TestFurtherUnits(t *testing.T) {
 			before := owners(t, kept)
 			out, err := sbx(t, "up", files[0]).CombinedOutput()
 			if err == nil {
+				if name := strings.TrimSuffix(filepath.Base(files[0]), ".cue"); u.ends != "" {
+					mustSbx(t, "stop", name)
+					if log := mustSbx(t, "logs", name); !strings.Contains(log, u.ends) {
+						t.Errorf("it has not ended by itself, %q:\n%s", u.ends, log)
+					}
+				}
 				mustSbx(t, "down", strings.TrimSuffix(filepath.Base(files[0]), ".cue"))
 			}
 			if (u.up == "") != (err == nil) || !regexp.MustCompile(u.up).Match(out) {

@@ -59,7 +59,7 @@ func (s *service) stop() (signal, timeout string) {
 	if signal == "TERM" {
 		signal = ""
 	}
-	return signal, s.timeout("TimeoutStopSec")
+	return signal, s.atMost("TimeoutStopSec")
 }
 
 // ends says whether a signal asks a process to end. A unit may send one that only stops
@@ -68,11 +68,29 @@ func ends(signal string) bool {
 	return signal != "" && !slices.Contains([]string{"STOP", "TSTP", "TTIN", "TTOU", "CONT"}, signal)
 }
 
+// usualTimeout is what systemd gives a start and a stop of which the unit says nothing;
+// longest is what a stop gets here that it lets take as long as it does.
+const usualTimeout, longest = "90s", "1h"
+
+// atMost is the time that systemd gives the start or the stop: sbx's own are shorter, and
+// what is killed as it writes all down, or as it mends what was not, loses it. "" where no
+// unit says how it runs.
+func (s *service) atMost(setting string) string {
+	span := s.timeout(setting)
+	if span == "" && len(s.unit.Files) > 0 {
+		return usualTimeout
+	}
+	return span
+}
+
 // timeout is a time that the unit gives the start or the stop, or both.
 func (s *service) timeout(setting string) string {
 	for _, name := range []string{setting, "TimeoutSec"} {
 		if v, ok := s.unit.Last("Service", name); ok {
 			span := amounts.Span(v.Value)
+			if setting == "TimeoutStopSec" && (v.Value == "0" || v.Value == "infinity") {
+				span = longest
+			}
 			if span != "" {
 				s.done(name)
 			}

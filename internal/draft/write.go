@@ -156,7 +156,7 @@ func (s *service) ready(r *cuetext.Group, ports []port) {
 		ready.Add("tcp", cuetext.Number(ports[i].number), "")
 		why = "up waits until it answers there"
 	}
-	if t := s.timeout("TimeoutStartSec"); t != "" {
+	if t := s.atMost("TimeoutStartSec"); t != "" {
 		ready.Add("timeout", cuetext.Text(t), "")
 	}
 	r.Add("ready", ready.Inline(), why)
