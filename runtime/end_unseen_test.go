@@ -19,25 +19,13 @@ import (
 	"github.com/sbx-dev/sbx/schema/diag"
 )
 
-const unseenProfile = `package unseen
-
-import "github.com/sbx-dev/sbx/schema"
-
-schema.#Profile & {
-	name:    "unseen"
-	backend: "lxc"
-	run: argv: ["/usr/bin/sleep", "infinity"]
-	expose: ["/usr"]
-}
-`
-
 // Now and then libvirt 9.0 does not see that a container's process is gone: for it, the
 // container runs for ever. Here it is kept from that by somebody who has the process's
 // sockets, too.
 func TestAnEndThatLibvirtDoesNotSee(t *testing.T) {
 	testhost.Need(t)
 	r := newRuntime(t)
-	b := compileText(t, unseenProfile)
+	b := compileText(t, idleProfile("unseen"))
 	up(t, r, b)
 	killUnseen(t, "unseen")
 	if state := stateOf(t, r, "unseen"); state != "stopped" {

@@ -18,18 +18,6 @@ import (
 	"github.com/sbx-dev/sbx/runtime"
 )
 
-const leavingProfile = `package leaving
-
-import "github.com/sbx-dev/sbx/schema"
-
-schema.#Profile & {
-	name:    "leaving"
-	backend: "lxc"
-	run: argv: ["/usr/bin/sleep", "infinity"]
-	expose: ["/usr"]
-}
-`
-
 // When a container ends that sbx has told to, or with the command of sbx run, libvirt's
 // process for it is in none of the groups any more in which libvirtd looks for who is left.
 // Here that process stands still, so that it can be looked at.
@@ -38,7 +26,7 @@ func TestAnEndFindsNobodyInTheGroup(t *testing.T) {
 	// Each starts the container, and gives what ends it.
 	for name, start := range map[string]func(*testing.T, *runtime.Runtime) (end func() error){
 		"down": func(t *testing.T, r *runtime.Runtime) func() error {
-			up(t, r, compileText(t, leavingProfile))
+			up(t, r, compileText(t, idleProfile("leaving")))
 			return func() error {
 				_, err := r.Down(t.Context(), "leaving")
 				return err
@@ -64,7 +52,7 @@ func TestAnEndFindsNobodyInTheGroup(t *testing.T) {
 
 // runUntilRead runs a command as sbx run does that ends when it has read what it is sent.
 func runUntilRead(t *testing.T, r *runtime.Runtime) (end func() error) {
-	b, err := compiler.Compile(loadText(t, leavingProfile), compiler.Options{Ephemeral: true})
+	b, err := compiler.Compile(loadText(t, idleProfile("leaving")), compiler.Options{Ephemeral: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -164,6 +164,21 @@ func compileText(t *testing.T, text string) *compiler.Bundle {
 	return b
 }
 
+// idleProfile is a container's that does nothing.
+func idleProfile(name string) string {
+	return strings.ReplaceAll(`package NAME
+
+import "github.com/sbx-dev/sbx/schema"
+
+schema.#Profile & {
+	name:    "NAME"
+	backend: "lxc"
+	run: argv: ["/usr/bin/sleep", "infinity"]
+	expose: ["/usr"]
+}
+`, "NAME", name)
+}
+
 func TestBundleOfAnotherVersion(t *testing.T) {
 	testhost.Need(t)
 	b := compileText(t, refusedHead+"}\n")
