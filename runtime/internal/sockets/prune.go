@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -48,11 +49,7 @@ func (f Folders) retire() (gone []string, err error) {
 }
 
 func (f Folders) retireUnused() error {
-	used := map[socket]bool{}
-	err := f.each(func(_ string, end socket, _ manifest.Mount) { used[end] = true })
-	if err != nil {
-		return err
-	}
+	ends := sync.OnceValues(f.ends)
 	servers, err := os.ReadDir(f.Path(state.Sockets))
 	if err != nil {
 		return err
@@ -67,7 +64,11 @@ func (f Folders) retireUnused() error {
 			return err
 		}
 		for _, folder := range folders {
-			if used[socket{server.Name(), folder.Name()}] {
+			used, err := f.used(socket{server.Name(), folder.Name()}, ends)
+			if err != nil {
+				return err
+			}
+			if used {
 				continue
 			}
 			if err := f.discard(filepath.Join(around, folder.Name())); err != nil {
@@ -79,6 +80,23 @@ func (f Folders) retireUnused() error {
 		}
 	}
 	return nil
+}
+
+// used says whether a sandbox is an end of a socket. Most often that is its server, which
+// is looked at before all sandboxes are, of which there may be many.
+func (f Folders) used(end socket, ends func() (map[socket]bool, error)) (used bool, err error) {
+	err = f.of(end.server, func(e socket, _ manifest.Mount) { used = used || e == end })
+	if used || err != nil {
+		return used, err
+	}
+	all, err := ends()
+	return all[end], err
+}
+
+// ends are those of which any sandbox is one.
+func (f Folders) ends() (map[socket]bool, error) {
+	found := map[socket]bool{}
+	return found, f.each(func(_ string, end socket, _ manifest.Mount) { found[end] = true })
 }
 
 // discard puts a folder where Prune removes it.
@@ -110,17 +128,22 @@ func (f Folders) each(do func(sandbox string, end socket, m manifest.Mount)) err
 		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
-		orders, err := f.orders(e.Name())
-		if err != nil {
+		if err := f.of(e.Name(), func(end socket, m manifest.Mount) { do(e.Name(), end, m) }); err != nil {
 			return err
 		}
-		if orders == nil {
-			continue
-		}
-		for _, m := range orders.Mounts {
-			if m.Kind == manifest.Socket {
-				do(e.Name(), of(e.Name(), m), m)
-			}
+	}
+	return nil
+}
+
+// of calls do with all ends of sockets that a sandbox has, if there is one of the name.
+func (f Folders) of(sandbox string, do func(end socket, m manifest.Mount)) error {
+	orders, err := f.orders(sandbox)
+	if orders == nil || err != nil {
+		return err
+	}
+	for _, m := range orders.Mounts {
+		if m.Kind == manifest.Socket {
+			do(of(sandbox, m), m)
 		}
 	}
 	return nil
