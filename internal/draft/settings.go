@@ -104,9 +104,11 @@ func (s *service) timeout(setting string) string {
 func (s *service) resources() *cuetext.Group {
 	var r cuetext.Group
 	memory, why := s.known.Memory, "what it needs"
-	if v, ok := s.unit.Last("Service", "MemoryMax"); ok && amounts.Bytes(v.Value) != "" {
-		memory, why = amounts.Bytes(v.Value), "MemoryMax of the unit"
-		s.done("MemoryMax")
+	for _, name := range []string{"MemoryLimit", "MemoryMax"} { // the former is the older name
+		if v, ok := s.unit.Last("Service", name); ok && amounts.Bytes(v.Value) != "" {
+			memory, why = amounts.Bytes(v.Value), name+" of the unit"
+			s.done(name)
+		}
 	}
 	if memory != "" {
 		r.Add("memory", cuetext.Text(memory), why)
