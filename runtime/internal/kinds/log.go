@@ -15,14 +15,8 @@ const Logs = "/var/log/libvirt"
 // what virtlogd and logrotate have moved aside of it. The drivers of that libvirt have
 // a folder each below logs. The sandbox has ended.
 func (k *Kind) RemoveLog(logs, name string) error {
-	if logs == Logs && os.Geteuid() != 0 {
-		return nil // another user's libvirtd is not that of these logs
-	}
-	folder, err := os.OpenRoot(filepath.Join(logs, k.Driver))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	folder, err := k.folder(logs)
+	if folder == nil || err != nil {
 		return err
 	}
 	defer folder.Close()
@@ -39,6 +33,19 @@ func (k *Kind) RemoveLog(logs, name string) error {
 		}
 	}
 	return nil
+}
+
+// folder opens what the kind's driver has below dir. It is nil where there is none, and
+// where dir is the system's and this user not root, whose libvirtd is another.
+func (k *Kind) folder(dir string) (*os.Root, error) {
+	if (dir == Logs || dir == Runs) && os.Geteuid() != 0 {
+		return nil, nil
+	}
+	folder, err := os.OpenRoot(filepath.Join(dir, k.Driver))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return folder, err
 }
 
 // isLogOf says whether a file's name is that of a sandbox's log: NAME.log, or what was

@@ -3,8 +3,6 @@ package kinds
 import (
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,14 +16,8 @@ const Runs = "/run/libvirt"
 // of their own each would have them pile up. The drivers have a folder each below runs. The
 // sandbox has ended.
 func (k *Kind) RemoveRuns(runs, name string) error {
-	if len(k.Leaves) == 0 || runs == Runs && os.Geteuid() != 0 {
-		return nil // another user's libvirtd is not that of this folder
-	}
-	folder, err := os.OpenRoot(filepath.Join(runs, k.Driver))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	folder, err := k.folder(runs)
+	if folder == nil || err != nil {
 		return err
 	}
 	defer folder.Close()
