@@ -143,7 +143,7 @@ func ReleaseNetwork(conn *libvirt.Connect, others func() ([]*libvirt.Connect, er
 	if used, err := networkUsed(conn, others, name, sandbox); used || err != nil {
 		return err
 	}
-	if err := stopNetwork(network, local); err != nil && ErrorCode(err) != libvirt.ERR_OPERATION_INVALID && ErrorCode(err) != libvirt.ERR_NO_NETWORK {
+	if err := stopNetwork(network, local); err != nil && ErrorCode(err) != libvirt.ERR_NO_NETWORK {
 		return NetworkError(name, err)
 	}
 	if err := network.Undefine(); err != nil && ErrorCode(err) != libvirt.ERR_NO_NETWORK {

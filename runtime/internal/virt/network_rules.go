@@ -13,15 +13,19 @@ import (
 // MendNetworks has libvirt put the rules of its networks back, which it makes as it starts.
 const MendNetworks = "systemctl restart libvirtd, or virtnetworkd where each driver has a daemon"
 
-// stopNetwork stops a network that sbx made. What libvirt has forgotten of it in the
-// host's packet filter goes, too; that of another machine cannot be reached from here.
+// stopNetwork stops a network that sbx made, or has stopped before it was interrupted. What
+// libvirt has forgotten of it in the host's packet filter goes, too; that of another machine
+// cannot be reached from here.
 func stopNetwork(network *libvirt.Network, local bool) error {
 	rules, err := rulesOf(network)
 	if err != nil {
 		return err
 	}
-	if err := network.Destroy(); err != nil || !local {
+	if err := network.Destroy(); err != nil && ErrorCode(err) != libvirt.ERR_OPERATION_INVALID {
 		return err
+	}
+	if !local {
+		return nil
 	}
 	return rules.Forget()
 }
