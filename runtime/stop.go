@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"libvirt.org/go/libvirt"
 
@@ -104,7 +105,22 @@ func (r *Runtime) askToStop(ctx context.Context, dom *libvirt.Domain, name strin
 		return false
 	}
 	defer client.Close() // a machine waits for that before it switches itself off
-	return client.Stop(ctx, func() { leave(dom, name, kind) }) == nil
+	return client.Stop(ctx, func() {
+		leave(dom, name, kind)
+		r.tellKilled(ctx, client, name, kind)
+	}) == nil
+}
+
+// tellKilled says so where the sandbox's command was asked to stop, and has been killed
+// since it did not in its time: what it had not written yet is lost.
+func (r *Runtime) tellKilled(ctx context.Context, client *channel.Client, name string, kind schema.Backend) {
+	status, err := client.Status(ctx)
+	run := r.runOf(name, kind)
+	if err != nil || !status.Killed || run == nil {
+		return
+	}
+	limit := time.Duration(run.StopTimeout) * time.Millisecond
+	r.options.Log(fmt.Sprintf("%s: its command was killed, since it had not stopped within %v (run: stop: timeout); what it had not written by then is lost", name, limit))
 }
 
 // leave has a sandbox's process be ready for the end of the sandbox. Where it cannot, the end
@@ -155,6 +171,7 @@ func (r *Runtime) Restart(ctx context.Context, name string) error {
 	if err := client.Restart(order); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
+	r.tellKilled(order, client, name, kind)
 	err = start.Wait(ctx, client)
 	if failure := new(startfail.StartFailure); errors.As(err, &failure) {
 		return failure.Leaves(err)

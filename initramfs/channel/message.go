@@ -149,6 +149,7 @@ type Status struct {
 	Restarts int       `json:"restarts,omitempty"`
 	Failures int       `json:"failures,omitempty"` // how often in a row it has ended before it was ready
 	Exit     *Exit     `json:"exit,omitempty"`     // how it ended last
+	Killed   bool      `json:"killed,omitempty"`   // at that end it was killed, since it had not stopped in its time
 	Ran      int64     `json:"ran,omitempty"`      // milliseconds from its last start to that end
 	Output   uint64    `json:"output,omitempty"`   // the number of its last run's first record
 	Reason   Reason    `json:"reason,omitempty"`   // why it did not start; none of those where it did

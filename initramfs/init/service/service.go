@@ -122,6 +122,7 @@ func (s *Service) pause(d time.Duration) (again, ordered bool) {
 	case o := <-s.orders:
 		defer close(o.done)
 		s.board.Set(func(b *channel.Status) {
+			b.Killed = false // by nobody who asks now
 			if b.Failures, b.Message, b.Reason = 0, "", ""; !o.restart {
 				b.State = channel.Ended
 			}
@@ -154,15 +155,15 @@ func (s *Service) once() (again, ordered bool) {
 	go func() { s.watch(ctx, broken, ready) }()
 
 	var order *order
-	message := ""
+	message, killed := "", false
 	select {
 	case <-run.process.Done():
 	case o := <-s.orders:
 		order = &o
-		s.stop(run.process)
+		killed = s.stop(run.process)
 	case err := <-broken:
 		message = err.Error()
-		s.stop(run.process)
+		killed = s.stop(run.process)
 	}
 	cancel()
 	exit := run.finish()
@@ -178,7 +179,7 @@ func (s *Service) once() (again, ordered bool) {
 		again = s.run.Restart == "always" || s.run.Restart == "on-failure" && exit != proc.Success
 	}
 	s.settle(again, func(b *channel.Status) {
-		b.Exit, b.Message = &exit, message
+		b.Exit, b.Message, b.Killed = &exit, message, killed
 		b.Ran, b.OOM = time.Since(began).Milliseconds(), memoryKills() > kills
 		b.Failures++
 		if order != nil || ready.Load() {
@@ -210,7 +211,7 @@ func (s *Service) notStarted(err error) (again bool) {
 	}
 	again = s.run.Restart == "always" || s.run.Restart == "on-failure"
 	s.settle(again, func(b *channel.Status) {
-		b.Exit, b.Message, b.Reason = nil, err.Error(), reason
+		b.Exit, b.Message, b.Reason, b.Killed = nil, err.Error(), reason, false
 		b.Failures++
 	})
 	return again
@@ -258,13 +259,15 @@ func (s *Service) watch(ctx context.Context, broken chan<- error, ready *atomic.
 	}
 }
 
-// stop asks the command to end, and makes it end when its time is over.
-func (s *Service) stop(p *proc.Process) {
+// stop asks the command to end, and makes it end when its time is over, which it tells.
+func (s *Service) stop(p *proc.Process) (killed bool) {
 	s.board.Set(func(b *channel.Status) { b.State = channel.Stopping })
 	s.table.Signal(p, s.signal)
 	select {
 	case <-p.Done():
+		return false
 	case <-time.After(time.Duration(s.run.StopTimeout) * time.Millisecond):
 		s.table.SignalGroup(p, killSignal)
+		return true
 	}
 }

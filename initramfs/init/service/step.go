@@ -106,7 +106,7 @@ func (s *Service) preparationEnded(o *order) (again, ordered bool) {
 	defer close(o.done)
 	s.table.KillOrphans()
 	s.board.Set(func(b *channel.Status) {
-		if b.Failures = 0; !o.restart {
+		if b.Failures, b.Killed = 0, false; !o.restart {
 			b.State = channel.Ended
 		}
 	})
