@@ -106,8 +106,10 @@ func From(err error) (List, bool) {
 	return nil, false
 }
 
-// Sort puts the list in the order of the files, and of the places in them.
-func (l List) Sort() {
+// Sorted is the list in the order of the files, and of the places in them. What has been
+// found twice, as in a file that several profiles read, is there once.
+func (l List) Sorted() List {
+	l = slices.Clone(l)
 	slices.SortStableFunc(l, func(a, b *Diagnostic) int {
 		return cmp.Or(
 			strings.Compare(a.Pos.File, b.Pos.File),
@@ -116,5 +118,8 @@ func (l List) Sort() {
 			strings.Compare(a.Path, b.Path),
 			strings.Compare(a.Code, b.Code),
 		)
+	})
+	return slices.CompactFunc(l, func(a, b *Diagnostic) bool {
+		return a.Pos == b.Pos && a.Path == b.Path && a.Code == b.Code && a.Message == b.Message
 	})
 }

@@ -129,11 +129,7 @@ func collect(results []result) (profiles []*schema.Profile, err error) {
 			profiles = append(profiles, r.profile)
 		}
 	}
-	list.Sort()
-	list = slices.CompactFunc(list, func(a, b *diag.Diagnostic) bool { // of a file that several profiles read
-		return a.Pos == b.Pos && a.Path == b.Path && a.Code == b.Code && a.Message == b.Message
-	})
-	return profiles, list.Err()
+	return profiles, list.Sorted().Err()
 }
 
 // instance loads a target's files into syntax trees.

@@ -50,8 +50,7 @@ func (c *Vet) Run(a *verb.App) error {
 	if err != nil {
 		return err
 	}
-	list = append(list, lowered...)
-	list.Sort()
+	list = append(list, lowered...).Sorted()
 	if err := printList(a.Stdout, a.Stderr, verb.Here(list), c.Format); err != nil {
 		return err
 	}
