@@ -31,7 +31,8 @@ func HasArgument(pid int, start string) bool {
 }
 
 // Ends says whether a process is about to end: it has given its memory back, and with that
-// the arguments that it was started with.
+// the arguments that it was started with. One that has begun a program this very moment
+// looks alike, whose arguments the kernel has not yet.
 func Ends(pid int) bool {
 	line, err := os.ReadFile(Dir(pid) + "/cmdline")
 	return err == nil && len(line) == 0
