@@ -91,15 +91,30 @@ func onOtherHost(t testing.TB, ctx context.Context, argv ...string) []byte {
 	if err := builder.PlaceInitrd(t.Context(), told, filepath.Join(dir, "initrd")); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(ctx, "qemu-system-x86_64",
-		"-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
-		"-machine", "q35,accel=tcg", "-cpu", "max", "-smp", "2", "-m", "3072",
-		"-kernel", filepath.Join(dir, "kernel"), "-initrd", filepath.Join(dir, "initrd"), "-append", "console=ttyS0 quiet panic=-1",
-		"-serial", "stdio",
-		"-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap", "-device", "virtio-9p-pci,fsdev=host,mount_tag=host",
-	).CombinedOutput()
-	if err != nil {
-		t.Errorf("QEMU: %v", err)
+	start := func() []byte {
+		out, err := exec.CommandContext(ctx, "qemu-system-x86_64",
+			"-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
+			"-machine", "q35,accel=tcg", "-cpu", "max", "-smp", "2", "-m", "3072",
+			"-kernel", filepath.Join(dir, "kernel"), "-initrd", filepath.Join(dir, "initrd"), "-append", "console=ttyS0 quiet panic=-1 watchdog_thresh=60 softlockup_panic=1",
+			"-serial", "stdio",
+			"-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap", "-device", "virtio-9p-pci,fsdev=host,mount_tag=host",
+		).CombinedOutput()
+		if err != nil {
+			t.Errorf("QEMU: %v", err)
+		}
+		return out
+	}
+	out := start()
+	if bytes.Contains(out, []byte(hung)) {
+		t.Logf("a processor of the machine hung, and it is booted once more:\n%s", out)
+		out = start()
 	}
 	return out
 }
+
+// hung is what the machine's kernel says last when one of its two processors has been at
+// the same for two minutes. QEMU 7.2's emulation may leave a processor at a jump that the
+// other one has just patched, as the kernel does where the packet filter gets its first
+// rule or loses its last: it was seen to stand at one in ip_local_deliver, which leads
+// forward. A fault of ours comes again.
+const hung = "Kernel panic - not syncing: softlockup: hung tasks"
