@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"libvirt.org/go/libvirt"
 
 	"github.com/sbx-dev/sbx/compiler"
 	"github.com/sbx-dev/sbx/internal/testhost"
@@ -69,19 +70,26 @@ func stateOf(t *testing.T, r *runtime.Runtime, name string) string {
 	return "nothing"
 }
 
-// killUnseen kills a container's controller, whose sockets stay open.
-func killUnseen(t *testing.T, name string) {
+// containerOf is a container that runs, and libvirt's process for it.
+func containerOf(t *testing.T, name string) (dom *libvirt.Domain, controller int) {
 	t.Helper()
 	dom, err := containers(t).LookupDomainByName(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer dom.Free()
+	t.Cleanup(func() { dom.Free() })
 	id, err := dom.GetID()
 	if err != nil {
 		t.Fatal(err)
 	}
-	process, err := unix.PidfdOpen(int(id), 0)
+	return dom, int(id)
+}
+
+// killUnseen kills a container's controller, whose sockets stay open.
+func killUnseen(t *testing.T, name string) {
+	t.Helper()
+	dom, id := containerOf(t, name)
+	process, err := unix.PidfdOpen(id, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

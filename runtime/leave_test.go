@@ -36,16 +36,8 @@ func TestAnEndFindsNobodyInTheGroup(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			end := start(t, newRuntime(t))
-			dom, err := containers(t).LookupDomainByName("leaving")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer dom.Free()
-			id, err := dom.GetID()
-			if err != nil {
-				t.Fatal(err)
-			}
-			checkLeaves(t, int(id), end)
+			_, controller := containerOf(t, "leaving")
+			checkLeaves(t, controller, end)
 		})
 	}
 }
