@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	compiled "github.com/sbx-dev/sbx/compiler/firewall/nftables"
+	"github.com/sbx-dev/sbx/runtime/internal/nferr"
 )
 
 // transactionSize is how much of a transaction the kernel may have to hold at once, in
@@ -35,16 +36,8 @@ func connect() (*nftables.Conn, error) {
 	))
 }
 
-// isAbsent says whether there is no such table, or can be none: a kernel without
-// nftables takes no message for it, and one without nfnetlink not even a connection.
-func isAbsent(err error) bool {
-	for _, code := range []unix.Errno{unix.ENOENT, unix.EAFNOSUPPORT, unix.EOPNOTSUPP, unix.EINVAL, unix.EPROTONOSUPPORT} {
-		if errors.Is(err, code) {
-			return true
-		}
-	}
-	return false
-}
+// isAbsent says whether there is no such table, or can be none.
+func isAbsent(err error) bool { return nferr.Is(err, unix.ENOENT) || nferr.IsUnable(err) }
 
 // grow makes room in one of a socket's buffers, beyond what the host lets users have.
 func grow(c *netlink.Conn, buffer int) error {
@@ -111,12 +104,7 @@ func load(conn *nftables.Conn, want *table) (was string, err error) {
 // meanwhile says whether a failure may be another's doing, who changed the table while
 // it was looked at.
 func meanwhile(err error) bool {
-	for _, code := range []unix.Errno{unix.ENOENT, unix.EEXIST, unix.EBUSY, unix.EINTR, unix.EAGAIN} {
-		if errors.Is(err, code) {
-			return true
-		}
-	}
-	return false
+	return nferr.Is(err, unix.ENOENT, unix.EEXIST, unix.EBUSY, unix.EINTR, unix.EAGAIN)
 }
 
 // change turns one table into the other, in one transaction.

@@ -12,7 +12,6 @@ package netrules
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -22,6 +21,8 @@ import (
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
+
+	"github.com/sbx-dev/sbx/runtime/internal/nferr"
 )
 
 // Table is the one that libvirt has for its networks, of IPv4 and of IPv6.
@@ -50,7 +51,7 @@ const tries = 10
 // does not use nftables, there are none.
 func (n Network) Forget() (err error) {
 	for range tries {
-		if err = n.forget(); !isOf(err, unix.ENOENT, unix.EINTR, unix.EAGAIN, unix.EBUSY) {
+		if err = n.forget(); !nferr.Is(err, unix.ENOENT, unix.EINTR, unix.EAGAIN, unix.EBUSY) {
 			break
 		}
 	}
@@ -62,7 +63,7 @@ func (n Network) Forget() (err error) {
 
 func (n Network) forget() error {
 	conn, err := nftables.New(nftables.AsLasting())
-	if isAbsent(err) {
+	if nferr.IsUnable(err) {
 		return nil
 	}
 	if err != nil {
@@ -84,7 +85,7 @@ func (n Network) forget() error {
 // Any says whether there is a rule of the network that nftables made, and not iptables.
 func (n Network) Any() (bool, error) {
 	conn, err := nftables.New(nftables.AsLasting())
-	if isAbsent(err) {
+	if nferr.IsUnable(err) {
 		return false, nil
 	}
 	if err != nil {
@@ -92,7 +93,7 @@ func (n Network) Any() (bool, error) {
 	}
 	defer conn.CloseLasting()
 	own, err := n.rules(conn)
-	if isOf(err, unix.ENOENT, unix.EINTR) { // somebody changes it just now: it is there
+	if nferr.Is(err, unix.ENOENT, unix.EINTR) { // somebody changes it just now: it is there
 		return true, nil
 	}
 	return len(own) > 0, err
@@ -117,7 +118,7 @@ func (n Network) rules(conn *nftables.Conn) (own []*nftables.Rule, err error) {
 // rulesOf are all rules in libvirt's table of a family; none where there is no such table.
 func rulesOf(conn *nftables.Conn, family nftables.TableFamily) (all []*nftables.Rule, err error) {
 	chains, err := conn.ListChainsOfTableFamily(family)
-	if isAbsent(err) {
+	if nferr.IsUnable(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -134,20 +135,6 @@ func rulesOf(conn *nftables.Conn, family nftables.TableFamily) (all []*nftables.
 		all = append(all, rules...)
 	}
 	return all, nil
-}
-
-// isAbsent says whether the kernel has no such rules at all.
-func isAbsent(err error) bool {
-	return isOf(err, unix.EAFNOSUPPORT, unix.EOPNOTSUPP, unix.EINVAL, unix.EPROTONOSUPPORT)
-}
-
-func isOf(err error, codes ...unix.Errno) bool {
-	for _, code := range codes {
-		if errors.Is(err, code) {
-			return true
-		}
-	}
-	return false
 }
 
 // speaksOf says whether a rule is the network's: it names its bridge, or is about what
