@@ -114,9 +114,11 @@ func (r *Runtime) askToStop(ctx context.Context, dom *libvirt.Domain, name strin
 // tellKilled says so where the sandbox's command was asked to stop, and has been killed
 // since it did not in its time: what it had not written yet is lost.
 func (r *Runtime) tellKilled(ctx context.Context, client *channel.Client, name string, kind schema.Backend) {
-	status, err := client.Status(ctx)
+	if status, err := client.Status(ctx); err != nil || !status.Killed {
+		return
+	}
 	run := r.runOf(name, kind)
-	if err != nil || !status.Killed || run == nil {
+	if run == nil {
 		return
 	}
 	limit := time.Duration(run.StopTimeout) * time.Millisecond
