@@ -58,13 +58,14 @@ func TestFurtherUnits(t *testing.T) {
 			before := owners(t, kept)
 			out, err := sbx(t, "up", files[0]).CombinedOutput()
 			if err == nil {
-				if name := strings.TrimSuffix(filepath.Base(files[0]), ".cue"); u.ends != "" {
+				name := strings.TrimSuffix(filepath.Base(files[0]), ".cue")
+				if u.ends != "" {
 					mustSbx(t, "stop", name)
 					if log := mustSbx(t, "logs", name); !strings.Contains(log, u.ends) {
 						t.Errorf("it has not ended by itself, %q:\n%s", u.ends, log)
 					}
 				}
-				mustSbx(t, "down", strings.TrimSuffix(filepath.Base(files[0]), ".cue"))
+				mustSbx(t, "down", name)
 			}
 			if (u.up == "") != (err == nil) || !regexp.MustCompile(u.up).Match(out) {
 				t.Errorf("sbx up: %v; want %q\n%s", err, u.up, out)

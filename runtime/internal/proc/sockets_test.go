@@ -52,21 +52,7 @@ func TestKillReaped(t *testing.T) {
 
 // A process that is about to end is one, and neither one that runs nor one that is gone.
 func TestEnds(t *testing.T) {
-	cmd := exec.Command("/bin/sh", "-c", "echo started; read line")
-	if _, err := cmd.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	// Start returns a moment before the kernel knows the new program's arguments.
-	if _, err := out.Read(make([]byte, len("started\n"))); err != nil {
-		t.Fatal(err)
-	}
+	cmd, _ := running(t)
 	pid := cmd.Process.Pid
 	if Ends(pid) {
 		t.Error("it runs")
